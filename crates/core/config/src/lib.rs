@@ -80,8 +80,8 @@ pub fn read(text: &str, name: &str, folder: &Path) -> Result<Read, Problems> {
         diagnostics.syntax(0..0, message, "divide it among several installations");
         return Err(Problems(diagnostics.finish("", name).0));
     }
-    let config =
-        syntax::mend(text, &mut diagnostics).map(|mended| interpret(text, &mended, folder, &mut diagnostics));
+    let config = syntax::recover(text, &mut diagnostics)
+        .map(|recovered| interpret(text, &recovered, folder, &mut diagnostics));
     let (problems, warnings, certificates) = diagnostics.finish(text, name);
     match config {
         Some(config) if problems.is_empty() => Ok(Read { config, warnings, certificates }),
@@ -93,17 +93,18 @@ pub fn read(text: &str, name: &str, folder: &Path) -> Result<Read, Problems> {
 /// none. For commands that only need to find the running process.
 #[must_use]
 pub fn data_folder(text: &str, folder: &Path) -> PathBuf {
-    let mended = (text.len() <= LONGEST).then(|| syntax::mend(text, &mut Diagnostics::default())).flatten();
-    let declared = mended.and_then(|mended| {
-        let (table, _) = toml::de::DeTable::parse_recoverable(&mended);
+    let recovered =
+        (text.len() <= LONGEST).then(|| syntax::recover(text, &mut Diagnostics::default())).flatten();
+    let declared = recovered.and_then(|recovered| {
+        let (table, _) = toml::de::DeTable::parse_recoverable(&recovered);
         let data = table.get_ref().get("site")?.get_ref().as_table()?.get("data")?;
         scalar::path(data.get_ref().as_str()?, folder).ok()
     });
     declared.unwrap_or_else(|| folder.join(raw::site::DATA))
 }
 
-fn interpret(text: &str, mended: &str, folder: &Path, diagnostics: &mut Diagnostics) -> Config {
-    let mut table = syntax::parse(mended, diagnostics);
+fn interpret(text: &str, recovered: &str, folder: &Path, diagnostics: &mut Diagnostics) -> Config {
+    let mut table = syntax::parse(recovered, diagnostics);
     renames::apply(table.get_mut(), diagnostics);
     let document = reader::document::DocumentReader::open(table.get_ref(), diagnostics);
     let raw = raw::read(&document, folder, diagnostics);

@@ -18,22 +18,22 @@ const MOST_ROUNDS: usize = 20;
 const MOST_BYTES: usize = 4 << 20;
 
 /// Returns the text with its broken statements blanked, so that all positions stay; `None` when it must not be parsed.
-pub(crate) fn mend(text: &str, diagnostics: &mut Diagnostics) -> Option<String> {
+pub(crate) fn recover(text: &str, diagnostics: &mut Diagnostics) -> Option<String> {
     if let Some(at) = endless_key(text) {
         diagnostics.syntax(at..at, "a key with too many dots", format!("{DEEPEST} parts at most"));
         return None;
     }
-    let mut mended = text.to_owned();
+    let mut recovered = text.to_owned();
     for round in 0..MOST_ROUNDS.min(MOST_BYTES / text.len().max(1)) {
-        let (_, errors) = DeTable::parse_recoverable(&mended);
+        let (_, errors) = DeTable::parse_recoverable(&recovered);
         let first =
             errors.iter().filter(|error| !is_duplicate(error)).min_by_key(|error| place(error, text).start);
         let Some(error) = first else { break };
         if round == 0 {
             hide_secrets(text, diagnostics);
         }
-        let broken = Statements::of(&mended).broken(place(error, text).start);
-        let Some(rest) = mended.get(broken.place.clone()).filter(|rest| !rest.trim().is_empty()) else {
+        let broken = Statements::of(&recovered).broken(place(error, text).start);
+        let Some(rest) = recovered.get(broken.place.clone()).filter(|rest| !rest.trim().is_empty()) else {
             break;
         };
         let blank: String = rest
@@ -54,9 +54,9 @@ pub(crate) fn mend(text: &str, diagnostics: &mut Diagnostics) -> Option<String> 
             mark(error, text, diagnostics);
         }
         diagnostics.unreadable(broken.place.clone());
-        mended.replace_range(broken.place, &blank);
+        recovered.replace_range(broken.place, &blank);
     }
-    Some(mended)
+    Some(recovered)
 }
 
 /// Masks what may be a secret on lines that could not be parsed: messages show neighbouring lines.
@@ -73,14 +73,14 @@ fn hide_secrets(text: &str, diagnostics: &mut Diagnostics) {
     }
 }
 
-/// Parses what [`mend`] returned, and reports the syntax errors that remain.
-pub(crate) fn parse<'t>(mended: &'t str, diagnostics: &mut Diagnostics) -> Spanned<DeTable<'t>> {
-    let (table, errors) = DeTable::parse_recoverable(mended);
+/// Parses what [`recover`] returned, and reports the syntax errors that remain.
+pub(crate) fn parse<'t>(recovered: &'t str, diagnostics: &mut Diagnostics) -> Spanned<DeTable<'t>> {
+    let (table, errors) = DeTable::parse_recoverable(recovered);
     for error in errors {
         if !is_duplicate(&error) {
             diagnostics.give_up();
         }
-        mark(&error, mended, diagnostics);
+        mark(&error, recovered, diagnostics);
     }
     table
 }

@@ -119,22 +119,22 @@ fn missing_data_is_never_operational() {
 #[test]
 fn certificate_of_a_declared_probe_is_a_part_of_its_service() {
     let mut fixture = Fixture::new("2026-11-22T12:00:00Z");
-    let gate = Resource::tls("gate.acme.com:8443");
+    let certificate = Resource::tls("gate.acme.com:8443");
     let mail = fixture.config.services[&ServiceId::from("api")].clone();
     let mail =
         types::config::Service { id: "mail".into(), title: "Mail".to_owned(), hosts: Vec::new(), ..mail };
     fixture.config.services.insert(mail.id.clone(), mail);
-    fixture.config.graph.add_need(Resource::service("mail"), gate.clone());
+    fixture.config.graph.add_need(Resource::service("mail"), certificate.clone());
     fixture
         .last_results
-        .insert(gate.clone(), types::LastResult { at: at("2026-11-22T12:00:00Z"), healthy: true });
+        .insert(certificate.clone(), types::LastResult { at: at("2026-11-22T12:00:00Z"), healthy: true });
     fixture.react();
     assert_eq!(state(&fixture, "mail"), ServiceState::Operational, "its certificate is probed");
     let expiring = TlsFault::Expiring { at: at("2026-11-23T12:00:00Z"), left_percent: 1 };
-    fixture.fire(1, gate.clone(), Fault::Tls { tls: expiring }, Severity::Critical);
+    fixture.fire(1, certificate.clone(), Fault::Tls { tls: expiring }, Severity::Critical);
     fixture.react();
     assert_eq!(state(&fixture, "mail"), ServiceState::Operational, "still valid");
-    fixture.fire(2, gate, Fault::Tls { tls: TlsFault::SelfSigned }, Severity::Critical);
+    fixture.fire(2, certificate, Fault::Tls { tls: TlsFault::SelfSigned }, Severity::Critical);
     fixture.react();
     assert_eq!(state(&fixture, "mail"), ServiceState::MajorOutage, "no client accepts it");
 }

@@ -23,7 +23,7 @@ const REFUSED: f64 = 0.25;
 const TOO_MANY: f64 = 0.08;
 const FEW: f64 = 0.04;
 /// The least number of refused clients that is significant, without a ceiling and with one.
-const VISITORS_LEAST: f64 = 5.0;
+const CLIENTS_LEAST: f64 = 5.0;
 const REFUSALS_LEAST: f64 = 3.0;
 /// Answers that make an opinion, and after how long fewer do.
 const ANSWERS: f64 = 10.0;
@@ -70,8 +70,8 @@ pub(crate) struct Ceiling {
     more: bool,
     /// Time of that count, in seconds.
     age: f64,
-    served: Visitors,
-    refused: Visitors,
+    served: ClientCount,
+    refused: ClientCount,
     /// Start of the current count of clients.
     apart: Tick,
     /// Clients served and refused of late, since a tick.
@@ -118,8 +118,8 @@ impl Ceiling {
             usual: 0.0,
             more: false,
             age: 0.0,
-            served: Visitors::default(),
-            refused: Visitors::default(),
+            served: ClientCount::default(),
+            refused: ClientCount::default(),
             apart: now,
             late: (0.0, 0.0),
             since: now,
@@ -157,7 +157,7 @@ impl Ceiling {
         }
     }
 
-    /// Whether refusals are so many that the window ends early.
+    /// Whether there are too many refusals, so that the window ends early.
     pub(crate) fn alarmed(&self) -> bool {
         let refused = self.late.1 + f64::from(self.refused.new);
         let all = refused + self.late.0 + f64::from(self.served.new);
@@ -168,7 +168,7 @@ impl Ceiling {
     fn too_many(&self, refused: f64, all: f64) -> bool {
         let own = self.own * all;
         let chance = 3.0 * (own * (1.0 - self.own)).sqrt();
-        refused >= VISITORS_LEAST && self.own < 1.0 && refused - own >= chance.max(REFUSED * (all - own))
+        refused >= CLIENTS_LEAST && self.own < 1.0 && refused - own >= chance.max(REFUSED * (all - own))
     }
 
     /// Takes one request's worth, if there is one.
@@ -367,14 +367,14 @@ impl Ceiling {
 
 /// Counts clients, each once.
 #[derive(Clone, Debug, Default)]
-struct Visitors {
+struct ClientCount {
     seen: [u64; 8],
     /// The total, and the count since the last call.
     all: u32,
     new: u32,
 }
 
-impl Visitors {
+impl ClientCount {
     fn add(&mut self, client: u64) {
         let at = mix(client, 0);
         let (word, bit) = ((at >> 6) as usize % self.seen.len(), 1 << (at & 63));

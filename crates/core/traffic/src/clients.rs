@@ -6,7 +6,7 @@ use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, Hasher};
 use std::time::Duration;
 
-/// A request that is in flight for so long is a client that waits for something to happen, not work of a server.
+/// A request that is in flight for this duration is a client that waits for something to happen, not work of a server.
 const LONG: Duration = Duration::from_secs(3);
 /// The number of whole seconds by which ages are distinguished.
 const SECONDS_MAX: usize = 64;
@@ -78,7 +78,7 @@ impl Clients {
         }
     }
 
-    /// Number of requests in flight for so long that they are no work.
+    /// Number of requests in flight for more than [`LONG`], which are no work.
     pub(crate) fn long(&self, now: Tick) -> u32 {
         let Some(before) = second(now).checked_sub(LONG.as_secs()) else { return 0 };
         self.seconds.iter().take_while(|(at, _)| *at < before).map(|(_, count)| *count).sum()

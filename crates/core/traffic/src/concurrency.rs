@@ -35,14 +35,14 @@ pub(crate) const WINDOW: Duration = Duration::from_millis(100);
 
 /// The longest that a request is believed to go on after it was given up.
 const GOES_ON_MOST: Duration = Duration::from_secs(1);
-/// So many answers are judged where all take the same time, and so many more where times scatter; fewer when they
+/// Answers that are judged where all take the same time, and those more where times scatter; fewer when they
 /// were long in coming, or when hardly any client stays for them.
 const SAMPLES: f64 = 4.0;
 const SAMPLES_OF_CHANCE: f64 = 16.0;
 const SAMPLES_LATE: f64 = 6.0;
 const SAMPLES_HOPELESS: f64 = 4.0;
 const LATE: Duration = Duration::from_secs(1);
-/// A window of so many answers has half a say in what is smoothed, where times scatter.
+/// A window of this number of answers has half a say in what is smoothed, where times scatter.
 const SMOOTHED: f64 = 40.0;
 /// Answers over which the scatter is learned.
 const SCATTER_OF: f64 = 200.0;
@@ -72,7 +72,7 @@ const HOPELESS: f64 = 0.5;
 const REMEMBERED: Duration = Duration::from_secs(60);
 /// What the median is to the usual after it was accepted as the new usual.
 const ACCEPTED: f64 = 1.2;
-/// Before servers of which nothing is known, so many times the limit are a crowd.
+/// Before servers of which nothing is known, this multiple of the limit is a crowd.
 const CROWD: f64 = 2.0;
 /// A median below this part of the one before is clearly quicker, with half the limit; and one that is not below
 /// this, with seven tenths of it, is no quicker.
@@ -97,7 +97,7 @@ pub(crate) enum Use {
     /// The limit is in force. At the onset of a flood what was begun before is as slow as what is begun now, and
     /// proves nothing.
     Bound { onset: bool },
-    /// It was never seen to be needed; so many clients wait for it all the same. And whether more is asked than usual.
+    /// It was never seen to be needed; how many clients wait for it all the same. And whether more is asked than usual.
     Calm { waiting: usize, more: bool },
 }
 
@@ -321,7 +321,7 @@ impl Concurrency {
             && !self.window.cut_more_than(5)
     }
 
-    /// Whether no client was answered for so long that those in flight must be long-lasting requests.
+    /// Whether no client was answered for longer than usual, so that those in flight must be long-lasting requests.
     fn waits_in_vain(&self, now: Tick) -> bool {
         let usual = Duration::from_micros(self.usual.max(self.typical) as u64);
         now.since(self.unanswered) >= IN_VAIN.max(3 * usual)

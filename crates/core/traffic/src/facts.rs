@@ -77,7 +77,7 @@ pub enum Verdict {
         /// The number of its client, for [`Arrival`](crate::Arrival): the same for all requests of a client, a
         /// different one each time for a caller on its own behalf.
         client: u64,
-        /// The state of the limit that the client is told about.
+        /// The state of the limit that is reported to the client.
         quota: Option<Quota>,
     },
     /// It is refused.

@@ -13,7 +13,7 @@ use crate::concurrency::Found;
 use crate::tick::Tick;
 use std::time::Duration;
 
-/// Nobody waited and nothing was slow for so long: it is over.
+/// Duration in which no client waited and nothing was slow, after which it is over.
 const OVER: Duration = Duration::from_secs(2);
 
 /// State of the detection.
@@ -54,12 +54,12 @@ impl Overload {
         matches!(self, Self::Known { .. })
     }
 
-    /// Whether it has been known for so long.
+    /// Whether it has been known for this duration.
     pub(crate) fn is_known_for(self, span: Duration, now: Tick) -> bool {
         matches!(self, Self::Known { since, .. } if since.after(span) <= now)
     }
 
-    /// Whether it is believed for less than so long.
+    /// Whether it is believed for less than this duration.
     pub(crate) fn is_new(self, span: Duration, now: Tick) -> bool {
         match self {
             Self::Calm => false,

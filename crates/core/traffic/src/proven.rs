@@ -47,7 +47,7 @@ impl Proven {
         self.windows == 0 || high <= (times * self.high).max(self.high + NOISE)
     }
 
-    /// A window in which nothing was slow, with so many clients at the most.
+    /// A window in which nothing was slow, with `clients` clients at the most.
     pub(crate) fn saw(&mut self, high: f64, clients: f64, now: Tick) {
         self.windows = self.windows.saturating_add(1);
         self.high = if self.windows <= LEARNING {

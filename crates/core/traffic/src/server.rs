@@ -15,7 +15,7 @@ const FAILURES: u32 = 5;
 const FAILURES_TO_CONNECT: u32 = 3;
 const EJECTED_FIRST: Duration = Duration::from_secs(5);
 const EJECTED_LONGEST: Duration = Duration::from_secs(300);
-/// After so long without trouble one ejection is forgiven.
+/// After this duration without trouble one ejection is forgiven.
 const FORGIVEN: Duration = Duration::from_secs(60);
 /// How slowly a latency peak is forgotten.
 const PEAK: Duration = Duration::from_secs(10);

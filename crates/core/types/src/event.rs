@@ -216,7 +216,7 @@ pub enum EventKind {
         page: PageId,
         /// How often the whole escalation was climbed before: 0 at first.
         round: u32,
-        /// The step, counted from 0. One past the last step is the last resort.
+        /// The step, counted from 0. One past the last step is the fallback.
         step: u32,
         /// Who is on it, in the order in which they are reached.
         people: Vec<PersonId>,

@@ -6,14 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The dependency graph. Iteration is ordered, so that results are deterministic.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Graph {
-    needs: BTreeMap<Resource, BTreeSet<Resource>>,
+    dependencies: BTreeMap<Resource, BTreeSet<Resource>>,
     needed_by: BTreeMap<Resource, BTreeSet<Resource>>,
 }
 
 impl Graph {
     /// Adds a resource without dependencies.
     pub fn add(&mut self, resource: Resource) {
-        self.needs.entry(resource.clone()).or_default();
+        self.dependencies.entry(resource.clone()).or_default();
         self.needed_by.entry(resource).or_default();
     }
 
@@ -21,29 +21,29 @@ impl Graph {
     pub fn add_need(&mut self, above: Resource, below: Resource) {
         self.add(above.clone());
         self.add(below.clone());
-        self.needs.entry(above.clone()).or_default().insert(below.clone());
+        self.dependencies.entry(above.clone()).or_default().insert(below.clone());
         self.needed_by.entry(below).or_default().insert(above);
     }
 
     /// All resources, in order.
     pub fn resources(&self) -> impl Iterator<Item = &Resource> {
-        self.needs.keys()
+        self.dependencies.keys()
     }
 
     /// All dependencies, each from the dependent resource to the other.
     pub fn edges(&self) -> impl Iterator<Item = (&Resource, &Resource)> {
-        self.needs.iter().flat_map(|(above, all)| all.iter().map(move |below| (above, below)))
+        self.dependencies.iter().flat_map(|(above, all)| all.iter().map(move |below| (above, below)))
     }
 
     /// Whether the graph has the resource.
     #[must_use]
     pub fn contains(&self, resource: &Resource) -> bool {
-        self.needs.contains_key(resource)
+        self.dependencies.contains_key(resource)
     }
 
     /// Direct dependencies of a resource.
     pub fn needs(&self, resource: &Resource) -> impl Iterator<Item = &Resource> {
-        self.needs.get(resource).into_iter().flatten()
+        self.dependencies.get(resource).into_iter().flatten()
     }
 
     /// Direct dependents of a resource.
@@ -54,13 +54,13 @@ impl Graph {
     /// Whether `above` depends on `below` directly.
     #[must_use]
     pub fn needs_directly(&self, above: &Resource, below: &Resource) -> bool {
-        self.needs.get(above).is_some_and(|all| all.contains(below))
+        self.dependencies.get(above).is_some_and(|all| all.contains(below))
     }
 
     /// All direct and indirect dependencies of a resource, without itself. Cycles are allowed.
     #[must_use]
     pub fn beneath(&self, resource: &Resource) -> BTreeSet<Resource> {
-        reach(resource, &self.needs)
+        reach(resource, &self.dependencies)
     }
 
     /// All direct and indirect dependents of a resource, without itself.

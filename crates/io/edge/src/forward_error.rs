@@ -13,7 +13,7 @@ pub(crate) enum ForwardError {
     #[error("timeout of the connection to the server")]
     ConnectTime,
     /// The server's certificate is not the one that the configuration expects. Every server of the pool is likely to
-    /// have it, and no retry mends it.
+    /// have it, and no retry helps.
     #[error("the server's certificate is wrong: expected {expected}, {why}")]
     Certificate {
         /// The name that it should be certified for.

@@ -374,7 +374,7 @@ mod tests {
         assert_eq!(client("10.0.0.1", both), "2.2.2.2", "its own health checks change nothing");
         assert_eq!(client("10.0.0.2", both), "1.1.1.1", "each hop for itself");
         assert_eq!(client("10.0.0.1", &[("x-forwarded-for", "3.3.3.3")]), "3.3.3.3");
-        assert_eq!(client("10.0.0.1", both), "1.1.1.1", "it was set up anew");
+        assert_eq!(client("10.0.0.1", both), "1.1.1.1", "it was set up again");
         assert_eq!(client("192.0.2.9", &[("forwarded", "for=3.3.3.3")]), "192.0.2.9");
         assert_eq!(header_preferences.0.borrow().len(), 1, "only of hops anything is remembered");
     }

@@ -275,8 +275,8 @@ impl Telemetry {
             }
         }
         all.sort_unstable_by(|left, right| right.cmp(left));
-        let mut told = BTreeSet::new();
-        all.retain(|(_, id)| told.insert(*id));
+        let mut listed = BTreeSet::new();
+        all.retain(|(_, id)| listed.insert(*id));
         all.iter().take(most).filter_map(|(_, id)| self.trace(*id)).collect()
     }
 

@@ -179,7 +179,7 @@ fn speed_of_good<T>(answer: &Answer, expect: Option<&Expect>, speed: T) -> Optio
 }
 
 /// Which answer speaks for all. A certificate that a browser refuses at one address is refused by everybody who is sent
-/// there, so of certificates the worst is told; a page that one address serves is served.
+/// there, so of certificates the worst is reported; a page that one address serves is served.
 fn rank(answer: &Answer, expect: Option<&Expect>) -> u8 {
     match answer {
         Answer::Tls(seen) if seen.faults.iter().any(|fault| !matches!(fault, TlsFault::Expiring { .. })) => 4,
@@ -280,7 +280,7 @@ mod tests {
             format!("{answer} {} ms {}", asked.phases.total.as_millis(), bad.collect::<String>())
         };
         let dead = || Answer::Failed(Fault::Refused);
-        for (answers, learns, told) in [
+        for (answers, learns, expected) in [
             (vec![(page(200), 30), (page(200), 20)], false, "200 20 ms 00"),
             (vec![(dead(), 1), (page(200), 20)], false, "200 20 ms 10"),
             (vec![(page(500), 1), (page(200), 20)], false, "200 20 ms 10"),
@@ -290,7 +290,7 @@ mod tests {
             (vec![(page(401), 1), (page(200), 9)], true, "200 9 ms 10"),
             (vec![(page(401), 1), (page(503), 9)], true, "401 1 ms 01"),
         ] {
-            assert_eq!(run(answers, learns), told);
+            assert_eq!(run(answers, learns), expected);
         }
     }
 }

@@ -13,7 +13,7 @@ use types::{Time, time};
 /// Something that happens to the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shock {
-    /// The wall clock is so many seconds ahead of the truth from here on.
+    /// The wall clock is this number of seconds ahead of the truth from here on.
     WallOff(i64),
     /// The machine is suspended.
     Sleep(Duration),

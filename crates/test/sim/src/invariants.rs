@@ -12,7 +12,7 @@ use types::{
     Alert, AlertId, Config, Fault, IncidentId, Notification, NotificationKey, PageId, Severity, Time, time,
 };
 
-/// The longest that an open page nobody has in hand may be silent: the last resort is tried every five minutes, a
+/// The longest that an unacknowledged page may be silent: the fallback is tried every five minutes, a
 /// provider's outcome may be lost for half a minute, and a restart takes five seconds.
 const SILENT_MAX: Duration = Duration::from_secs(300 + 30 + 30);
 /// The same when nobody has answered for three hours: redials are rarer then, within what a provider carries in a day.
@@ -126,7 +126,7 @@ impl Observer {
         }
     }
 
-    /// No step is skipped (P4): each is the next one, the last resort (which names nobody), or the first of a new
+    /// No step is skipped (P4): each is the next one, the fallback (which names no person), or the first of a new
     /// round.
     fn climbed(&mut self, page: PageId, to: (u32, u32), fallback: bool) {
         let fine = match self.steps.insert(page, to) {
@@ -158,7 +158,7 @@ impl Observer {
         self.restarted = Some(now);
     }
 
-    /// A step of the clock was confirmed, and the journal folded anew.
+    /// A step of the clock was confirmed, and the journal folded again.
     pub fn clock_set(&mut self, now: Time) {
         self.clock_sets += 1;
         self.crashed(now);

@@ -165,7 +165,7 @@ pub struct Run {
     pending_writes: PendingWrites,
     disk: Disk,
     chance: Rng,
-    /// True time. The engine is told what its clocks make of it.
+    /// True time. The engine gets what its clocks make of it.
     now: Time,
     clocks: Clocks,
     queue: BTreeMap<(Time, u64), Occurrence>,

@@ -3,7 +3,7 @@
 //! Each is well made by itself. The front end's API client limits itself and tries again when it is refused; the API
 //! limits each address. But the API sees all clients at the few addresses of the front end, and counts rejected calls
 //! too: once a flood has carried the calls over the limit, the client's own repetitions keep them there, and both
-//! refuse people at the most ordinary traffic until something is mended.
+//! refuse people at the most ordinary traffic until something is fixed.
 
 pub mod api;
 pub mod budget;

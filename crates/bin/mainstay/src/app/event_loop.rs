@@ -72,7 +72,7 @@ impl EventLoop {
     ) -> Result<Self, journal::ReadError> {
         let engine = Engine::fold(&config, |after, limit| pending_writes.read(after, limit))?;
         let clock = Clock::start(&engine);
-        heartbeat.beat();
+        heartbeat.record();
         Ok(Self {
             engine,
             pending_writes,
@@ -154,7 +154,7 @@ impl EventLoop {
     fn process(&mut self, received: Vec<Received>, inputs: &Inputs, outputs: &Outputs) {
         let (now, clock_inputs) = self.advance_clock();
         let batch = time_steps::in_order(clock_inputs, received);
-        self.heartbeat.beat();
+        self.heartbeat.record();
         outputs.site.heartbeat();
         let before = self.engine.seq();
         let rolled_up = batch.iter().any(|(input, _)| matches!(input, Input::RolledUp(_)));

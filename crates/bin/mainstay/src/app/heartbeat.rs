@@ -16,12 +16,12 @@ impl Default for Heartbeat {
 
 impl Heartbeat {
     /// Records that a batch begins.
-    pub(crate) fn beat(&self) {
+    pub(crate) fn record(&self) {
         let since = u64::try_from(self.0.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.1.store(since, Ordering::Relaxed);
     }
 
-    /// Time since the last beat.
+    /// Time since the last batch.
     #[must_use]
     pub(crate) fn age(&self) -> Duration {
         self.0.elapsed().saturating_sub(Duration::from_millis(self.1.load(Ordering::Relaxed)))

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const DAY: u64 = 86_400;
 
-/// Seconds since 1970, so many days from now.
+/// Seconds since 1970 of the time this number of days from now.
 fn after(days: i64) -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     now.saturating_add_signed(days * DAY as i64)

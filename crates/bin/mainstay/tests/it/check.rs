@@ -49,9 +49,9 @@ fn seven_mistakes_are_seven_problems_with_line_column_and_hint() {
         .collect();
     assert_eq!(places, [(4, 10), (8, 27), (9, 15), (10, 12), (13, 1), (18, 12), (21, 13)]);
     assert!(problems.iter().all(|problem| problem["hint"] != Value::Null), "{problems:#?}");
-    let told = String::from_utf8(output.stderr).unwrap();
-    assert!(told.contains("did you mean `platform`?"), "{told}");
-    assert!(told.lines().all(|line| line.chars().count() <= 80), "{told}");
+    let printed = String::from_utf8(output.stderr).unwrap();
+    assert!(printed.contains("did you mean `platform`?"), "{printed}");
+    assert!(printed.lines().all(|line| line.chars().count() <= 80), "{printed}");
 }
 
 #[test]
@@ -77,13 +77,13 @@ fn check_prints_what_the_edge_would_serve() {
         [service.auth]\nhosts = [\"auth.acme.com\", \"*.acme.app\"]\nwildcard_samples = [\"a.acme.app\"]\ntraffic = { pool = \"auth\" }\n\
         [pool.auth]\nservers = [\"10.0.0.11:8080\", { at = \"app.internal:80\", weight = 2 }]\n";
     instance.write_config(edge);
-    let told = String::from_utf8(instance.command(&["check"]).stdout).unwrap();
+    let printed = String::from_utf8(instance.command(&["check"]).stdout).unwrap();
     for line in [
         "the edge listens for HTTP on 127.0.0.1:8000: reachable from this machine only",
         "the edge listens for HTTP on 0.0.0.0:8001: reachable from other machines",
         "  auth: auth.acme.com, *.acme.app from pool auth (10.0.0.11:8080,\n  app.internal:80)",
     ] {
-        assert!(told.contains(line), "{told}");
+        assert!(printed.contains(line), "{printed}");
     }
     let answer = instance.json(&["check"]);
     assert_eq!(answer["edge"]["services"][0]["servers"][1], "app.internal:80");

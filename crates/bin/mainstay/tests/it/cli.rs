@@ -340,9 +340,9 @@ fn shape(value: &Value, depth: usize) -> String {
     if depth == 0 {
         return format!("{}{}", &open[..1], &close[close.len() - 1..]);
     }
-    let told = fields.iter().map(|(name, value)| match value {
+    let members = fields.iter().map(|(name, value)| match value {
         Value::Object(_) | Value::Array(_) if depth > 0 => format!("\"{name}\": {}", shape(value, depth - 1)),
         _ => format!("\"{name}\""),
     });
-    format!("{open}{}{close}", told.collect::<Vec<_>>().join(", "))
+    format!("{open}{}{close}", members.collect::<Vec<_>>().join(", "))
 }

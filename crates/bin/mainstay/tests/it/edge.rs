@@ -86,17 +86,17 @@ fn request_is_served_traced_and_counted() {
     let failed = Client::connect("127.0.0.1", edge).unwrap().ask("GET", "/status/503", &[]).unwrap();
     assert_eq!(failed.status, 503);
     let id = failed.header("x-request-id").unwrap().to_owned();
-    let told = until("the trace", || {
+    let output = until("the trace", || {
         let output = instance.command(&["trace", &id]);
         (!output.stdout.is_empty()).then_some(output)
     });
-    assert_eq!(told.status.code(), Some(1), "something failed");
-    let told = text(&told);
+    assert_eq!(output.status.code(), Some(1), "something failed");
+    let output = text(&output);
     for wanted in ["shop  GET shop.test/status/503", "answered 503 after", "wait for first byte", "127.0.0.1"]
     {
-        assert!(told.contains(wanted), "{wanted}: {told}");
+        assert!(output.contains(wanted), "{wanted}: {output}");
     }
-    assert!(told.lines().all(|line| line.chars().count() <= 80), "{told}");
+    assert!(output.lines().all(|line| line.chars().count() <= 80), "{output}");
     let trace = instance.json(&["trace", &id]);
     assert_eq!((&trace["id"], &trace["hops"][0]["status"]), (&Value::from(id), &Value::from(503)));
     assert!(
@@ -111,8 +111,8 @@ fn request_is_served_traced_and_counted() {
         (instance.get("/api/v1/edge").1["services"][0]["id"] == "shop").then_some(())
     });
     until("two servers that serve", || {
-        let told = text(&instance.command(&["status"]));
-        told.lines().any(|line| line.starts_with("Shop") && line.contains("2 of 2")).then_some(())
+        let status = text(&instance.command(&["status"]));
+        status.lines().any(|line| line.starts_with("Shop") && line.contains("2 of 2")).then_some(())
     });
     let metrics = until("the count", || {
         let metrics = instance.text("/metrics");

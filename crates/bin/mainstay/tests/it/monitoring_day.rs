@@ -292,6 +292,6 @@ fn ordinary_day_pages_no_person_and_its_outage_pages_once() {
     });
     passes_unnoticed(&day, &instance, "another deploy", || restarts(&day.shop));
 
-    let told: Vec<String> = day.hook.messages().iter().map(|message| message.title.clone()).collect();
-    println!("all messages:\n  {}", told.join("\n  "));
+    let titles: Vec<String> = day.hook.messages().iter().map(|message| message.title.clone()).collect();
+    println!("all messages:\n  {}", titles.join("\n  "));
 }

@@ -211,7 +211,7 @@ allow.asns = [ "AS64500" ]
 hosts = ["auth.acme.com:8443", "*.acme.app:8443", "auth.acme.com:9443"]
 wildcard_samples = ["b.acme.app"]
 traffic = { pool = "auth" }
-[service.inner]
+[service.private]
 traffic = { pool = "auth" }
 [pool.auth]
 servers = ["10.0.0.11:8080"]
@@ -235,7 +235,7 @@ cidrs = ["10.0.0.1/32"]
     mainstay.toml:10:8: unknown pool `auht` (did you mean `auth`?)
     mainstay.toml:11:23: countries require a `geoip` file (add it: [edge] geoip.country = "GeoLite2-Country.mmdb")
     mainstay.toml:12:16: autonomous systems require a `geoip` file (add it: [edge] geoip.asn = "GeoLite2-ASN.mmdb")
-    mainstay.toml:18:11: service `inner` has `traffic`, but no hosts (the edge routes by host name: hosts = ["auth.acme.com"])
+    mainstay.toml:18:11: service `private` has `traffic`, but no hosts (the edge routes by host name: hosts = ["auth.acme.com"])
     mainstay.toml:22:11: unknown service `atuh` (did you mean `auth`?)
     mainstay.toml:26:9: caller `one` has the same token (use one token per caller)
     mainstay.toml:27:10: 10.0.0.1 is the address of caller `one` already (use a token instead: token = "env:AUTH_WEB_TOKEN")
@@ -449,7 +449,7 @@ depends_on = ["pool.silent", "pool.asked"]
 traffic = { pool = "a" }
 [pool.a]
 servers = [{ at = "10.0.0.1:80", drain = true }]
-[pool.idle]
+[pool.unused]
 servers = ["10.0.0.2:80"]
 [pool.silent]
 servers = ["10.0.0.3:80"]
@@ -464,7 +464,7 @@ cidrs = ["10.0.0.5", "192.0.2.1"]
     mainstay.toml:4:34: ::/0 trusts every client: any of them can forge its address (trust the load balancers only: trusted_proxies = ["10.0.0.0/8"])
     mainstay.toml:5:8: the certificate is not used: the edge does not listen for HTTPS (add listen_tls = ["127.0.0.1:8443"])
     mainstay.toml:13:1: every server has `drain`: no request is served (remove `drain` from one of them)
-    mainstay.toml:14:7: pool `idle` is not used (use it in a service: [service.NAME.traffic] pool = "idle")
+    mainstay.toml:14:7: pool `unused` is not used (use it in a service: [service.NAME.traffic] pool = "unused")
     mainstay.toml:16:7: pool `silent` has no health check: its state is never known (the edge checks it: add [edge], and health = { path = "/health" } here)
     mainstay.toml:22:10: 10.0.0.5 is a caller, but is in 10.0.0.0/8 of `trusted_proxies` (use a token, or remove it from [edge] trusted_proxies)
     "#);

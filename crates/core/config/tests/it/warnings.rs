@@ -21,7 +21,7 @@ ntfy = "https://ntfy.sh"
 contacts = ["hook:ana"]
 [person.bo]
 contacts = ["hook:bo"]
-[schedule.idle]
+[schedule.unused]
 layer = [{ people = ["ana"], start = 2026-01-01, rotation = "1 day" }]
 [escalation.default]
 steps = [{ people = ["ana"] }]
@@ -36,7 +36,7 @@ expires = 2027-01-01
     mainstay.toml:4:10: webhook `hook` is not signed: its receiver cannot verify the sender (add a key: secret = "env:WEBHOOK_KEY")
     mainstay.toml:6:10: channel `spare` is not used (add it to a person: contacts = ["spare:ana"])
     mainstay.toml:10:9: person `bo` is in no schedule and no escalation: they are never paged (add them to a layer of a schedule or a step of an escalation)
-    mainstay.toml:12:11: schedule `idle` is in no escalation and no service (add it to a step of an escalation)
+    mainstay.toml:12:11: schedule `unused` is in no escalation and no service (add it to a step of an escalation)
     mainstay.toml:14:13: escalation `default` has no fallback: a page that nobody acknowledges ends there (add a contact that always reaches a person: fallback = ["ntfy:everybody"])
     mainstay.toml:17:27: 10.1.2.3 is a private address that is not allowed (allow it: [site] allow_private = ["10.1.2.3"])
     mainstay.toml:17:39: `lan` is not a known public suffix: name servers and registration of corp.lan are not monitored (if it has a registry, declare it: [registry] rdap = { lan = "https://..." })

@@ -148,14 +148,14 @@ impl Detect {
             let Some(owner) = hosts.note(config, name, *requests, now) else { continue };
             let about = Resource::host(name);
             let room = all < unknown_host::OPEN_MAX
-                && (owner == Owner::Known || foreign < unknown_host::OPEN_FOREIGN_MAX);
+                && (owner == Owner::Configured || foreign < unknown_host::OPEN_FOREIGN_MAX);
             if !room || self.open.with_fault(&about, "unmonitored").is_some() {
                 continue;
             }
             all += 1;
             foreign += usize::from(owner == Owner::Foreign);
             let domain = match owner {
-                Owner::Known => "it belongs to a configured domain",
+                Owner::Configured => "it belongs to a configured domain",
                 Owner::Foreign => "it belongs to no configured domain",
             };
             let evidence = format!("clients have requested it repeatedly; {domain}");

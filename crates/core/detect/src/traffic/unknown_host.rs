@@ -70,7 +70,7 @@ impl UnknownHosts {
         count.last = now;
         let wanted = if count.known { KNOWN } else { FOREIGN };
         let enough = count.minutes >= wanted.minutes && count.requests >= wanted.requests;
-        enough.then_some(if count.known { Owner::Known } else { Owner::Foreign })
+        enough.then_some(if count.known { Owner::Configured } else { Owner::Foreign })
     }
 
     /// Drops the name with the oldest request: a quiet one, or one of another domain that was requested in one minute
@@ -86,7 +86,7 @@ impl UnknownHosts {
         oldest.is_some_and(|name| self.names.remove(&name).is_some())
     }
 
-    /// Whether a name was not requested for so long that its alert closes; `since` is the start of counting.
+    /// Whether a name was not requested for [`GONE_AFTER`], so that its alert closes; `since` is the start of counting.
     pub(crate) fn is_gone(&self, name: &str, since: Time, now: Time) -> bool {
         let last = self.names.get(name).map_or(since, |count| count.last.max(since));
         between(last, now) >= GONE_AFTER
@@ -96,7 +96,7 @@ impl UnknownHosts {
 /// Owner of the domain of a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Owner {
-    Known,
+    Configured,
     Foreign,
 }
 

@@ -121,7 +121,7 @@ pub fn quiet() -> Rollup {
     second(traffic(10, 0))
 }
 
-/// A second in which the API answered so many 429s to the caller, and so many to others.
+/// A second in which the API answered `count` 429s to the caller, and `others` to others.
 pub fn refused(caller: &str, count: u64, others: u64) -> Rollup {
     let mut rollup = quiet();
     let api = rollup.services.get_mut(&ServiceId("api".into())).unwrap();
@@ -137,7 +137,7 @@ impl Fixture {
         (0..count).map(|_| self.roll(rollup)).collect()
     }
 
-    /// How many roll-ups it takes until something with this word is open; at most so many.
+    /// How many roll-ups it takes until something with this word is open; at most `most`.
     pub fn named(&mut self, word: &str, rollup: &Rollup, most: usize) -> Option<usize> {
         (1..=most).find(|_| {
             self.roll(rollup);

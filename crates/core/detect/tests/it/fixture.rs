@@ -1,4 +1,4 @@
-//! A small world to judge: a configuration by hand, a clock that is told, a journal that is kept.
+//! A small world to judge: a configuration by hand, a clock that is set, a journal that is kept.
 
 use detect::Detect;
 use std::collections::{BTreeMap, BTreeSet};

@@ -75,7 +75,7 @@ fn when_others_are_seen_it_is_them() {
 }
 
 #[test]
-fn a_jury_that_never_answers_delays_a_alert_by_seconds_only() {
+fn references_that_never_answer_delay_an_alert_by_seconds_only() {
     let mut w = Fixture::new(&HOSTS);
     let mut words = String::new();
     for _ in 0..15 {
@@ -90,10 +90,10 @@ fn a_jury_that_never_answers_delays_a_alert_by_seconds_only() {
 enum Juror {
     /// Never answers.
     Silent,
-    /// Sees nothing, and says so after so many seconds: with a word of the system or by running out of time.
+    /// Sees nothing, and says so after this number of seconds: with a word of the system or by running out of time.
     Unreached(u64),
     Late(u64),
-    /// Is well, after so many seconds.
+    /// Is well, after this number of seconds.
     Well(u64),
 }
 
@@ -117,12 +117,12 @@ impl Juror {
     }
 }
 
-/// Seconds from the first bad answer until the alert was confirmed, opened, and until we held ourselves to be blind.
+/// Seconds from the first bad answer until the alert was confirmed, opened, and until we held ourselves to be isolated.
 fn hold(
     domains: usize,
     failure_threshold: u32,
     gap: u64,
-    jury: &[Juror],
+    references: &[Juror],
 ) -> (Option<u64>, Option<u64>, Option<u64>) {
     let mut w = Fixture::new(&HOSTS[..domains]);
     let trigger = ProbeId("http.a.acme.com".into());
@@ -131,16 +131,16 @@ fn hold(
         .filter(|probe| matches!(probe.about.kind, Kind::Dns | Kind::Host) && probe.id != trigger)
         .map(|probe| probe.id.clone())
         .collect();
-    let (mut confirmed, mut opened, mut blind) = (None, None, None);
+    let (mut confirmed, mut opened, mut isolated) = (None, None, None);
     let mut bad = 0;
     for second in 0..30 {
         let mut words = if second == 0 { String::new() } else { w.let_pass(Duration::from_secs(1)) };
-        for (juror, behaves) in jurors.iter().zip(jury.iter().cycle()) {
+        for (juror, behaves) in jurors.iter().zip(references.iter().cycle()) {
             if let Some((_, answer)) = behaves.answer(juror).filter(|(after, _)| *after == second) {
                 words += &w.see(&juror.0, answer);
             }
         }
-        if second % gap == 0 && blind.is_none() {
+        if second % gap == 0 && isolated.is_none() {
             bad += 1;
             words += &w.see(&trigger.0, failed(Fault::Unreachable { why: "reset".into() }));
         }
@@ -151,18 +151,18 @@ fn hold(
             opened.get_or_insert(second);
         }
         if w.detect.isolated().is_some() {
-            blind.get_or_insert(second);
+            isolated.get_or_insert(second);
         }
     }
-    (confirmed, opened, blind)
+    (confirmed, opened, isolated)
 }
 
 #[test]
 fn a_real_outage_waits_for_no_slow_juror() {
     use Juror::{Late, Silent, Unreached, Well};
     let mut table = String::new();
-    let mut row = |case: &str, domains, failure_threshold, gap, jury: &[Juror]| {
-        let (confirmed, opened, blind) = hold(domains, failure_threshold, gap, jury);
+    let mut row = |case: &str, domains, failure_threshold, gap, references: &[Juror]| {
+        let (confirmed, opened, isolated) = hold(domains, failure_threshold, gap, references);
         if let (Some(confirmed), Some(opened)) = (confirmed, opened) {
             assert!(
                 opened <= confirmed + 8,
@@ -170,8 +170,8 @@ fn a_real_outage_waits_for_no_slow_juror() {
             );
         }
         let at = |second: Option<u64>| second.map_or("never".to_owned(), |second| format!("{second} s"));
-        let (confirmed, opened, blind) = (at(confirmed), at(opened), at(blind));
-        writeln!(table, "{case}: confirmed {confirmed}, opened {opened}, blind {blind}").unwrap();
+        let (confirmed, opened, isolated) = (at(confirmed), at(opened), at(isolated));
+        writeln!(table, "{case}: confirmed {confirmed}, opened {opened}, isolated {isolated}").unwrap();
     };
     row("others are well", 3, 3, 1, &[Well(1)]);
     row("others are well, slowly", 3, 3, 1, &[Well(5)]);
@@ -193,19 +193,19 @@ fn a_real_outage_waits_for_no_slow_juror() {
     row("two domains, all too late", 2, 3, 1, &[Late(5)]);
     row("two domains, half silent", 2, 3, 1, &[Unreached(1), Silent]);
     assert_snapshot!(table, @r"
-    others are well: confirmed 2 s, opened 2 s, blind never
-    others are well, slowly: confirmed 2 s, opened 5 s, blind never
-    nobody else speaks: confirmed 2 s, opened 6 s, blind never
-    nobody else speaks, one is enough: confirmed 0 s, opened 6 s, blind never
-    nobody else speaks, the next look is far: confirmed 0 s, opened 6 s, blind never
-    time limits of ten seconds: confirmed 0 s, opened 6 s, blind 10 s
-    one more sees nothing, the rest is silent: confirmed 0 s, opened 6 s, blind never
-    half see nothing, the rest is silent: confirmed 0 s, opened never, blind 6 s
-    half see nothing, a host is well: confirmed 0 s, opened 2 s, blind never
-    nobody sees: confirmed never, opened never, blind 1 s
-    two domains, nobody sees: confirmed never, opened never, blind 1 s
-    two domains, all too late: confirmed 2 s, opened 5 s, blind never
-    two domains, half silent: confirmed 2 s, opened 6 s, blind never
+    others are well: confirmed 2 s, opened 2 s, isolated never
+    others are well, slowly: confirmed 2 s, opened 5 s, isolated never
+    nobody else speaks: confirmed 2 s, opened 6 s, isolated never
+    nobody else speaks, one is enough: confirmed 0 s, opened 6 s, isolated never
+    nobody else speaks, the next look is far: confirmed 0 s, opened 6 s, isolated never
+    time limits of ten seconds: confirmed 0 s, opened 6 s, isolated 10 s
+    one more sees nothing, the rest is silent: confirmed 0 s, opened 6 s, isolated never
+    half see nothing, the rest is silent: confirmed 0 s, opened never, isolated 6 s
+    half see nothing, a host is well: confirmed 0 s, opened 2 s, isolated never
+    nobody sees: confirmed never, opened never, isolated 1 s
+    two domains, nobody sees: confirmed never, opened never, isolated 1 s
+    two domains, all too late: confirmed 2 s, opened 5 s, isolated never
+    two domains, half silent: confirmed 2 s, opened 6 s, isolated never
     ");
 }
 

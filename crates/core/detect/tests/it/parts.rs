@@ -67,9 +67,9 @@ fn an_inner_address_beside_a_good_one_warns() {
 #[test]
 fn trouble_of_our_own_at_one_address_and_a_single_address_are_no_part_failure() {
     let mut w = world();
-    let blind = || Some(Fault::Isolated { why: "no port left".into() });
+    let isolated = || Some(Fault::Isolated { why: "no port left".into() });
     for _ in 0..5 {
-        let own = result(http(200), &[("192.0.2.1", None), ("192.0.2.2", blind())]);
+        let own = result(http(200), &[("192.0.2.1", None), ("192.0.2.2", isolated())]);
         assert_eq!(w.pass(secs(1)).result(own), "");
         assert_eq!(w.pass(secs(1)).result(result(http(200), &[("192.0.2.1", None)])), "");
     }
@@ -170,7 +170,7 @@ fn a_refusal_from_the_first_answer_on_is_usual_and_one_that_comes_later_is_a_fau
         }
         w
     };
-    let told = |answers: &[u16]| {
+    let events = |answers: &[u16]| {
         let mut w = learning();
         let mut words = String::new();
         for (n, status) in answers.iter().enumerate() {
@@ -181,22 +181,22 @@ fn a_refusal_from_the_first_answer_on_is_usual_and_one_that_comes_later_is_a_fau
         }
         words
     };
-    assert_snapshot!(told(&[401, 401, 401, 401, 403, 401]), @r#"12:00:01 BaselineLearned { probe: ProbeId("http.a.acme.com"), status: 401 }"#);
-    assert_snapshot!(told(&[200, 200, 200, 401, 401, 401]), @r#"
+    assert_snapshot!(events(&[401, 401, 401, 401, 403, 401]), @r#"12:00:01 BaselineLearned { probe: ProbeId("http.a.acme.com"), status: 401 }"#);
+    assert_snapshot!(events(&[200, 200, 200, 401, 401, 401]), @r#"
     12:00:01 BaselineLearned { probe: ProbeId("http.a.acme.com"), status: 200 }
     12:00:06 + host.a.acme.com answers with status 401 [Critical since 12:00:04] 3 bad answers in 2 s, last: 192.0.2.1:443 answered with status 401
     "#);
-    assert_snapshot!(told(&[404, 404, 404, 200, 404, 404, 404]), @r#"
+    assert_snapshot!(events(&[404, 404, 404, 200, 404, 404, 404]), @r#"
     12:00:01 BaselineLearned { probe: ProbeId("http.a.acme.com"), status: 404 }
     12:00:04 BaselineLearned { probe: ProbeId("http.a.acme.com"), status: 200 }
     12:00:07 + host.a.acme.com answers with status 404 [Critical since 12:00:05] 3 bad answers in 2 s, last: 192.0.2.1:443 answered with status 404
     "#);
-    assert_snapshot!(told(&[503, 503, 503, 401, 401]), @r#"
+    assert_snapshot!(events(&[503, 503, 503, 401, 401]), @r#"
     12:00:03 + host.a.acme.com answers with status 503 [Critical since 12:00:01] 3 bad answers in 2 s, last: 192.0.2.1:443 answered with status 503
     12:00:04 BaselineLearned { probe: ProbeId("http.a.acme.com"), status: 401 }
     12:00:05 - alert-1
     "#);
-    assert_snapshot!(told(&[401, 401, 404, 404, 404, 404]), @r#"
+    assert_snapshot!(events(&[401, 401, 404, 404, 404, 404]), @r#"
     12:00:01 BaselineLearned { probe: ProbeId("http.a.acme.com"), status: 401 }
     12:00:06 + host.a.acme.com answers with status 404 [Critical since 12:00:04] 3 bad answers in 2 s, last: 192.0.2.1:443 answered with status 404
     "#);

@@ -12,14 +12,14 @@ fn limits_that_fight_are_named_with_the_trace_that_shows_them() {
     let mut words = w.rolls(20, &quiet());
     words += "-- they fight\n";
     words += &w.rolls(60, &refused("auth-web", 13, 1));
-    words += "-- they are mended\n";
+    words += "-- they are fixed\n";
     words += &w.rolls(60, &quiet());
     assert_snapshot!(words, @r"
     12:00:15 usual of api: 10000
     12:00:15 usual of auth: 10000
     -- they fight
     12:00:22 + service.api rate-limits its own caller auth-web: 92 % of its 429 responses (api-client of auth-web, then per-address of api); see `mainstay trace 4bf92f35` [Critical since 12:00:20] 26 of 28 responses with 429 in 10 s went to auth-web; in total 0 by limits of the edge, 28 by servers
-    -- they are mended
+    -- they are fixed
     12:02:00 - alert-1
     ");
     w.restart();

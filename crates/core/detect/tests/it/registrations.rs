@@ -1,4 +1,4 @@
-//! Every state of a registration that a watchman must tell apart. Dates count from 2026-11-22T12:00:00Z.
+//! Every state of a registration that mainstay must tell apart. Dates count from 2026-11-22T12:00:00Z.
 
 use crate::fixture::*;
 use insta::assert_snapshot;

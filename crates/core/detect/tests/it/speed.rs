@@ -55,7 +55,7 @@ fn judge(w: &mut Fixture, samples: &[ProbeResult]) -> (Duration, Duration, Durat
     (judging / count, worst, wishing / count * 10, opened)
 }
 
-fn told(what: &str, (judging, worst, wishing, opened): (Duration, Duration, Duration, usize)) {
+fn report(what: &str, (judging, worst, wishing, opened): (Duration, Duration, Duration, usize)) {
     eprintln!("{what}: judge {judging:?} (slowest {worst:?}), sooner {wishing:?}; {opened} events");
 }
 
@@ -75,17 +75,17 @@ fn speed_in_a_large_config() {
             ProbeResult::new(probe, Phases::default(), Answer::Domain(seen))
         })
         .collect();
-    told("registrations", judge(&mut w, &registrations));
+    report("registrations", judge(&mut w, &registrations));
     let good = samples(&w, &|| http(200), HOSTS);
-    told("good, for the first time", judge(&mut w, &good));
+    report("good, for the first time", judge(&mut w, &good));
     w.pass(secs(30));
-    told("good", judge(&mut w, &good));
+    report("good", judge(&mut w, &good));
     let bad = samples(&w, &|| failed(Fault::Refused), HOSTS / 2);
     for round in 1..=4 {
         w.pass(secs(1));
-        told(&format!("5000 refused, round {round}"), judge(&mut w, &bad));
+        report(&format!("5000 refused, round {round}"), judge(&mut w, &bad));
     }
-    told("good among them", judge(&mut w, &good[HOSTS / 2..]));
+    report("good among them", judge(&mut w, &good[HOSTS / 2..]));
     let begun = Instant::now();
     std::hint::black_box(w.detect.tick(&w.config, w.now));
     eprintln!("tick {:?}", begun.elapsed());

@@ -1,4 +1,4 @@
-//! The expired name, as the watchman sees it.
+//! The expired name, as mainstay sees it.
 
 use crate::fixture::*;
 use insta::assert_snapshot;

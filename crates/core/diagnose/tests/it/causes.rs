@@ -54,11 +54,11 @@ fn the_deeper_cause_takes_the_incident_over() {
     let mut w = Fixture::new();
     w.look_at_all();
     w.breaks("host.a.acme.app", Fault::NameNotFound);
-    let mut words = w.settle();
+    let mut words = w.debounce();
     w.pass(1).breaks("dns.acme.app", Fault::Dns { dns: DnsFault::NoServer });
-    words += &w.settle();
+    words += &w.debounce();
     w.pass(1).breaks("domain.acme.app", expired());
-    words += &w.settle();
+    words += &w.debounce();
     assert_snapshot!(words, @r"
     15:28:01 + incident-1 host.a.acme.app Failing wakes
         a.acme.app does not resolve: no such name or no address since 15:28 UTC; API and Sign-in are affected; 7 other names are not affected
@@ -77,11 +77,11 @@ fn two_incidents_that_turn_out_to_be_one_merge_into_the_older() {
     let mut w = Fixture::new();
     w.look_at_all();
     w.breaks("host.shop.acme.io", Fault::NameNotFound);
-    let mut words = w.settle();
+    let mut words = w.debounce();
     w.pass(20).breaks("host.api.acme.io", Fault::NameNotFound);
-    words += &w.settle();
+    words += &w.debounce();
     w.pass(20).breaks("dns.acme.io", Fault::Dns { dns: DnsFault::NotDelegated });
-    words += &w.settle();
+    words += &w.debounce();
     assert_snapshot!(words, @r"
     15:28:01 + incident-1 host.shop.acme.io Failing wakes
         shop.acme.io does not resolve: no such name or no address since 15:28 UTC; Shop is affected; 7 other names are not affected
@@ -107,7 +107,7 @@ fn what_a_service_needs_explains_it() {
     w.breaks("host.api.acme.io", Fault::Status { got: 502 });
     w.breaks("tls.b.acme.app", Fault::Tls { tls: TlsFault::SelfSigned });
     w.breaks("host.b.acme.app", Fault::Tls { tls: TlsFault::SelfSigned });
-    assert_snapshot!(w.settle(), @r"
+    assert_snapshot!(w.debounce(), @r"
     15:28:01 + incident-1 tls.b.acme.app Failing wakes
         b.acme.app serves a self-signed certificate since 15:28 UTC; API and Sign-in are affected; 6 other names are not affected
         affected: api auth; not: shop
@@ -125,14 +125,14 @@ fn a_date_ahead_explains_nothing() {
         Fault::Tls { tls: TlsFault::Expiring { at: at("2026-12-01T00:00:00Z"), left_percent: 10 } },
         Severity::Warning,
     );
-    w.settle();
+    w.debounce();
     w.pass(5).breaks("host.shop.acme.io", Fault::Refused);
     w.open(
         "dns.acme.app",
         Fault::Dns { dns: DnsFault::DelegationMoved { from: set(&["a"]), to: set(&["b"]) } },
         Severity::Info,
     );
-    w.settle();
+    w.debounce();
     let causes: Vec<String> =
         w.diagnose.incidents().values().map(|i| i.diagnosis.cause.to_string()).collect();
     assert_eq!(causes, ["tls.shop.acme.io", "domain.acme.io", "host.shop.acme.io"]);
@@ -146,18 +146,18 @@ fn a_cause_that_ended_still_explains_what_caches_hand_out() {
     let mut words = w.react();
     let wrong = || Fault::Tls { tls: TlsFault::WrongName { presented: vec!["parking.example".into()] } };
     let first = w.pass(20).breaks("tls.a.acme.app", wrong());
-    words += &w.settle();
+    words += &w.debounce();
     w.pass(600).close(domain);
-    words += &w.settle();
+    words += &w.debounce();
     let second = w.pass(10).breaks("tls.b.acme.app", wrong());
-    words += &w.settle();
+    words += &w.debounce();
     assert_eq!(w.diagnose.incidents().len(), 1);
     w.pass(100).close(first);
     w.pass(100).close(second);
     words += &w.react();
     words += "-- and now every name once more\n";
     assert!(w.sooner().contains(&"host.f.acme.app".to_owned()));
-    words += &w.settle();
+    words += &w.debounce();
     assert_snapshot!(words, @r"
     15:28:00 + incident-1 domain.acme.app Failing wakes
         acme.app expired at 15:20 UTC; 6 names and 2 services will fail as caches expire; api.acme.io and shop.acme.io are not affected
@@ -184,15 +184,15 @@ fn a_warning_that_a_person_set_aside_opens_again_only_when_it_changes() {
     let mut w = Fixture::new();
     w.look_at_all();
     let alert = w.open("host.shop.acme.io", Fault::Slow { limit: secs(1) }, Severity::Warning);
-    w.settle();
+    w.debounce();
     assert_eq!(w.diagnose.still_failing(&w.diagnose.incidents()[&IncidentId(1)]), None);
     w.record(EventKind::IncidentResolved { incident: IncidentId(1), summary: "Ana says it is over".into() });
-    assert_eq!(w.pass(60).settle(), "");
+    assert_eq!(w.pass(60).debounce(), "");
     w.restart();
-    assert_eq!(w.pass(60).settle(), "");
+    assert_eq!(w.pass(60).debounce(), "");
     let (fault, evidence) = (Fault::Slow { limit: secs(1) }, "worse".to_owned());
     w.record(EventKind::AlertChanged { alert, fault, severity: Severity::Critical, evidence });
-    assert!(w.settle().contains("+ incident-2 host.shop.acme.io"));
+    assert!(w.debounce().contains("+ incident-2 host.shop.acme.io"));
 }
 
 #[test]
@@ -201,7 +201,7 @@ fn what_fails_still_is_an_incident_again_with_the_next_bad_answer() {
         let mut w = Fixture::new();
         w.look_at_all();
         w.breaks("host.shop.acme.io", Fault::Refused);
-        w.settle();
+        w.debounce();
         let failing = w.diagnose.still_failing(&w.diagnose.incidents()[&IncidentId(1)]);
         assert_eq!(failing.as_deref(), Some("shop.acme.io refuses connections"));
         w.record(EventKind::IncidentResolved { incident: IncidentId(1), summary: "Ana says so".into() });
@@ -226,15 +226,15 @@ fn what_fails_still_is_an_incident_again_with_the_next_bad_answer() {
 }
 
 #[test]
-fn what_mends_after_it_was_declared_over_stays_over() {
+fn what_recovers_after_it_was_declared_over_stays_over() {
     let mut w = Fixture::new();
     w.look_at_all();
     let alert = w.breaks("host.shop.acme.io", Fault::Refused);
-    w.settle();
+    w.debounce();
     w.record(EventKind::IncidentResolved { incident: IncidentId(1), summary: "Ana says so".into() });
     w.pass(1);
     w.last_results.insert(Resource::host("shop.acme.io"), LastResult { at: w.now, healthy: true });
     assert_eq!(w.react(), "");
     w.pass(1).close(alert);
-    assert_eq!(w.pass(60).settle(), "");
+    assert_eq!(w.pass(60).debounce(), "");
 }

@@ -26,14 +26,14 @@ fn open(w: &Fixture) -> Vec<String> {
 fn forty_services_on_a_server_that_dies_are_one_incident_that_ends_with_the_last_of_them() {
     let (mut w, probes) = world(40, "127.0.0.9");
     let alerts: Vec<AlertId> = probes.iter().map(|probe| w.breaks(probe, Fault::Refused)).collect();
-    let mut words = w.settle();
+    let mut words = w.debounce();
     for (n, alert) in alerts.iter().enumerate() {
         if n == 38 {
-            words += &w.pass(10).settle();
+            words += &w.pass(10).debounce();
         }
         w.close(*alert);
     }
-    words += &w.settle();
+    words += &w.debounce();
     let words: Vec<&str> = words.lines().filter(|line| !line.contains("affected: ")).collect();
     assert_snapshot!(words.join("\n"), @r"
     15:28:01 + incident-1 address.127.0.0.9 Failing wakes
@@ -49,19 +49,19 @@ fn forty_services_on_a_server_that_dies_are_one_incident_that_ends_with_the_last
 fn symptoms_join_the_incident_as_their_probes_come_round() {
     let (mut w, probes) = world(4, "127.0.0.9");
     w.breaks(&probes[0], Fault::Refused);
-    assert!(w.settle().contains("+ incident-1 probe.p-s00"), "one alone has its own trouble");
+    assert!(w.debounce().contains("+ incident-1 probe.p-s00"), "one alone has its own trouble");
     w.pass(4).breaks(&probes[1], timed_out());
-    w.settle();
+    w.debounce();
     assert_eq!(open(&w), ["address.127.0.0.9"]);
     w.pass(50).breaks(&probes[2], Fault::Refused);
-    w.settle();
+    w.debounce();
     assert_eq!(
         open(&w),
         ["address.127.0.0.9"],
         "fifty seconds later, by a probe that comes round every thirty"
     );
     w.pass(600).breaks(&probes[3], Fault::Refused);
-    w.settle();
+    w.debounce();
     assert_eq!(open(&w), ["address.127.0.0.9", "probe.p-s03"], "ten minutes later is another event");
 }
 
@@ -76,7 +76,7 @@ fn names_behind_one_balancer_are_one_incident_whatever_its_addresses() {
     for (n, probe) in probes.iter().enumerate() {
         w.pass(1).breaks(probe, Fault::Status { got: [502, 503, 504][n % 3] });
     }
-    w.settle();
+    w.debounce();
     assert_eq!(open(&w), ["host.lb.acme.net"]);
     assert_snapshot!(w.summary(1), @"lb.acme.net answers with status 502, 503 or 504: 25 services affected since 15:28 UTC: S00, S01, S02 and 22 more; 8 other names are not affected");
 }
@@ -91,7 +91,7 @@ fn what_has_another_fault_another_port_or_another_time_is_another_incident() {
     w.breaks(&probes[1], Fault::Status { got: 500 });
     w.breaks(&port, Fault::Status { got: 500 });
     w.breaks(&elsewhere, Fault::Refused);
-    w.settle();
+    w.debounce();
     assert_eq!(open(&w), ["probe.p-elsewhere", "probe.p-port", "probe.p-s00", "probe.p-s01"]);
 }
 
@@ -102,7 +102,7 @@ fn connections_refused_at_several_ports_are_one_event() {
     w.look_at_all();
     w.breaks(&probes[0], Fault::Refused);
     w.breaks(&port, Fault::Refused);
-    w.settle();
+    w.debounce();
     assert_eq!(open(&w), ["address.127.0.0.9"]);
 }
 
@@ -110,7 +110,7 @@ fn connections_refused_at_several_ports_are_one_event() {
 fn one_name_of_hundreds_at_an_address_has_its_own_trouble() {
     let (mut w, probes) = world(200, "203.0.113.7");
     w.breaks(&probes[7], Fault::Status { got: 503 });
-    w.settle();
+    w.debounce();
     assert_eq!(open(&w), ["probe.p-s07"]);
 }
 
@@ -120,7 +120,7 @@ fn warnings_of_one_place_are_one_warning() {
     for probe in &probes {
         w.open(probe, Fault::Slow { limit: secs(1) }, Severity::Warning);
     }
-    let words = w.settle();
+    let words = w.debounce();
     assert_eq!(open(&w), ["address.127.0.0.9"]);
     assert!(!words.contains("wakes"), "{words}");
 }
@@ -142,11 +142,11 @@ fn a_part_that_was_well_in_between_comes_back_to_the_same_incident() {
     let (mut w, probes) = world(3, "127.0.0.9");
     let first = w.breaks(&probes[0], Fault::Refused);
     w.breaks(&probes[1], Fault::Refused);
-    w.settle();
+    w.debounce();
     w.pass(600).close(first);
-    w.settle();
+    w.debounce();
     w.pass(600).breaks(&probes[0], Fault::Refused);
-    w.settle();
+    w.debounce();
     assert_eq!(open(&w), ["address.127.0.0.9"]);
     w.restart();
 }
@@ -160,10 +160,10 @@ fn a_cause_beneath_takes_the_event_over() {
     w.look_at_all();
     w.breaks("host.api.acme.io", timed_out());
     w.breaks("host.shop.acme.io", timed_out());
-    w.settle();
+    w.debounce();
     assert_eq!(open(&w), ["address.192.0.2.1"]);
     w.pass(5).breaks("dns.acme.io", Fault::Dns { dns: types::fault::DnsFault::NotDelegated });
-    w.settle();
+    w.debounce();
     assert_eq!(open(&w), ["dns.acme.io"]);
 }
 
@@ -172,16 +172,16 @@ fn two_events_at_one_place_stay_two() {
     let (mut w, probes) = world(4, "127.0.0.9");
     w.breaks(&probes[0], Fault::Refused);
     w.breaks(&probes[1], Fault::Refused);
-    w.settle();
+    w.debounce();
     w.pass(5).breaks(&probes[2], Fault::Status { got: 500 });
     w.breaks(&probes[3], Fault::Status { got: 500 });
-    w.settle();
+    w.debounce();
     assert_eq!(open(&w), ["address.127.0.0.9", "probe.p-s02"]);
     let all: Vec<AlertId> = w.alerts.keys().copied().collect();
     for alert in &all[..2] {
         w.close(*alert);
     }
-    w.settle();
+    w.debounce();
     assert_eq!(open(&w), ["address.127.0.0.9"], "the one that is left");
 }
 
@@ -191,14 +191,14 @@ fn a_balancer_stays_the_cause_while_its_names_come_and_go() {
     let probes: Vec<String> = (0..3).map(|n| w.serve(&format!("s{n}"), 443, "lb.acme.net")).collect();
     w.look_at_all();
     let all: Vec<AlertId> = probes.iter().map(|probe| w.breaks(probe, Fault::Refused)).collect();
-    w.settle();
+    w.debounce();
     w.pass(300).close(all[0]);
-    w.settle();
+    w.debounce();
     w.pass(300).breaks(&probes[0], Fault::Refused);
-    w.settle();
+    w.debounce();
     w.close(all[1]);
     w.close(all[2]);
-    w.settle();
+    w.debounce();
     assert_eq!(open(&w), ["host.lb.acme.net"]);
     w.restart();
 }
@@ -216,7 +216,7 @@ fn what_fails_because_of_a_name_goes_where_that_name_goes() {
     w.breaks("host.a.acme.app", Fault::Refused);
     w.breaks("host.shop.acme.io", Fault::Refused);
     w.breaks("host.api.acme.io", Fault::Status { got: 502 });
-    w.settle();
+    w.debounce();
     assert_eq!(open(&w), ["address.192.0.2.1"]);
 }
 
@@ -224,12 +224,12 @@ fn what_fails_because_of_a_name_goes_where_that_name_goes() {
 fn a_part_that_fails_in_another_way_stays_part_of_the_event() {
     let (mut w, probes) = world(4, "127.0.0.9");
     let all: Vec<AlertId> = probes.iter().map(|probe| w.breaks(probe, Fault::Refused)).collect();
-    w.settle();
+    w.debounce();
     for (probe, alert) in probes.iter().zip(&all).take(3) {
         // Watch closes the one and opens the other in one step.
         w.pass(20).close(*alert);
         w.breaks(probe, Fault::Status { got: 500 });
-        w.settle();
+        w.debounce();
         assert_eq!(open(&w), ["address.127.0.0.9"]);
     }
     assert_eq!(w.diagnose.incidents().len(), 1);

@@ -249,7 +249,7 @@ impl Fixture {
             }
             for kind in events {
                 let event = self.record(kind);
-                words += &told(&event);
+                words += &describe(&event);
             }
         }
         words
@@ -320,8 +320,8 @@ impl Fixture {
         self.diagnose.sooner(&self.config, self.now, &seen).keys().map(|probe| probe.0.clone()).collect()
     }
 
-    /// Lets alerts settle with everything looked at; what follows.
-    pub fn settle(&mut self) -> String {
+    /// Lets debounce end with everything looked at; what follows.
+    pub fn debounce(&mut self) -> String {
         self.pass(1).look_at_all();
         self.react()
     }
@@ -338,7 +338,7 @@ impl Fixture {
     }
 }
 
-fn told(event: &Event) -> String {
+fn describe(event: &Event) -> String {
     let mut words = String::new();
     let clock = &event.at.to_string()[11..19];
     let joined = |resources: &BTreeSet<Resource>| {

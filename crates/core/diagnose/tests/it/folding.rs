@@ -10,7 +10,7 @@ fn failing() -> Fixture {
     let mut w = Fixture::new();
     w.look_at_all();
     w.breaks("host.shop.acme.io", Fault::Refused);
-    w.settle();
+    w.debounce();
     w
 }
 
@@ -59,9 +59,9 @@ fn the_last_two_hundred_that_ended_are_kept() {
     w.look_at_all();
     for _ in 0..230 {
         let alert = w.breaks("host.shop.acme.io", Fault::Refused);
-        w.settle();
+        w.debounce();
         w.pass(5).close(alert);
-        w.settle();
+        w.debounce();
         // Sooner it would come and go.
         w.pass(600);
     }

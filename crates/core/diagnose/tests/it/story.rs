@@ -22,7 +22,7 @@ fn caches_run_out(w: &mut Fixture, words: &mut String) -> Vec<AlertId> {
         let fault = || Fault::Tls { tls: TlsFault::WrongName { presented: vec!["parking.example".into()] } };
         hosts.push(w.pass(4).breaks(&format!("tls.{name}"), fault()));
         hosts.push(w.breaks(&format!("host.{name}"), fault()));
-        *words += &w.settle();
+        *words += &w.debounce();
     }
     hosts
 }
@@ -50,8 +50,8 @@ fn the_expired_name() {
         }
     }
     words += "-- everything is looked at once more\n";
-    words += &w.settle();
-    words += &w.pass(60).settle();
+    words += &w.debounce();
+    words += &w.pass(60).debounce();
     assert_snapshot!(words, @r"
     -- the registry says so, before any cache has run out
     15:28:02 + incident-1 domain.acme.app Failing wakes

@@ -34,12 +34,12 @@ fn summaries(causes: &[(&str, Fault, Severity)]) -> String {
         let mut w = Fixture::new();
         w.look_at_all();
         let alert = w.open(about, fault.clone(), *severity);
-        w.settle();
+        w.debounce();
         let wakes = w.diagnose.incidents()[&IncidentId(1)].diagnosis.wakes;
         writeln!(table, "{}{}", w.summary(1), if wakes { "" } else { " (wakes nobody)" }).unwrap();
         w.pass(2520).close(alert);
         w.react();
-        w.settle();
+        w.debounce();
         assert!(!w.diagnose.incidents()[&IncidentId(1)].is_open(), "{}", w.summary(1));
         writeln!(table, "    {}", w.summary(1)).unwrap();
     }
@@ -252,14 +252,14 @@ fn several_names_of_one_service_are_one_trouble() {
     for name in &NAMES[1..4] {
         w.breaks(&format!("host.{name}"), Fault::Status { got: 502 });
     }
-    let mut words = w.settle();
+    let mut words = w.debounce();
     w.pass(10).breaks(&format!("host.{}", NAMES[4]), Fault::Refused);
-    words += &w.settle();
+    words += &w.debounce();
     let all: Vec<_> = w.alerts.keys().copied().collect();
     for alert in all {
         w.pass(60).close(alert);
     }
-    words += &w.settle();
+    words += &w.debounce();
     assert_snapshot!(words, @r"
     15:28:01 + incident-1 service.auth Investigating wakes
         3 of 6 names of Sign-in answer with status 502, since 15:28 UTC; no common cause found yet; api.acme.io and shop.acme.io are not affected
@@ -279,15 +279,15 @@ fn a_warning_about_one_name_is_no_failure_beside_the_failures_of_others() {
     w.look_at_all();
     w.open(&format!("host.{}", NAMES[1]), limit(), Severity::Warning);
     w.open(&format!("host.{}", NAMES[2]), slow(), Severity::Warning);
-    let mut words = w.settle();
+    let mut words = w.debounce();
     w.pass(10);
     let failing =
         [(3, 503), (4, 504)].map(|(n, got)| w.breaks(&format!("host.{}", NAMES[n]), Fault::Status { got }));
-    words += &w.settle();
+    words += &w.debounce();
     for alert in failing {
         w.pass(60).close(alert);
     }
-    words += &w.settle();
+    words += &w.debounce();
     assert_snapshot!(words, @r"
     15:28:01 + incident-1 service.auth Investigating
         2 of 6 names of Sign-in have warnings: c.acme.app answers too slowly (over 1000 ms), b.acme.app cannot negotiate TLS with mainstay: its key exchange is in the group X448, since 15:28 UTC; no common cause found yet

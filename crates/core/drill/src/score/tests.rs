@@ -343,7 +343,7 @@ fn timeline_fits_eighty_columns() {
     +   3.1 s  step 1: pages ana                         |  +9:08  DNS cache purged:
     +   3.1 s  ana: phone failed: connection refused     |         no effect
     +   3.4 s  ana is paged over phone                   |  +9:10  certificates
-    +   7.5 s  ana acknowledges (link)                   |         issued anew: no
+    +   7.5 s  ana acknowledges (link)                   |         issued again: no
     +  15.0 s  update: Identified - Sign-in and          |         effect
                Workspaces: The registration of acme.app  |  +9:17  cause found: the
                has lapsed.                               |         domain has

@@ -31,7 +31,7 @@ fn sample(bench: &mut Bench, n: usize, fault: Option<Fault>) {
     bench.input(Input::Sampled(sample)).unwrap();
 }
 
-/// Answers whatever is wanted sooner, as a prober would, for so many seconds.
+/// Answers whatever is wanted sooner, as a prober would, for `secs` seconds.
 fn pass(bench: &mut Bench, secs: u64, services: usize, fault: Option<&Fault>) {
     for _ in 0..secs {
         bench.later(1);

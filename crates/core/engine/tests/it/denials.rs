@@ -49,12 +49,15 @@ fn what_people_deny_is_part_of_the_story_of_what_goes_on() {
     bench.seconds(5, &flood());
     bench.input(deny(Some("auth"), HOUR)).unwrap();
     bench.input(Input::Lift { denial: DenialId(2), by: "bo".to_owned() }).unwrap();
-    let told: Vec<String> =
+    let timeline: Vec<String> =
         bench.engine.views().now.open[0].timeline.iter().map(|line| line.text.clone()).collect();
-    assert!(told.contains(&"ana denied 198.51.100.0/24 at auth until 04:00 UTC".to_owned()), "{told:?}");
-    assert!(told.contains(&"bo lifted the denial of 198.51.100.0/24 at auth".to_owned()), "{told:?}");
+    assert!(
+        timeline.contains(&"ana denied 198.51.100.0/24 at auth until 04:00 UTC".to_owned()),
+        "{timeline:?}"
+    );
+    assert!(timeline.contains(&"bo lifted the denial of 198.51.100.0/24 at auth".to_owned()), "{timeline:?}");
     assert_eq!(
-        told.iter().filter(|line| line.contains(" denied ")).count(),
+        timeline.iter().filter(|line| line.contains(" denied ")).count(),
         1,
         "what was before is no part of it"
     );

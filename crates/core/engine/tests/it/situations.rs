@@ -9,8 +9,8 @@ use insta::assert_snapshot;
 
 #[test]
 fn every_situation_as_everybody_reads_it() {
-    let told: Vec<String> =
-        table::situations().into_iter().map(|(name, play)| Story::told(name, play)).collect();
-    assert!(told.len() >= 30, "{} situations", told.len());
-    assert_snapshot!(told.join("\n"));
+    let transcripts: Vec<String> =
+        table::situations().into_iter().map(|(name, play)| Story::transcript(name, play)).collect();
+    assert!(transcripts.len() >= 30, "{} situations", transcripts.len());
+    assert_snapshot!(transcripts.join("\n"));
 }

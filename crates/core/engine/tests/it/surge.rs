@@ -173,7 +173,7 @@ impl Bench {
     }
 
     /// What was decided since the last time, as a person tells it.
-    fn told(&mut self, from: &mut usize) -> String {
+    fn transcript(&mut self, from: &mut usize) -> String {
         let mut text = String::new();
         for event in &self.events[*from..] {
             let line = match &event.kind {
@@ -213,7 +213,7 @@ fn a_surge_and_the_fight_that_it_leaves_behind_are_one_incident_and_one_page() {
     bench.well_at("front");
     bench.well_at("goods");
     bench.seconds(60, &quiet());
-    story += &bench.told(&mut from);
+    story += &bench.transcript(&mut from);
     story += "-- flood\n";
     bench.seconds(8, &flood());
     for _ in 0..2 {
@@ -221,10 +221,10 @@ fn a_surge_and_the_fight_that_it_leaves_behind_are_one_incident_and_one_page() {
         bench.seconds(1, &flood());
     }
     bench.seconds(60, &flood());
-    story += &bench.told(&mut from);
+    story += &bench.transcript(&mut from);
     story += "-- the flood ends, sign-in stays dead\n";
     bench.seconds(70, &fight());
-    story += &bench.told(&mut from);
+    story += &bench.transcript(&mut from);
     story += "-- the visitor is passed on\n";
     bench.seconds(2, &quiet());
     for _ in 0..3 {
@@ -234,7 +234,7 @@ fn a_surge_and_the_fight_that_it_leaves_behind_are_one_incident_and_one_page() {
     bench.seconds(50, &quiet());
     bench.well_at("front");
     bench.seconds(60, &quiet());
-    story += &bench.told(&mut from);
+    story += &bench.transcript(&mut from);
     assert_snapshot!(story, @r"
     03:00:00 auth is Operational
     03:00:00 shop is Operational

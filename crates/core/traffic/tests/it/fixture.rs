@@ -8,7 +8,7 @@ use types::config::{Pool, PoolServer, Protocol};
 
 pub(crate) const SEC: u64 = 1_000_000;
 
-/// A server that does so many things at once, each for so long, and lets the rest wait in the order in which they came.
+/// A server that does `permits` requests at the same time, each for `service`, and lets the rest wait in the order in which they came.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ServerShape {
     pub(crate) permits: u32,
@@ -28,9 +28,9 @@ impl ServerShape {
 pub(crate) enum Refuses {
     /// Nothing.
     Nothing,
-    /// What is beyond so many a second.
+    /// What is beyond this number a second.
     Beyond(f64),
-    /// What is beyond so many within the last so many tenths of a second, refused ones counted too: one more than it
+    /// What is beyond the first number within the last tenths of a second, refused ones counted too: one more than it
     /// bears a second, and nobody is served.
     Counting(f64, usize),
     /// Everything, between two instants.

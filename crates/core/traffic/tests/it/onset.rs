@@ -4,7 +4,7 @@
 use crate::fixture::{SEC, ServerShape, Story, Surge, World};
 use crate::surge::surge;
 
-/// A flood of so many times the capacity, of clients that try once; before it 21 seconds of a few requests, or nothing.
+/// A flood of `times` the capacity, of clients that try once; before it 21 seconds of a few requests, or nothing.
 fn flood(server: ServerShape, times: f64, cold: bool, seed: u64) -> Surge {
     let from = if cold { 0 } else { 21 * SEC };
     Surge {

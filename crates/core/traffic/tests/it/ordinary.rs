@@ -32,14 +32,14 @@ struct Done {
     refused: bool,
 }
 
-/// An edge before one server, with so many places or as many as are wanted.
+/// An edge before one server, with this number of places or as many as are wanted.
 struct Day {
     balancer: LoadBalancer,
     now: u64,
     order: u64,
     heap: BinaryHeap<Reverse<(u64, u64, Happens)>>,
     places: usize,
-    /// So many times as long as usual takes every answer now.
+    /// How many times as long as usual every answer takes now.
     slowness: u64,
     busy: usize,
     line: VecDeque<u64>,
@@ -55,7 +55,7 @@ impl Day {
         Self::with(places, 100)
     }
 
-    /// With so many concurrent requests to the server, at most.
+    /// With `each` concurrent requests to the server, at most.
     fn with(places: Option<usize>, each: u32) -> Self {
         let mut config = pool(&["10.0.0.1:80"], 8);
         config.max_concurrency = each;
@@ -82,7 +82,7 @@ impl Day {
         self.heap.push(Reverse((at, self.order, happens)));
     }
 
-    /// So many requests of one client at an instant.
+    /// Requests of one client at an instant, each with the time it takes.
     fn asks(&mut self, at: u64, client: u64, takes: impl IntoIterator<Item = u64>) {
         takes
             .into_iter()

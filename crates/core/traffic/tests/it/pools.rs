@@ -68,7 +68,7 @@ impl Asked {
         self.balancer.done(Tick(self.now), permit, Outcome::Answered { latency, status });
     }
 
-    /// So many requests, one after the other, a millisecond apart; who got how many.
+    /// Sends a number of requests, one after the other, a millisecond apart; who got how many.
     fn each(&mut self, requests: u32, how: impl Fn(SocketAddr) -> Outcome) -> BTreeMap<SocketAddr, u32> {
         let mut got = BTreeMap::new();
         for _ in 0..requests {
@@ -281,7 +281,7 @@ fn wrong_certificate_ejects_one_server_but_never_all() {
     // Nor is it sent to another one, which would present the same.
     let permit = asked.go().unwrap();
     assert!(asked.balancer.retry(Tick(asked.now), permit, Outcome::Failed(certificate())).is_none());
-    // Mended.
+    // Fixed.
     asked.well(100);
     asked.wait(2 * SEC);
     assert_eq!(asked.seen().certificate, None);

@@ -135,7 +135,7 @@ fn few_refused_clients_set_no_ceiling() {
 }
 
 /// A part of the service is switched off and answers with 503, whoever asks, and nobody asks more than before: for
-/// some seconds little is let through, and when that was in vain all are again.
+/// some seconds little is let through, and when that had no effect all are again.
 #[test]
 fn refusals_unrelated_to_load_set_no_ceiling() {
     let mut quiet = Quiet::new();

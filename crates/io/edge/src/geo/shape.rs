@@ -42,8 +42,8 @@ fn system(text: &str) -> Option<u32> {
     digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
 }
 
-struct CodeVisitor;
-struct NumberVisitor;
+struct CodeReader;
+struct NumberReader;
 
 /// Any other type of a field: skipped, and treated as unknown.
 macro_rules! nothing {
@@ -70,7 +70,7 @@ macro_rules! nothing {
     };
 }
 
-impl<'de> Visitor<'de> for CodeVisitor {
+impl<'de> Visitor<'de> for CodeReader {
     type Value = Code;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -100,7 +100,7 @@ impl<'de> Visitor<'de> for CodeVisitor {
     nothing!(Code);
 }
 
-impl<'de> Visitor<'de> for NumberVisitor {
+impl<'de> Visitor<'de> for NumberReader {
     type Value = Number;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -125,13 +125,13 @@ impl<'de> Visitor<'de> for NumberVisitor {
 
 impl<'de> Deserialize<'de> for Code {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_any(CodeVisitor)
+        from.deserialize_any(CodeReader)
     }
 }
 
 impl<'de> Deserialize<'de> for Number {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_any(NumberVisitor)
+        from.deserialize_any(NumberReader)
     }
 }
 

@@ -89,16 +89,16 @@ impl Writer {
 
     fn line(&mut self, record: &RequestRecord) {
         let before = self.buffer.len();
-        match serde_json::to_writer(&mut self.buffer, &Line::new(record, &self.names, self.zero)) {
+        match serde_json::to_writer(&mut self.buffer, &LogEntry::new(record, &self.names, self.zero)) {
             Ok(()) => self.buffer.push(b'\n'),
             Err(_) => self.buffer.truncate(before),
         }
     }
 }
 
-/// One line. Times are microseconds after the request began.
+/// One line of the log. Times are microseconds after the request began.
 #[derive(Debug, Serialize)]
-struct Line<'a> {
+struct LogEntry<'a> {
     at: jiff::Timestamp,
     trace_id: String,
     span_id: String,
@@ -139,7 +139,7 @@ struct Line<'a> {
     end_us: Option<u32>,
 }
 
-impl<'a> Line<'a> {
+impl<'a> LogEntry<'a> {
     fn new(record: &'a RequestRecord, names: &Names, zero: Zero) -> Self {
         let (service, pool) = names.of_route(record.route).map(|(service, pool)| (service.0, pool.0)).unzip();
         Self {

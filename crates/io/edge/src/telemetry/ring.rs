@@ -1,7 +1,7 @@
 //! The last requests worth keeping, in bounded room, through any flood.
 //!
 //! Each [`Kind`] has its own ring, so that refusals by the hundred thousand displace neither refused declared
-//! callers nor failures nor slow requests. Each ring stores only so many records a second: all in quiet times, a
+//! callers nor failures nor slow requests. Each ring stores only a limited number of records a second: all in quiet times, a
 //! fair sample in a flood. The sample is drawn by trace id, so that the hops of one trace are kept or dropped
 //! together.
 

@@ -10,8 +10,8 @@ use traffic::TopK;
 
 /// Entries kept of each list. A key with more than a 64th of all requests is certainly in the list.
 const REMEMBERED: usize = 64;
-/// Told of each.
-const TOLD: usize = 10;
+/// Entries reported of each list.
+const REPORTED: usize = 10;
 /// Requests in a second of one thread above which only one in [`EVERY`] is counted, with that weight.
 const ALL_UNTIL: u64 = 1_000;
 const EVERY: u64 = 8;
@@ -104,7 +104,7 @@ impl TopLists {
 fn shares<K: fmt::Display>(top: &TopK<K>) -> Vec<(String, u8)> {
     let all = top.total().max(1);
     let share = |count: u64| u8::try_from((count * 100 + all / 2) / all).unwrap_or(100).min(100);
-    let first = top.first(TOLD).into_iter();
+    let first = top.first(REPORTED).into_iter();
     first.map(|(key, count)| (key.to_string(), share(count))).filter(|(_, share)| *share > 0).collect()
 }
 

@@ -236,7 +236,7 @@ mod tests {
         certificates.table.load().find(name).map(|key| key.cert[0].to_vec())
     }
 
-    fn told(trouble: &[Unusable]) -> String {
+    fn messages(trouble: &[Unusable]) -> String {
         trouble.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
     }
 
@@ -282,11 +282,11 @@ mod tests {
             assert_eq!((certificates.refresh(&files, now()), look(&files[0], now())), (vec![], Ok(())));
             let good = leaf(&certificates, Some("a.test"));
             spoil(&files[0]);
-            let why = told(&certificates.refresh(&files, now()));
+            let why = messages(&certificates.refresh(&files, now()));
             assert!(why.contains(word) && why.contains("a.pem") && why.ends_with("before goes on"), "{why}");
             assert_eq!(leaf(&certificates, Some("a.test")), good, "{word}");
             assert_eq!(certificates.refresh(&files, now()), [], "said once");
-            assert_eq!(told(&certificates.trouble(now())), why, "but known all the while");
+            assert_eq!(messages(&certificates.trouble(now())), why, "but known all the while");
             assert!(look(&files[0], now()).unwrap_err().to_string().contains(word));
             make((-1, 90));
             assert_eq!(certificates.refresh(&files, now()), []);
@@ -303,6 +303,6 @@ mod tests {
         assert_eq!(certificates.refresh(&files, day(31)).len(), 1);
         assert!(leaf(&certificates, Some("a.test")).is_some(), "better than nothing");
         assert_eq!(certificates.trouble(day(30)), []);
-        assert!(told(&certificates.trouble(day(31))).contains("a.pem expired on 2026-12-22"));
+        assert!(messages(&certificates.trouble(day(31))).contains("a.pem expired on 2026-12-22"));
     }
 }

@@ -34,10 +34,10 @@ fn why(wrong: &CertificateError) -> String {
             "presented a certificate without a name".to_owned()
         }
         CertificateError::NotValidForNameContext { presented, .. } => {
-            let told: Vec<&str> = presented.iter().take(NAMES_TOLD).map(|name| bare(name)).collect();
+            let listed: Vec<&str> = presented.iter().take(NAMES_TOLD).map(|name| bare(name)).collect();
             let more = presented.len().saturating_sub(NAMES_TOLD);
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-            format!("presented {}{more}", told.join(", "))
+            format!("presented {}{more}", listed.join(", "))
         }
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
             "presented a certificate that has expired".to_owned()

@@ -122,8 +122,8 @@ fn expectation_that_the_server_refuses_asks_for_no_body() {
     let edge = edge(&[refusing()], &ConfigParts::default());
     let mut socket = connect(door(&edge, false));
     socket.write_all(EXPECTS.as_bytes()).unwrap();
-    let told = answer(&mut socket);
-    assert!(told.starts_with("HTTP/1.1 403 "), "{told}");
+    let answered = answer(&mut socket);
+    assert!(answered.starts_with("HTTP/1.1 403 "), "{answered}");
 }
 
 /// Continues, hints twice, and answers when the body has come.
@@ -148,8 +148,11 @@ fn continue_and_hints_reach_clients_of_both_protocols() {
     let seen = head(&mut socket);
     assert_eq!(seen, b"HTTP/1.1 100 Continue\r\n\r\n");
     socket.write_all(b"abc").unwrap();
-    let told = answer(&mut socket);
-    assert!(told.starts_with("HTTP/1.1 103 Early Hints\r\nlink: </a.css>\r\n\r\nHTTP/1.1 200 OK"), "{told}");
+    let answered = answer(&mut socket);
+    assert!(
+        answered.starts_with("HTTP/1.1 103 Early Hints\r\nlink: </a.css>\r\n\r\nHTTP/1.1 200 OK"),
+        "{answered}"
+    );
     run(async move {
         let mut sender = client(at).await;
         let request = Request::post("http://a.test/")
@@ -190,8 +193,12 @@ fn interim_responses_precede_their_own_final_one() {
         whole = rest[30_000..].to_owned();
     }
     assert_eq!(whole, "");
-    let told = all(at, b"GET / HTTP/1.0\r\nhost: a.test\r\n\r\n");
-    assert!(told.contains(" 200 OK\r\n") && !told.contains("103"), "HTTP/1.0 knows none: {}", &told[..60]);
+    let answered = all(at, b"GET / HTTP/1.0\r\nhost: a.test\r\n\r\n");
+    assert!(
+        answered.contains(" 200 OK\r\n") && !answered.contains("103"),
+        "HTTP/1.0 knows none: {}",
+        &answered[..60]
+    );
 }
 
 #[test]
@@ -212,8 +219,8 @@ fn client_that_closed_its_sending_side_is_answered() {
         let other = crate::fixture::ask(door(&edge, false), "GET / HTTP/1.1\r\nhost: no.test\r\n\r\n");
         assert_eq!(status(&other), 421);
         go.send(()).unwrap();
-        let told = answer(&mut socket);
-        assert!(status(&told) == 200 && told.ends_with("ok"), "{told}");
+        let answered = answer(&mut socket);
+        assert!(status(&answered) == 200 && answered.ends_with("ok"), "{answered}");
     }
 }
 

@@ -196,12 +196,12 @@ pub(crate) fn answer(socket: &mut impl Read) -> String {
 pub(crate) fn all(at: SocketAddr, bytes: &[u8]) -> String {
     let mut socket = connect(at);
     let _ = socket.write_all(bytes);
-    let mut told = answer(&mut socket);
+    let mut answered = answer(&mut socket);
     let _ = socket.shutdown(std::net::Shutdown::Write);
     let mut rest = Vec::new();
     let _ = socket.read_to_end(&mut rest);
-    told.push_str(&String::from_utf8_lossy(&rest));
-    told
+    answered.push_str(&String::from_utf8_lossy(&rest));
+    answered
 }
 
 /// One request on a new connection.
@@ -220,7 +220,7 @@ pub(crate) fn status(answer: &str) -> u16 {
 pub(crate) fn wait(what: &str, so: impl Fn() -> bool) {
     let from = Instant::now();
     while !so() {
-        assert!(from.elapsed() < PATIENCE, "waited in vain: {what}");
+        assert!(from.elapsed() < PATIENCE, "still waiting: {what}");
         std::thread::yield_now();
     }
 }

@@ -41,12 +41,12 @@ where
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let (told, at) = std::sync::mpsc::channel();
+    let (sender, at) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async move {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-            told.send(listener.local_addr().unwrap()).unwrap();
+            sender.send(listener.local_addr().unwrap()).unwrap();
             loop {
                 let (socket, _) = listener.accept().await.unwrap();
                 let answer = answer.clone();
@@ -69,7 +69,7 @@ where
 fn grpc() -> SocketAddr {
     server(|request| async move {
         assert_eq!(request.headers()["te"], "trailers");
-        let told = request.headers().get("x-forwarded-for").is_some();
+        let has_forwarded_for = request.headers().get("x-forwarded-for").is_some();
         let whole = request.into_body().collect().await.unwrap();
         let sent = whole.trailers().and_then(|map| map.get("x-sum")).cloned();
         let mut trailers = HeaderMap::new();
@@ -77,7 +77,7 @@ fn grpc() -> SocketAddr {
         if let Some(sent) = sent {
             trailers.insert("x-sum", sent);
         }
-        let data = if told { whole.to_bytes() } else { Bytes::from_static(b"untold") };
+        let data = if has_forwarded_for { whole.to_bytes() } else { Bytes::from_static(b"untold") };
         let frames = [Ok::<_, Infallible>(Frame::data(data)), Ok(Frame::trailers(trailers))];
         let body = StreamBody::new(futures_util::stream::iter(frames));
         Response::builder().header("content-type", "application/grpc").body(body).unwrap()

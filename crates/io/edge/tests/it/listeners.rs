@@ -118,8 +118,8 @@ fn health_path_is_answered_by_the_edge_for_any_host_and_every_host_has_a_service
         (0, 0)
     );
     for host in ["nowhere.test", "192.0.2.1:8080", "a.test"] {
-        let told = all(at, format!("GET / HTTP/1.1\r\nhost: {host}\r\n\r\n").as_bytes());
-        assert!(told.starts_with("HTTP/1.1 200"), "{host}: {told}");
+        let response = all(at, format!("GET / HTTP/1.1\r\nhost: {host}\r\n\r\n").as_bytes());
+        assert!(response.starts_with("HTTP/1.1 200"), "{host}: {response}");
     }
     let requests = edge.roll_up().services.into_iter().map(|(id, service)| (id.0, service.requests));
     assert_eq!(requests.collect::<Vec<_>>(), [("rest".to_owned(), 2), ("web".to_owned(), 1)]);
@@ -138,8 +138,8 @@ fn denial_ends_tunnels_and_idle_connections_of_its_client_and_names_itself() {
     let mut tunnel = connect(at);
     let upgrade = "GET /ws HTTP/1.1\r\nhost: a.test\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
     tunnel.write_all(upgrade.as_bytes()).unwrap();
-    let told = answer(&mut tunnel);
-    assert!(told.starts_with("HTTP/1.1 101"), "{told}");
+    let response = answer(&mut tunnel);
+    assert!(response.starts_with("HTTP/1.1 101"), "{response}");
     let mut idle = enters(at);
     let until = types::time::later(types::Time::now(), Duration::from_secs(600));
     let denial = |what: &str| types::Denial {
@@ -158,9 +158,9 @@ fn denial_ends_tunnels_and_idle_connections_of_its_client_and_names_itself() {
     for socket in [&mut tunnel, &mut idle, &mut also] {
         assert!(is_closed(socket));
     }
-    let told = all(at, ASK);
-    assert!(told.starts_with("HTTP/1.1 403"), "{told}");
-    let id = told.split("x-request-id: ").nth(1).unwrap().split("\r\n").next().unwrap();
+    let response = all(at, ASK);
+    assert!(response.starts_with("HTTP/1.1 403"), "{response}");
+    let id = response.split("x-request-id: ").nth(1).unwrap().split("\r\n").next().unwrap();
     let id = edge::telemetry::TraceId::read(id.as_bytes()).unwrap();
     let trace = edge.telemetry().trace(id).unwrap();
     let why = trace.hops[0].why.clone().unwrap();

@@ -41,9 +41,9 @@ fn refusals_have_ids_that_a_trace_is_found_by() {
     for (method, host, target, cookie, body, code) in cases {
         let length = if body == 0 { String::new() } else { format!("content-length: {body}\r\n") };
         let head = format!("{method} {target} HTTP/1.1\r\nhost: {host}\r\ncookie: {cookie}\r\n{length}\r\n");
-        let told = all(at, format!("{head}{}", "x".repeat(body)).as_bytes());
-        assert_eq!(status(&told), code, "{told}");
-        let id = told.split("\r\nx-request-id: ").nth(1).unwrap().split("\r\n").next().unwrap();
+        let answered = all(at, format!("{head}{}", "x".repeat(body)).as_bytes());
+        assert_eq!(status(&answered), code, "{answered}");
+        let id = answered.split("\r\nx-request-id: ").nth(1).unwrap().split("\r\n").next().unwrap();
         assert!(is_known(&edge, id), "{method} {host}: {id}");
         let target = http::uri::PathAndQuery::try_from(target).unwrap();
         let uri = http::Uri::builder().scheme("http").authority(host).path_and_query(target).build().unwrap();
@@ -66,8 +66,8 @@ fn a_hundred_fields_are_taken_by_both_protocols_and_no_more() {
     for (fields, code) in [(100, 200), (101, 431)] {
         // By HTTP/1.1 the host is one of them.
         let lines: String = (1..fields).map(|n| format!("x{n}: 1\r\n")).collect();
-        let told = all(at, format!("GET / HTTP/1.1\r\nhost: a.test\r\n{lines}\r\n").as_bytes());
-        assert_eq!(status(&told), code, "{told}");
+        let answered = all(at, format!("GET / HTTP/1.1\r\nhost: a.test\r\n{lines}\r\n").as_bytes());
+        assert_eq!(status(&answered), code, "{answered}");
         let mut request = Request::get("http://a.test/");
         for n in 0..fields {
             request = request.header(format!("x{n}"), "1");
@@ -115,8 +115,8 @@ fn redirect_names_the_port_of_https_that_the_config_names() {
         [[edge.certificate]]\nchain = \"/none.pem\"\nkey = \"/none.key\"";
     let edge = edge(&[server.at], &ConfigParts { edge: tls, ..ConfigParts::default() });
     for host in ["a.test", "a.test:80", "a.test:8080"] {
-        let told = ask(door(&edge, false), &format!("GET /x HTTP/1.1\r\nhost: {host}\r\n\r\n"));
-        assert!(told.contains("\r\nlocation: https://a.test:8443/x\r\n"), "{host}: {told}");
+        let answered = ask(door(&edge, false), &format!("GET /x HTTP/1.1\r\nhost: {host}\r\n\r\n"));
+        assert!(answered.contains("\r\nlocation: https://a.test:8443/x\r\n"), "{host}: {answered}");
     }
 }
 
@@ -134,8 +134,8 @@ fn cookie_of_one_service_is_worth_nothing_at_another() {
     let get = |host: &str, path: &str, cookie: &str| {
         ask(at, &format!("GET {path} HTTP/1.1\r\nhost: {host}\r\ncookie: {cookie}\r\n\r\n"))
     };
-    let cookie = |told: &str| {
-        let pair = told.split("\r\nset-cookie: ").nth(1)?.split(';').next()?;
+    let cookie = |answered: &str| {
+        let pair = answered.split("\r\nset-cookie: ").nth(1)?.split(';').next()?;
         Some(pair.to_owned())
     };
     let cheap = cookie(&get("a.test", "/welcome", "x=y")).unwrap();
@@ -157,7 +157,7 @@ fn wrong_accept_of_a_websocket_is_a_502() {
         let head = "GET /ws HTTP/1.1\r\nhost: a.test\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
             sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
         socket.write_all(head.as_bytes()).unwrap();
-        let told = crate::fixture::answer(&mut socket);
-        assert!(status(&told) == 502 && told.contains("\r\nx-request-id: "), "{told}");
+        let answered = crate::fixture::answer(&mut socket);
+        assert!(status(&answered) == 502 && answered.contains("\r\nx-request-id: "), "{answered}");
     }
 }

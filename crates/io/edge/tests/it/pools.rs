@@ -22,8 +22,8 @@ fn dead_server_fails_no_request() {
 #[test]
 fn no_server_is_answered_503_with_retry_after() {
     let edge = edge(&[nobody()], &ConfigParts::default());
-    let told = ask(door(&edge, false), GET);
-    assert!(matches!(status(&told), 502 | 503), "{told}");
+    let response = ask(door(&edge, false), GET);
+    assert!(matches!(status(&response), 502 | 503), "{response}");
 }
 
 #[test]
@@ -34,10 +34,10 @@ fn a_refused_request_keeps_its_connection_whenever_its_body_comes() {
     let edge = edge::Edge::start(&terms, tokens::Key::new([7; 32])).unwrap();
     let mut socket = connect(door(&edge, false));
     let refused = |socket: &mut std::net::TcpStream| {
-        let told = answer(socket);
+        let response = answer(socket);
         assert!(
-            status(&told) == 503 && told.contains("retry-after") && !told.contains("connection"),
-            "{told}"
+            status(&response) == 503 && response.contains("retry-after") && !response.contains("connection"),
+            "{response}"
         );
     };
     for _ in 0..3 {
@@ -78,9 +78,9 @@ fn response_that_is_not_http_is_a_502() {
     ] {
         let server = Server::saying(Box::leak(garbage.to_vec().into_boxed_slice()));
         let edge = edge(&[server.at], &ConfigParts::default());
-        let told = ask(door(&edge, false), GET);
-        assert_eq!(status(&told), 502, "{}", garbage.escape_ascii());
-        let id = told.split("x-request-id: ").nth(1).unwrap().split("\r\n").next().unwrap();
+        let response = ask(door(&edge, false), GET);
+        assert_eq!(status(&response), 502, "{}", garbage.escape_ascii());
+        let id = response.split("x-request-id: ").nth(1).unwrap().split("\r\n").next().unwrap();
         let id = edge::telemetry::TraceId::read(id.as_bytes()).unwrap();
         wait("its trace is kept", || edge.telemetry().trace(id).is_some_and(|trace| trace.hops.len() == 1));
     }
@@ -93,13 +93,13 @@ fn interim_responses_are_forwarded_and_limited() {
     let two = [b"HTTP/1.1 102 Processing\r\n\r\n", HINTS, HINTS, OK].concat();
     let server = Server::new(move |_| Some(two.clone()));
     let edge_two = edge(&[server.at], &ConfigParts::default());
-    let mut visitor = connect(door(&edge_two, false));
+    let mut client = connect(door(&edge_two, false));
     for _ in 0..2 {
-        visitor.write_all(GET.as_bytes()).unwrap();
-        let told = answer(&mut visitor);
-        assert!(status(&told) == 200 && told.ends_with("ok"), "{told}");
+        client.write_all(GET.as_bytes()).unwrap();
+        let response = answer(&mut client);
+        assert!(status(&response) == 200 && response.ends_with("ok"), "{response}");
         let heads = ["102 Processing\r\n\r\n", "103 Early Hints\r\nlink: </a.css>; rel=preload\r\n\r\n"];
-        assert!(heads.iter().all(|head| told.contains(head)), "{told}");
+        assert!(heads.iter().all(|head| response.contains(head)), "{response}");
     }
     // A server that never comes to the point.
     let at = listening(|mut socket| {
@@ -108,8 +108,8 @@ fn interim_responses_are_forwarded_and_limited() {
         while socket.write_all(HINTS).is_ok() {}
     });
     let edge = edge(&[at], &ConfigParts::default());
-    let told = ask(door(&edge, false), GET);
-    assert_eq!(status(&told), 502, "{told}");
+    let response = ask(door(&edge, false), GET);
+    assert_eq!(status(&response), 502, "{response}");
 }
 
 #[test]
@@ -206,8 +206,8 @@ fn a_certificate_that_is_not_the_servers_is_a_502_without_retries_or_ejection() 
     };
     let edge = edge(&[at], &parts("tls = \"app.internal\""));
     for _ in 0..5 {
-        let told = ask(door(&edge, false), GET);
-        assert!(status(&told) == 502 && told.contains("certificate"), "{told}");
+        let response = ask(door(&edge, false), GET);
+        assert!(status(&response) == 502 && response.contains("certificate"), "{response}");
     }
     assert_eq!(tried.load(Ordering::Relaxed), 5, "one connection for each request");
     let rollup = edge.roll_up();
@@ -231,7 +231,7 @@ fn a_hundred_reloads_fail_no_request() {
     let at = door(&edge, false);
     let (over, served) = (Arc::new(AtomicBool::new(false)), Arc::<AtomicUsize>::default());
     let failed: Arc<std::sync::Mutex<Vec<String>>> = Arc::default();
-    let visitors: Vec<_> = (0..4)
+    let clients: Vec<_> = (0..4)
         .map(|n| {
             let (over, failed, served) = (Arc::clone(&over), Arc::clone(&failed), Arc::clone(&served));
             std::thread::spawn(move || {
@@ -244,11 +244,11 @@ fn a_hundred_reloads_fail_no_request() {
                     }
                     asked += 1;
                     let _ = socket.write_all(GET.as_bytes());
-                    let told = answer(&mut socket);
-                    if status(&told) == 200 {
+                    let response = answer(&mut socket);
+                    if status(&response) == 200 {
                         served.fetch_add(1, Ordering::Relaxed);
                     } else {
-                        failed.lock().unwrap().push(told);
+                        failed.lock().unwrap().push(response);
                     }
                 }
             })
@@ -261,7 +261,7 @@ fn a_hundred_reloads_fail_no_request() {
         wait("requests between reloads", || served.load(Ordering::Relaxed) > before + 10);
     }
     over.store(true, Ordering::Relaxed);
-    visitors.into_iter().for_each(|visitor| visitor.join().unwrap());
+    clients.into_iter().for_each(|client| client.join().unwrap());
     let failed = failed.lock().unwrap();
     assert!(
         failed.is_empty(),
@@ -280,18 +280,18 @@ fn bodies_that_come_slowly_hold_no_place_of_a_server() {
     let edge = edge(&[server.at], &parts);
     let slow: Vec<_> = (0..20)
         .map(|_| {
-            let mut visitor = connect(door(&edge, false));
-            visitor.write_all(b"POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 9\r\n\r\nhalf").unwrap();
-            visitor
+            let mut client = connect(door(&edge, false));
+            client.write_all(b"POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 9\r\n\r\nhalf").unwrap();
+            client
         })
         .collect();
     for _ in 0..20 {
         assert_eq!(status(&ask(door(&edge, false), GET)), 200);
     }
     assert_eq!(server.asked(), 20, "nothing of the slow ones has reached the server");
-    for (n, mut visitor) in slow.into_iter().enumerate() {
-        visitor.write_all(b" done").unwrap();
-        assert_eq!(status(&answer(&mut visitor)), 200, "{n}");
+    for (n, mut client) in slow.into_iter().enumerate() {
+        client.write_all(b" done").unwrap();
+        assert_eq!(status(&answer(&mut client)), 200, "{n}");
     }
     let seen = server.seen.lock().unwrap();
     assert!(seen.iter().filter(|request| request.ends_with(b"\r\n\r\nhalf done")).count() == 20);

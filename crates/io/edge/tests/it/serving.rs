@@ -38,20 +38,20 @@ fn a_crowd_that_rests_loses_nothing_between_two_requests() {
     let at = door(&edge, false);
     // More than may rest at once.
     let mut crowd: Vec<_> = (0..300).map(|_| connect(at)).collect();
-    for visitor in &mut crowd {
-        visitor.write_all(GET.as_bytes()).unwrap();
-        assert_eq!(status(&answer(visitor)), 200);
+    for client in &mut crowd {
+        client.write_all(GET.as_bytes()).unwrap();
+        assert_eq!(status(&answer(client)), 200);
     }
     // A client that was parked at once asks twice in one breath, and begins a third time.
     let (head, tail) = "GET / HTTP/1.1\r\nhost: a.test\r\nconnection: close\r\n\r\n".split_at(20);
-    for visitor in &mut crowd {
-        visitor.write_all(format!("{GET}{GET}{head}").as_bytes()).unwrap();
+    for client in &mut crowd {
+        client.write_all(format!("{GET}{GET}{head}").as_bytes()).unwrap();
     }
-    for visitor in &mut crowd {
-        visitor.write_all(tail.as_bytes()).unwrap();
-        let mut told = String::new();
-        visitor.read_to_string(&mut told).unwrap();
-        assert_eq!(told.matches("HTTP/1.1 200 OK").count(), 3, "{told}");
+    for client in &mut crowd {
+        client.write_all(tail.as_bytes()).unwrap();
+        let mut answered = String::new();
+        client.read_to_string(&mut answered).unwrap();
+        assert_eq!(answered.matches("HTTP/1.1 200 OK").count(), 3, "{answered}");
     }
     assert_eq!(server.asked(), 1200);
 }
@@ -128,18 +128,18 @@ fn a_body_streams_while_the_answer_already_comes() {
     socket
         .write_all(b"POST / HTTP/1.1\r\nhost: a.test\r\ntransfer-encoding: chunked\r\n\r\n4\r\nopen\r\n")
         .unwrap();
-    let mut told = Vec::new();
+    let mut answered = Vec::new();
     let mut some = [0; 4096];
-    while crate::fixture::find(&told, b"first").is_none() {
+    while crate::fixture::find(&answered, b"first").is_none() {
         let got = socket.read(&mut some).unwrap();
         assert!(got > 0);
-        told.extend_from_slice(&some[..got]);
+        answered.extend_from_slice(&some[..got]);
     }
     socket.write_all(b"4\r\nlast\r\n0\r\n\r\n").unwrap();
-    while crate::fixture::find(&told, b"last\r\n0\r\n\r\n").is_none() {
+    while crate::fixture::find(&answered, b"last\r\n0\r\n\r\n").is_none() {
         let got = socket.read(&mut some).unwrap();
-        assert!(got > 0, "{}", String::from_utf8_lossy(&told));
-        told.extend_from_slice(&some[..got]);
+        assert!(got > 0, "{}", String::from_utf8_lossy(&answered));
+        answered.extend_from_slice(&some[..got]);
     }
 }
 
@@ -168,8 +168,8 @@ fn too_large_or_slow_request_is_refused() {
     assert_eq!(status(&all(at, long.as_bytes())), 431);
     let many: String = (0..30).map(|n| format!("x{n}: 1\r\n")).collect();
     assert_eq!(status(&all(at, format!("GET / HTTP/1.1\r\nhost: a.test\r\n{many}\r\n").as_bytes())), 431);
-    let told = ask(at, "POST / HTTP/1.1\r\nhost: a.test\r\ncontent-length: 1001\r\n\r\n");
-    assert!(status(&told) == 413 && told.contains("connection: close"), "{told}");
+    let answered = ask(at, "POST / HTTP/1.1\r\nhost: a.test\r\ncontent-length: 1001\r\n\r\n");
+    assert!(status(&answered) == 413 && answered.contains("connection: close"), "{answered}");
     let chunks = format!(
         "POST / HTTP/1.1\r\nhost: a.test\r\ntransfer-encoding: chunked\r\n\r\n7d0\r\n{}\r\n0\r\n\r\n",
         "z".repeat(2000)
@@ -233,17 +233,23 @@ fn unreadable_request_gets_an_error_page_with_an_id() {
     ] {
         // First on its connection, and after a response.
         for before in ["", GET] {
-            let mut visitor = connect(at);
+            let mut client = connect(at);
             if !before.is_empty() {
-                visitor.write_all(before.as_bytes()).unwrap();
-                assert_eq!(status(&answer(&mut visitor)), 200);
+                client.write_all(before.as_bytes()).unwrap();
+                assert_eq!(status(&answer(&mut client)), 200);
             }
-            let _ = visitor.write_all(bytes.as_bytes());
-            let told = answer(&mut visitor);
-            assert_eq!(status(&told), code, "{told}");
-            assert!(told.contains("\r\ndate: ") && told.contains("\r\nconnection: close\r\n"), "{told}");
-            let id = told.split("x-request-id: ").nth(1).unwrap().split("\r\n").next().unwrap();
-            assert!(told.ends_with("</html>\n") && told.contains(&format!("<code>{id}</code>")), "{told}");
+            let _ = client.write_all(bytes.as_bytes());
+            let answered = answer(&mut client);
+            assert_eq!(status(&answered), code, "{answered}");
+            assert!(
+                answered.contains("\r\ndate: ") && answered.contains("\r\nconnection: close\r\n"),
+                "{answered}"
+            );
+            let id = answered.split("x-request-id: ").nth(1).unwrap().split("\r\n").next().unwrap();
+            assert!(
+                answered.ends_with("</html>\n") && answered.contains(&format!("<code>{id}</code>")),
+                "{answered}"
+            );
             assert!(edge::telemetry::TraceId::read(id.as_bytes()).is_some(), "{id}");
         }
     }
@@ -263,13 +269,13 @@ fn plain_http_is_sent_to_https() {
     // Where the client names no port or another one than ours, ports are mapped in between.
     let plain = door(&edge, false);
     for (host, to) in [("A.test:80", "a.test"), ("a.test", "a.test"), ("a.test:8080", "a.test")] {
-        let told = ask(plain, &format!("GET /x?y HTTP/1.1\r\nhost: {host}\r\n\r\n"));
+        let answered = ask(plain, &format!("GET /x?y HTTP/1.1\r\nhost: {host}\r\n\r\n"));
         assert!(
-            status(&told) == 308 && told.contains(&format!("location: https://{to}/x?y\r\n")),
-            "{host}: {told}"
+            status(&answered) == 308 && answered.contains(&format!("location: https://{to}/x?y\r\n")),
+            "{host}: {answered}"
         );
     }
-    let told = ask(plain, "GET /a`b?<x> HTTP/1.1\r\nhost: a.test\r\n\r\n");
-    assert!(told.contains("location: https://a.test/a%60b?%3Cx%3E\r\n"), "{told}");
+    let answered = ask(plain, "GET /a`b?<x> HTTP/1.1\r\nhost: a.test\r\n\r\n");
+    assert!(answered.contains("location: https://a.test/a%60b?%3Cx%3E\r\n"), "{answered}");
     assert_eq!(server.asked(), 0);
 }

@@ -37,13 +37,13 @@ fn bytes_go_both_ways_after_a_101() {
     let edge = edge(&[echo()], &ConfigParts::default());
     let mut socket = connect(door(&edge, false));
     socket.write_all(UPGRADE).unwrap();
-    let told = answer(&mut socket);
+    let response = answer(&mut socket);
     assert!(
-        told.starts_with("HTTP/1.1 101 ")
-            && told.contains("sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"),
-        "{told}"
+        response.starts_with("HTTP/1.1 101 ")
+            && response.contains("sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"),
+        "{response}"
     );
-    let mut rest = told.split_once("\r\n\r\n").unwrap().1.as_bytes().to_vec();
+    let mut rest = response.split_once("\r\n\r\n").unwrap().1.as_bytes().to_vec();
     let mut some = [0; 70_000];
     while rest.len() < 5 {
         let got = socket.read(&mut some).unwrap();
@@ -70,11 +70,11 @@ fn a_reload_leaves_tunnels_alone() {
     let edge = edge(&[server], &ConfigParts::default());
     let mut socket = connect(door(&edge, false));
     socket.write_all(UPGRADE).unwrap();
-    let mut told = answer(&mut socket);
+    let mut response = answer(&mut socket);
     let mut some = [0; 16];
-    while !told.ends_with("hello") {
+    while !response.ends_with("hello") {
         let got = socket.read(&mut some).unwrap();
-        told.push_str(&String::from_utf8_lossy(&some[..got]));
+        response.push_str(&String::from_utf8_lossy(&some[..got]));
     }
     for _ in 0..5 {
         edge.reload(&crate::fixture::terms(&[server], &ConfigParts::default())).unwrap();

@@ -56,11 +56,11 @@ fn raw_characters_are_encoded_by_both_protocols() {
         let server = Server::saying(OK);
         let edge = edge(&[server.at], &ConfigParts::default());
         let at = door(&edge, false);
-        let told = all(at, format!("GET {target} HTTP/1.1\r\nhost: a.test\r\n\r\n").as_bytes());
+        let answered = all(at, format!("GET {target} HTTP/1.1\r\nhost: a.test\r\n\r\n").as_bytes());
         let (code, has_id) = run(by_http2(at, target));
         let expected = if right.is_some() { 200 } else { 400 };
-        assert_eq!((status(&told), code.as_u16()), (expected, expected), "{target:?}: {told}");
-        assert!(told.contains("\r\nx-request-id: ") && has_id, "{target:?}: {told}");
+        assert_eq!((status(&answered), code.as_u16()), (expected, expected), "{target:?}: {answered}");
+        assert!(answered.contains("\r\nx-request-id: ") && has_id, "{target:?}: {answered}");
         let seen: Vec<String> = server.seen.lock().unwrap().iter().map(|seen| first_line(seen)).collect();
         let right = right.map(|right| format!("GET {right} HTTP/1.1"));
         assert_eq!(seen, right.map_or(vec![], |right| vec![right; 2]), "{target:?}");
@@ -74,11 +74,11 @@ fn raw_characters_are_encoded_for_http2_servers() {
         http::Response::new(http_body_util::Full::new(Bytes::from(target)))
     });
     let edge = edge(&[at], &ConfigParts { pool: "protocol = \"http2\"", ..ConfigParts::default() });
-    let told = all(
+    let answered = all(
         door(&edge, false),
         b"GET /a`b?q=<\xc3\xa9> HTTP/1.1\r\nhost: a.test\r\nconnection: close\r\n\r\n",
     );
-    assert!(told.contains("/a%60b?q=%3C%C3%A9%3E"), "{told}");
+    assert!(answered.contains("/a%60b?q=%3C%C3%A9%3E"), "{answered}");
 }
 
 #[test]
@@ -90,8 +90,8 @@ fn target_that_is_too_long_once_encoded_is_refused() {
     );
     let at = door(&edge, false);
     let target = format!("/?{}", "<".repeat(25_000));
-    let told = all(at, format!("GET {target} HTTP/1.1\r\nhost: a.test\r\n\r\n").as_bytes());
-    assert!(status(&told) == 414 && told.contains("\r\nx-request-id: "), "{told}");
+    let answered = all(at, format!("GET {target} HTTP/1.1\r\nhost: a.test\r\n\r\n").as_bytes());
+    assert!(status(&answered) == 414 && answered.contains("\r\nx-request-id: "), "{answered}");
     assert_eq!(run(by_http2(at, &target)), (StatusCode::URI_TOO_LONG, true));
     assert_eq!(server.asked(), 0);
 }

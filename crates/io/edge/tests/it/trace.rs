@@ -20,17 +20,17 @@ fn front_end(edge: Arc<OnceLock<SocketAddr>>) -> Server {
     Server::new(move |request| {
         let request = String::from_utf8_lossy(request).into_owned();
         let parent = field(&request, "traceparent")?;
-        let visitor = field(&request, "mainstay-client")?;
+        let client = field(&request, "mainstay-client")?;
         let state = field(&request, "tracestate")
             .map_or_else(String::new, |state| format!("tracestate: {state}\r\n"));
-        let told = ask(
+        let answered = ask(
             *edge.get()?,
             &format!(
                 "POST /v1/session?secret=1 HTTP/1.1\r\nhost: api.test\r\ntraceparent: {parent}\r\n{state}\
-                 mainstay-caller: {TOKEN}\r\nmainstay-client: {visitor}\r\ncontent-length: 0\r\n\r\n"
+                 mainstay-caller: {TOKEN}\r\nmainstay-client: {client}\r\ncontent-length: 0\r\n\r\n"
             ),
         );
-        let limited = status(&told) == 429;
+        let limited = status(&answered) == 429;
         Some(if limited {
             b"HTTP/1.1 429 No\r\nratelimit: \"api-client\";r=0;t=3\r\ncontent-length: 0\r\n\r\n".to_vec()
         } else {

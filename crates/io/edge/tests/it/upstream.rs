@@ -82,8 +82,8 @@ fn refused_stream_is_asked_again_with_its_body() {
             }
         });
         let edge = edge(&[at], &HTTP2);
-        let told = ask(door(&edge, false), request);
-        assert_eq!((status(&told), asked.load(Ordering::Relaxed)), (200, 2), "{told}");
+        let answered = ask(door(&edge, false), request);
+        assert_eq!((status(&answered), asked.load(Ordering::Relaxed)), (200, 2), "{answered}");
     }
 }
 
@@ -115,8 +115,8 @@ fn goaway_below_a_stream_is_asked_again_elsewhere() {
         });
         let edge = edge(&[at], &HTTP2);
         for _ in 0..3 {
-            let told = ask(door(&edge, false), request);
-            assert_eq!(status(&told), 200, "{told}");
+            let answered = ask(door(&edge, false), request);
+            assert_eq!(status(&answered), 200, "{answered}");
         }
     }
 }
@@ -194,8 +194,8 @@ fn trailers_of_a_client_break_no_connection_and_forge_nothing() {
         "POST / HTTP/1.1\r\nhost: a.test\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n0\r\n{lines}x-sum: 1\r\n\r\n"
     );
     let two = edge(&[at], &HTTP2);
-    let told = ask(door(&two, false), &request);
-    assert!(status(&told) == 200 && told.ends_with("\r\n\r\nx-sum"), "{told}");
+    let answered = ask(door(&two, false), &request);
+    assert!(status(&answered) == 200 && answered.ends_with("\r\n\r\nx-sum"), "{answered}");
     let one = edge(&[old.at], &ConfigParts::default());
     assert_eq!(status(&ask(door(&one, false), &request)), 200);
     let seen = String::from_utf8(old.seen.lock().unwrap()[0].clone()).unwrap();
@@ -245,8 +245,8 @@ fn answer_that_breaks_off_at_once_is_a_502_with_an_id() {
             let _ = socket.shutdown(std::net::Shutdown::Write);
         });
         let edge = edge(&[at], &ConfigParts::default());
-        let told = ask(door(&edge, false), POST);
-        assert!(status(&told) == 502 && told.contains("\r\nx-request-id: "), "{told}");
+        let answered = ask(door(&edge, false), POST);
+        assert!(status(&answered) == 502 && answered.contains("\r\nx-request-id: "), "{answered}");
     }
     // Whole is whole, though the server closes.
     let at = listening(|mut socket| {
@@ -257,8 +257,8 @@ fn answer_that_breaks_off_at_once_is_a_502_with_an_id() {
         );
     });
     let edge = edge(&[at], &ConfigParts::default());
-    let told = ask(door(&edge, false), "GET / HTTP/1.1\r\nhost: a.test\r\nconnection: close\r\n\r\n");
-    assert_eq!(status(&told), 200);
+    let answered = ask(door(&edge, false), "GET / HTTP/1.1\r\nhost: a.test\r\nconnection: close\r\n\r\n");
+    assert_eq!(status(&answered), 200);
 }
 
 /// `:status: CODE` and no more, as an interim response.
@@ -329,9 +329,9 @@ fn odd_heads_of_servers_are_read() {
         let mut client = connect(door(&edge, false));
         for _ in 0..2 {
             client.write_all(GET.as_bytes()).unwrap();
-            let told = answer(&mut client);
-            assert!(status(&told) == 200 && told.ends_with("\r\n\r\nok"), "{told}");
-            assert_eq!(told.matches("content-length: 2\r\n").count(), 1);
+            let answered = answer(&mut client);
+            assert!(status(&answered) == 200 && answered.ends_with("\r\n\r\nok"), "{answered}");
+            assert_eq!(answered.matches("content-length: 2\r\n").count(), 1);
         }
     }
 }
@@ -451,8 +451,8 @@ fn grpc_call_has_its_own_deadline() {
     late.write_all(call("grpc-timeout: 1M\r\n").as_bytes()).unwrap();
     wait("the call is there", || held.lock().unwrap().len() == 1);
     assert_eq!(status(&ask(door(&short, false), GET)), 504);
-    let told = ask(door(&short, false), &call(""));
-    assert!(status(&told) == 504 || told.contains("grpc-status: 4"), "{told}");
+    let answered = ask(door(&short, false), &call(""));
+    assert!(status(&answered) == 504 || answered.contains("grpc-status: 4"), "{answered}");
     let (mut socket, stream) = held.lock().unwrap().remove(0);
     answer_200(&mut socket, stream);
     let mut some = [0; 4096];
@@ -461,8 +461,8 @@ fn grpc_call_has_its_own_deadline() {
     // A short one of its own ends it before the pool's, and is no failure of the server.
     let long = edge(&[at], &parts("response_timeout = \"60s\""));
     for _ in 0..8 {
-        let told = ask(door(&long, false), &call("grpc-timeout: 100m\r\n"));
-        assert!(status(&told) == 504 || told.contains("grpc-status: 4"), "{told}");
+        let answered = ask(door(&long, false), &call("grpc-timeout: 100m\r\n"));
+        assert!(status(&answered) == 504 || answered.contains("grpc-status: 4"), "{answered}");
     }
     let rollup = long.roll_up();
     let pool = rollup.pools.values().next().unwrap();
@@ -538,8 +538,8 @@ fn client_that_stops_sending_is_not_the_servers_failure() {
             let _ = client.write_all(&vec![b'a'; sent]);
         }
         for client in &mut clients {
-            let told = answer(client);
-            assert!(matches!(status(&told), 408 | 503), "{told}");
+            let answered = answer(client);
+            assert!(matches!(status(&answered), 408 | 503), "{answered}");
         }
         let rollup = edge.roll_up();
         let pool = rollup.pools.values().next().unwrap();

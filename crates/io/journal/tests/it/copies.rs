@@ -89,14 +89,14 @@ fn an_interrupted_restore_is_named() {
     restore(&to, &path, true).unwrap();
     // The mark was replaced, the rows were not yet.
     std::fs::write(&path, &old_rows).unwrap();
-    let told = SqliteJournal::open(&path).unwrap_err().to_string();
-    assert!(told.contains("a restore was interrupted"), "{told}");
+    let refusal = SqliteJournal::open(&path).unwrap_err().to_string();
+    assert!(refusal.contains("a restore was interrupted"), "{refusal}");
     assert_eq!(restore(&to, &path, true), Ok(3), "and repeating it helps");
     // A backup put in place by hand has the wrong mark or none.
     std::fs::write(path.with_extension("mark"), &old_mark).unwrap();
     assert!(SqliteJournal::open(&path).is_err());
     std::fs::copy(&to, &path).unwrap();
     std::fs::remove_file(path.with_extension("mark")).unwrap();
-    let told = SqliteJournal::open(&path).unwrap_err().to_string();
-    assert!(told.contains("use `mainstay journal restore`"), "{told}");
+    let refusal = SqliteJournal::open(&path).unwrap_err().to_string();
+    assert!(refusal.contains("use `mainstay journal restore`"), "{refusal}");
 }

@@ -80,9 +80,9 @@ fn a_shortened_write_ahead_log_is_noticed_through_the_mark() {
         let mut files = files.clone();
         files[1].1.truncate(cut);
         lay_out(folder.path(), &files);
-        let told = verify(&path).unwrap_err();
-        let at = told.at.unwrap();
-        assert!(at > rows / 2 && at <= rows, "{cut}: {told}");
+        let refusal = verify(&path).unwrap_err();
+        let at = refusal.at.unwrap();
+        assert!(at > rows / 2 && at <= rows, "{cut}: {refusal}");
         let refused = SqliteJournal::open(&path).unwrap_err();
         assert_eq!(refused, OpenError::Lost { path: path.clone(), from: at, to: rows });
         assert!(refused.to_string().contains("--accept-loss"), "{refused}");
@@ -107,9 +107,9 @@ fn a_vanished_database_or_mark_is_named() {
         for name in gone {
             std::fs::remove_file(folder.path().join(name)).unwrap();
         }
-        let told = SqliteJournal::open(&path).unwrap_err();
-        let whole = told.to_string();
-        match told {
+        let refusal = SqliteJournal::open(&path).unwrap_err();
+        let whole = refusal.to_string();
+        match refusal {
             OpenError::Lost { from: 1, to: 10, .. } => assert!(gone.len() == 2, "{whole}"),
             OpenError::NoMark { state: "missing", .. } => assert!(gone.len() == 1, "{whole}"),
             _ => panic!("{whole}"),
@@ -133,8 +133,8 @@ fn a_line_changed_by_hand_is_found_and_can_be_set_aside() {
     assert_eq!(verify(&path).unwrap_err().at, Some(40));
 
     let journal = SqliteJournal::open(&path).unwrap();
-    let told = journal.read(0, 1_000).unwrap_err();
-    assert!(matches!(&told, ReadError::Damaged { seq: 40, .. }), "{told}");
+    let refusal = journal.read(0, 1_000).unwrap_err();
+    assert!(matches!(&refusal, ReadError::Damaged { seq: 40, .. }), "{refusal}");
     assert_eq!(journal.read(0, 39).unwrap().len(), 39);
     drop(journal);
     let (good, bad): (Vec<_>, Vec<_>) = dump(&path, 0).unwrap().partition(Result::is_ok);

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 fn a_second_opener_is_told_who_has_it() {
     let (_folder, path) = place();
     let journal = filled(&path, 3);
-    let told = SqliteJournal::open(&path).unwrap_err();
-    assert_eq!(told, OpenError::Locked { path: path.clone(), owner: std::process::id().to_string() });
-    assert!(told.to_string().contains(&format!("in use by process {}", std::process::id())), "{told}");
+    let refusal = SqliteJournal::open(&path).unwrap_err();
+    assert_eq!(refusal, OpenError::Locked { path: path.clone(), owner: std::process::id().to_string() });
+    assert!(refusal.to_string().contains(&format!("in use by process {}", std::process::id())), "{refusal}");
     drop(journal);
     SqliteJournal::open(&path).unwrap();
 }

@@ -166,12 +166,12 @@ mod tests {
 
     #[test]
     fn a_chain_of_aliases_is_followed_to_its_end() {
-        let told = message(
+        let parsed = message(
             vec![a("c.acme.app", 1), cname("A.acme.app", "b.acme.app"), cname("b.acme.app", "c.acme.app")],
             vec![],
             vec![],
         );
-        let read = addresses(&told, &name("a.acme.app")).unwrap();
+        let read = addresses(&parsed, &name("a.acme.app")).unwrap();
         assert_eq!(read.found, BTreeSet::from([IpAddr::from([192, 0, 2, 1])]));
         assert_eq!((read.alias, read.ttl), (None, Some(60)));
 

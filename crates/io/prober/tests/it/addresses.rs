@@ -48,7 +48,7 @@ fn http(port: u16) -> Ask {
     Ask::Http { url: format!("http://www.acme.test:{port}/"), expect: Expect::default() }
 }
 
-fn told(sample: &ProbeResult) -> String {
+fn described(sample: &ProbeResult) -> String {
     let answer = match &sample.answer {
         Answer::Http(seen) => seen.status.to_string(),
         Answer::Tcp { .. } => "open".to_owned(),
@@ -68,9 +68,9 @@ async fn localhost_answers_when_one_of_its_addresses_does() {
     let port = listener.local_addr().unwrap().port();
     let prober = Prober::new(&config::bare()).unwrap();
     let tcp = config::probe("x", Ask::Tcp { host: "db.localhost".to_owned(), port });
-    assert_eq!(told(&prober.run(&tcp).await), "open, 127.0.0.1 well");
+    assert_eq!(described(&prober.run(&tcp).await), "open, 127.0.0.1 well");
     drop(listener);
-    assert!(told(&prober.run(&tcp).await).starts_with("refused, 127.0.0.1 refused"));
+    assert!(described(&prober.run(&tcp).await).starts_with("refused, 127.0.0.1 refused"));
 }
 
 #[tokio::test]
@@ -102,11 +102,11 @@ async fn each_address_is_told_and_a_good_one_speaks_for_all() {
         (&["10.1.2.3"], "private-address", "private-address"),
     ] {
         let sample = ask(addresses, http, port).await;
-        assert_eq!(told(&sample), by_http);
+        assert_eq!(described(&sample), by_http);
         assert_eq!(sample.alias.as_deref(), Some("lb.acme.test"));
         assert!(sample.phases.dns.is_some() && !sample.phases.total.is_zero());
         let tcp = |port| Ask::Tcp { host: "www.acme.test".to_owned(), port };
-        assert_eq!(told(&ask(addresses, tcp, port).await), by_tcp);
+        assert_eq!(described(&ask(addresses, tcp, port).await), by_tcp);
     }
 }
 
@@ -115,7 +115,7 @@ async fn an_address_that_never_answers_costs_neither_the_time_limit_nor_the_time
     let port = servers(&[200, 0]).await;
     let began = std::time::Instant::now();
     let sample = ask(&["127.0.0.2", "127.0.0.3"], http, port).await;
-    assert_eq!(told(&sample), "200, 127.0.0.2 well, 127.0.0.3 unreachable");
+    assert_eq!(described(&sample), "200, 127.0.0.2 well, 127.0.0.3 unreachable");
     assert!(began.elapsed().as_secs() < 9, "the time limit is ten seconds");
     assert!(sample.phases.total.as_secs() < 3, "{:?}", sample.phases);
 }

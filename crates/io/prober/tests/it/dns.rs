@@ -59,7 +59,7 @@ async fn ask(prober: &Prober, zone: &str, names: &[&str]) -> DnsSeen {
 }
 
 /// What was seen, a line each.
-fn told(seen: &DnsSeen) -> String {
+fn described(seen: &DnsSeen) -> String {
     let mut text = match &seen.delegation {
         Ok(servers) => format!("delegated to {servers:?}\n"),
         Err(fault) => format!("delegation: {fault}\n"),
@@ -102,7 +102,7 @@ async fn parent_servers_and_resolvers_are_asked_and_a_moved_delegation_shows_at_
     .await;
     let prober = Prober::new(&config(&net)).unwrap();
     let names = ["www.acme.test", "gone.acme.test"];
-    insta::assert_snapshot!(told(&ask(&prober, "acme.test", &names).await), @r#"
+    insta::assert_snapshot!(described(&ask(&prober, "acme.test", &names).await), @r#"
     delegated to {"ns1.acme.test", "ns2.acme.test"}
     ns1.acme.test 127.0.0.13 | 7 | {192.0.2.1, 2001:db8::1} | does not exist (NXDOMAIN)
     ns2.acme.test 127.0.0.14 | 6 | {192.0.2.1, 2001:db8::1} | does not exist (NXDOMAIN)
@@ -113,19 +113,19 @@ async fn parent_servers_and_resolvers_are_asked_and_a_moved_delegation_shows_at_
     let root_before = root.asked();
     top.set(vec![ns("acme.test", "ns1.parking.example"), a("ns1.parking.example", PARKING)]);
     // The glue of a name outside the parent's own zone is not believed, and our resolver does not know the name.
-    insta::assert_snapshot!(told(&ask(&prober, "acme.test", &names[..1]).await), @r#"
+    insta::assert_snapshot!(described(&ask(&prober, "acme.test", &names[..1]).await), @r#"
     delegated to {"ns1.parking.example"}
     ns1.parking.example - | does not answer | does not answer
     resolver www.acme.test {192.0.2.1, 2001:db8::1} for Some(77) s
     "#);
     top.set(vec![ns("acme.test", "ns1.parking.test"), a("ns1.parking.test", PARKING)]);
-    insta::assert_snapshot!(told(&ask(&prober, "acme.test", &names[..1]).await), @r#"
+    insta::assert_snapshot!(described(&ask(&prober, "acme.test", &names[..1]).await), @r#"
     delegated to {"ns1.parking.test"}
     ns1.parking.test 127.0.0.15 | 1 | {192.0.2.99}
     resolver www.acme.test {192.0.2.1, 2001:db8::1} for Some(77) s
     "#);
     top.set(Vec::new());
-    insta::assert_snapshot!(told(&ask(&prober, "acme.test", &[]).await), @"delegation: is not delegated by its parent zone");
+    insta::assert_snapshot!(described(&ask(&prober, "acme.test", &[]).await), @"delegation: is not delegated by its parent zone");
     assert_eq!(root.asked(), root_before, "the way down is kept; only the parent is asked afresh");
 }
 
@@ -191,7 +191,7 @@ async fn every_way_in_which_a_server_can_fail_has_its_name() {
     let net = listen(servers).await;
     let prober = Prober::new(&config(&net)).unwrap();
     let seen = ask(&prober, "acme.test", &["www.acme.test"]).await;
-    insta::assert_snapshot!(told(&seen));
+    insta::assert_snapshot!(described(&seen));
 }
 
 #[tokio::test]
@@ -226,13 +226,13 @@ async fn a_parent_that_leads_nowhere_is_told_and_bounded() {
     ] {
         let net = listen(servers(top)).await;
         let prober = Prober::new(&config(&net)).unwrap();
-        assert_eq!(told(&ask(&prober, "a.b.c.acme.test", &[]).await), expected);
+        assert_eq!(described(&ask(&prober, "a.b.c.acme.test", &[]).await), expected);
     }
     let net = listen(vec![(ROOT, silent()), (RESOLVER, world::resolver(acme(7, "192.0.2.1")))]).await;
     let prober = Prober::new(&config(&net)).unwrap();
     let seen = ask(&prober, "acme.test", &["www.acme.test"]).await;
     assert_eq!(
-        told(&seen),
+        described(&seen),
         "delegation: does not answer\nresolver www.acme.test {192.0.2.1, 2001:db8::1} for Some(77) s\n"
     );
 }
@@ -279,7 +279,7 @@ async fn aliases_leave_the_zone_and_parts_of_it_lie_elsewhere() {
         ask(&prober, "acme.test", &["shop.acme.test", "lost.acme.test", "www.deep.acme.test", "acme.test"])
             .await;
     seen.resolvers.clear();
-    insta::assert_snapshot!(told(&seen), @r#"
+    insta::assert_snapshot!(described(&seen), @r#"
     delegated to {"ns1.acme.test"}
     ns1.acme.test 127.0.0.13 | 7 | {192.0.2.80} | does not exist (NXDOMAIN) | {192.0.2.5} | {192.0.2.1}
     "#);
@@ -350,7 +350,7 @@ async fn servers_of_another_make_are_understood() {
     let prober = Prober::new(&config(&net)).unwrap();
     let mut seen = ask(&prober, "acme.test", &["www.acme.test", "gone.acme.test"]).await;
     seen.resolvers.clear();
-    insta::assert_snapshot!(told(&seen), @r#"
+    insta::assert_snapshot!(described(&seen), @r#"
     delegated to {"ns1.host.example", "ns2.host.example"}
     ns1.host.example 127.0.0.13 | 7 | {192.0.2.1, 2001:db8::1} | does not exist (NXDOMAIN)
     ns2.host.example 127.0.0.14 | 7 | {192.0.2.1, 2001:db8::1} | does not exist (NXDOMAIN)

@@ -357,7 +357,7 @@ async fn a_date_that_rdap_does_not_tell_is_asked_of_whois_and_kept_while_that_is
     .await;
     let mute = Arc::new(AtomicBool::new(false));
     let is_mute = Arc::clone(&mute);
-    let told = whois(Arc::new(move |line| {
+    let registry = whois(Arc::new(move |line| {
         if is_mute.load(Ordering::SeqCst) {
             return Says::Whole(Vec::new());
         }
@@ -365,11 +365,11 @@ async fn a_date_that_rdap_does_not_tell_is_asked_of_whois_and_kept_while_that_is
         Says::Whole(format!("Domain Name: {name}\nRegistry Expiry Date: 2027-06-10T12:00:00Z\n").into_bytes())
     }))
     .await;
-    let at_whois = told.at.clone();
+    let at_whois = registry.at.clone();
     let iana = whois(Arc::new(move |_| Says::Whole(format!("refer:  {at_whois}\n").into_bytes()))).await;
     let mut config = config(&[("test", at(&rdap)), ("example", at(&rdap)), ("dark", at(&rdap))]);
     config.registry.whois = BTreeMap::from([
-        ("test".to_owned(), told.at.clone()),
+        ("test".to_owned(), registry.at.clone()),
         ("dark".to_owned(), "127.0.0.1:9".to_owned()),
         // Who refers to the others.
         (String::new(), iana.at.clone()),
@@ -379,7 +379,7 @@ async fn a_date_that_rdap_does_not_tell_is_asked_of_whois_and_kept_while_that_is
     let date = |seen: &DomainSeen| seen.registry_expires.map(|at| at.to_string());
     let first = seen(&prober, "acme.test").await;
     assert_eq!(date(&first).as_deref(), Some("2027-06-10T12:00:00Z"));
-    assert_eq!(first.source, format!("{}domain/acme.test, whois:{}", at(&rdap), told.at));
+    assert_eq!(first.source, format!("{}domain/acme.test, whois:{}", at(&rdap), registry.at));
     let referred = seen(&prober, "acme.example").await;
     assert_eq!(date(&referred).as_deref(), Some("2027-06-10T12:00:00Z"));
     assert_eq!(iana.asked(), ["example\r\n"]);

@@ -13,7 +13,7 @@ pub(crate) type Behave = Arc<dyn Fn(&str) -> Says + Send + Sync>;
 pub(crate) enum Says {
     /// These bytes, then the end.
     Whole(Vec<u8>),
-    /// These bytes, then so many more, as fast as they are taken.
+    /// These bytes, then this number of others, as fast as they are taken.
     Flood(Vec<u8>, u64),
     /// These bytes, then one more every now and then, for ever.
     Drip(Vec<u8>),
@@ -51,17 +51,17 @@ async fn serve(place: &str, behave: Behave, http: bool) -> Server {
     let at = listener.local_addr().unwrap().to_string();
     let asked = Arc::new(Mutex::new(Vec::new()));
     let mut task = JoinSet::new();
-    let told = Arc::clone(&asked);
+    let requests = Arc::clone(&asked);
     task.spawn(async move {
         let mut open = JoinSet::new();
         while let Ok((stream, _)) = listener.accept().await {
-            open.spawn(answer(stream, Arc::clone(&behave), Arc::clone(&told), http));
+            open.spawn(answer(stream, Arc::clone(&behave), Arc::clone(&requests), http));
         }
     });
     Server { at, asked, _task: task }
 }
 
-async fn answer(stream: TcpStream, behave: Behave, told: Arc<Mutex<Vec<String>>>, http: bool) {
+async fn answer(stream: TcpStream, behave: Behave, requests: Arc<Mutex<Vec<String>>>, http: bool) {
     let mut stream = BufReader::new(stream);
     let mut line = String::new();
     if stream.read_line(&mut line).await.is_err() {
@@ -74,7 +74,7 @@ async fn answer(stream: TcpStream, behave: Behave, told: Arc<Mutex<Vec<String>>>
             header.clear();
         }
     }
-    told.lock().unwrap().push(asked.clone());
+    requests.lock().unwrap().push(asked.clone());
     match behave(&asked) {
         Says::Whole(bytes) => {
             let _ = stream.write_all(&bytes).await;

@@ -20,7 +20,7 @@ fn names(net: &Net, places: &[&str], inner: &[&str]) -> Names {
     Names::new(&config)
 }
 
-async fn told(names: &Names, host: &str) -> String {
+async fn described(names: &Names, host: &str) -> String {
     match names.look_up(host).await {
         Ok(found) => found.iter().map(IpAddr::to_string).collect::<Vec<_>>().join(" "),
         Err(fault) => fault.to_string().replace(|c: char| c.is_ascii_digit(), "#"),
@@ -69,7 +69,7 @@ async fn a_name_leads_to_its_addresses_or_to_the_reason_why_not() {
         ("127.0.0.1", "127.0.0.1"),
         ("[::1]", "::1"),
     ] {
-        assert_eq!(told(&names, host).await, expected, "{host}");
+        assert_eq!(described(&names, host).await, expected, "{host}");
     }
     assert_eq!(names.alias("Alias.acme.test").as_deref(), Some("both.acme.test"));
     assert_eq!(names.alias("both.acme.test"), None);
@@ -79,7 +79,7 @@ async fn a_name_leads_to_its_addresses_or_to_the_reason_why_not() {
 async fn inner_addresses_that_the_config_allows_are_fine() {
     let net = listen(vec![("127.0.0.1", world::resolver(vec![a("db.acme.test", "10.0.0.7")]))]).await;
     let names = names(&net, &["127.0.0.1"], &["10.0.0.0/24"]);
-    assert_eq!(told(&names, "db.acme.test").await, "10.0.0.7");
+    assert_eq!(described(&names, "db.acme.test").await, "10.0.0.7");
     assert!(names.allows("10.0.0.9".parse().unwrap()) && !names.allows("10.0.1.9".parse().unwrap()));
 }
 
@@ -98,7 +98,7 @@ async fn a_failing_ipv6_does_not_fail_a_name_that_has_ipv4() {
             .await;
     for place in ["127.0.0.1", "127.0.0.2"] {
         let names = names(&net, &[place], &[]);
-        assert_eq!(told(&names, "both.acme.test").await, "192.0.2.1", "{place}");
+        assert_eq!(described(&names, "both.acme.test").await, "192.0.2.1", "{place}");
     }
 }
 
@@ -111,15 +111,15 @@ async fn the_next_resolver_is_asked_when_one_fails_and_the_last_reason_is_told()
     ])
     .await;
     let good = names(&net, &["127.0.0.1", "127.0.0.2", "127.0.0.3"], &[]);
-    assert_eq!(told(&good, "www.acme.test").await, "192.0.2.1");
+    assert_eq!(described(&good, "www.acme.test").await, "192.0.2.1");
     let bad = names(&net, &["127.0.0.1"], &[]);
-    let said = told(&bad, "www.acme.test").await;
+    let said = described(&bad, "www.acme.test").await;
     assert!(
         said.starts_with("cannot be resolved: the resolver") && said.ends_with("does not answer"),
         "{said}"
     );
     let bad = names(&net, &["127.0.0.2"], &[]);
-    let said = told(&bad, "www.acme.test").await;
+    let said = described(&bad, "www.acme.test").await;
     assert!(said.ends_with("fails (SERVFAIL)"), "{said}");
 }
 
@@ -143,7 +143,7 @@ async fn a_truncated_answer_is_fetched_over_tcp_and_an_old_server_without_the_ex
     });
     let net = listen(vec![("127.0.0.1", cutting), ("127.0.0.2", old)]).await;
     for place in ["127.0.0.1", "127.0.0.2"] {
-        assert_eq!(told(&names(&net, &[place], &[]), "www.acme.test").await, "192.0.2.1", "{place}");
+        assert_eq!(described(&names(&net, &[place], &[]), "www.acme.test").await, "192.0.2.1", "{place}");
     }
 }
 
@@ -168,8 +168,8 @@ async fn forged_answers_are_passed_over_and_the_true_one_counts() {
         packet(&reply)
     });
     let net = listen(vec![("127.0.0.1", flooded), ("127.0.0.2", lying)]).await;
-    assert_eq!(told(&names(&net, &["127.0.0.1"], &[]), "www.acme.test").await, "192.0.2.1");
-    let said = told(&names(&net, &["127.0.0.2"], &[]), "www.acme.test").await;
+    assert_eq!(described(&names(&net, &["127.0.0.1"], &[]), "www.acme.test").await, "192.0.2.1");
+    let said = described(&names(&net, &["127.0.0.2"], &[]), "www.acme.test").await;
     assert!(said.ends_with("answers with garbage: answers with the id of another question"), "{said}");
 }
 

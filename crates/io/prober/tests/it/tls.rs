@@ -204,7 +204,7 @@ async fn all_faults_are_told_worst_first() {
         let address = server::https(certs::config(&shown, &case.key, case.staple), |_| server::ok("")).await;
         let seen = seen(ask(address, &[&root.certificate]).await);
         assert_eq!(seen.faults, case.faults, "{}", case.what);
-        assert_eq!(seen.chain.len(), case.chain.len(), "{}: the chain is told, good or not", case.what);
+        assert_eq!(seen.chain.len(), case.chain.len(), "{}: the chain is reported, good or not", case.what);
         assert_eq!((seen.address, seen.name.as_str()), (address, "shop.acme.localhost"), "{}", case.what);
     }
 }

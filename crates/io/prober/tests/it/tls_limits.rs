@@ -93,8 +93,8 @@ async fn a_limit_of_ours_is_named_and_the_certificate_is_judged() {
             (0, 1, outdated),
             "{what}"
         );
-        let Answer::Failed(Fault::TlsUnsupported { what: told }) = web else { panic!("{what}: {web:?}") };
-        assert!(told.contains(what), "{told}");
+        let Answer::Failed(Fault::TlsUnsupported { what: reason }) = web else { panic!("{what}: {web:?}") };
+        assert!(reason.contains(what), "{reason}");
 
         let since = "2020-01-01T00:00:00Z".parse().unwrap();
         let [tls, web] = both(&config, serve(old, &expired.certificate).await).await;

@@ -111,7 +111,7 @@ async fn sign_out(
 
 fn refused(error: &LinkError) -> Problem {
     let status = match error {
-        LinkError::Seal(TokenError::Invalid | TokenError::Forged) => StatusCode::FORBIDDEN,
+        LinkError::Token(TokenError::Invalid | TokenError::Forged) => StatusCode::FORBIDDEN,
         LinkError::TooMany => StatusCode::TOO_MANY_REQUESTS,
         _ => StatusCode::GONE,
     };

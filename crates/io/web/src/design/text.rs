@@ -52,7 +52,7 @@ impl Moment {
 /// Formatter of times: a timezone, and the instant relative to which they are shown.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock<'a> {
-    zone: &'a TimeZone,
+    timezone: &'a TimeZone,
     /// Times of this day are shown without the date.
     pub at: Time,
 }
@@ -60,8 +60,8 @@ pub struct Clock<'a> {
 impl<'a> Clock<'a> {
     /// Creates the formatter of a timezone at an instant.
     #[must_use]
-    pub fn new(zone: &'a TimeZone, at: Time) -> Self {
-        Self { zone, at }
+    pub fn new(timezone: &'a TimeZone, at: Time) -> Self {
+        Self { timezone, at }
     }
 
     /// The same timezone at another instant.
@@ -74,53 +74,53 @@ impl<'a> Clock<'a> {
     #[must_use]
     pub fn time(&self, at: Time) -> Moment {
         let pattern = if self.is_today(at) { "%H:%M" } else { "%-d %b %Y, %H:%M" };
-        Moment { iso: iso(at), text: formatted(at, self.zone, pattern) }
+        Moment { iso: iso(at), text: formatted(at, self.timezone, pattern) }
     }
 
     /// `04:16:09`, for timelines; with the date when it is another day.
     #[must_use]
     pub fn exact(&self, at: Time) -> Moment {
         let pattern = if self.is_today(at) { "%H:%M:%S" } else { "%-d %b, %H:%M:%S" };
-        Moment { iso: iso(at), text: at.to_zoned(self.zone.clone()).strftime(pattern).to_string() }
+        Moment { iso: iso(at), text: at.to_zoned(self.timezone.clone()).strftime(pattern).to_string() }
     }
 
     /// `04:16:09 EET`.
     #[must_use]
     pub fn seconds(&self, at: Time) -> Moment {
         let pattern = if self.is_today(at) { "%H:%M:%S" } else { "%-d %b, %H:%M:%S" };
-        Moment { iso: iso(at), text: formatted(at, self.zone, pattern) }
+        Moment { iso: iso(at), text: formatted(at, self.timezone, pattern) }
     }
 
     /// `22 Nov 2026, 04:16 EET`.
     #[must_use]
     pub fn full(&self, at: Time) -> Moment {
-        Moment { iso: iso(at), text: formatted(at, self.zone, "%-d %b %Y, %H:%M") }
+        Moment { iso: iso(at), text: formatted(at, self.timezone, "%-d %b %Y, %H:%M") }
     }
 
     /// Returns the date of an instant.
     #[must_use]
     pub fn day_of(&self, at: Time) -> Date {
-        at.to_zoned(self.zone.clone()).date()
+        at.to_zoned(self.timezone.clone()).date()
     }
 
     /// The same timezone on a date.
     #[must_use]
     pub fn on(&self, date: Date) -> Self {
-        let at = date.to_zoned(self.zone.clone()).map_or(Time::UNIX_EPOCH, |zoned| zoned.timestamp());
+        let at = date.to_zoned(self.timezone.clone()).map_or(Time::UNIX_EPOCH, |zoned| zoned.timestamp());
         Self { at, ..*self }
     }
 
     /// `EET`.
     #[must_use]
     pub fn abbreviation(&self, at: Time) -> String {
-        abbreviation(&at.to_zoned(self.zone.clone()))
+        abbreviation(&at.to_zoned(self.timezone.clone()))
     }
 
     /// `All times are Europe/Tallinn (EET)`.
     #[must_use]
     pub fn named(&self) -> String {
-        let abbreviation = abbreviation(&self.at.to_zoned(self.zone.clone()));
-        match self.zone.iana_name() {
+        let abbreviation = abbreviation(&self.at.to_zoned(self.timezone.clone()));
+        match self.timezone.iana_name() {
             Some(name) if name != abbreviation => format!("{name} ({abbreviation})"),
             _ => abbreviation,
         }

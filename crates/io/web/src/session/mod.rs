@@ -40,7 +40,7 @@ pub struct Sessions {
 pub enum LinkError {
     /// Forged or expired.
     #[error(transparent)]
-    Seal(#[from] TokenError),
+    Token(#[from] TokenError),
     /// Created before the last restart.
     #[error("this link is older than the last restart; ask for a new one")]
     BeforeRestart,
@@ -201,7 +201,7 @@ mod tests {
         assert_ne!(link, second);
         assert!(matches!(
             sessions.check_link(&second, at("2026-11-22T05:00:00Z")),
-            Err(LinkError::Seal(TokenError::Expired(_)))
+            Err(LinkError::Token(TokenError::Expired(_)))
         ));
         let restarted = Sessions::new(Key::new([1; 32]), at("2026-11-22T04:10:00Z"));
         assert_eq!(restarted.check_link(&second, now), Err(LinkError::BeforeRestart));

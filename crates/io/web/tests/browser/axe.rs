@@ -55,7 +55,7 @@ async fn violations(browser: &Browser, axe: &str) -> Value {
         axe.run(document, { resultTypes: ['violations'] }).then((result) => done(result.violations.map((broken) =>
             [broken.id, broken.help, broken.nodes.map((node) => node.html.slice(0, 160) + ' ' + node.failureSummary)])),
             (error) => done(String(error)))";
-    browser.tell("execute/async", json!({ "script": check, "args": [] })).await
+    browser.send("execute/async", json!({ "script": check, "args": [] })).await
 }
 
 #[tokio::test]

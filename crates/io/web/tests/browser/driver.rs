@@ -100,7 +100,7 @@ impl Browser {
         sent(self.client.post(format!("{}/{command}", self.session)).json(with)).await
     }
 
-    pub(crate) async fn tell(&self, command: &str, with: Value) -> Value {
+    pub(crate) async fn send(&self, command: &str, with: Value) -> Value {
         self.try_tell(command, &with).await.unwrap()
     }
 
@@ -109,7 +109,7 @@ impl Browser {
     }
 
     pub(crate) async fn open(&self, address: &str) {
-        self.tell("url", json!({ "url": address })).await;
+        self.send("url", json!({ "url": address })).await;
     }
 
     pub(crate) async fn address(&self) -> String {
@@ -118,12 +118,12 @@ impl Browser {
 
     /// Returns the value of an expression in the page.
     pub(crate) async fn run(&self, script: &str) -> Value {
-        self.tell("execute/sync", json!({ "script": script, "args": [] })).await
+        self.send("execute/sync", json!({ "script": script, "args": [] })).await
     }
 
     /// Sends a command of the DevTools protocol.
     pub(crate) async fn devtools(&self, command: &str, with: Value) -> Value {
-        self.tell("goog/cdp/execute", json!({ "cmd": command, "params": with })).await
+        self.send("goog/cdp/execute", json!({ "cmd": command, "params": with })).await
     }
 
     /// Sets the width and the colour scheme.
@@ -149,12 +149,12 @@ impl Browser {
 
     pub(crate) async fn click(&self, selector: &str) {
         let element = self.find(selector).await;
-        self.tell(&format!("element/{element}/click"), json!({})).await;
+        self.send(&format!("element/{element}/click"), json!({})).await;
     }
 
     pub(crate) async fn write(&self, selector: &str, text: &str) {
         let element = self.find(selector).await;
-        self.tell(&format!("element/{element}/value"), json!({ "text": text })).await;
+        self.send(&format!("element/{element}/value"), json!({ "text": text })).await;
     }
 
     pub(crate) async fn text(&self, selector: &str) -> String {
@@ -192,7 +192,7 @@ impl Browser {
     /// Presses a key.
     pub(crate) async fn press(&self, key: &str) {
         let strokes = json!([{ "type": "keyDown", "value": key }, { "type": "keyUp", "value": key }]);
-        self.tell("actions", json!({ "actions": [{ "type": "key", "id": "keys", "actions": strokes }] }))
+        self.send("actions", json!({ "actions": [{ "type": "key", "id": "keys", "actions": strokes }] }))
             .await;
     }
 
@@ -208,7 +208,7 @@ impl Browser {
     /// Returns the messages of the browser console since the last call, including policy violations and failed
     /// requests.
     pub(crate) async fn complaints(&self) -> Vec<String> {
-        let log = self.tell("se/log", json!({ "type": "browser" })).await;
+        let log = self.send("se/log", json!({ "type": "browser" })).await;
         log.as_array().unwrap().iter().map(|line| line["message"].as_str().unwrap().to_owned()).collect()
     }
 }

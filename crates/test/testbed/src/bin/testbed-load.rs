@@ -25,7 +25,7 @@ enum Args {
     Flood {
         /// A file; see `Scenario`.
         scenario: PathBuf,
-        /// Processes whose CPU time is told phase by phase.
+        /// Processes whose CPU time is reported phase by phase.
         #[arg(long)]
         watch: Vec<u32>,
     },

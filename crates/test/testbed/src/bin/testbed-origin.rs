@@ -46,8 +46,8 @@ async fn run(args: &Args) -> io::Result<()> {
     socket.bind(args.listen)?;
     let origin = Origin::start(socket.listen(4_096)?, pace)?;
     println!("listening on {}", origin.address());
-    let mut told = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    told.recv().await;
+    let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    terminated.recv().await;
     println!("{}", serde_json::to_string(&origin.counts())?);
     Ok(())
 }

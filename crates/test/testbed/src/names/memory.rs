@@ -94,7 +94,7 @@ impl Memory {
     /// For each of the names below `zone`: until when it may be answered by a delegation of `zone` from before `since`,
     /// by what is remembered now. A name is left out when it no longer can be.
     ///
-    /// An answer that runs out while the old delegation is good may be fetched anew from the old servers; so this is
+    /// An answer that runs out while the old delegation is good may be fetched again from the old servers; so this is
     /// the first instant at which a client can receive the new ones.
     #[must_use]
     pub fn old_until(&self, zone: &Name, names: &[Name], since: Instant, now: Instant) -> Vec<Instant> {
@@ -192,7 +192,7 @@ mod tests {
         for (answer, delegation, now, until) in [
             // The answer outlives the delegation.
             (Some(kept(at(4), 20, Some((zone.clone(), t0)))), Some(cut(&zone, t0, 10)), 6, vec![at(24)]),
-            // The delegation outlives the answer: it may be fetched anew from the old servers.
+            // The delegation outlives the answer: it may be fetched again from the old servers.
             (Some(kept(at(1), 5, Some((zone.clone(), t0)))), Some(cut(&zone, t0, 10)), 6, vec![at(10)]),
             // Fetched after the change, but by the old delegation.
             (Some(kept(at(9), 5, Some((zone.clone(), t0)))), Some(cut(&zone, t0, 10)), 11, vec![at(14)]),

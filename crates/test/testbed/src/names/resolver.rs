@@ -21,12 +21,12 @@ const QUESTION: Duration = Duration::from_secs(8);
 
 /// A caching resolver on UDP and TCP. Stops when dropped.
 pub struct Resolver {
-    mind: Arc<Mind>,
+    shared: Arc<Shared>,
     address: SocketAddrV4,
     _tasks: Tasks,
 }
 
-struct Mind {
+struct Shared {
     root: Root,
     memory: Mutex<Memory>,
 }
@@ -36,10 +36,10 @@ impl Resolver {
     #[must_use]
     pub fn start(sockets: DnsSockets, root: Root) -> Self {
         let address = sockets.address;
-        let mind = Arc::new(Mind { root, memory: Mutex::default() });
+        let shared = Arc::new(Shared { root, memory: Mutex::default() });
         let mut tasks = Tasks::default();
-        server::serve(&mut tasks, sockets, Arc::clone(&mind));
-        Self { mind, address, _tasks: tasks }
+        server::serve(&mut tasks, sockets, Arc::clone(&shared));
+        Self { shared, address, _tasks: tasks }
     }
 
     /// Its address.
@@ -50,30 +50,30 @@ impl Resolver {
 
     /// The first address of a name, by what is remembered or else looked up.
     pub async fn look_up(&self, name: &Name) -> Option<Ipv4Addr> {
-        self.mind.find(&Query::query(name.clone(), RecordType::A)).await?.answers.iter().find_map(address)
+        self.shared.find(&Query::query(name.clone(), RecordType::A)).await?.answers.iter().find_map(address)
     }
 
     /// The first address of a name without cache, as for a first-time client.
     pub async fn look_up_uncached(&self, name: &Name) -> Option<Ipv4Addr> {
         let nothing = Mutex::default();
         let query = Query::query(name.clone(), RecordType::A);
-        let kept = timeout(QUESTION, walk(self.mind.root, &nothing, &query, 0)).await.ok()??;
+        let kept = timeout(QUESTION, walk(self.shared.root, &nothing, &query, 0)).await.ok()??;
         kept.answers.iter().find_map(address)
     }
 
     /// Forgets everything it knows.
     pub fn forget(&self) {
-        lock(&self.mind.memory).clear();
+        lock(&self.shared.memory).clear();
     }
 
     /// See [`Memory::old_until`]: until when each name may still be answered as it was before `since`.
     #[must_use]
     pub fn old_until(&self, zone: &Name, names: &[Name], since: Instant) -> Vec<Instant> {
-        lock(&self.mind.memory).old_until(zone, names, since, Instant::now())
+        lock(&self.shared.memory).old_until(zone, names, since, Instant::now())
     }
 }
 
-impl Mind {
+impl Shared {
     async fn find(&self, query: &Query) -> Option<Kept> {
         let (name, kind) = (query.name().to_lowercase(), query.query_type());
         let remembered = lock(&self.memory).answer(&name, kind, Instant::now()).cloned();
@@ -86,7 +86,7 @@ impl Mind {
     }
 }
 
-impl Answers for Mind {
+impl Answers for Shared {
     async fn answer(&self, query: Query) -> DnsReply {
         let Some(kept) = self.find(&query).await else { return DnsReply::only(ResponseCode::ServFail) };
         let left = kept.until.saturating_duration_since(Instant::now()).as_secs();

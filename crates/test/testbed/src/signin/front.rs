@@ -92,7 +92,7 @@ struct Shared {
     settings: FrontSettings,
     pace: Mutex<Pace>,
     budget: Mutex<Budget>,
-    passes_visitor: AtomicBool,
+    passes_client: AtomicBool,
     counts: Mutex<FrontCounts>,
     sessions: AtomicU64,
 }
@@ -109,7 +109,7 @@ impl FrontEnd {
             pace: Mutex::new(Pace::new(settings.places, settings.each, LINE_MAX, now)),
             budget: Mutex::new(Budget::new(settings.budget, now)),
             settings,
-            passes_visitor: AtomicBool::new(false),
+            passes_client: AtomicBool::new(false),
             counts: Mutex::default(),
             sessions: AtomicU64::new(0),
         });
@@ -131,9 +131,9 @@ impl FrontEnd {
         self.address
     }
 
-    /// The mend of five lines: whether it copies the header [`CLIENT`] of the request into its own call.
+    /// The fix of five lines: whether it copies the header [`CLIENT`] of the request into its own call.
     pub fn forward_client(&self, pass: bool) {
-        self.shared.passes_visitor.store(pass, Ordering::Relaxed);
+        self.shared.passes_client.store(pass, Ordering::Relaxed);
     }
 
     /// Counters since the start.
@@ -222,7 +222,7 @@ impl Shared {
         if let Some(token) = &settings.token {
             request = request.header(CALLER, token);
         }
-        let passes = self.passes_visitor.load(Ordering::Relaxed);
+        let passes = self.passes_client.load(Ordering::Relaxed);
         for name in ["traceparent", CLIENT] {
             if let (Some(value), true) = (parts.headers.get(name), passes || name != CLIENT) {
                 request = request.header(name, value);

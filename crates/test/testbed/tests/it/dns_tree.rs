@@ -34,7 +34,7 @@ fn addresses(reply: &Message) -> Vec<String> {
         .collect()
 }
 
-/// What the parent says, asked from the root down as a watchman does.
+/// What the parent says, asked from the root down as mainstay does.
 async fn delegation(fixture: &ExpiredName, zone: &str) -> BTreeSet<String> {
     let root = fixture.root();
     let at = |address| SocketAddrV4::new(address, root.port);

@@ -19,7 +19,7 @@ fn call(key: &str, person: &str, urgency: &str, acknowledge: Option<&str>) -> Va
 }
 
 /// POSTs a call by hand; the status, unless nothing comes in time.
-async fn dial(phone: &Phone, message: Value) -> Option<u16> {
+async fn post_call(phone: &Phone, message: Value) -> Option<u16> {
     let url = phone.url();
     tokio::task::spawn_blocking(move || {
         let (host, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
@@ -65,9 +65,9 @@ async fn person_acknowledges_a_page_and_not_a_notice() {
     let (fixture, _folder) = fixture().await;
     let (url, asked, _server) = listener(1).await;
     let phone = fixture.phone();
-    assert_eq!(dial(phone, call("notice", "ana", "notice", Some(&url))).await, Some(200));
-    assert_eq!(dial(phone, call("page", "ana", "page", Some(&url))).await, Some(200));
-    assert_eq!(dial(phone, call("other", "bo", "page", Some(&url))).await, Some(200));
+    assert_eq!(post_call(phone, call("notice", "ana", "notice", Some(&url))).await, Some(200));
+    assert_eq!(post_call(phone, call("page", "ana", "page", Some(&url))).await, Some(200));
+    assert_eq!(post_call(phone, call("other", "bo", "page", Some(&url))).await, Some(200));
     let answer = until("an answer", async || phone.answers().first().cloned()).await;
     assert_eq!((answer.key.as_str(), answer.person.as_deref(), answer.ok()), ("page", Some("ana"), true));
     assert_eq!(asked.load(Ordering::SeqCst), 2, "tapped again after the first failure");
@@ -83,14 +83,14 @@ async fn provider_fails_hangs_and_works_again() {
     let phone = fixture.phone();
     phone.person("ana", Behavior::Silent);
     phone.provider(Provider::Fails);
-    assert_eq!(dial(phone, call("fail", "ana", "page", None)).await, Some(500));
+    assert_eq!(post_call(phone, call("fail", "ana", "page", None)).await, Some(500));
     phone.provider(Provider::Hangs);
-    assert_eq!(dial(phone, call("hang", "ana", "page", None)).await, None);
+    assert_eq!(post_call(phone, call("hang", "ana", "page", None)).await, None);
     until("the hanging call", async || (phone.calls().len() == 2).then_some(())).await;
     phone.provider(Provider::Works);
-    assert_eq!(dial(phone, call("work", "ana", "page", None)).await, Some(200));
+    assert_eq!(post_call(phone, call("work", "ana", "page", None)).await, Some(200));
     let rang: Vec<(String, bool)> = phone.calls().into_iter().map(|call| (call.key, call.rang)).collect();
     assert_eq!(rang, [("fail".into(), false), ("hang".into(), false), ("work".into(), true)]);
-    assert_eq!(dial(phone, json!([1])).await, Some(400));
+    assert_eq!(post_call(phone, json!([1])).await, Some(400));
     assert_eq!(phone.answers(), []);
 }

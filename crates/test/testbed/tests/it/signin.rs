@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio::time::sleep;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn after_a_flood_the_limits_keep_each_other_dead_until_something_is_mended() {
+async fn after_a_flood_the_limits_keep_each_other_dead_until_something_is_fixed() {
     let bind = || async { TcpListener::bind("127.0.0.1:0").await.unwrap() };
     let api = Api::start(bind().await, ApiSettings::default()).unwrap();
     let from = Ipv4Addr::new(127, 84, 0, 1);
@@ -43,7 +43,7 @@ async fn after_a_flood_the_limits_keep_each_other_dead_until_something_is_mended
 
     // The fix: the header that names the client is copied, or, without an edge that writes it, the limit is removed.
     api.lift_limit();
-    flood.phase("mended", &[normal[0], normal[1], 0.0]);
+    flood.phase("fixed", &[normal[0], normal[1], 0.0]);
     sleep(Duration::from_secs(12)).await;
     let report = flood.end();
 
@@ -55,7 +55,7 @@ async fn after_a_flood_the_limits_keep_each_other_dead_until_something_is_mended
     assert!(share(&report, "before") > 0.95, "{:?}", report.phase("before"));
     let dead = fighting.phase("normal, and dead").unwrap();
     assert!(dead.visits() >= 390 && dead.good() == 0, "{dead:?}");
-    assert!(report.back_to(0.9, "mended").is_some_and(|secs| secs < 10.0), "{:?}", report.phase("mended"));
+    assert!(report.back_to(0.9, "fixed").is_some_and(|secs| secs < 10.0), "{:?}", report.phase("fixed"));
 }
 
 #[tokio::test]
@@ -78,8 +78,8 @@ async fn front_end_copies_the_client_header_only_when_configured() {
     settings.token = Some("secret".to_owned());
     let _api = web::Server::start(socket, None, handler);
     let front = FrontEnd::start(TcpListener::bind("127.0.0.1:0").await.unwrap(), settings).unwrap();
-    for mended in [false, true] {
-        front.forward_client(mended);
+    for passes in [false, true] {
+        front.forward_client(passes);
         let request = hyper::Request::post("/login")
             .header("host", "signin.test")
             .header("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")

@@ -88,7 +88,7 @@ pub(crate) struct Story {
 
 impl Story {
     /// Plays a story and tells it.
-    pub(crate) fn told(name: &str, play: fn(&mut Self)) -> String {
+    pub(crate) fn transcript(name: &str, play: fn(&mut Self)) -> String {
         let mut story = Self::with(CONFIG, MORNING);
         play(&mut story);
         story.told_of(name)
@@ -170,13 +170,13 @@ impl Story {
     }
 
     pub(crate) fn input(&mut self, input: Input) {
-        // What people ask for in vain is part of the story.
+        // What is refused to people is part of the story.
         match self.engine.handle(self.now, &input) {
             Ok(events) => self.events.extend(events),
             Err(refused) => self.looked.push(format!("{} refused: {refused}", self.since(self.now))),
         }
         for notification in self.engine.due(self.now) {
-            let whom = notification.person.as_ref().map_or("last resort", |person| person.0.as_str());
+            let whom = notification.person.as_ref().map_or("fallback", |person| person.0.as_str());
             let how = if notification.urgency == Urgency::Page { "page" } else { "notice" };
             self.calls.push((self.now, format!("{how} {whom}: {}", notification.title)));
             let result = Ok(Delivered { receipt: None });
@@ -337,8 +337,8 @@ impl Story {
         let states: Vec<String> =
             now.services.iter().map(|row| format!("{} {:?}", row.id, row.state)).collect();
         let alerts = if alerts.is_empty() { "none".to_owned() } else { alerts.join(", ") };
-        let blind = if now.isolated.is_some() { "; blind" } else { "" };
-        self.looked.push(format!("api      {at} {}; alerts: {alerts}{blind}", states.join(", ")));
+        let isolated = if now.isolated.is_some() { "; isolated" } else { "" };
+        self.looked.push(format!("api      {at} {}; alerts: {alerts}{isolated}", states.join(", ")));
     }
 
     fn told_of(&self, name: &str) -> String {
@@ -365,7 +365,7 @@ impl Story {
         if silent {
             text.push_str("public   nothing\n");
         }
-        // What is said again and again is told once, with the last time.
+        // What is said again and again is listed once, with the last time.
         let mut calls: Vec<(Time, Time, usize, &str)> = Vec::new();
         for (at, call) in &self.calls {
             match calls.iter_mut().find(|(_, _, _, known)| *known == call.as_str()) {

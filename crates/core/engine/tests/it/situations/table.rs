@@ -17,7 +17,7 @@ fn refused() -> Fault {
     Fault::Refused
 }
 
-/// Fails for so long, is looked at in the middle, is well again.
+/// Fails for `secs` seconds, is looked at in the middle, is well again.
 fn down(story: &mut Story, secs: u64) {
     story.fails("login", refused());
     story.pass(secs / 2);

@@ -131,12 +131,14 @@ fn coding_names() -> Vec<Attempt> {
     let mut attempts = Vec::new();
     for name in names {
         let line = [name, b"chunked\r\n"].concat();
-        let told = String::from_utf8_lossy(name).into_owned();
+        let printable = String::from_utf8_lossy(name).into_owned();
         for fields in [[length.as_bytes(), &line].concat(), [&line, length.as_bytes()].concat()] {
             // A head that ends early leaves a second request to whoever sent it.
-            if !told.contains("\n\r") {
-                attempts
-                    .push(Attempt::http1(format!("coding's name {told:?}"), post(&fields, body.as_bytes())));
+            if !printable.contains("\n\r") {
+                attempts.push(Attempt::http1(
+                    format!("coding's name {printable:?}"),
+                    post(&fields, body.as_bytes()),
+                ));
             }
         }
     }

@@ -167,13 +167,13 @@ impl Dns {
             Ok(Addresses { found, .. }) => Ok(found),
             Err(fault) => Err(fault),
         };
-        let told = asked.into_iter().map(|asked| ServerAnswer {
+        let answers = asked.into_iter().map(|asked| ServerAnswer {
             server: asked.server,
             address: asked.address,
             soa: asked.soa,
             names: asked.names.into_iter().map(resolved).collect(),
             zone_servers: asked.zone_servers,
         });
-        told.collect()
+        answers.collect()
     }
 }

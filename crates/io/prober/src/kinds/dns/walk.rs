@@ -20,7 +20,7 @@ use types::fault::DnsFault;
 const KEPT: Duration = Duration::from_secs(3_600);
 /// How long a failure to find a top-level domain is cached, so that a thousand zones do not query a dead root in turn.
 const FAILURE_KEPT: Duration = Duration::from_secs(2);
-/// A way that fails is looked for anew only when it is older than this: a dead top-level domain is no reason to ask the
+/// A way that fails is looked for again only when it is older than this: a dead top-level domain is no reason to ask the
 /// roots with every question.
 const TRUSTED: Duration = Duration::from_secs(10);
 /// Zone cuts cached; above that all are forgotten and found again.
@@ -48,7 +48,7 @@ struct Cut {
     servers: Servers,
 }
 
-/// A cached zone cut, or the fault of finding it.
+/// A cached zone cut, or the fault of the search.
 #[derive(Debug)]
 struct CachedCut {
     cut: Result<Cut, DnsFault>,

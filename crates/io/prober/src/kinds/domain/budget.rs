@@ -86,8 +86,8 @@ mod tests {
         assert_eq!(budgets.reserve("a", now + secs(3), until + secs(3)), Ok(now + secs(3)));
 
         budgets.close_for("b", secs(60));
-        let told = budgets.reserve("b", now, until + secs(3_600));
-        assert!(matches!(told, Err(Deferred::Registration(span)) if span >= secs(59)), "{told:?}");
+        let reserved = budgets.reserve("b", now, until + secs(3_600));
+        assert!(matches!(reserved, Err(Deferred::Registration(span)) if span >= secs(59)), "{reserved:?}");
         assert!(budgets.reserve("b", now + secs(61), until + secs(61)).is_ok());
     }
 }

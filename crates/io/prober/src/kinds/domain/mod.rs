@@ -150,8 +150,8 @@ impl Domain {
             Source::Referral { server, declared } => {
                 let end = ascii.rsplit('.').next().unwrap_or(ascii);
                 let asked = (server.as_str(), *declared);
-                let told = self.referrals.server_of(end, asked, &self.names, &self.budgets, until).await?;
-                Some((told, false))
+                let server = self.referrals.server_of(end, asked, &self.names, &self.budgets, until).await?;
+                Some((server, false))
             }
         }
     }
@@ -169,13 +169,13 @@ impl Domain {
             None => Ok(None),
         };
         let mut known = self.whois_dates.lock().unwrap_or_else(PoisonError::into_inner);
-        let told = match asked {
-            Ok(Some(told)) => {
-                let told = (told.source, told.registry_expires);
+        let registration = match asked {
+            Ok(Some(registration)) => {
+                let registration = (registration.source, registration.registry_expires);
                 if known.len() < REMEMBERED_MAX || known.contains_key(ascii) {
-                    known.insert(ascii.to_owned(), told.clone());
+                    known.insert(ascii.to_owned(), registration.clone());
                 }
-                Some(told)
+                Some(registration)
             }
             Ok(None) => known.get(ascii).cloned(),
             Err(fault) => {
@@ -183,7 +183,7 @@ impl Domain {
                 known.get(ascii).cloned()
             }
         };
-        if let Some((source, Some(expires))) = told {
+        if let Some((source, Some(expires))) = registration {
             seen.registry_expires = Some(expires);
             seen.source = format!("{}, {source}", seen.source);
         }
@@ -222,22 +222,22 @@ impl Domain {
     ) -> Result<DomainSeen, Fault> {
         let url = format!("{base}domain/{ascii}");
         let known = declared.then_some(base);
-        let told = match self.rdap(ascii, &url, known, share).await {
+        let registration = match self.rdap(ascii, &url, known, share).await {
             Err(Fault::Domain { domain: DomainFault::NotRegistered }) => {
                 return Err(self.absent(ascii, until).await);
             }
-            told => told?,
+            registration => registration?,
         };
-        let registrar_expires = self.registrar_date(ascii, &told, known, until).await;
+        let registrar_expires = self.registrar_date(ascii, &registration, known, until).await;
         Ok(DomainSeen {
             domain: domain.to_owned(),
             source: url,
-            registry_expires: told.expires,
+            registry_expires: registration.expires,
             registrar_expires,
-            statuses: told.statuses,
-            name_servers: told.name_servers,
-            registrar: told.registrar,
-            database_updated: told.database_updated,
+            statuses: registration.statuses,
+            name_servers: registration.name_servers,
+            registrar: registration.registrar,
+            database_updated: registration.database_updated,
         })
     }
 
@@ -273,11 +273,11 @@ impl Domain {
             404 => return Err(failed("it answers with status 404, but not as an RDAP server does")),
             other => return Err(failed(format!("it answers with status {other}"))),
         }
-        let told = rdap::read(&page.body).map_err(failed)?;
+        let registration = rdap::read(&page.body).map_err(failed)?;
         let same = |name: &String| question_name(name).is_some_and(|name| plain(&name) == ascii);
-        match &told.name {
+        match &registration.name {
             Some(name) if !same(name) => Err(failed(format!("it answers about `{name}` instead"))),
-            _ => Ok(told),
+            _ => Ok(registration),
         }
     }
 
@@ -298,9 +298,9 @@ impl Domain {
         };
         let mut registrars = self.registrars.lock().unwrap_or_else(PoisonError::into_inner);
         let date = match asked {
-            Ok(told) => {
-                let own = told.expires.filter(|expires| Some(*expires) != registry.expires);
-                let date = told.registrar_expires.or(own);
+            Ok(registration) => {
+                let own = registration.expires.filter(|expires| Some(*expires) != registry.expires);
+                let date = registration.registrar_expires.or(own);
                 if registrars.len() < REMEMBERED_MAX || registrars.contains_key(ascii) {
                     registrars.insert(ascii.to_owned(), date);
                 }
@@ -323,16 +323,17 @@ impl Domain {
         until: Instant,
     ) -> Result<DomainSeen, Fault> {
         let text = whois_client::ask(&self.names, &self.budgets, server, declared, ascii, until).await?;
-        let told = whois::read(&text, ascii).map_err(|why| failed(format!("whois:{server}: {why}")))?;
+        let registration =
+            whois::read(&text, ascii).map_err(|why| failed(format!("whois:{server}: {why}")))?;
         Ok(DomainSeen {
             domain: domain.to_owned(),
             source: format!("whois:{server}"),
-            registry_expires: told.expires,
+            registry_expires: registration.expires,
             registrar_expires: None,
-            statuses: told.statuses,
-            name_servers: told.name_servers,
-            registrar: told.registrar,
-            database_updated: told.database_updated,
+            statuses: registration.statuses,
+            name_servers: registration.name_servers,
+            registrar: registration.registrar,
+            database_updated: registration.database_updated,
         })
     }
 }

@@ -34,13 +34,15 @@ pub(crate) struct Registration {
 
 /// Whether an answer with status 404 is an RDAP error object rather than a web page.
 pub(crate) fn is_not_found(body: &[u8]) -> bool {
-    let Ok(Value::Object(told)) = serde_json::from_slice(body) else { return false };
-    if told.contains_key("ldhName") || told.get("objectClassName").is_some_and(|class| class == "domain") {
+    let Ok(Value::Object(members)) = serde_json::from_slice(body) else { return false };
+    if members.contains_key("ldhName")
+        || members.get("objectClassName").is_some_and(|class| class == "domain")
+    {
         return false;
     }
-    match told.get("errorCode") {
+    match members.get("errorCode") {
         Some(code) => code == 404 || code == "404",
-        None => told.contains_key("rdapConformance"),
+        None => members.contains_key("rdapConformance"),
     }
 }
 

@@ -173,9 +173,9 @@ async fn body(mut response: Response) -> Result<Vec<u8>, String> {
 
 /// The pause that a server requests: with 429 always, with 503 if it has `Retry-After`.
 fn asked_to_wait(status: StatusCode, headers: &HeaderMap) -> Option<Duration> {
-    let told = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+    let value = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
     let sent = headers.get(DATE).and_then(|value| value.to_str().ok());
-    let span = told.and_then(|told| span(told.trim(), sent));
+    let span = value.and_then(|value| span(value.trim(), sent));
     match status {
         StatusCode::TOO_MANY_REQUESTS => Some(span.unwrap_or(WAIT_DEFAULT)),
         StatusCode::SERVICE_UNAVAILABLE => span,
@@ -184,11 +184,11 @@ fn asked_to_wait(status: StatusCode, headers: &HeaderMap) -> Option<Duration> {
 }
 
 /// Seconds, or an HTTP date counted from the answer's own date.
-fn span(told: &str, sent: Option<&str>) -> Option<Duration> {
+fn span(value: &str, sent: Option<&str>) -> Option<Duration> {
     let read = |text: &str| jiff::fmt::rfc2822::parse(text).ok().map(|zoned| zoned.timestamp());
-    let span = match told.parse::<u64>() {
+    let span = match value.parse::<u64>() {
         Ok(secs) => Duration::from_secs(secs),
-        Err(_) => types::time::between(read(sent?)?, read(told)?),
+        Err(_) => types::time::between(read(sent?)?, read(value)?),
     };
     Some(span.clamp(Duration::from_secs(1), WAIT_MAX))
 }

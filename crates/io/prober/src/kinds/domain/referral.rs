@@ -36,8 +36,9 @@ impl Referrals {
         {
             return server.clone();
         }
-        let told: Result<String, Fault> = whois_client::ask(names, budgets, iana, declared, end, until).await;
-        let server = told
+        let referred: Result<String, Fault> =
+            whois_client::ask(names, budgets, iana, declared, end, until).await;
+        let server = referred
             .inspect_err(|fault| tracing::debug!(%fault, end, "no referral to a WHOIS server"))
             .ok()
             .and_then(|text| read(&text));

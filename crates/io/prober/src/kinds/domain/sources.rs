@@ -224,7 +224,7 @@ mod tests {
 
     #[test]
     fn the_config_comes_first_and_whois_last() {
-        let told = |domain: &str| {
+        let asked_of = |domain: &str| {
             let all = sources().of(domain).into_iter().map(|source| match source {
                 Source::Rdap { base, declared } => {
                     format!("{base}{}", if declared { " (configuration)" } else { "" })
@@ -250,18 +250,18 @@ mod tests {
             ("acme.eu.org", "whois:whois.eu.org"),
             ("acme.reseller.com", ""),
         ] {
-            assert_eq!(told(domain), asked, "{domain}");
+            assert_eq!(asked_of(domain), asked, "{domain}");
         }
     }
 
     #[test]
     fn a_file_of_the_config_is_read_or_refused_in_words() {
-        let lab = bootstrap(include_bytes!("../../../fixtures/rdap/bootstrap-lab.json")).unwrap();
+        let testbed = bootstrap(include_bytes!("../../../fixtures/rdap/bootstrap-testbed.json")).unwrap();
         let sources = Sources {
             declared_rdap: BTreeMap::new(),
             declared_whois: BTreeMap::from([(String::new(), "127.0.0.1:4343".to_owned())]),
             private: BTreeSet::new(),
-            bootstrap: lab,
+            bootstrap: testbed,
         };
         let asked = sources.of("acme.co.test");
         let tls_first = ["https://127.0.0.1:18602/", "http://127.0.0.1:18601/"];

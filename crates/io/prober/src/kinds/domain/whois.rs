@@ -133,7 +133,7 @@ const TOLD_ELSEWHERE: [&str; 8] = [
 /// Parses an answer about `domain`. The error is a message.
 pub(crate) fn read(text: &str, domain: &str) -> Result<Registration, String> {
     let lower = text.to_ascii_lowercase();
-    let mut told = Registration::default();
+    let mut registration = Registration::default();
     let mut header = String::new();
     for line in text.lines().take(LINES_MAX) {
         let comment = line.trim_start().starts_with(['%', '#']);
@@ -147,30 +147,33 @@ pub(crate) fn read(text: &str, domain: &str) -> Result<Registration, String> {
         match split(line) {
             Some((key, "")) => header = key,
             Some((key, value)) if indented && key == "name" && header == "registrar" => {
-                take(&mut told, "registrar", value);
+                take(&mut registration, "registrar", value);
             }
             Some((key, value)) => {
                 let other = indented && TOLD_ELSEWHERE.contains(&header.as_str());
                 if !other {
-                    take(&mut told, &key, value);
+                    take(&mut registration, &key, value);
                 }
             }
-            None if indented || !header.is_empty() => take(&mut told, &header.clone(), line.trim()),
+            None if indented || !header.is_empty() => take(&mut registration, &header.clone(), line.trim()),
             None => {}
         }
     }
     let updated = text.lines().find_map(|line| line.split_once("Last update of whois database:"));
-    told.database_updated = updated.and_then(|(_, rest)| instant(rest.trim().trim_end_matches('<').trim()));
+    registration.database_updated =
+        updated.and_then(|(_, rest)| instant(rest.trim().trim_end_matches('<').trim()));
 
-    let empty = told.expires.is_none() && told.statuses.is_empty() && told.name_servers.is_empty();
-    let free = told.statuses.iter().any(|status| matches!(status.as_str(), "available" | "free"));
+    let empty = registration.expires.is_none()
+        && registration.statuses.is_empty()
+        && registration.name_servers.is_empty();
+    let free = registration.statuses.iter().any(|status| matches!(status.as_str(), "available" | "free"));
     if free || empty && ABSENT.iter().any(|words| lower.contains(words)) {
         return Err("it has no entry for the domain".to_owned());
     }
     if empty || !lower.contains(&domain.to_ascii_lowercase()) {
         return Err("it answers with nothing that can be used".to_owned());
     }
-    Ok(told)
+    Ok(registration)
 }
 
 /// `Key: value`, `key.......: value`, `[Key] value`. The key in lower case.
@@ -200,29 +203,29 @@ fn split(line: &str) -> Option<(String, &str)> {
     .then_some((key, value.trim()))
 }
 
-fn take(told: &mut Registration, key: &str, value: &str) {
+fn take(registration: &mut Registration, key: &str, value: &str) {
     if value.is_empty() {
         return;
     }
     if EXPIRES.contains(&key) {
         if let Some(at) = instant(value) {
-            told.expires = Some(told.expires.map_or(at, |known| known.min(at)));
+            registration.expires = Some(registration.expires.map_or(at, |known| known.min(at)));
         }
-    } else if STATUS.contains(&key) && told.statuses.len() < KEPT_MAX {
+    } else if STATUS.contains(&key) && registration.statuses.len() < KEPT_MAX {
         // `[State] Connected (2027/03/31)`: the day until which it is paid for, where nothing else tells one.
         let dated = value.split_once('(').and_then(|(_, rest)| rest.split_once(')'));
-        if let (None, Some(at)) = (told.expires, dated.and_then(|(date, _)| instant(date))) {
-            told.expires = Some(at);
+        if let (None, Some(at)) = (registration.expires, dated.and_then(|(date, _)| instant(date))) {
+            registration.expires = Some(at);
         }
-        told.statuses.extend(statuses(value));
-    } else if SERVER.contains(&key) && told.name_servers.len() < KEPT_MAX {
+        registration.statuses.extend(statuses(value));
+    } else if SERVER.contains(&key) && registration.name_servers.len() < KEPT_MAX {
         // `ns1.acme.ru. 192.0.2.1`: the name, then its addresses.
         let name = bare_name(value.split([' ', '\t', ',', '(']).next().unwrap_or_default());
         if name.contains('.') && name.parse::<std::net::IpAddr>().is_err() {
-            told.name_servers.insert(name);
+            registration.name_servers.insert(name);
         }
-    } else if REGISTRAR.contains(&key) && told.registrar.is_none() {
-        told.registrar = Some(value.chars().take(200).collect());
+    } else if REGISTRAR.contains(&key) && registration.registrar.is_none() {
+        registration.registrar = Some(value.chars().take(200).collect());
     }
 }
 

@@ -75,7 +75,7 @@ enum State {
     /// In a size line.
     #[default]
     Size,
-    /// In a chunk, with so many bytes to come.
+    /// In a chunk, with the number of bytes to come.
     Data(u64),
     /// In the line end behind a chunk.
     Behind,

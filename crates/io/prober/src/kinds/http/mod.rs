@@ -100,7 +100,7 @@ async fn follow(
         let Response { head, body_bytes, body_found } = response;
         head.all("set-cookie").for_each(|field| jar.take(field, url));
         let status = head.status;
-        hops.push(Hop { url: redirect::told(url), status, tls: seen });
+        hops.push(Hop { url: redirect::without_credentials(url), status, tls: seen });
         match head.location() {
             Some(location) if redirect::leads_on(status, true, expect) => trail.step(location, &jar)?,
             _ => return Ok(HttpSeen { status, address, body_bytes, body_found, hops }),

@@ -89,11 +89,11 @@ pub(super) fn leads_on(status: u16, located: bool, expect: &Expect) -> bool {
 }
 
 /// A URL without its password, for messages.
-pub(super) fn told(url: &Url) -> String {
-    let mut told = url.clone();
-    let _ = told.set_password(None);
-    let _ = told.set_username("");
-    told.into()
+pub(super) fn without_credentials(url: &Url) -> String {
+    let mut public = url.clone();
+    let _ = public.set_password(None);
+    let _ = public.set_username("");
+    public.into()
 }
 
 #[cfg(test)]
@@ -164,7 +164,7 @@ mod tests {
     #[test]
     fn secrets_are_not_shown() {
         let url = Url::parse("https://ana:secret@acme.com/x").unwrap();
-        assert_eq!(told(&url), "https://acme.com/x");
+        assert_eq!(without_credentials(&url), "https://acme.com/x");
     }
 
     proptest! {

@@ -20,7 +20,7 @@ const EC_BITS_MIN: usize = 256;
 #[derive(Clone, Debug)]
 pub(super) struct ParsedCertificate {
     /// Its reported fields.
-    pub(super) told: Certificate,
+    pub(super) reported: Certificate,
     /// Subject as encoded; two names are one when their bytes are.
     pub(super) subject: Vec<u8>,
     /// Issuer as encoded.
@@ -45,7 +45,7 @@ pub(super) fn read(der: &[u8]) -> Option<ParsedCertificate> {
     let (_, certificate) = X509Certificate::from_der(der).ok()?;
     let (key, weak) = key(certificate.public_key());
     Some(ParsedCertificate {
-        told: Certificate {
+        reported: Certificate {
             subject: rfc4514(certificate.subject()),
             issuer: rfc4514(certificate.issuer()),
             names: names(&certificate),
@@ -221,9 +221,9 @@ mod tests {
             params.distinguished_name.push(rcgen::DnType::CommonName, "#acme.com");
         });
         let read = read(&der).unwrap();
-        insta::assert_snapshot!(read.told.subject, @r#"CN=\#acme.com,O=Acme\, \"Inc\",C=EE"#);
-        assert_eq!(read.told.names, ["acme.com", "10.0.0.1"]);
-        assert_eq!(read.told.key, "EC P-256");
+        insta::assert_snapshot!(read.reported.subject, @r#"CN=\#acme.com,O=Acme\, \"Inc\",C=EE"#);
+        assert_eq!(read.reported.names, ["acme.com", "10.0.0.1"]);
+        assert_eq!(read.reported.key, "EC P-256");
         assert!(read.self_issued() && !read.weak);
     }
 

@@ -45,7 +45,8 @@ pub(super) fn verify(roots: &Roots, asked: &Target<'_>, presented: &Presented, u
                     })
             };
             let kept = reads.iter().enumerate().filter(|(_, read)| read.is_some()).map(|(place, _)| place);
-            spare = kept.enumerate().filter(|(_, place)| !counts(*place)).map(|(told, _)| told).collect();
+            spare =
+                kept.enumerate().filter(|(_, place)| !counts(*place)).map(|(offered, _)| offered).collect();
             let used: Vec<&ParsedCertificate> = reads
                 .iter()
                 .enumerate()
@@ -74,7 +75,7 @@ pub(super) fn verify(roots: &Roots, asked: &Target<'_>, presented: &Presented, u
     TlsSeen {
         address: asked.address,
         name: asked.said.to_owned(),
-        chain: reads.into_iter().flatten().map(|read| read.told).collect(),
+        chain: reads.into_iter().flatten().map(|read| read.reported).collect(),
         faults,
         spare,
         outdated: None,
@@ -87,11 +88,11 @@ fn other(why: &str) -> TlsFault {
 
 fn dates(leaf: &ParsedCertificate, now: Time) -> Vec<TlsFault> {
     let mut faults = Vec::new();
-    if now > leaf.told.not_after {
-        faults.push(TlsFault::Expired { since: leaf.told.not_after });
+    if now > leaf.reported.not_after {
+        faults.push(TlsFault::Expired { since: leaf.reported.not_after });
     }
-    if now < leaf.told.not_before {
-        faults.push(TlsFault::NotYetValid { from: leaf.told.not_before });
+    if now < leaf.reported.not_before {
+        faults.push(TlsFault::NotYetValid { from: leaf.reported.not_before });
     }
     faults
 }
@@ -100,7 +101,7 @@ fn name(leaf: &CertificateDer<'_>, read: &ParsedCertificate, asked: &ServerName<
     // A leaf that the verifier cannot parse is a fault of the path.
     let leaf = EndEntityCert::try_from(leaf).ok()?;
     leaf.verify_is_valid_for_subject_name(asked).err()?;
-    let mut presented = read.told.names.clone();
+    let mut presented = read.reported.names.clone();
     if presented.is_empty() {
         presented.extend(read.common_name.clone());
     }
@@ -115,7 +116,7 @@ fn keys(chain: &[&ParsedCertificate]) -> Vec<TlsFault> {
         .enumerate()
         .filter(counts)
         .filter(|(_, read)| read.weak)
-        .map(|(_, read)| TlsFault::WeakKey { key: read.told.key.clone() })
+        .map(|(_, read)| TlsFault::WeakKey { key: read.reported.key.clone() })
         .collect()
 }
 
@@ -141,14 +142,14 @@ impl Path<'_> {
                 if !dated {
                     faults.push(TlsFault::Expired { since: instant(not_after) });
                 }
-                let all_valid = self.chain.iter().map(|read| read.told.not_after).min();
+                let all_valid = self.chain.iter().map(|read| read.reported.not_after).min();
                 all_valid.and_then(|at| self.verify(at).err())
             }
             webpki::Error::CertNotValidYet { not_before, .. } => {
                 if !dated {
                     faults.push(TlsFault::NotYetValid { from: instant(not_before) });
                 }
-                let all_valid = self.chain.iter().map(|read| read.told.not_before).max();
+                let all_valid = self.chain.iter().map(|read| read.reported.not_before).max();
                 all_valid.and_then(|at| self.verify(at).err())
             }
             error => Some(error),
@@ -168,7 +169,7 @@ impl Path<'_> {
         let mut best = self.through(self.rest, now).ok()?;
         let mut rest = self.rest.to_vec();
         loop {
-            let ends = |der: &CertificateDer<'_>| certificate::read(der).map(|read| read.told.not_after);
+            let ends = |der: &CertificateDer<'_>| certificate::read(der).map(|read| read.reported.not_after);
             let Some(until) = best.iter().filter_map(ends).min() else { return Some(best) };
             // Each round takes at least one certificate away.
             rest.retain(|der| ends(der).is_some_and(|end| end > until));
@@ -256,9 +257,9 @@ impl Path<'_> {
             }
         }
         if last.self_issued() {
-            TlsFault::UntrustedRoot { root: last.told.subject.clone() }
+            TlsFault::UntrustedRoot { root: last.reported.subject.clone() }
         } else {
-            TlsFault::IncompleteChain { missing: last.told.issuer.clone() }
+            TlsFault::IncompleteChain { missing: last.reported.issuer.clone() }
         }
     }
 }

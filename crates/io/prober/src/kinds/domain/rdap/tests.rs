@@ -16,22 +16,22 @@ fn fixtures(folder: &str) -> BTreeMap<String, Vec<u8>> {
 }
 
 /// One line a fixture: what a person would want to know of it.
-fn told(folder: &str) -> String {
+fn described(folder: &str) -> String {
     let mut lines = String::new();
     for (name, body) in fixtures(folder) {
-        let told = read(&body).unwrap();
+        let registration = read(&body).unwrap();
         let at = |time: Option<Time>| time.map_or("-".to_owned(), |time| time.to_string());
         let all = |set: &BTreeSet<String>| set.iter().cloned().collect::<Vec<_>>().join(", ");
-        let linked = if told.related.is_some() { "linked" } else { "-" };
+        let linked = if registration.related.is_some() { "linked" } else { "-" };
         lines += &format!(
             "{name} | {} | {} | {} | {} | {linked}\n",
-            at(told.expires),
-            at(told.registrar_expires),
-            all(&told.statuses),
-            all(&told.name_servers),
+            at(registration.expires),
+            at(registration.registrar_expires),
+            all(&registration.statuses),
+            all(&registration.name_servers),
         );
-        assert_eq!(told.registrar.as_deref(), Some("Example Registrar, Inc."), "{name}");
-        let asked = told.name.unwrap();
+        assert_eq!(registration.registrar.as_deref(), Some("Example Registrar, Inc."), "{name}");
+        let asked = registration.name.unwrap();
         assert!(asked.ends_with(".test") && asked == asked.to_lowercase(), "{asked}");
     }
     lines
@@ -39,17 +39,17 @@ fn told(folder: &str) -> String {
 
 #[test]
 fn every_state_of_a_registry_is_read() {
-    insta::assert_snapshot!(told("registry"));
+    insta::assert_snapshot!(described("registry"));
 }
 
 #[test]
 fn every_state_of_a_registrar_is_read() {
-    insta::assert_snapshot!(told("registrar"));
+    insta::assert_snapshot!(described("registrar"));
 }
 
 #[test]
 fn every_shape_seen_in_the_wild_is_read() {
-    insta::assert_snapshot!(told("variants"));
+    insta::assert_snapshot!(described("variants"));
 }
 
 #[test]
@@ -81,18 +81,18 @@ fn what_is_not_an_answer_about_a_domain_is_refused_in_words() {
 
 #[test]
 fn odd_but_honest_answers_are_read() {
-    let told = read(
+    let registration = read(
         br#"{"objectClassName":"Domain","ldhName":"ACME.TEST","status":"ok","nameservers":[{"unicodeName":"NS1.X.TEST."},{}, 7],
             "events":[{"eventAction":"expiration"},{"eventAction":"expiration","eventDate":"0000-00-00"},{"eventAction":"Expiration","eventDate":"2027-01-01"}],
             "entities":[{"roles":["technical"],"entities":[{"roles":"registrar","handle":"REG-1"}]}],
             "links":[{"rel":"related","href":"https://registrar.test/terms.html","type":"text/html"},{"rel":"Related","href":"https://r.test/domain/ACME.TEST"}]}"#,
     )
     .unwrap();
-    assert_eq!(told.expires.unwrap().to_string(), "2027-01-01T00:00:00Z");
-    assert_eq!(told.statuses, BTreeSet::from(["active".to_owned()]));
-    assert_eq!(told.name_servers, BTreeSet::from(["ns1.x.test".to_owned()]));
-    assert_eq!(told.registrar.as_deref(), Some("REG-1"));
-    assert_eq!(told.related.as_deref(), Some("https://r.test/domain/ACME.TEST"));
+    assert_eq!(registration.expires.unwrap().to_string(), "2027-01-01T00:00:00Z");
+    assert_eq!(registration.statuses, BTreeSet::from(["active".to_owned()]));
+    assert_eq!(registration.name_servers, BTreeSet::from(["ns1.x.test".to_owned()]));
+    assert_eq!(registration.registrar.as_deref(), Some("REG-1"));
+    assert_eq!(registration.related.as_deref(), Some("https://r.test/domain/ACME.TEST"));
 }
 
 fn json() -> impl Strategy<Value = Value> {

@@ -119,19 +119,19 @@ Name servers:
     ns1.dnshost.example
 ";
 
-fn told(text: &str, domain: &str) -> String {
+fn described(text: &str, domain: &str) -> String {
     match read(text, domain) {
         Err(why) => why,
-        Ok(told) => {
+        Ok(registration) => {
             let all = |set: &BTreeSet<String>| set.iter().cloned().collect::<Vec<_>>().join(", ");
             let at = |time: Option<Time>| time.map_or("-".to_owned(), |time| time.to_string());
             format!(
                 "{} | {} | {} | {} | {}",
-                at(told.expires),
-                all(&told.statuses),
-                all(&told.name_servers),
-                told.registrar.unwrap_or_default(),
-                at(told.database_updated)
+                at(registration.expires),
+                all(&registration.statuses),
+                all(&registration.name_servers),
+                registration.registrar.unwrap_or_default(),
+                at(registration.database_updated)
             )
         }
     }
@@ -140,13 +140,13 @@ fn told(text: &str, domain: &str) -> String {
 #[test]
 fn the_common_forms_are_read() {
     let all = [
-        told(VERISIGN, "acme.com"),
-        told(RU, "acme.ru"),
-        told(EU, "acme.eu"),
-        told(GG, "acme.gg"),
-        told(FI, "acme.fi"),
-        told(JP, "acme.jp"),
-        told(UK_TWO_DATES, "acme.example"),
+        described(VERISIGN, "acme.com"),
+        described(RU, "acme.ru"),
+        described(EU, "acme.eu"),
+        described(GG, "acme.gg"),
+        described(FI, "acme.fi"),
+        described(JP, "acme.jp"),
+        described(UK_TWO_DATES, "acme.example"),
     ];
     insta::assert_snapshot!(all.join("\n"), @r"
     2027-06-10T12:00:00Z | auto renew period, client hold | ns1.dnshost.example, ns2.dnshost.example | Example Registrar, Inc. | 2026-11-22T00:00:00Z
@@ -173,7 +173,7 @@ fn no_entry_and_no_sense_are_told_apart() {
         // An answer about somebody else.
         ("Domain Name: OTHER.COM\nRegistry Expiry Date: 2027-06-10T12:00:00Z\n", useless),
     ] {
-        assert_eq!(told(text, "acme.com"), said, "{text:?}");
+        assert_eq!(described(text, "acme.com"), said, "{text:?}");
     }
 }
 
@@ -210,8 +210,12 @@ fn dates_are_found_under_the_keys_of_many_registries() {
         ("Domain Name: example.jp\nExp date: 31 Mar 2027\nRegistrar: REDACTED FOR PRIVACY\n", "2027-03-31"),
         ("domain: example.jp\nexpires............: 31.3.2027 00:00:00\n", "2027-03-31"),
     ] {
-        let told = read(text, "example.jp").unwrap();
-        assert_eq!(told.expires.map(|at| at.to_string()), Some(format!("{meant}T00:00:00Z")), "{text}");
+        let registration = read(text, "example.jp").unwrap();
+        assert_eq!(
+            registration.expires.map(|at| at.to_string()),
+            Some(format!("{meant}T00:00:00Z")),
+            "{text}"
+        );
     }
     let redacted = "Domain Name: EXAMPLE.JP\nRegistry Expiry Date: REDACTED FOR PRIVACY\nDomain Status: ok\n";
     assert_eq!(read(redacted, "example.jp").unwrap().expires, None);

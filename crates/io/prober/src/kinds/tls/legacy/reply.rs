@@ -141,7 +141,7 @@ impl Reply {
             };
             return Some(format!("its key exchange is in the group {name}"));
         }
-        let key = certificate::read(self.chain.first()?)?.told.key;
+        let key = certificate::read(self.chain.first()?)?.reported.key;
         (!OUR_KEYS.iter().any(|ours| key.starts_with(ours)))
             .then(|| format!("its certificate has a key of kind {key}"))
     }

@@ -96,8 +96,8 @@ async fn browse(day: &Day, proxy: Proxy) -> Result<(), String> {
     let browser = Browser::start_with(Scripts::Run, &switches).await;
     hold(day, proxy, &browser).await;
     let held = browser.ask("window").await;
-    let pages = browser.tell("window/new", json!({ "type": "window" })).await["handle"].clone();
-    browser.tell("window", json!({ "handle": pages })).await;
+    let pages = browser.send("window/new", json!({ "type": "window" })).await["handle"].clone();
+    browser.send("window", json!({ "handle": pages })).await;
     let mut number = 0;
     while day.goes_on() {
         number += 1;
@@ -105,7 +105,7 @@ async fn browse(day: &Day, proxy: Proxy) -> Result<(), String> {
         day.tally.add("page", proxy, &count);
         sleep(Duration::from_millis(200)).await;
     }
-    browser.tell("window", json!({ "handle": held })).await;
+    browser.send("window", json!({ "handle": held })).await;
     let tally = browser.run("ended = true; return typeof tally == 'undefined' ? null : tally").await;
     if tally.is_null() {
         let mut refused = Count::default();
@@ -123,7 +123,7 @@ async fn browse(day: &Day, proxy: Proxy) -> Result<(), String> {
 async fn hold(day: &Day, proxy: Proxy, browser: &Browser) {
     let address = json!({ "url": format!("{}/held", day.address(proxy)) });
     while day.goes_on() {
-        let opened = browser.try_tell("url", &address).await;
+        let opened = browser.try_send("url", &address).await;
         if opened.is_ok() && browser.run("return document.title").await == json!("Held all day") {
             return;
         }
@@ -144,7 +144,7 @@ async fn hold(day: &Day, proxy: Proxy, browser: &Browser) {
 async fn page(browser: &Browser, address: &str) -> Count {
     let mut count = Count::default();
     let began = Instant::now();
-    if let Err(why) = browser.try_tell("url", &json!({ "url": address })).await {
+    if let Err(why) = browser.try_send("url", &json!({ "url": address })).await {
         count.status(0);
         count.note(why.lines().next().unwrap_or_default(), 1);
         return count;

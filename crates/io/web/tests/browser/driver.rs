@@ -96,12 +96,12 @@ impl Browser {
     }
 
     /// Sends a command of the protocol.
-    pub(crate) async fn try_tell(&self, command: &str, with: &Value) -> Result<Value, String> {
+    pub(crate) async fn try_send(&self, command: &str, with: &Value) -> Result<Value, String> {
         sent(self.client.post(format!("{}/{command}", self.session)).json(with)).await
     }
 
     pub(crate) async fn send(&self, command: &str, with: Value) -> Value {
-        self.try_tell(command, &with).await.unwrap()
+        self.try_send(command, &with).await.unwrap()
     }
 
     pub(crate) async fn ask(&self, what: &str) -> Value {
@@ -139,7 +139,7 @@ impl Browser {
         let began = Instant::now();
         let wanted = json!({ "using": "css selector", "value": selector });
         loop {
-            match self.try_tell("element", &wanted).await {
+            match self.try_send("element", &wanted).await {
                 Ok(found) => return found[ELEMENT].as_str().unwrap().to_owned(),
                 Err(why) => assert!(began.elapsed() < TIMEOUT, "{selector}: {why}"),
             }
@@ -167,7 +167,7 @@ impl Browser {
         let began = Instant::now();
         let find = json!({ "using": "css selector", "value": selector });
         loop {
-            let found = self.try_tell("element", &find).await;
+            let found = self.try_send("element", &find).await;
             let element = found.ok().and_then(|found| found[ELEMENT].as_str().map(str::to_owned));
             let said = match element {
                 // It may belong to a page that is gone by now.

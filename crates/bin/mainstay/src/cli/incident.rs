@@ -39,7 +39,7 @@ pub(crate) enum Incident {
         by: Option<String>,
     },
     /// Publish an update on the status page.
-    Post {
+    Update {
         /// The number of the incident.
         #[arg(value_parser = numbered)]
         id: IncidentId,
@@ -116,9 +116,9 @@ impl Incident {
             Self::Note { id, text, by } => {
                 act(common, &running, *id, "note", json!({ "by": actor(by.as_ref()), "text": text }))
             }
-            Self::Post { id, text, status, by } => {
+            Self::Update { id, text, status, by } => {
                 let body = json!({ "by": actor(by.as_ref()), "status": status.as_str(), "body": text });
-                act(common, &running, *id, "post", body)
+                act(common, &running, *id, "update", body)
             }
             Self::Approve { id, by } => {
                 act(common, &running, *id, "approve", json!({ "by": actor(by.as_ref()) }))

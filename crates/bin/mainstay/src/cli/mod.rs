@@ -73,7 +73,7 @@ enum Command {
     },
     /// Show who is on call.
     Oncall(oncall::Oncall),
-    /// List, show, acknowledge, note, post, resolve incidents.
+    /// List, show, acknowledge, note, update, approve, resolve incidents.
     #[command(subcommand)]
     Incident(incident::Incident),
     /// Deny traffic for a limited time; list and lift denials.

@@ -27,6 +27,8 @@ fn acknowledged_incident_survives_a_kill_and_resolves() {
     // A command succeeds only after its event is on disk.
     assert!(instance.command(&["incident", "ack", "1", "--by", "ana"]).status.success());
     assert!(instance.command(&["incident", "note", "1", "looking at it", "--by", "ana"]).status.success());
+    let update = instance.command(&["incident", "update", "1", "We found the cause.", "--by", "ana"]);
+    assert!(update.status.success(), "{update:?}");
     instance.kill();
     assert!(instance.command(&["journal", "verify"]).status.success());
     instance.start();

@@ -244,7 +244,7 @@ impl Telemetry {
         *lock(&self.exporter) = exporter;
     }
 
-    /// The eye of a thread, by its number from 0.
+    /// Recorder of a thread, by its number from 0.
     #[must_use]
     pub fn recorder(&self, thread: usize) -> Recorder {
         Recorder::new(Arc::clone(&self.threads[thread % self.threads.len()]))

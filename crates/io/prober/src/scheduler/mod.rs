@@ -22,8 +22,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use types::config::Probe;
 use types::{Config, ProbeId, ProbeResult, ProbeTargets, Time};
 
-/// How long an answer waits for somebody to take it. A mind that is busy for longer has worse troubles; the question is
-/// asked again.
+/// Maximum wait until the event loop takes a result. After that the result is dropped and the probe runs again.
 const HAND_OVER: Duration = Duration::from_secs(10);
 /// Wait when nothing is due.
 const IDLE: Duration = Duration::from_hours(1);

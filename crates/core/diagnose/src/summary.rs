@@ -5,7 +5,7 @@ use crate::recovery::is_deep;
 use crate::scope::Scope;
 use crate::state::Case;
 use ::text::list;
-use jiff::Zoned;
+use jiff::ZonedDateTime;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use types::fault::{DnsFault, DomainFault, TlsFault};
@@ -80,8 +80,8 @@ impl Facts<'_> {
     }
 
     /// A time in the site's timezone.
-    fn zoned(&self, at: Time) -> Zoned {
-        at.to_zoned(self.config.site.timezone.clone())
+    fn zoned(&self, at: Time) -> ZonedDateTime {
+        at.to_zoned_datetime(self.config.site.timezone.clone())
     }
 
     /// Alerts about the cause itself, the most informative first.
@@ -95,7 +95,7 @@ impl Facts<'_> {
     }
 
     /// The cause as a clause.
-    fn head(&self, now: &Zoned, tense: Tense) -> String {
+    fn head(&self, now: &ZonedDateTime, tense: Tense) -> String {
         let own = self.own();
         if self.cause.kind == Kind::Service && own.is_empty() {
             return self.shared(now, tense);
@@ -155,7 +155,7 @@ impl Facts<'_> {
     }
 
     /// Several failing names of one service without a common cause.
-    fn shared(&self, now: &Zoned, tense: Tense) -> String {
+    fn shared(&self, now: &ZonedDateTime, tense: Tense) -> String {
         let title = self.display_name(self.cause);
         let open = self.cases.iter().filter(|case| case.closed.is_none());
         let mut cases: Vec<&&Case> = match open.clone().count() {
@@ -345,7 +345,7 @@ fn rank_of(alert: &Alert) -> u8 {
 }
 
 /// Predicate of a fault, with times in the site's timezone.
-fn predicate(fault: &Fault, now: &Zoned) -> String {
+fn predicate(fault: &Fault, now: &ZonedDateTime) -> String {
     match fault {
         Fault::Tls { tls: TlsFault::Expired { since } } => {
             format!("serves a certificate that expired {}", at_time(*since, now))
@@ -365,7 +365,7 @@ fn clause(
     subject: &str,
     alert: &Alert,
     moved: Option<&BTreeSet<String>>,
-    now: &Zoned,
+    now: &ZonedDateTime,
     tense: Tense,
 ) -> String {
     let since = match tense {
@@ -436,7 +436,7 @@ fn expired_domain(subject: &str, when: &str, servers: Option<&BTreeSet<String>>,
 }
 
 /// Clause of a certificate that expires soon.
-fn expiring_certificate(subject: &str, at: Time, left_percent: u8, now: &Zoned) -> String {
+fn expiring_certificate(subject: &str, at: Time, left_percent: u8, now: &ZonedDateTime) -> String {
     let left = match left_percent {
         0..=3 => "thirtieth",
         4..=10 => "tenth",

@@ -283,7 +283,7 @@ fn domains(engine: &Engine) -> Vec<DomainRow> {
             expires,
             knowledge: knowledge.to_owned(),
             registrar: known.seen.registrar.clone(),
-            confirmed: Some(confirmed.to_zoned(jiff::tz::TimeZone::UTC).date()),
+            confirmed: Some(confirmed.to_zoned_datetime(jiff::tz::TimeZone::UTC).date()),
         }
     };
     names.into_iter().map(row).collect()

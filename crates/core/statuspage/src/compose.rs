@@ -193,7 +193,7 @@ fn cause(kind: Kind, acknowledged: bool) -> String {
 }
 
 fn over(titles: &[String], since: Time, end: Time, zone: &TimeZone) -> String {
-    let day = |at: Time| at.to_zoned(zone.clone()).date();
+    let day = |at: Time| at.to_zoned_datetime(zone.clone()).date();
     let pattern = if day(since) == day(end) { "%H:%M" } else { "%-d %b, %H:%M" };
     let (from, until) = (formatted(since, zone, pattern), formatted(end, zone, pattern));
     let lasted = format!("from {from} until {until} ({})", spoken(between(since, end)));

@@ -138,7 +138,7 @@ fn tenths_lost(state: ServiceState) -> u32 {
 /// Some days have 23 or 25 hours.
 pub(crate) fn days(count: u16, now: Time, zone: &TimeZone) -> impl Iterator<Item = (Date, Time, Time)> {
     let today = zone.to_datetime(now).date();
-    let begin = |date: Date| date.to_zoned(zone.clone()).ok().map(|begin| begin.timestamp());
+    let begin = |date: Date| date.to_zoned_datetime(zone.clone()).ok().map(|begin| begin.timestamp());
     let days = (0..i64::from(count)).rev().filter_map(move |back| {
         let date = today.checked_sub(SignedDuration::from_hours(24 * back)).ok()?;
         Some((date, begin(date)?, date.tomorrow().ok().and_then(begin).unwrap_or(Time::MAX)))

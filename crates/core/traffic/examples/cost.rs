@@ -9,8 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use traffic::{
-    Admission, Arrival, Class, ClientTokens, Facts, ForwardedClient, Identity, LoadBalancer, Meters, Outcome,
-    Policy, Tick, TopK,
+    Admission, Arrival, Class, Facts, Identity, LoadBalancer, Meters, Outcome, Policy, Tick, TopK,
 };
 use types::Time;
 use types::config::Pool;
@@ -72,7 +71,6 @@ fn main() {
     let policy = Policy::new(&policy, &BTreeMap::new(), now, Tick(0));
     time_judgements(&policy);
     time_requests(&pool);
-    time_tokens(now);
     let mut top: TopK<u32> = TopK::new(128);
     time("count in a sketch of 128, half of it new each time", |round| {
         top.add(&if round % 2 == 0 { round } else { round % 50 });
@@ -144,16 +142,4 @@ fn time_requests(pool: &Pool) {
         black_box(full.arrive(Tick(50_000), arrival(round)));
     });
     drop(held);
-}
-
-fn time_tokens(now: Time) {
-    let pass = ClientTokens::new(&tokens::Key::new([7; 32]), now);
-    let cookie = pass.cookie(77, Duration::from_secs(86_400), now);
-    time("read a cookie", |_| {
-        black_box(pass.client(black_box(cookie.as_bytes()), now));
-    });
-    let carried = ForwardedClient { recognized: Some(77), class: Class::Recognized, address: client(9) };
-    time("sign a header", |_| {
-        black_box(pass.header(black_box(&carried), now));
-    });
 }

@@ -4,6 +4,7 @@ use crate::cidr_map::CidrMap;
 use crate::random::hash_text;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use subtle::ConstantTimeEq as _;
 use types::{CallerId, config};
 
 /// A declared caller.
@@ -44,7 +45,7 @@ impl Callers {
     pub(crate) fn find(&self, peer: IpAddr, token: Option<&[u8]>) -> Option<&Caller> {
         let shown = token.filter(|token| !token.is_empty()).and_then(|token| {
             self.all.iter().fold(None, |found, caller| {
-                let same = tokens::constant_time_eq(&caller.token, token);
+                let same = bool::from(caller.token.ct_eq(token));
                 if same { Some(caller) } else { found }
             })
         });

@@ -25,7 +25,6 @@
 //! | `queue` | queue of waiting requests by class and client |
 //! | `retry_budget` | budget of retries |
 //! | `pool`, `server` | server states and the choice of a server |
-//! | [`client_token`] | cookie of recognized clients, and the header that forwards a client's identity |
 //! | [`top_k`] | most frequent keys of a stream, in constant memory |
 //! | `source_rules`, `cidr_map` | rules by country, autonomous system and CIDR |
 //! | `user_agent` | robots that declare themselves |
@@ -37,7 +36,6 @@ pub mod admission;
 pub mod caller;
 mod ceiling;
 mod cidr_map;
-pub mod client_token;
 mod clients;
 mod concurrency;
 mod demand;
@@ -65,7 +63,6 @@ mod window;
 
 pub use admission::{Admission, Arrival, Failure, Outcome, Permit, Shed, ShedWhy, Ticket, Woken};
 pub use caller::Caller;
-pub use client_token::{ClientTokens, ForwardedClient};
 pub use facts::{Class, Facts, Identity, Limit, Quota, Refusal, Verdict};
 pub use load_balancer::LoadBalancer;
 pub use meters::Meters;

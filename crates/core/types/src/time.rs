@@ -1,6 +1,6 @@
 //! Time: an instant in UTC, passed in by the caller.
 
-use jiff::Zoned;
+use jiff::ZonedDateTime;
 use jiff::tz::TimeZone;
 use std::time::Duration;
 
@@ -54,13 +54,13 @@ pub fn clock(at: Time, zone: &TimeZone) -> String {
 /// A time in a timezone with a pattern, followed by the abbreviation.
 #[must_use]
 pub fn formatted(at: Time, zone: &TimeZone, pattern: &str) -> String {
-    let at = at.to_zoned(zone.clone());
+    let at = at.to_zoned_datetime(zone.clone());
     format!("{} {}", at.strftime(pattern), abbreviation(&at))
 }
 
 /// `EET`; timezones without an abbreviation are written `UTC+0545`.
 #[must_use]
-pub fn abbreviation(at: &Zoned) -> String {
+pub fn abbreviation(at: &ZonedDateTime) -> String {
     let name = at.strftime("%Z").to_string();
     if name.starts_with(['+', '-']) { format!("UTC{name}") } else { name }
 }

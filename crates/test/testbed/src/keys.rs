@@ -98,7 +98,7 @@ fn provider() -> Arc<rustls::crypto::CryptoProvider> {
 /// Validity in whole days of UTC: from yesterday, for a number of days from today.
 fn lasting(params: &mut CertificateParams, days: u32) {
     let day = |at: types::Time| {
-        let date = at.to_zoned(jiff::tz::TimeZone::UTC).date();
+        let date = at.to_zoned_datetime(jiff::tz::TimeZone::UTC).date();
         let part = |value: i8| u8::try_from(value).unwrap_or(1);
         date_time_ymd(i32::from(date.year()), part(date.month()), part(date.day()))
     };

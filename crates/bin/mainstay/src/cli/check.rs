@@ -151,8 +151,9 @@ fn print_edge(edge: &EdgeReport) {
 
 /// Text of a gap, in the timezone of the site.
 fn gap_text(config: &Config, gap: &oncall::Gap) -> String {
-    let shown =
-        |at: types::Time| at.to_zoned(config.site.timezone.clone()).strftime("%a %Y-%m-%d %H:%M").to_string();
+    let shown = |at: types::Time| {
+        at.to_zoned_datetime(config.site.timezone.clone()).strftime("%a %Y-%m-%d %H:%M").to_string()
+    };
     let whose = match &gap.service {
         Some(service) => format!("for service `{service}`"),
         None => format!("on escalation `{}`", gap.escalation),

@@ -193,7 +193,7 @@ fn show(common: &Common, running: &Running, id: IncidentId) -> Result<ExitCode, 
             let at = line["at"].as_str().unwrap_or_default();
             let clock = at.parse::<Time>().map_or_else(
                 |_| at.to_owned(),
-                |at| at.to_zoned(timezone.clone()).strftime("%H:%M:%S").to_string(),
+                |at| at.to_zoned_datetime(timezone.clone()).strftime("%H:%M:%S").to_string(),
             );
             let text = table::wrapped(line["text"].as_str().unwrap_or_default(), "           ", 80);
             table::say(&format!("  {clock} {}", text.trim_start()));

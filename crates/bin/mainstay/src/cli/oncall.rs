@@ -123,7 +123,7 @@ fn row(schedule: &Schedule, shift: &Shift, is_period: bool) -> [String; 3] {
 
 /// An instant in the schedule's timezone, with its abbreviation.
 fn shown(schedule: &Schedule, at: Time) -> String {
-    at.to_zoned(schedule.timezone.clone()).strftime("%a %Y-%m-%d %H:%M %Z").to_string()
+    at.to_zoned_datetime(schedule.timezone.clone()).strftime("%a %Y-%m-%d %H:%M %Z").to_string()
 }
 
 #[cfg(test)]

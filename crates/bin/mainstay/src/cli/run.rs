@@ -13,7 +13,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 #[derive(Debug, Args)]
 pub(crate) struct Run {
-    /// Log level, as a tracing filter: `info`, `warn,mainstay=debug`. The log goes to standard error.
+    /// Log level, as a tracing filter: `info`, `warn,edge=info`. The log goes to standard error. Release builds have
+    /// no level below `info`.
     #[arg(long, env = "MAINSTAY_LOG", default_value = "info", value_name = "FILTER")]
     log: String,
     /// Log JSON lines.
@@ -90,10 +91,8 @@ impl Run {
     }
 
     fn log_to_stderr(&self) -> Result<Log, Failure> {
-        let filter =
-            tracing_subscriber::EnvFilter::try_new(format!("h2=off,{}", self.log)).map_err(|why| {
-                Failure::wrong(format!("--log: {why}")).hint("try `info` or `warn,mainstay=debug`")
-            })?;
+        let filter = tracing_subscriber::EnvFilter::try_new(format!("h2=off,{}", self.log))
+            .map_err(|why| Failure::wrong(format!("--log: {why}")).hint("try `info` or `warn,edge=info`"))?;
         let log = Log::to(std::io::stderr()).map_err(Failure::no)?;
         let subscriber = tracing_subscriber::fmt()
             .with_env_filter(filter)

@@ -48,7 +48,10 @@ impl FromStr for TimeArgument {
 fn in_zone(text: &str, local: &str, zone: &str) -> Option<TimeArgument> {
     // The offset must be one that the timezone has at that time.
     if local.parse::<Time>().is_ok() {
-        return text.parse::<jiff::Zoned>().ok().map(|zoned| TimeArgument::Instant(zoned.timestamp()));
+        return text
+            .parse::<jiff::ZonedDateTime>()
+            .ok()
+            .map(|zoned| TimeArgument::Instant(zoned.timestamp()));
     }
     Some(TimeArgument::Instant(oncall::instant(&TimeZone::get(zone).ok()?, local.parse().ok()?)))
 }

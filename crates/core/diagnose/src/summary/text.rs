@@ -1,6 +1,6 @@
 //! Parts of summaries: times, numbers, lists, and forms of verbs.
 
-use jiff::Zoned;
+use jiff::ZonedDateTime;
 use std::time::Duration;
 use text::list;
 use types::Time;
@@ -14,21 +14,25 @@ pub(super) enum Tense {
 }
 
 /// `15:28 EET`, with the date when it is another day.
-pub(super) fn clock(at: Time, now: &Zoned) -> String {
-    let zone = now.time_zone();
-    let pattern = if at.to_zoned(zone.clone()).date() == now.date() { "%H:%M" } else { "%Y-%m-%d %H:%M" };
-    formatted(at, zone, pattern)
-}
-
-pub(super) fn at_time(at: Time, now: &Zoned) -> String {
+pub(super) fn clock(at: Time, now: &ZonedDateTime) -> String {
     let zone = now.time_zone();
     let pattern =
-        if at.to_zoned(zone.clone()).date() == now.date() { "at %H:%M" } else { "on %Y-%m-%d at %H:%M" };
+        if at.to_zoned_datetime(zone.clone()).date() == now.date() { "%H:%M" } else { "%Y-%m-%d %H:%M" };
     formatted(at, zone, pattern)
 }
 
-pub(super) fn on_day(at: Time, now: &Zoned) -> String {
-    format!("on {}", at.to_zoned(now.time_zone().clone()).date())
+pub(super) fn at_time(at: Time, now: &ZonedDateTime) -> String {
+    let zone = now.time_zone();
+    let pattern = if at.to_zoned_datetime(zone.clone()).date() == now.date() {
+        "at %H:%M"
+    } else {
+        "on %Y-%m-%d at %H:%M"
+    };
+    formatted(at, zone, pattern)
+}
+
+pub(super) fn on_day(at: Time, now: &ZonedDateTime) -> String {
+    format!("on {}", at.to_zoned_datetime(now.time_zone().clone()).date())
 }
 
 /// `1 name`, `6 names`; nothing for none.

@@ -2,13 +2,13 @@
 
 use super::{Facts, Tense, clock, listed};
 use crate::state::Case;
-use jiff::Zoned;
+use jiff::ZonedDateTime;
 use std::collections::BTreeSet;
 use text::number::grouped;
 use types::{Alert, Fault, Resource, Time};
 
 /// Clause of an alert of the edge; `None` for any other.
-pub(super) fn clause(subject: &str, alert: &Alert, now: &Zoned, tense: Tense) -> Option<String> {
+pub(super) fn clause(subject: &str, alert: &Alert, now: &ZonedDateTime, tense: Tense) -> Option<String> {
     let is = tense == Tense::Is;
     let since = if is { format!(" since {}", clock(alert.since, now)) } else { String::new() };
     Some(match &alert.fault {

@@ -28,7 +28,9 @@ pub(crate) fn awake_from(person: &Person, at: Time) -> Time {
     let today = person.timezone.to_datetime(at).date();
     // A time that a change of the clock skips counts as the first instant after the change.
     let morning = |day: civil::Date| {
-        Some(person.timezone.to_ambiguous_zoned(day.to_datetime(from)).compatible().ok()?.timestamp())
+        Some(
+            person.timezone.to_ambiguous_zoned_datetime(day.to_datetime(from)).compatible().ok()?.timestamp(),
+        )
     };
     [Some(today), today.tomorrow().ok()]
         .into_iter()

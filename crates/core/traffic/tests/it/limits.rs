@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use traffic::{Class, Facts, ForwardedClient, Identity, Limit, Meters, Policy, Refusal, Tick, Verdict};
+use traffic::{Class, Facts, Identity, Limit, Meters, Policy, Refusal, Tick, Verdict};
 use types::traffic::Denial;
 use types::{CallerId, DenialId, DenyTarget, Time};
 
@@ -310,11 +310,10 @@ fn caller_counts_neither_as_client_nor_as_subnet() {
     // A thousand clients through one caller, none of them in its way.
     for client in 0..1_000 {
         let address = format!("2001:db8:{client:x}::1").parse().unwrap();
-        let carried = ForwardedClient { recognized: Some(client), class: Class::Recognized, address };
         let facts = Facts {
-            address: carried.address,
-            identity: carried.identity(),
-            forwarded_class: Some(carried.class),
+            address,
+            identity: Identity::Recognized(client),
+            forwarded_class: Some(Class::Recognized),
             ..itself
         };
         assert!(matches!(verdict(&facts), Verdict::Pass { class: Class::Recognized, .. }));

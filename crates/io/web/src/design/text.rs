@@ -81,7 +81,10 @@ impl<'a> Clock<'a> {
     #[must_use]
     pub fn exact(&self, at: Time) -> Moment {
         let pattern = if self.is_today(at) { "%H:%M:%S" } else { "%-d %b, %H:%M:%S" };
-        Moment { iso: iso(at), text: at.to_zoned(self.timezone.clone()).strftime(pattern).to_string() }
+        Moment {
+            iso: iso(at),
+            text: at.to_zoned_datetime(self.timezone.clone()).strftime(pattern).to_string(),
+        }
     }
 
     /// `04:16:09 EET`.
@@ -100,26 +103,27 @@ impl<'a> Clock<'a> {
     /// Returns the date of an instant.
     #[must_use]
     pub fn day_of(&self, at: Time) -> Date {
-        at.to_zoned(self.timezone.clone()).date()
+        at.to_zoned_datetime(self.timezone.clone()).date()
     }
 
     /// The same timezone on a date.
     #[must_use]
     pub fn on(&self, date: Date) -> Self {
-        let at = date.to_zoned(self.timezone.clone()).map_or(Time::UNIX_EPOCH, |zoned| zoned.timestamp());
+        let at =
+            date.to_zoned_datetime(self.timezone.clone()).map_or(Time::UNIX_EPOCH, |zoned| zoned.timestamp());
         Self { at, ..*self }
     }
 
     /// `EET`.
     #[must_use]
     pub fn abbreviation(&self, at: Time) -> String {
-        abbreviation(&at.to_zoned(self.timezone.clone()))
+        abbreviation(&at.to_zoned_datetime(self.timezone.clone()))
     }
 
     /// `All times are Europe/Tallinn (EET)`.
     #[must_use]
     pub fn named(&self) -> String {
-        let abbreviation = abbreviation(&self.at.to_zoned(self.timezone.clone()));
+        let abbreviation = abbreviation(&self.at.to_zoned_datetime(self.timezone.clone()));
         match self.timezone.iana_name() {
             Some(name) if name != abbreviation => format!("{name} ({abbreviation})"),
             _ => abbreviation,

@@ -272,7 +272,7 @@ fn indicator(state: ServiceState) -> &'static str {
 }
 
 fn midnight(date: Date, zone: &TimeZone) -> Time {
-    date.to_zoned(zone.clone()).map_or(Time::UNIX_EPOCH, |zoned| zoned.timestamp())
+    date.to_zoned_datetime(zone.clone()).map_or(Time::UNIX_EPOCH, |zoned| zoned.timestamp())
 }
 
 /// Returns the id of a group: independent of other groups, different for every name in any script, and never the id of

@@ -100,5 +100,5 @@ fn entry<'a>(status_page: &StatusPage, incident: &'a StatusPageIncident) -> Entr
 }
 
 fn rfc_2822(at: Time) -> String {
-    at.to_zoned(TimeZone::UTC).strftime("%a, %d %b %Y %H:%M:%S +0000").to_string()
+    at.to_zoned_datetime(TimeZone::UTC).strftime("%a, %d %b %Y %H:%M:%S +0000").to_string()
 }

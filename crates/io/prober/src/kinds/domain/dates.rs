@@ -21,11 +21,11 @@ pub(crate) fn instant(text: &str) -> Option<Time> {
         return "9999-12-30T00:00:00Z".parse().ok();
     }
     let read = text.parse::<Time>().ok().or_else(|| local(text)).or_else(|| words(text));
-    read.filter(|at| YEARS.contains(&at.to_zoned(TimeZone::UTC).year()))
+    read.filter(|at| YEARS.contains(&at.to_zoned_datetime(TimeZone::UTC).year()))
 }
 
 fn utc(at: DateTime) -> Option<Time> {
-    at.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
+    at.to_zoned_datetime(TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
 }
 
 /// Without a zone: `2027-06-10T12:00:00`, `2027-06-10 12:00:00`, `2027-06-10`.

@@ -25,12 +25,12 @@ pub(crate) enum Decision {
 }
 
 /// Events of one call. Alert numbers continue within it.
-pub(crate) struct Events {
+pub(crate) struct AlertEvents {
     last_alert: u64,
     pub(crate) kinds: Vec<EventKind>,
 }
 
-impl Events {
+impl AlertEvents {
     pub(crate) fn new(last_alert: u64) -> Self {
         Self { last_alert, kinds: Vec::new() }
     }

@@ -1,16 +1,16 @@
 //! Entry points of detection, and the views of its state.
 
-use crate::alert::Events;
+use crate::alert::AlertEvents;
 use crate::aspect::is_edge_fault;
 use crate::state::{OpenAlerts, Registration, State};
 use crate::traffic;
 use crate::volatile::Volatile;
 use std::collections::{BTreeMap, BTreeSet};
 use types::config::Probe;
-use types::event::Event;
+use types::event::{Event, Events};
 use types::{
-    Alert, AlertId, Config, EventKind, Fault, Kind, LastResult, ProbeId, ProbeResult, Resource, SeenAt,
-    ServiceId, Time,
+    Alert, AlertId, Config, Context, EventKind, Fault, Kind, LastResult, Observed, ProbeId, ProbeResult,
+    Resource, SeenAt, ServiceId, Time,
 };
 
 mod counting;
@@ -39,52 +39,44 @@ impl Detect {
         }
     }
 
-    /// Judges one answer that arrived at `now`.
-    pub fn judge(&mut self, config: &Config, now: Time, result: &ProbeResult) -> Vec<EventKind> {
-        let mut events = self.events();
-        self.follow_config(config, now, &mut events);
-        let Some(probe) = config.probes.get(&result.probe) else { return events.kinds };
-        self.volatile.places.note(result);
-        let verdict = self.verdict(config, probe, result, now, &mut events);
-        self.record(config, probe, verdict, now, &mut events);
-        self.with_places(events)
+    /// Judges one answer that arrived at `context.now`, and adds the events that follow.
+    pub fn judge(&mut self, context: &Context<'_>, result: &ProbeResult, events: &mut Events) {
+        let Context { config, now, .. } = *context;
+        let mut new = self.events();
+        self.follow_config(config, now, &mut new);
+        if let Some(probe) = config.probes.get(&result.probe) {
+            self.volatile.places.note(result);
+            let verdict = self.verdict(config, probe, result, now, &mut new);
+            self.record(config, probe, verdict, now, &mut new);
+        }
+        events.extend(self.with_places(new));
     }
 
-    /// Handles the passing of time: expiry dates, connectivity checks, a silent edge, removed probes.
-    pub fn tick(&mut self, config: &Config, now: Time) -> Vec<EventKind> {
-        let mut events = self.events();
-        self.follow_config(config, now, &mut events);
-        self.check_connectivity(now, &mut events);
-        self.check_edge_silence(config, now, &mut events);
+    /// Adds the events that follow from the passing of time: expiry dates, connectivity checks, a silent edge, removed
+    /// probes.
+    pub fn react(&mut self, context: &Context<'_>, events: &mut Events) {
+        let Context { config, now, .. } = *context;
+        let mut new = self.events();
+        self.follow_config(config, now, &mut new);
+        self.check_connectivity(now, &mut new);
+        self.check_edge_silence(config, now, &mut new);
         while let Some((at, id)) = self.volatile.dates_due.first().cloned().filter(|(at, _)| *at <= now) {
             self.volatile.dates_due.remove(&(at, id.clone()));
             if let Some(probe) = config.probes.get(&id) {
-                self.judge_dates(config, probe, now, &mut events);
+                self.judge_dates(config, probe, now, &mut new);
             }
         }
-        self.with_places(events)
+        events.extend(self.with_places(new));
     }
 
-    /// Time of the next tick if nothing else happens.
+    /// Time of the next reaction if nothing else happens.
     #[must_use]
-    pub fn next_deadline(&self, config: &Config, now: Time) -> Option<Time> {
+    pub fn next_deadline(&self, context: &Context<'_>) -> Option<Time> {
+        let Context { config, now, .. } = *context;
         let changed = !self.volatile.fits(config) || self.volatile.close_removed;
         let due = self.volatile.dates_due.first().map(|(at, _)| *at);
         let others = [due, self.volatile.connectivity.deadline(now), self.edge_silence_deadline(config, now)];
         others.into_iter().chain([changed.then_some(now)]).flatten().min()
-    }
-
-    /// Resources that other probes measure at the same addresses or behind the same alias; at most `most`.
-    #[must_use]
-    pub fn colocated(&self, config: &Config, place: &SeenAt, most: usize) -> BTreeSet<Resource> {
-        let mut resources = BTreeSet::new();
-        for probe in self.volatile.places.at(place) {
-            if resources.len() >= most {
-                break;
-            }
-            resources.extend(config.probes.get(probe).map(|probe| probe.about.clone()));
-        }
-        resources
     }
 
     /// Open alerts.
@@ -149,13 +141,34 @@ impl Detect {
     }
 }
 
+impl Observed for Detect {
+    fn last_result(&self, resource: &Resource) -> Option<LastResult> {
+        self.last_result(resource)
+    }
+
+    fn colocated(&self, config: &Config, place: &SeenAt, most: usize) -> BTreeSet<Resource> {
+        let mut resources = BTreeSet::new();
+        for probe in self.volatile.places.at(place) {
+            if resources.len() >= most {
+                break;
+            }
+            resources.extend(config.probes.get(probe).map(|probe| probe.about.clone()));
+        }
+        resources
+    }
+
+    fn is_isolated(&self) -> bool {
+        self.isolated().is_some()
+    }
+}
+
 impl Detect {
-    fn events(&self) -> Events {
-        Events::new(self.state.last_alert)
+    fn events(&self) -> AlertEvents {
+        AlertEvents::new(self.state.last_alert)
     }
 
     /// The events of a call, with the place of the failure in each new alert.
-    fn with_places(&self, mut events: Events) -> Vec<EventKind> {
+    fn with_places(&self, mut events: AlertEvents) -> Vec<EventKind> {
         for kind in &mut events.kinds {
             if let EventKind::AlertOpened { alert } = kind
                 && alert.about.kind != Kind::Mainstay
@@ -167,7 +180,7 @@ impl Detect {
     }
 
     /// Follows a changed configuration.
-    fn follow_config(&mut self, config: &Config, now: Time, events: &mut Events) {
+    fn follow_config(&mut self, config: &Config, now: Time, events: &mut AlertEvents) {
         if !self.volatile.fits(config) {
             self.volatile.follow(config, now);
         }

@@ -4,14 +4,13 @@
 //! alert all dependencies are probed immediately, and the incident opens with the results: with the cause, or without a
 //! deeper one.
 
-use crate::observations::Observations;
 use crate::state::Case;
 use crate::topology::{NEIGHBOURS_MAX, Topology};
 use crate::traffic::is_edge_fault;
 use std::collections::BTreeSet;
 use std::time::Duration;
 use types::time::{earlier, later};
-use types::{Graph, Kind, LastResult, Resource, SeenAt, Time};
+use types::{Context, Graph, Kind, LastResult, Resource, SeenAt, Time};
 
 /// Longest wait for results while no dependency is suspicious ...
 const WAIT: Duration = Duration::from_secs(3);
@@ -54,9 +53,9 @@ pub(crate) fn debounced(
     checks: &Checks<'_>,
     cause: &Resource,
     cases: &[&Case],
-    now: Time,
-    seen: &Observations<'_>,
+    context: &Context<'_>,
 ) -> Result<(), Time> {
+    let now = context.now;
     let Some(first) = cases.iter().map(|case| case.opened).min() else { return Ok(()) };
     let since = cases.iter().map(|case| case.alert.since).min().unwrap_or(first);
     // An alert of the edge about the cause needs no further check.
@@ -73,7 +72,7 @@ pub(crate) fn debounced(
     for about in &resources {
         let under = &checks.topology.of(checks.graph, about).below;
         for resource in under.iter().filter(|resource| (checks.has_probe)(resource)) {
-            let last = (seen.last_result)(resource);
+            let last = context.last_result(resource);
             complete &= has_result_since(resource, last, cause, since, first);
             suspicious |= last.is_some_and(|last| !last.healthy) && !resources.contains(resource);
         }
@@ -82,11 +81,12 @@ pub(crate) fn debounced(
     let seen_at: BTreeSet<&SeenAt> =
         cases.iter().map(|case| &case.alert.seen_at).filter(|place| !place.is_empty()).collect();
     for place in seen_at.into_iter().take(NEIGHBOURS_MAX) {
-        for resource in (seen.colocated)(place, NEIGHBOURS_MAX)
+        for resource in context
+            .colocated(place, NEIGHBOURS_MAX)
             .iter()
             .filter(|resource| !checks.failing.contains(resource))
         {
-            let last = (seen.last_result)(resource);
+            let last = context.last_result(resource);
             complete &= has_result_since(resource, last, cause, since, first);
             suspicious |= last.is_some_and(|last| !last.healthy);
         }

@@ -2,7 +2,6 @@
 
 use crate::debounce;
 use crate::impact::{date_ahead, hurts, wakes};
-use crate::observations::Observations;
 use crate::recovery;
 use crate::scope::{self, Healthy};
 use crate::state::{Case, State};
@@ -15,7 +14,8 @@ use types::event::Event;
 use types::incident::{Diagnosis, Stage};
 use types::time::{between, later};
 use types::{
-    Alert, AlertId, Config, EventKind, Incident, IncidentId, Kind, ProbeId, Resource, Severity, Time,
+    Alert, AlertId, Config, Context, EventKind, Events, Incident, IncidentId, Kind, ProbeId, Resource,
+    Severity, Time,
 };
 
 mod assignment;
@@ -70,33 +70,33 @@ impl Diagnose {
         }
     }
 
-    /// Events that follow from the observations. Returns nothing when called again after its events were applied.
-    pub fn react(&mut self, config: &Config, now: Time, seen: &Observations<'_>) -> Vec<EventKind> {
+    /// Adds the events that follow from alerts and results: nothing when called again after they were applied.
+    pub fn react(&mut self, context: &Context<'_>, events: &mut Events) {
+        let Context { config, now, .. } = *context;
         self.follow_config(config);
         let idle = self.state.histories.is_empty()
-            && seen.alerts.values().all(|alert| alert.severity < Severity::Warning);
+            && context.alerts.values().all(|alert| alert.severity < Severity::Warning);
         if idle {
             self.volatile.next = None;
             self.volatile.changed = false;
-            return Vec::new();
+            return;
         }
         let pause_end = self.pause_end(config);
         if pause_end.is_some_and(|end| now < end) {
             self.volatile.next = pause_end;
-            return Vec::new();
+            return;
         }
         self.volatile.last_reaction = Some(now);
         self.volatile.changed = false;
-        self.volatile.next = self.reopens(seen).filter(|at| *at > now);
+        self.volatile.next = self.reopens(context).filter(|at| *at > now);
 
-        for alert in seen.alerts.values() {
+        for alert in context.alerts.values() {
             self.volatile.topology.learn(config, &alert.about);
         }
         for incident in self.state.open() {
             self.volatile.topology.learn(config, &incident.diagnosis.cause);
         }
-        let assignment = self.assign(config, now, seen);
-        let mut events = Vec::new();
+        let assignment = self.assign(context);
         for (incident, into) in &assignment.merged {
             events.push(EventKind::IncidentMerged { incident: *incident, into: *into });
         }
@@ -107,22 +107,22 @@ impl Diagnose {
             self.state.histories.keys().filter(|id| !assignment.merged.contains_key(*id)).copied().collect();
         for id in open {
             let parts: Vec<IncidentId> = merged_into(&id);
-            events.extend(self.update(config, now, seen, id, &parts, &assignment));
+            events.extend(self.update(context, id, &parts, &assignment));
         }
         let mut last = self.state.last_incident;
         for (cause, alerts) in &assignment.groups {
-            if let Some((since, diagnosis)) = self.opening(config, now, seen, cause, alerts, &assignment) {
+            if let Some((since, diagnosis)) = self.opening(context, cause, alerts, &assignment) {
                 last += 1;
                 events.push(EventKind::IncidentOpened { incident: IncidentId(last), since, diagnosis });
             }
         }
-        events
     }
 
     /// Time of the next reaction if nothing else happens.
     #[must_use]
-    pub fn next_deadline(&self, config: &Config, now: Time) -> Option<Time> {
-        let pause_end = self.pause_end(config).map_or(now, |end| now.max(end));
+    pub fn next_deadline(&self, context: &Context<'_>) -> Option<Time> {
+        let now = context.now;
+        let pause_end = self.pause_end(context.config).map_or(now, |end| now.max(end));
         if self.volatile.changed { Some(pause_end) } else { self.volatile.next }
     }
 
@@ -159,11 +159,11 @@ impl Diagnose {
     }
 
     /// Whether an alert can belong to an incident.
-    fn counts(&self, alert: &Alert, now: Time, seen: &Observations<'_>) -> bool {
+    fn counts(&self, alert: &Alert, context: &Context<'_>) -> bool {
         alert.severity >= Severity::Warning
             && self.state.dismissed.get(&alert.id).is_none_or(|was| {
                 was.severity != alert.severity
-                    || reopen::is_back(alert, was.at, now, (seen.last_result)(&alert.about))
+                    || reopen::is_back(alert, was.at, context.now, context.last_result(&alert.about))
             })
     }
 
@@ -190,9 +190,7 @@ impl Diagnose {
     /// The opening of an incident, once its alerts are debounced.
     fn opening(
         &mut self,
-        config: &Config,
-        now: Time,
-        seen: &Observations<'_>,
+        context: &Context<'_>,
         cause: &Resource,
         alerts: &BTreeSet<AlertId>,
         assignment: &Assignment,
@@ -200,17 +198,17 @@ impl Diagnose {
         let cases = self.cases(alerts);
         let has_probe = |resource: &Resource| self.volatile.probes.contains_key(resource);
         let checks = debounce::Checks {
-            graph: &config.graph,
+            graph: &context.config.graph,
             topology: &self.volatile.topology,
             has_probe: &has_probe,
             failing: &assignment.about,
         };
-        if let Err(until) = debounce::debounced(&checks, cause, &cases, now, seen) {
+        if let Err(until) = debounce::debounced(&checks, cause, &cases, context) {
             self.wake_at(until);
             return None;
         }
         let since = cases.iter().map(|case| case.alert.since).min()?;
-        let diagnosis = self.diagnosis(config, now, seen, cause, &cases, assignment);
+        let diagnosis = self.diagnosis(context, cause, &cases, assignment);
         Some((since, diagnosis))
     }
 
@@ -221,13 +219,12 @@ impl Diagnose {
     /// Update of an open incident: a merge, a new diagnosis, or its end.
     fn update(
         &mut self,
-        config: &Config,
-        now: Time,
-        seen: &Observations<'_>,
+        context: &Context<'_>,
         id: IncidentId,
         parts: &[IncidentId],
         assignment: &Assignment,
     ) -> Option<EventKind> {
+        let now = context.now;
         let incident = self.state.incidents.get(&id)?;
         let cause = assignment.causes.get(&id).unwrap_or(&incident.diagnosis.cause);
         let open = assignment.members.get(&id).cloned().unwrap_or_default();
@@ -242,7 +239,7 @@ impl Diagnose {
         let cases = self.cases(&alerts);
         // Alerts that belong to another incident leave first. With the last one the incident is merged.
         let left: BTreeSet<AlertId> = (incident.diagnosis.alerts.iter().copied())
-            .filter(|id| seen.alerts.contains_key(id) && !open.contains(id))
+            .filter(|id| context.alerts.contains_key(id) && !open.contains(id))
             .collect();
         if open.is_empty()
             && parts.is_empty()
@@ -253,17 +250,17 @@ impl Diagnose {
         }
         let mut calm = None;
         if open.is_empty() && parts.is_empty() && left.is_empty() {
-            if let Some(into) = self.successor(seen, id, &cases, assignment) {
+            if let Some(into) = self.successor(context, id, &cases, assignment) {
                 return Some(EventKind::IncidentMerged { incident: id, into });
             }
             let closed = recovery::last_closed(cases.iter().copied()).unwrap_or(now);
             let span = self.monitoring_time(incident, cause, &cases);
             calm = span.map(|span| later(closed, span)).filter(|calm| now < *calm);
-            if calm.is_none() && self.verified(config, seen, cause, &cases, closed) {
-                return Some(self.resolution(config, seen, incident, cause, &cases, closed));
+            if calm.is_none() && self.verified(context, cause, &cases, closed) {
+                return Some(self.resolution(context, incident, cause, &cases, closed));
             }
         }
-        let mut diagnosis = self.diagnosis(config, now, seen, cause, &cases, assignment);
+        let mut diagnosis = self.diagnosis(context, cause, &cases, assignment);
         // An incident with a page keeps it until it ends.
         diagnosis.wakes |= incident.diagnosis.wakes;
         if diagnosis == incident.diagnosis {
@@ -312,7 +309,7 @@ impl Diagnose {
     /// end is reported then.
     fn successor(
         &self,
-        seen: &Observations<'_>,
+        context: &Context<'_>,
         id: IncidentId,
         cases: &[&Case],
         assignment: &Assignment,
@@ -320,7 +317,7 @@ impl Diagnose {
         let homes = assignment.homes.get_or_init(|| {
             let mut homes: BTreeMap<Resource, Vec<(AlertId, IncidentId)>> = BTreeMap::new();
             for (incident, alerts) in &assignment.members {
-                for alert in alerts.iter().filter_map(|alert| seen.alerts.get(alert)) {
+                for alert in alerts.iter().filter_map(|alert| context.alerts.get(alert)) {
                     homes.entry(alert.about.clone()).or_default().push((alert.id, *incident));
                 }
             }
@@ -336,57 +333,49 @@ impl Diagnose {
     }
 
     /// Whether everything that failed has a healthy result since the last alert closed.
-    fn verified(
-        &self,
-        config: &Config,
-        seen: &Observations<'_>,
-        cause: &Resource,
-        cases: &[&Case],
-        closed: Time,
-    ) -> bool {
+    fn verified(&self, context: &Context<'_>, cause: &Resource, cases: &[&Case], closed: Time) -> bool {
         // A resource with an alert of its own has another incident, or was dismissed by a person.
         let own_reason: BTreeSet<&Resource> =
-            seen.alerts.values().filter(|alert| hurts(alert)).map(|alert| &alert.about).collect();
+            context.alerts.values().filter(|alert| hurts(alert)).map(|alert| &alert.about).collect();
         let excused = |resource: &Resource| {
             !self.volatile.probes.contains_key(resource)
                 || own_reason.contains(resource)
-                || config.graph.beneath(resource).iter().any(|below| own_reason.contains(below))
+                || context.config.graph.beneath(resource).iter().any(|below| own_reason.contains(below))
         };
-        let to_verify = recovery::to_verify(&config.graph, cause, cases);
+        let to_verify = recovery::to_verify(&context.config.graph, cause, cases);
         to_verify.iter().all(|resource| {
-            excused(resource) || recovery::is_healthy_since((seen.last_result)(resource), closed)
+            excused(resource) || recovery::is_healthy_since(context.last_result(resource), closed)
         })
     }
 
     fn resolution(
         &self,
-        config: &Config,
-        seen: &Observations<'_>,
+        context: &Context<'_>,
         incident: &Incident,
         cause: &Resource,
         cases: &[&Case],
         closed: Time,
     ) -> EventKind {
-        let scope = scope::scope(config, cause, cases, Some(closed), seen, &Healthy::default());
-        let facts = Facts { config, now: closed, cause, cases, scope: &scope, recovered_at: None };
+        let scope = scope::scope(context, cause, cases, Some(closed), &Healthy::default());
+        let facts =
+            Facts { config: context.config, now: closed, cause, cases, scope: &scope, recovered_at: None };
         let nobody = BTreeSet::new();
         let affected = self.state.histories.get(&incident.id).map_or(&nobody, |history| &history.affected);
         let summary = facts.resolved(affected, incident.since, closed);
-        EventKind::IncidentResolved { incident: incident.id, summary }
+        EventKind::IncidentResolved { incident: incident.id, summary, by: None }
     }
 
     fn diagnosis(
         &self,
-        config: &Config,
-        now: Time,
-        seen: &Observations<'_>,
+        context: &Context<'_>,
         cause: &Resource,
         cases: &[&Case],
         assignment: &Assignment,
     ) -> Diagnosis {
         let recovered_at = self.recovered_at(cause, cases);
-        let healthy = assignment.healthy.get_or_init(|| Healthy::now(config, seen));
-        let scope = scope::scope(config, cause, cases, recovered_at, seen, healthy);
+        let healthy = assignment.healthy.get_or_init(|| Healthy::now(context));
+        let scope = scope::scope(context, cause, cases, recovered_at, healthy);
+        let Context { config, now, .. } = *context;
         let summary = Facts { config, now, cause, cases, scope: &scope, recovered_at }.present();
         let known = cases.iter().any(|case| case.alert.about == *cause);
         let others_hurt = cases.iter().any(|case| case.closed.is_none() && hurts(&case.alert));

@@ -3,7 +3,6 @@
 //! | module | holds |
 //! |---|---|
 //! | [`Diagnose`] | alerts in, incidents out |
-//! | [`Observations`] | alerts and last results of `detect` |
 //! | `cause` | the deepest failing resource that explains an alert |
 //! | `colocation` | equal failures at one address or behind one alias |
 //! | `traffic` | effects of what the edge measures: a surge explains overload beneath it |
@@ -22,7 +21,6 @@ mod colocation;
 mod debounce;
 mod diagnose;
 mod impact;
-mod observations;
 mod recovery;
 mod scope;
 mod state;
@@ -31,4 +29,3 @@ mod topology;
 mod traffic;
 
 pub use diagnose::Diagnose;
-pub use observations::Observations;

@@ -1,12 +1,11 @@
 //! Scope of an incident: failing and healthy services and names.
 
 use crate::impact::{hurts, is_endpoint};
-use crate::observations::Observations;
 use crate::recovery;
 use crate::state::Case;
 use crate::traffic::{caller_of, is_edge_fault};
 use std::collections::BTreeSet;
-use types::{Config, Graph, Kind, Resource, Time};
+use types::{Context, Graph, Kind, Resource, Time};
 
 /// Scope of an incident.
 #[derive(Debug, Default)]
@@ -34,8 +33,9 @@ pub(crate) struct Healthy {
 }
 
 impl Healthy {
-    pub(crate) fn now(config: &Config, seen: &Observations<'_>) -> Self {
-        let is_healthy = |resource: &Resource| (seen.last_result)(resource).is_some_and(|last| last.healthy);
+    pub(crate) fn now(context: &Context<'_>) -> Self {
+        let config = context.config;
+        let is_healthy = |resource: &Resource| context.last_result(resource).is_some_and(|last| last.healthy);
         let services = config.services.keys().map(|id| Resource::service(id.0.clone())).filter(|service| {
             let mut asked = config.graph.needs(service).filter(|need| is_endpoint(need.kind)).peekable();
             asked.peek().is_some() && asked.all(is_healthy)
@@ -48,13 +48,13 @@ impl Healthy {
 
 /// The scope of a cause. `recovered_at` is the recovery time of the cause itself.
 pub(crate) fn scope(
-    config: &Config,
+    context: &Context<'_>,
     cause: &Resource,
     cases: &[&Case],
     recovered_at: Option<Time>,
-    seen: &Observations<'_>,
     healthy: &Healthy,
 ) -> Scope {
+    let config = context.config;
     let graph = &config.graph;
     let above = graph.above(cause);
     let open = || cases.iter().filter(|case| case.closed.is_none()).map(|case| &case.alert);
@@ -70,7 +70,7 @@ pub(crate) fn scope(
     let unverified = |resource: &Resource| {
         recovered_at.is_some_and(|recovered_at| {
             above.contains(resource)
-                && !recovery::is_healthy_since((seen.last_result)(resource), recovered_at)
+                && !recovery::is_healthy_since(context.last_result(resource), recovered_at)
         }) && cases.iter().any(|case| hurts(&case.alert))
     };
     // A host fails with its certificate; a service with any of its hosts and probes.

@@ -81,10 +81,10 @@ impl State {
                 self.update_diagnosis(*incident, at, diagnosis);
             }
             EventKind::IncidentMerged { incident, into } => self.merge(*incident, *into),
-            EventKind::IncidentResolved { incident, summary } => self.resolve(*incident, at, summary),
+            EventKind::IncidentResolved { incident, summary, .. } => self.resolve(*incident, at, summary),
             EventKind::IncidentAcknowledged { incident, by, until, .. } => {
                 if let Some(known) = self.incidents.get_mut(incident).filter(|known| known.is_open()) {
-                    known.acknowledged = Some(Acknowledgement { by: by.clone(), at, until: *until });
+                    known.acknowledged = Some(Acknowledgement { by: by.id.clone(), at, until: *until });
                 }
             }
             EventKind::AcknowledgementWithdrawn { incident, before } => {
@@ -99,7 +99,7 @@ impl State {
             }
             EventKind::IncidentNoted { incident, by, text } => {
                 if let Some(known) = self.incidents.get_mut(incident) {
-                    known.notes.push(Note { by: by.clone(), at, text: text.clone() });
+                    known.notes.push(Note { by: by.id.clone(), at, text: text.clone() });
                     if let Some(ack) = &mut known.acknowledged {
                         ack.until = ack.until.max(later(at, NOTE_EXTENDS));
                     }

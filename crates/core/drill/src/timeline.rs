@@ -111,10 +111,10 @@ impl Transcript {
             EventKind::IncidentMerged { incident, into } => {
                 alone(format!("{incident} is merged into {into}"))
             }
-            EventKind::IncidentResolved { incident, summary } => {
+            EventKind::IncidentResolved { incident, summary, .. } => {
                 alone(format!("{incident} is resolved: {summary}"))
             }
-            EventKind::IncidentAcknowledged { by, via, .. } => alone(format!("{by} acknowledges ({via})")),
+            EventKind::IncidentAcknowledged { by, .. } => alone(format!("{by} acknowledges ({})", by.via)),
             other => stateless_line(other),
         }
     }
@@ -152,7 +152,7 @@ fn stateless_line(kind: &EventKind) -> Option<Line> {
             let text = format!("status page: {}: {}", service, state.title());
             Some(Line { text, group: Some(format!("state {}", state.title())) })
         }
-        EventKind::TrafficDenied { denial } => {
+        EventKind::TrafficDenied { denial, .. } => {
             alone(format!("{} denies {} until {}", denial.by, denial.what, denial.until))
         }
         EventKind::DenialLifted { denial, by } => alone(match by {

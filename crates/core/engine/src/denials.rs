@@ -1,12 +1,10 @@
 //! Denials: a fold of the journal, and their expiry.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
-use types::event::{Event, EventKind};
+use types::event::{Event, EventKind, Events};
 use types::input::Refused;
-use types::time::later;
 use types::traffic::hits;
-use types::{Config, Denial, DenialId, DenyTarget, ServiceId, Time};
+use types::{Config, Context, Denial, DenialId, DenyTarget, ServiceId, Time};
 
 /// Maximum of denials; the edge checks all of them for every request.
 pub(crate) const DENIALS_MAX: usize = 1_000;
@@ -28,7 +26,7 @@ struct State {
 impl Denials {
     pub(crate) fn apply(&mut self, event: &Event) {
         match &event.kind {
-            EventKind::TrafficDenied { denial } => {
+            EventKind::TrafficDenied { denial, .. } => {
                 self.state.last = self.state.last.max(denial.id.0);
                 self.state.in_force.insert(denial.id, denial.clone());
             }
@@ -46,18 +44,19 @@ impl Denials {
         self.changes
     }
 
-    /// Adds a denial.
-    #[allow(clippy::too_many_arguments, reason = "the parts of one input")]
-    pub(crate) fn deny(
+    /// Number of the next denial.
+    pub(crate) fn next_id(&self) -> DenialId {
+        DenialId(self.state.last + 1)
+    }
+
+    /// Whether some traffic can be denied.
+    pub(crate) fn check(
         &self,
         config: &Config,
-        now: Time,
         what: &DenyTarget,
         service: Option<&ServiceId>,
-        lasting: Duration,
-        by: &str,
         everybody: bool,
-    ) -> Result<Vec<EventKind>, Refused> {
+    ) -> Result<(), Refused> {
         let served =
             |id: &ServiceId| config.services.get(id).is_some_and(|service| service.traffic.is_some());
         if let Some(service) = service.filter(|id| !served(id)) {
@@ -80,33 +79,17 @@ impl Denials {
         if self.state.in_force.len() >= DENIALS_MAX {
             return Err(Refused::TooManyDenials(DENIALS_MAX));
         }
-        let denial = Denial {
-            id: DenialId(self.state.last + 1),
-            what: what.clone(),
-            service: service.cloned(),
-            from: now,
-            until: later(now, lasting),
-            by: by.to_owned(),
-        };
-        Ok(vec![EventKind::TrafficDenied { denial }])
-    }
-
-    /// Lifts a denial early.
-    pub(crate) fn lift(&self, denial: DenialId, by: &str) -> Result<Vec<EventKind>, Refused> {
-        if !self.state.in_force.contains_key(&denial) {
-            return Err(Refused::NoSuchDenial(denial));
-        }
-        Ok(vec![EventKind::DenialLifted { denial, by: Some(by.to_owned()) }])
+        Ok(())
     }
 
     /// Ends expired denials.
-    pub(crate) fn expire(&self, now: Time) -> Vec<EventKind> {
-        let over = self.state.in_force.values().filter(|denial| denial.until <= now);
-        over.map(|denial| EventKind::DenialLifted { denial: denial.id, by: None }).collect()
+    pub(crate) fn react(&self, context: &Context<'_>, events: &mut Events) {
+        let over = self.state.in_force.values().filter(|denial| denial.until <= context.now);
+        events.extend(over.map(|denial| EventKind::DenialLifted { denial: denial.id, by: None }));
     }
 
     /// Expiry of the next denial.
-    pub(crate) fn next_deadline(&self) -> Option<Time> {
+    pub(crate) fn next_deadline(&self, _: &Context<'_>) -> Option<Time> {
         self.state.in_force.values().map(|denial| denial.until).min()
     }
 

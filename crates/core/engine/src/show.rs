@@ -17,14 +17,7 @@ const FRESH_FOR: Duration = Duration::from_secs(3 * 86_400);
 const SHIFT_AHEAD: Duration = Duration::from_secs(60 * 86_400);
 
 pub(crate) fn views(engine: &Engine) -> Views {
-    let looked = |resource: &Resource| engine.detect.last_result(resource);
-    let facts = statuspage::Facts {
-        incidents: engine.diagnose.incidents(),
-        alerts: engine.detect.alerts(),
-        last_result: &looked,
-        isolated: engine.detect.isolated().is_some(),
-    };
-    let status_page = engine.publisher.status_page(&engine.config, engine.clock, &facts);
+    let status_page = engine.publisher.status_page(&engine.context());
     let now = Now {
         at: engine.clock,
         open: open_incidents(engine),

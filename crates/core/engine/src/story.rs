@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use types::event::{Event, EventKind};
 use types::incident::Diagnosis;
 use types::time::{clock, formatted};
-use types::{AlertId, Denial, DenialId, IncidentId, PageId, Time};
+use types::{Actor, AlertId, Denial, DenialId, IncidentId, PageId, Time};
 
 /// Maximum of lines per incident, so that a long page does not use up memory.
 const LINES_MAX: usize = 400;
@@ -74,18 +74,18 @@ impl Stories {
                 self.open.remove(incident);
                 self.story(*incident).add(at, format!("merged into {into}"));
             }
-            EventKind::IncidentResolved { incident, summary } => {
+            EventKind::IncidentResolved { incident, summary, .. } => {
                 self.open.remove(incident);
                 self.story(*incident).add(at, format!("Resolved: {summary}"));
             }
-            EventKind::TrafficDenied { denial } => {
+            EventKind::TrafficDenied { denial, .. } => {
                 self.add_denial(at, denial, &clock(denial.until, zone));
             }
-            EventKind::DenialLifted { denial, by } => self.end_denial(at, *denial, by.as_deref()),
-            EventKind::IncidentAcknowledged { incident, by, via, until } => {
+            EventKind::DenialLifted { denial, by } => self.end_denial(at, *denial, by.as_ref()),
+            EventKind::IncidentAcknowledged { incident, by, until } => {
                 let until = clock(*until, zone);
                 self.story(*incident).add_paging(at, format!("{by} acknowledged"));
-                self.story(*incident).add(at, format!("{by} acknowledged ({via}) until {until}"));
+                self.story(*incident).add(at, format!("{by} acknowledged ({}) until {until}", by.via));
             }
             EventKind::AcknowledgementExpired { incident } => {
                 self.story(*incident).add(at, "acknowledgement expired: paging again".to_owned());
@@ -100,7 +100,7 @@ impl Stories {
                 self.story(*incident).add(at, format!("{by}: {text}"));
             }
             EventKind::UpdatePublished { incident, status, body, by, .. } => {
-                let who = by.as_deref().unwrap_or("mainstay");
+                let who = by.as_ref().map_or("mainstay", |by| by.id.as_str());
                 self.story(*incident)
                     .add(at, format!("{who} published an update ({}): {body}", status.title()));
             }
@@ -179,7 +179,7 @@ impl Stories {
     }
 
     /// A denial was lifted by a person, or expired.
-    fn end_denial(&mut self, at: Time, denial: DenialId, by: Option<&str>) {
+    fn end_denial(&mut self, at: Time, denial: DenialId, by: Option<&Actor>) {
         let what = self.denied.remove(&denial).unwrap_or_else(|| denial.to_string());
         let text = match by {
             Some(by) => format!("{by} lifted the denial of {what}"),

@@ -119,7 +119,7 @@ impl Timeline {
             | EventKind::Unmonitored { since }
             | EventKind::IncidentOpened { since, .. } => fact(since),
             EventKind::AlertOpened { alert } => fact(&mut alert.since),
-            EventKind::TrafficDenied { denial } => {
+            EventKind::TrafficDenied { denial, .. } => {
                 fact(&mut denial.from);
                 denial.until = self.deadline(event.seq, denial.until, moved);
             }
@@ -149,7 +149,7 @@ fn shifted(at: Time, by: SignedDuration) -> Time {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use types::{IncidentId, PageId};
+    use types::{Actor, IncidentId, PageId, Via};
 
     const HOUR: i64 = 3_600;
 
@@ -205,7 +205,11 @@ mod tests {
     }
 
     fn note() -> EventKind {
-        EventKind::IncidentNoted { incident: IncidentId(1), by: "ana".to_owned(), text: "seen".to_owned() }
+        EventKind::IncidentNoted {
+            incident: IncidentId(1),
+            by: Actor::person("ana", Via::Console),
+            text: "seen".to_owned(),
+        }
     }
 
     #[test]

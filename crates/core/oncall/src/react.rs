@@ -6,19 +6,14 @@ use crate::notice::{DRAFTED, MISSED, OPENED, RESOLVED};
 use crate::page::Page;
 use crate::pause::{needs_page, paused_until};
 use std::collections::BTreeMap;
-use types::{Config, EventKind, Incident, IncidentId, PageId, PersonId, Time};
+use types::{Config, Context, EventKind, Events, Incident, IncidentId, PageId, PersonId, Time};
 
 impl OnCall {
-    /// The events that follow from the incidents. Idempotent after its events were applied.
-    pub fn react(
-        &mut self,
-        config: &Config,
-        now: Time,
-        incidents: &BTreeMap<IncidentId, Incident>,
-    ) -> Vec<EventKind> {
+    /// Adds the events that follow from the incidents: nothing when called again after they were applied.
+    pub fn react(&mut self, context: &Context<'_>, events: &mut Events) {
+        let Context { config, now, incidents, .. } = *context;
         let paused_until = paused_until(config, now, incidents);
-        let mut events = Vec::new();
-        self.close_pages(config, now, incidents, &mut events);
+        self.close_pages(config, now, incidents, events);
         let mut last_page = self.state.last_page;
         for incident in incidents.values().filter(|incident| incident.is_open()) {
             events.extend(self.drafted_notice(config, now, incident));
@@ -56,7 +51,6 @@ impl OnCall {
         }
         events.extend(self.lost(now));
         self.volatile.update(&self.state.pages, now, incidents, &paused_until);
-        events
     }
 
     /// Closes the pages of incidents that ended, and queues a notice to everybody who was paged, or about a missed
@@ -66,7 +60,7 @@ impl OnCall {
         config: &Config,
         now: Time,
         incidents: &BTreeMap<IncidentId, Incident>,
-        events: &mut Vec<EventKind>,
+        events: &mut Events,
     ) {
         for page in self.state.pages.values().filter(|page| page.is_open()) {
             let incident = incidents.get(&page.incident);

@@ -55,7 +55,7 @@ impl State {
                 self.diagnosed(*incident, diagnosis.wakes, at)
             }
             EventKind::IncidentMerged { incident, into } => self.merged(*incident, *into),
-            EventKind::IncidentResolved { incident, summary } => {
+            EventKind::IncidentResolved { incident, summary, .. } => {
                 let record = self.incidents.entry(*incident).or_default();
                 record.summary = Some(summary.clone());
                 record.ended = true;

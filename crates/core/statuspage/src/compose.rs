@@ -1,17 +1,17 @@
 //! Writes an update: title, affected services, and the text. It names services, never machines.
 
 use crate::edge_cause::{self, EdgeCause};
+use crate::public;
 use crate::state::State;
 use crate::titles::{self, DETECTED, are, bounded, list, titles};
 use crate::updates::{self, DueUpdate, Reason, States, next_update_by};
-use crate::{Facts, public};
 use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
 use types::config::Publish;
 use types::event::{ServiceState, UpdateStatus};
 use types::incident::Stage;
 use types::time::{between, clock, formatted, spoken};
-use types::{Config, EventKind, Incident, Kind, ServiceId, Time, UpdateId};
+use types::{Config, Context, EventKind, Incident, Kind, ServiceId, Time, UpdateId};
 
 /// Returns the title of an incident on the status page. It does not change during recovery and at the end: "is failing"
 /// names the incident, not the moment.
@@ -38,19 +38,18 @@ pub(crate) fn title(
 
 /// Everything that an update is written from.
 pub(crate) struct Composer<'a> {
-    pub(crate) config: &'a Config,
+    pub(crate) context: &'a Context<'a>,
     pub(crate) state: &'a State,
-    pub(crate) facts: &'a Facts<'a>,
     pub(crate) states: &'a States<'a>,
-    pub(crate) now: Time,
 }
 
 impl Composer<'_> {
     /// Returns the event that publishes an update, or that stores it as a draft.
     pub(crate) fn event(&self, update: UpdateId, incident: &Incident, due: DueUpdate) -> EventKind {
-        let Self { config, state, states, .. } = *self;
+        let Self { context, state, states } = *self;
+        let config = context.config;
         let affected = updates::affected(config, state, incident, due.status, states);
-        let cause = edge_cause::edge_cause(config, incident, self.facts);
+        let cause = edge_cause::edge_cause(context, incident);
         let title = title(config, state, incident, &affected, cause);
         let body = self.body(incident, due, &affected, cause);
         let (incident, status) = (incident.id, due.status);
@@ -79,8 +78,8 @@ impl Composer<'_> {
         };
         if due.status < UpdateStatus::Resolved {
             sentences.extend(self.unaffected(incident, affected));
-            if self.config.status_page.publish == Publish::Automatic {
-                let by = clock(next_update_by(self.now), &self.config.site.timezone);
+            if self.context.config.status_page.publish == Publish::Automatic {
+                let by = clock(next_update_by(self.context.now), &self.context.config.site.timezone);
                 sentences.push(format!("Next update by {by}."));
             }
         }
@@ -88,10 +87,11 @@ impl Composer<'_> {
     }
 
     fn no_news(&self, incident: &Incident, affected: &BTreeMap<ServiceId, ServiceState>) -> Vec<String> {
-        let what = format!("{}.", symptom(&titles(self.config, affected.keys()), affected));
+        let what = format!("{}.", symptom(&titles(self.context.config, affected.keys()), affected));
         let nothing = "There is nothing new to report since the last update.".to_owned();
         // Only an acknowledgement shows that a person works on it.
-        let working = incident.is_acknowledged(self.now).then(|| "We are still working on it.".to_owned());
+        let working =
+            incident.is_acknowledged(self.context.now).then(|| "We are still working on it.".to_owned());
         working.into_iter().chain([what, nothing]).collect()
     }
 
@@ -102,8 +102,8 @@ impl Composer<'_> {
         affected: &BTreeMap<ServiceId, ServiceState>,
         edge_cause: Option<EdgeCause>,
     ) -> Vec<String> {
-        let titles = titles(self.config, affected.keys());
-        let acknowledged = incident.is_acknowledged(self.now);
+        let titles = titles(self.context.config, affected.keys());
+        let acknowledged = incident.is_acknowledged(self.context.now);
         if status == UpdateStatus::Monitoring {
             let first = if titles.is_empty() {
                 "The cause is fixed.".to_owned()
@@ -129,20 +129,21 @@ impl Composer<'_> {
         let since = state.incidents.get(&incident.id).map_or(incident.since, |published| published.since);
         let well =
             || affected.keys().filter_map(|service| state.service(service)).map(|(_, since)| since).max();
-        let end = incident.resolved.unwrap_or_else(|| well().unwrap_or(self.now));
+        let end = incident.resolved.unwrap_or_else(|| well().unwrap_or(self.context.now));
         // A person may resolve it before the probes recover: then the text does not say that it works.
         let works = affected.values().all(|state| *state == ServiceState::Operational);
-        let titles = if works { titles(self.config, affected.keys()) } else { Vec::new() };
-        over(&titles, since, end, &self.config.site.timezone)
+        let titles = if works { titles(self.context.config, affected.keys()) } else { Vec::new() };
+        over(&titles, since, end, &self.context.config.site.timezone)
     }
 
     /// Title of the incident that this one was merged into, where that one is public.
     fn other_title(&self, incident: &Incident) -> Option<String> {
-        let Self { config, state, facts, states, .. } = *self;
-        let other = incident.merged_into.and_then(|into| facts.incidents.get(&into))?;
+        let Self { context, state, states } = *self;
+        let config = context.config;
+        let other = incident.merged_into.and_then(|into| context.incidents.get(&into))?;
         let affected = updates::affected(config, state, other, UpdateStatus::Investigating, states);
         // An incident that affects no public service is never published: there would be nothing to follow.
-        let cause = edge_cause::edge_cause(config, other, facts);
+        let cause = edge_cause::edge_cause(context, other);
         (!affected.is_empty()).then(|| title(config, state, other, &affected, cause))
     }
 
@@ -152,8 +153,8 @@ impl Composer<'_> {
         affected: &BTreeMap<ServiceId, ServiceState>,
     ) -> Option<String> {
         let well = titles(
-            self.config,
-            public(self.config, &incident.diagnosis.unaffected)
+            self.context.config,
+            public(self.context.config, &incident.diagnosis.unaffected)
                 .filter(|id| !affected.contains_key(*id) && (self.states)(id) == ServiceState::Operational),
         );
         (!well.is_empty()).then(|| format!("{} not affected.", are(&well)))

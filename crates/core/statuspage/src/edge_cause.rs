@@ -1,9 +1,8 @@
 //! Causes that only the edge sees, and the text about them: a surge of requests, a limit that refuses our own callers,
 //! or too few servers.
 
-use crate::Facts;
 use crate::titles::{DETECTED, are};
-use types::{Alert, Config, Fault, Incident, Kind, ServiceId, Severity};
+use types::{Alert, Config, Context, Fault, Incident, Kind, ServiceId, Severity};
 
 /// Cause of an incident as the edge sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,11 +19,11 @@ pub(crate) enum EdgeCause {
 }
 
 /// Returns the cause that the edge sees now; `None` once it has ended or when the cause is another one.
-pub(crate) fn edge_cause(config: &Config, incident: &Incident, facts: &Facts<'_>) -> Option<EdgeCause> {
+pub(crate) fn edge_cause(context: &Context<'_>, incident: &Incident) -> Option<EdgeCause> {
     let diagnosis = &incident.diagnosis;
-    let own = diagnosis.alerts.iter().filter_map(|id| facts.alerts.get(id));
+    let own = diagnosis.alerts.iter().filter_map(|id| context.alerts.get(id));
     let own = own.filter(|alert| alert.about == diagnosis.cause && alert.severity == Severity::Critical);
-    let mut causes: Vec<(u8, EdgeCause)> = own.filter_map(|alert| of_alert(config, alert)).collect();
+    let mut causes: Vec<(u8, EdgeCause)> = own.filter_map(|alert| of_alert(context.config, alert)).collect();
     causes.sort_by_key(|(rank, _)| *rank);
     causes.first().map(|(_, cause)| *cause)
 }

@@ -1,6 +1,6 @@
 //! Fixture of the tests: a small configuration, and the loop of the engine.
 
-use crate::{Facts, Publisher, StatusPage};
+use crate::{Publisher, StatusPage};
 use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -10,8 +10,8 @@ use types::fault::Fault;
 use types::incident::{Acknowledgement, Diagnosis, Stage};
 use types::time::later;
 use types::{
-    Alert, AlertId, EscalationId, EventKind, Graph, Incident, IncidentId, LastResult, Resource, Severity,
-    Time,
+    Actor, Alert, AlertId, Context, EscalationId, EventKind, Events, Graph, Incident, IncidentId, LastResult,
+    Observed, Resource, SeenAt, Severity, Time, Via,
 };
 
 pub(crate) fn at(text: &str) -> Time {
@@ -92,6 +92,26 @@ pub(crate) struct Fixture {
     pub(crate) isolated: bool,
 }
 
+/// What was observed.
+struct World<'a> {
+    last_results: &'a BTreeMap<Resource, LastResult>,
+    isolated: bool,
+}
+
+impl Observed for World<'_> {
+    fn last_result(&self, resource: &Resource) -> Option<LastResult> {
+        self.last_results.get(resource).copied()
+    }
+
+    fn colocated(&self, _: &Config, _: &SeenAt, _: usize) -> BTreeSet<Resource> {
+        BTreeSet::new()
+    }
+
+    fn is_isolated(&self) -> bool {
+        self.isolated
+    }
+}
+
 impl Fixture {
     pub(crate) fn new(now: &str) -> Self {
         Self {
@@ -106,22 +126,14 @@ impl Fixture {
         }
     }
 
-    pub(crate) fn ask<T>(
-        &mut self,
-        question: impl FnOnce(&mut Publisher, &Config, Time, &Facts<'_>) -> T,
-    ) -> T {
-        let last_result = |resource: &Resource| self.last_results.get(resource).copied();
-        let facts = Facts {
-            incidents: &self.incidents,
-            alerts: &self.alerts,
-            last_result: &last_result,
-            isolated: self.isolated,
-        };
-        question(&mut self.publisher, &self.config, self.now, &facts)
+    pub(crate) fn ask<T>(&mut self, question: impl FnOnce(&mut Publisher, &Context<'_>) -> T) -> T {
+        let observed = World { last_results: &self.last_results, isolated: self.isolated };
+        let context = Context::new(&self.config, self.now).detected(&self.alerts, &observed);
+        question(&mut self.publisher, &context.diagnosed(&self.incidents))
     }
 
     pub(crate) fn status_page(&mut self) -> StatusPage {
-        self.ask(|publisher, config, now, facts| publisher.status_page(config, now, facts))
+        self.ask(|publisher, context| publisher.status_page(context))
     }
 
     pub(crate) fn commit(&mut self, events: Vec<EventKind>) {
@@ -137,13 +149,14 @@ impl Fixture {
     pub(crate) fn react(&mut self) {
         for round in 0.. {
             assert!(round < 10, "reaches no fixpoint");
-            let events = self.ask(|publisher, config, now, facts| publisher.react(config, now, facts));
+            let mut events = Events::new();
+            self.ask(|publisher, context| publisher.react(context, &mut events));
             if events.is_empty() {
                 break;
             }
             self.commit(events);
         }
-        let next = self.ask(|publisher, config, now, facts| publisher.next_deadline(config, now, facts));
+        let next = self.ask(|publisher, context| publisher.next_deadline(context));
         assert!(next.is_none_or(|next| next > self.now), "deadline is in the past: {next:?}");
     }
 
@@ -151,9 +164,7 @@ impl Fixture {
     pub(crate) fn advance(&mut self, secs: u64) {
         let end = later(self.now, Duration::from_secs(secs));
         loop {
-            let next = self
-                .ask(|publisher, config, now, facts| publisher.next_deadline(config, now, facts))
-                .unwrap_or(end);
+            let next = self.ask(|publisher, context| publisher.next_deadline(context)).unwrap_or(end);
             self.now = next.min(end);
             self.react();
             if self.now == end {
@@ -205,8 +216,7 @@ impl Fixture {
     pub(crate) fn acknowledge(&mut self, id: u64) {
         self.commit(vec![EventKind::IncidentAcknowledged {
             incident: IncidentId(id),
-            by: "ana".to_owned(),
-            via: "link".to_owned(),
+            by: Actor::person("ana", Via::Link),
             until: later(self.now, Duration::from_secs(1_800)),
         }]);
     }
@@ -220,15 +230,15 @@ impl Fixture {
         self.commit(vec![EventKind::IncidentResolved {
             incident: IncidentId(id),
             summary: "over".to_owned(),
+            by: None,
         }]);
     }
 
     pub(crate) fn write(&mut self, id: u64, status: UpdateStatus, body: &str) {
         let incident = self.incidents[&IncidentId(id)].clone();
-        let by = Some("Ana".to_owned());
-        let update = self.ask(|publisher, config, _, facts| {
-            publisher.written(config, facts, &incident, status, body.to_owned(), by)
-        });
+        let by = Actor::person("Ana", Via::Console);
+        let update =
+            self.ask(|publisher, context| publisher.written(context, &incident, status, body.to_owned(), by));
         self.commit(vec![update]);
     }
 
@@ -269,7 +279,7 @@ impl Fixture {
             }
             EventKind::IncidentAcknowledged { incident, by, until, .. } => {
                 self.incidents.get_mut(incident).unwrap().acknowledged =
-                    Some(Acknowledgement { by: by.clone(), at: event.at, until: *until });
+                    Some(Acknowledgement { by: by.id.clone(), at: event.at, until: *until });
             }
             EventKind::IncidentResolved { incident, .. } => {
                 self.incidents.get_mut(incident).unwrap().resolved = Some(event.at);
@@ -298,7 +308,7 @@ impl Fixture {
                         .iter()
                         .map(|(service, state)| format!("{service} {}", state.title()))
                         .collect();
-                    let by = by.as_deref().unwrap_or("mainstay");
+                    let by = by.as_ref().map_or("mainstay", |by| by.id.as_str());
                     lines += &format!(
                         "{clock} {incident} {} by {by} [{}]\n    {title}\n    {body}\n",
                         status.title(),

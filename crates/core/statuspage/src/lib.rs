@@ -47,7 +47,7 @@ use std::time::Duration;
 use types::event::{ServiceState, UpdateStatus};
 use types::time::later;
 use types::{
-    Alert, AlertId, Config, Event, EventKind, Incident, IncidentId, LastResult, Resource, ServiceId, Time,
+    Actor, Config, Context, Event, EventKind, Events, Incident, IncidentId, Resource, ServiceId, Time,
     UpdateId,
 };
 
@@ -56,19 +56,6 @@ use types::{
 pub struct Publisher {
     state: state::State,
     volatile: Volatile,
-}
-
-/// Results of the other core crates.
-#[derive(Clone, Copy)]
-pub struct Facts<'a> {
-    /// Open incidents, and those that ended recently.
-    pub incidents: &'a BTreeMap<IncidentId, Incident>,
-    /// Open alerts.
-    pub alerts: &'a BTreeMap<AlertId, Alert>,
-    /// Last probe result of a resource since boot.
-    pub last_result: &'a dyn Fn(&Resource) -> Option<LastResult>,
-    /// Whether mainstay itself has no connectivity.
-    pub isolated: bool,
 }
 
 /// Update that is waiting for approval.
@@ -116,45 +103,37 @@ impl Publisher {
         }
     }
 
-    /// Returns the state changes and updates that are due now. Cheap when nothing changed.
-    pub fn react(&mut self, config: &Config, now: Time, facts: &Facts<'_>) -> Vec<EventKind> {
+    /// Adds the state changes and updates that are due now. Cheap when nothing changed.
+    pub fn react(&mut self, context: &Context<'_>, events: &mut Events) {
+        let Context { config, now, .. } = *context;
         if self.is_paused(config, now) {
-            self.volatile.pending |= !self.is_unchanged(config, facts);
-            return Vec::new();
+            self.volatile.pending |= !self.is_unchanged(context);
+            return;
         }
         (self.volatile.reacted, self.volatile.pending) = (Some(now), false);
-        let changed = self.evaluate(config, facts);
-        let mut events: Vec<EventKind> = changed
-            .iter()
-            .map(|(service, state)| EventKind::ServiceStateChanged {
-                service: service.clone(),
-                state: *state,
-            })
-            .collect();
-        events.extend(self.updates(config, now, facts, &changed));
+        let changed = self.evaluate(context);
+        events.extend(changed.iter().map(|(service, state)| EventKind::ServiceStateChanged {
+            service: service.clone(),
+            state: *state,
+        }));
+        events.extend(self.updates(context, &changed));
         if config.reaction_pause().is_some() {
-            self.volatile.next_deadline = self.next_update(config, facts);
+            self.volatile.next_deadline = self.next_update(context);
         }
-        events
     }
 
     /// Updates that are due now, with the states that this batch changes.
-    fn updates(
-        &self,
-        config: &Config,
-        now: Time,
-        facts: &Facts<'_>,
-        changed: &BTreeMap<ServiceId, ServiceState>,
-    ) -> Vec<EventKind> {
+    fn updates(&self, context: &Context<'_>, changed: &BTreeMap<ServiceId, ServiceState>) -> Events {
+        let Context { config, now, .. } = *context;
         let states =
             |service: &ServiceId| changed.get(service).copied().unwrap_or_else(|| self.state(service).0);
-        let composer = compose::Composer { config, state: &self.state, facts, states: &states, now };
+        let composer = compose::Composer { context, state: &self.state, states: &states };
         let too_early = |(incident, due): &(&Incident, updates::DueUpdate)| {
             updates::held_until(config, &self.state, incident, *due).is_some_and(|until| now < until)
         };
-        let mut due = updates::wanted(config, &self.state, facts, &states);
+        let mut due = updates::wanted(context, &self.state, &states);
         due.retain(|wanted| !too_early(wanted));
-        for incident in updates::promises_due(config, &self.state, facts, now) {
+        for incident in updates::promises_due(context, &self.state) {
             if !due.iter().any(|(other, _)| other.id == incident.id) {
                 due.push((incident, updates::no_news(&self.state, incident.id)));
             }
@@ -170,26 +149,27 @@ impl Publisher {
     }
 
     /// Whether no state can have changed since the last reaction.
-    fn is_unchanged(&self, config: &Config, facts: &Facts<'_>) -> bool {
-        self.is_evaluated(config, facts) && self.volatile.uncertain.is_empty()
+    fn is_unchanged(&self, context: &Context<'_>) -> bool {
+        self.is_evaluated(context) && self.volatile.uncertain.is_empty()
     }
 
-    fn is_evaluated(&self, config: &Config, facts: &Facts<'_>) -> bool {
+    fn is_evaluated(&self, context: &Context<'_>) -> bool {
         let Volatile { evaluated, isolated, config: digest, .. } = &self.volatile;
-        *evaluated && *isolated == facts.isolated && *digest == config.digest
+        *evaluated && *isolated == context.observed.is_isolated() && *digest == context.config.digest
     }
 
     /// Returns the changed states. Without events since the last time, only uncertain services are evaluated again.
-    fn evaluate(&mut self, config: &Config, facts: &Facts<'_>) -> BTreeMap<ServiceId, ServiceState> {
+    fn evaluate(&mut self, context: &Context<'_>) -> BTreeMap<ServiceId, ServiceState> {
+        let config = context.config;
         let mut changed = BTreeMap::new();
-        if self.is_unchanged(config, facts) {
+        if self.is_unchanged(context) {
             return changed;
         }
-        let all = !self.is_evaluated(config, facts);
+        let all = !self.is_evaluated(context);
         let uncertain = std::mem::take(&mut self.volatile.uncertain);
         let some = uncertain.iter().filter(|_| !all).filter_map(|id| config.services.get(id));
         let every = config.services.values().filter(|_| all);
-        let evaluator = service_state::StateEvaluator::new(config, facts);
+        let evaluator = service_state::StateEvaluator::new(context);
         for service in some.chain(every) {
             let last = self.state.service(&service.id).map(|(state, _)| state);
             let (state, certain) = evaluator.evaluate(service, last);
@@ -200,15 +180,16 @@ impl Publisher {
                 changed.insert(service.id.clone(), state);
             }
         }
-        (self.volatile.evaluated, self.volatile.isolated) = (true, facts.isolated);
+        (self.volatile.evaluated, self.volatile.isolated) = (true, context.observed.is_isolated());
         self.volatile.config.clone_from(&config.digest);
         changed
     }
 
     /// Returns the time of the next reaction if nothing else happens: a promised update, or an update that is delayed.
     #[must_use]
-    pub fn next_deadline(&self, config: &Config, now: Time, facts: &Facts<'_>) -> Option<Time> {
-        let Some(pause) = config.reaction_pause() else { return self.next_update(config, facts) };
+    pub fn next_deadline(&self, context: &Context<'_>) -> Option<Time> {
+        let Context { config, now, .. } = *context;
+        let Some(pause) = config.reaction_pause() else { return self.next_update(context) };
         let free = self.volatile.reacted.map_or(now, |reacted| now.max(later(reacted, pause)));
         if self.volatile.pending {
             Some(free)
@@ -217,13 +198,14 @@ impl Publisher {
         }
     }
 
-    fn next_update(&self, config: &Config, facts: &Facts<'_>) -> Option<Time> {
+    fn next_update(&self, context: &Context<'_>) -> Option<Time> {
+        let config = context.config;
         let states = |service: &ServiceId| self.state(service).0;
-        let wanted = updates::wanted(config, &self.state, facts, &states);
+        let wanted = updates::wanted(context, &self.state, &states);
         let held = wanted
             .iter()
             .filter_map(|(incident, due)| updates::held_until(config, &self.state, incident, *due));
-        let promises = updates::promises(config, &self.state, facts).map(|(_, by)| by);
+        let promises = updates::promises(context, &self.state).map(|(_, by)| by);
         held.chain(promises).filter(|at| *at < Time::MAX).min()
     }
 
@@ -246,8 +228,8 @@ impl Publisher {
 
     /// Builds the whole status page. Call it once per change, not per reader.
     #[must_use]
-    pub fn status_page(&self, config: &Config, now: Time, facts: &Facts<'_>) -> StatusPage {
-        page::status_page(config, &self.state, now, facts)
+    pub fn status_page(&self, context: &Context<'_>) -> StatusPage {
+        page::status_page(context, &self.state)
     }
 
     /// Updates that are waiting for approval.
@@ -266,7 +248,7 @@ impl Publisher {
 
     /// Returns the event that publishes the draft of an incident; `None` without a draft.
     #[must_use]
-    pub fn approved(&self, incident: IncidentId, by: String) -> Option<EventKind> {
+    pub fn approved(&self, incident: IncidentId, by: Actor) -> Option<EventKind> {
         let draft = self.state.incidents.get(&incident)?.draft.clone()?;
         Some(EventKind::UpdatePublished {
             update: self.next_id(),
@@ -292,19 +274,19 @@ impl Publisher {
     #[must_use]
     pub fn written(
         &self,
-        config: &Config,
-        facts: &Facts<'_>,
+        context: &Context<'_>,
         incident: &Incident,
         status: UpdateStatus,
         body: String,
-        by: Option<String>,
+        by: Actor,
     ) -> EventKind {
+        let config = context.config;
         let states = |service: &ServiceId| self.state(service).0;
         let affected = updates::affected(config, &self.state, incident, status, &states);
-        let cause = edge_cause::edge_cause(config, incident, facts);
+        let cause = edge_cause::edge_cause(context, incident);
         let title = compose::title(config, &self.state, incident, &affected, cause);
         let (update, incident, body) = (self.next_id(), incident.id, titles::bounded(body));
-        EventKind::UpdatePublished { update, incident, status, title, body, affected, by }
+        EventKind::UpdatePublished { update, incident, status, title, body, affected, by: Some(by) }
     }
 
     fn next_id(&self) -> UpdateId {

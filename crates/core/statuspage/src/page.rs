@@ -3,14 +3,14 @@
 use crate::history::{History, days};
 use crate::state::{IncidentState, State};
 use crate::status_page::{Component, Group, PastDay, StatusPage, StatusPageIncident, Update};
-use crate::{Facts, titles, updates};
+use crate::{titles, updates};
 use jiff::civil::Date;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use text::escape::replace_unsafe;
 use types::config::{Publish, Service};
 use types::event::{ServiceState, UpdateStatus};
-use types::{Config, IncidentId, ServiceId, Time};
+use types::{Config, Context, IncidentId, ServiceId, Time};
 
 /// Number of past days on the page, including days without incidents.
 const PAST_DAYS: u16 = 7;
@@ -18,7 +18,8 @@ const PAST_DAYS: u16 = 7;
 /// Minimum monitored time for an uptime: less than a whole day is not representative.
 const MONITORED_MIN: Duration = Duration::from_secs(86_400);
 
-pub(crate) fn status_page(config: &Config, state: &State, now: Time, facts: &Facts<'_>) -> StatusPage {
+pub(crate) fn status_page(context: &Context<'_>, state: &State) -> StatusPage {
+    let Context { config, now, .. } = *context;
     let groups = groups(config, state, now);
     let components = || groups.iter().flat_map(|group: &Group| &group.components);
     let overall = components().map(|component| component.state).max().unwrap_or(ServiceState::Unknown);
@@ -40,8 +41,8 @@ pub(crate) fn status_page(config: &Config, state: &State, now: Time, facts: &Fac
         check_interval: config.probes.values().map(|probe| probe.interval).min().unwrap_or(Duration::ZERO),
         state: overall,
         headline,
-        open: open.map(|(id, published)| incident(config, *id, published, facts)).collect(),
-        past: past(config, state, now, facts),
+        open: open.map(|(id, published)| incident(context, *id, published)).collect(),
+        past: past(context, state),
         groups,
     }
 }
@@ -103,18 +104,14 @@ fn component(state: &State, now: Time, calendar: &[(Date, Time, Time)], service:
     }
 }
 
-fn incident(
-    config: &Config,
-    id: IncidentId,
-    published: &IncidentState,
-    facts: &Facts<'_>,
-) -> StatusPageIncident {
+fn incident(context: &Context<'_>, id: IncidentId, published: &IncidentState) -> StatusPageIncident {
+    let config = context.config;
     let title = |id: &ServiceId| {
         config.services.get(id).map_or_else(|| id.0.clone(), |service| replace_unsafe(&service.title))
     };
     let last = published.updates.last();
     let affected = last.into_iter().flat_map(|update| &update.affected);
-    let is_open = facts.incidents.get(&id).is_some_and(|incident| incident.is_open());
+    let is_open = context.incidents.get(&id).is_some_and(|incident| incident.is_open());
     let resolved = last.filter(|_| published.is_resolved_publicly());
     let updates = published.updates.iter().rev();
     StatusPageIncident {
@@ -136,7 +133,8 @@ fn incident(
 }
 
 /// Past days with data, newest first. Days before the first start are left out.
-fn past(config: &Config, state: &State, now: Time, facts: &Facts<'_>) -> Vec<PastDay> {
+fn past(context: &Context<'_>, state: &State) -> Vec<PastDay> {
+    let Context { config, now, .. } = *context;
     let day = |at: Time| config.site.timezone.to_datetime(at).date();
     let begun = state.begun.map(day);
     let mut past: Vec<PastDay> = days(PAST_DAYS, now, &config.site.timezone)
@@ -144,7 +142,7 @@ fn past(config: &Config, state: &State, now: Time, facts: &Facts<'_>) -> Vec<Pas
         .map(|(date, _, _)| PastDay { date, incidents: Vec::new() })
         .collect();
     for (id, published) in state.incidents.iter().rev().filter(|(_, other)| other.is_resolved_publicly()) {
-        let incident = incident(config, *id, published, facts);
+        let incident = incident(context, *id, published);
         let ended = incident.resolved.map(day);
         if let Some(day) = past.iter_mut().find(|day| Some(day.date) == ended) {
             day.incidents.push(incident);

@@ -1,16 +1,15 @@
 //! State of a service as clients experience it, computed from alerts and incidents.
 
-use crate::Facts;
 use crate::impact::{self, Impact};
 use std::collections::BTreeSet;
 use types::config::Service;
 use types::event::ServiceState;
-use types::{Alert, Config, Kind, Resource};
+use types::{Alert, Context, Kind, Resource};
 
 /// Inputs of the evaluation, gathered once for all services.
 pub(crate) struct StateEvaluator<'a> {
-    config: &'a Config,
-    facts: &'a Facts<'a>,
+    context: &'a Context<'a>,
+    isolated: bool,
     /// Services that fail for some clients because of a dependency: a name that resolves elsewhere, requests that the
     /// edge refuses.
     affected: BTreeSet<&'a Resource>,
@@ -25,24 +24,25 @@ pub(crate) struct StateEvaluator<'a> {
 }
 
 impl<'a> StateEvaluator<'a> {
-    pub(crate) fn new(config: &'a Config, facts: &'a Facts<'a>) -> Self {
+    pub(crate) fn new(context: &'a Context<'a>) -> Self {
         let parts = |alert: &Alert| {
             let host = (alert.about.kind == Kind::Tls).then(|| Resource::host(&alert.about.name));
             host.into_iter().chain([alert.about.clone()])
         };
         let with_impact = |wanted| {
-            let alerts = facts.alerts.values().filter(move |alert| impact::of_alert(alert) == wanted);
+            let alerts = context.alerts.values().filter(move |alert| impact::of_alert(alert) == wanted);
             alerts.flat_map(parts).collect()
         };
-        let probed: BTreeSet<&Resource> = config
+        let probed: BTreeSet<&Resource> = context
+            .config
             .probes
             .values()
             .map(|probe| &probe.about)
             .filter(|about| about.kind == Kind::Service)
             .collect();
         let (mut affected, mut above) = (BTreeSet::new(), BTreeSet::new());
-        for incident in facts.incidents.values().filter(|incident| incident.is_open()) {
-            let mut failing = impact::failing(incident, facts.alerts).peekable();
+        for incident in context.incidents.values().filter(|incident| incident.is_open()) {
+            let mut failing = impact::failing(incident, context.alerts).peekable();
             if failing.peek().is_some() {
                 above.extend(&incident.diagnosis.affected);
             }
@@ -53,8 +53,8 @@ impl<'a> StateEvaluator<'a> {
             }
         }
         Self {
-            config,
-            facts,
+            context,
+            isolated: context.observed.is_isolated(),
             affected,
             above,
             probed,
@@ -67,13 +67,13 @@ impl<'a> StateEvaluator<'a> {
     /// Returns the state of a service, and whether only an event can change it. If not, the next probe result may
     /// change it, and it must be evaluated again.
     pub(crate) fn evaluate(&self, service: &Service, last: Option<ServiceState>) -> (ServiceState, bool) {
-        if self.facts.isolated {
+        if self.isolated {
             return (ServiceState::Unknown, true);
         }
         let node = Resource::service(&service.id.0);
         let parts = self.parts(service, &node);
         let failing = parts.iter().filter(|part| self.failing.contains(*part)).count();
-        let well = |part: &Resource| (self.facts.last_result)(part).is_some_and(|result| result.healthy);
+        let well = |part: &Resource| self.context.last_result(part).is_some_and(|result| result.healthy);
         if failing > 0 && failing == parts.len() {
             (ServiceState::MajorOutage, true)
         } else if failing > 0
@@ -98,7 +98,7 @@ impl<'a> StateEvaluator<'a> {
     /// part of its own unless it is that of a host, for example on another port.
     fn parts(&self, service: &Service, node: &Resource) -> BTreeSet<Resource> {
         let mut parts: BTreeSet<Resource> = service.hosts.iter().map(Resource::host).collect();
-        let dependencies = self.config.graph.needs(node);
+        let dependencies = self.context.config.graph.needs(node);
         let is_client_facing = |resource: &&Resource| match resource.kind {
             Kind::Host | Kind::Probe => true,
             Kind::Tls => !parts.contains(&Resource::host(&resource.name)),

@@ -303,8 +303,8 @@ fn restart_keeps_the_last_state_until_every_part_has_a_result() {
     let status_page = fixture.status_page();
     let auth = &status_page.groups.iter().find(|group| group.name.is_empty()).unwrap().components[0];
     assert_eq!(auth.uptime_percent, None, "monitored for less than a day");
-    let (uptime, monitored) = fixture.ask(|publisher, config, now, _| {
-        let mut all = publisher.uptimes(config, now);
+    let (uptime, monitored) = fixture.ask(|publisher, context| {
+        let mut all = publisher.uptimes(context.config, context.now);
         all.find(|(id, _)| id.0 == "auth").map(|(_, uptime)| uptime).unwrap_or_default()
     });
     let uptime = uptime.unwrap();

@@ -2,14 +2,14 @@
 
 use crate::edge_cause;
 use crate::state::{IncidentState, State};
-use crate::{Facts, impact, public};
+use crate::{impact, public};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use types::config::Publish;
 use types::event::{ServiceState, UpdateStatus};
 use types::incident::Stage;
 use types::time::later;
-use types::{Config, Incident, IncidentId, ServiceId, Time};
+use types::{Config, Context, Incident, IncidentId, ServiceId, Time};
 
 /// Delay of the first automatic update after clients began to fail: most short failures are deployments.
 pub(crate) const FIRST_UPDATE_DELAY: Duration = Duration::from_secs(60);
@@ -46,38 +46,36 @@ pub(crate) type States<'a> = dyn Fn(&ServiceId) -> ServiceState + 'a;
 
 /// Incidents that have news to publish, whether or not [`held_until`] still delays it.
 pub(crate) fn wanted<'a>(
-    config: &Config,
+    context: &Context<'a>,
     state: &State,
-    facts: &Facts<'a>,
     states: &States<'_>,
 ) -> Vec<(&'a Incident, DueUpdate)> {
-    if config.status_page.publish == Publish::Manual {
+    if context.config.status_page.publish == Publish::Manual {
         return Vec::new();
     }
     let open = state.incidents.iter().filter(|(_, published)| !published.is_done());
-    let incidents = open.filter_map(|(id, published)| Some((facts.incidents.get(id)?, published)));
+    let incidents = open.filter_map(|(id, published)| Some((context.incidents.get(id)?, published)));
     incidents
         .filter_map(|(incident, published)| {
-            Some((incident, news(config, state, published, incident, facts, states)?))
+            Some((incident, news(context, state, published, incident, states)?))
         })
         .collect()
 }
 
 fn news(
-    config: &Config,
+    context: &Context<'_>,
     state: &State,
     published: &IncidentState,
     incident: &Incident,
-    facts: &Facts<'_>,
     states: &States<'_>,
 ) -> Option<DueUpdate> {
     if !incident.is_open() {
-        return end(published, incident, facts, states);
+        return end(context, published, incident, states);
     }
     let diagnosis = &incident.diagnosis;
-    let affected = experienced(config, incident, states);
+    let affected = experienced(context.config, incident, states);
     let worst = affected.values().max().copied();
-    let fails = impact::failing(incident, facts.alerts).next().is_some();
+    let fails = impact::failing(incident, context.alerts).next().is_some();
     let begun = published.newest().filter(|(status, _)| *status != UpdateStatus::Resolved);
     let Some((status_before, before)) = begun else {
         let out = worst >= Some(ServiceState::PartialOutage);
@@ -99,8 +97,8 @@ fn news(
         return well.then_some(DueUpdate { status: UpdateStatus::Resolved, reason: Reason::News });
     }
     // With another cause seen by the edge, clients can expect something else.
-    let other_cause = edge_cause::edge_cause(config, incident, facts).is_some()
-        && diagnosis.cause != published.published_cause;
+    let other_cause =
+        edge_cause::edge_cause(context, incident).is_some() && diagnosis.cause != published.published_cause;
     let further = diagnosis.stage != published.published_stage && status != status_before;
     let spread = affected.keys().any(|service| !before.contains_key(service));
     let shrank = !affected.is_empty() && before.keys().any(|service| !affected.contains_key(service));
@@ -111,9 +109,9 @@ fn news(
 /// The last update of a published incident. Nothing is resolved while a service that it names is still out, for any
 /// reason.
 fn end(
+    context: &Context<'_>,
     published: &IncidentState,
     incident: &Incident,
-    facts: &Facts<'_>,
     states: &States<'_>,
 ) -> Option<DueUpdate> {
     let last = published.updates.last().filter(|update| update.status != UpdateStatus::Resolved)?;
@@ -123,7 +121,7 @@ fn end(
     if incident.merged_into.is_some() {
         return Some(DueUpdate { status: UpdateStatus::Resolved, reason: Reason::Merged });
     }
-    if impact::failing(incident, facts.alerts).next().is_some() {
+    if impact::failing(incident, context.alerts).next().is_some() {
         return None;
     }
     let out = last.affected.iter().any(|(service, _)| states(service) >= ServiceState::PartialOutage);
@@ -209,26 +207,20 @@ pub(crate) fn next_update_by(at: Time) -> Time {
 
 /// Open published incidents with the promised time of the next update. Only automatic updates are promised.
 pub(crate) fn promises<'a>(
-    config: &Config,
+    context: &Context<'a>,
     state: &State,
-    facts: &Facts<'a>,
 ) -> impl Iterator<Item = (&'a Incident, Time)> {
-    let promised = config.status_page.publish == Publish::Automatic;
+    let promised = context.config.status_page.publish == Publish::Automatic;
     let open = state.incidents.iter().filter(move |(_, published)| promised && published.ended.is_none());
     open.filter_map(|(id, published)| {
         let last = published.updates.last().filter(|update| update.status != UpdateStatus::Resolved)?;
-        let incident = facts.incidents.get(id).filter(|incident| incident.is_open())?;
+        let incident = context.incidents.get(id).filter(|incident| incident.is_open())?;
         Some((incident, next_update_by(last.at)))
     })
 }
 
-pub(crate) fn promises_due<'a>(
-    config: &Config,
-    state: &State,
-    facts: &Facts<'a>,
-    now: Time,
-) -> Vec<&'a Incident> {
-    promises(config, state, facts).filter(|(_, by)| *by <= now).map(|(incident, _)| incident).collect()
+pub(crate) fn promises_due<'a>(context: &Context<'a>, state: &State) -> Vec<&'a Incident> {
+    promises(context, state).filter(|(_, by)| *by <= context.now).map(|(incident, _)| incident).collect()
 }
 
 /// Update that says that there is no news. It keeps the status that a person may have published last.

@@ -7,8 +7,8 @@ use crate::notification::{Contact, Delivery};
 use crate::probe_result::DomainSeen;
 use crate::traffic::Denial;
 use crate::{
-    AlertId, DenialId, EscalationId, IncidentId, NotificationKey, PageId, PersonId, ProbeId, ServiceId, Time,
-    UpdateId,
+    Actor, AlertId, DenialId, EscalationId, IncidentId, NotificationKey, PageId, PersonId, ProbeId,
+    ServiceId, Time, UpdateId,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,6 +26,9 @@ pub struct Event {
     #[serde(flatten)]
     pub kind: EventKind,
 }
+
+/// Events of one reaction, not numbered and not applied yet.
+pub type Events = Vec<EventKind>;
 
 /// Kinds of events. The journal records changes, not measurements.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -136,12 +139,15 @@ pub enum EventKind {
         /// The incident that continues.
         into: IncidentId,
     },
-    /// An incident ended: everything that failed has a healthy result since.
+    /// An incident ended: everything that failed has a healthy result since, or a person resolved it.
     IncidentResolved {
         /// The incident.
         incident: IncidentId,
         /// Cause, effect and duration in one sentence.
         summary: String,
+        /// Who resolved it; `None` when it ended by itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<Actor>,
     },
 
     // -- traffic
@@ -149,13 +155,15 @@ pub enum EventKind {
     TrafficDenied {
         /// The denial.
         denial: Denial,
+        /// Who denied it.
+        by: Actor,
     },
     /// A denial ended.
     DenialLifted {
         /// The denial.
         denial: DenialId,
-        /// The person who lifted it; `None` when it expired.
-        by: Option<String>,
+        /// Who lifted it; `None` when it expired.
+        by: Option<Actor>,
     },
     /// The usual traffic of a service was learned or changed.
     TrafficLearned {
@@ -170,10 +178,8 @@ pub enum EventKind {
     IncidentAcknowledged {
         /// The incident.
         incident: IncidentId,
-        /// The person.
-        by: String,
-        /// Means: `link`, `console`, `command`.
-        via: String,
+        /// Who, and by which means.
+        by: Actor,
         /// End of the acknowledgement.
         until: Time,
     },
@@ -194,8 +200,8 @@ pub enum EventKind {
     IncidentNoted {
         /// The incident.
         incident: IncidentId,
-        /// The person.
-        by: String,
+        /// The author.
+        by: Actor,
         /// The text.
         text: String,
     },
@@ -274,8 +280,8 @@ pub enum EventKind {
         body: String,
         /// The state of each affected service as of this update.
         affected: BTreeMap<ServiceId, ServiceState>,
-        /// Who wrote it; `None` when mainstay drafted it from the cause.
-        by: Option<String>,
+        /// Who wrote or approved it; `None` when mainstay published it by itself.
+        by: Option<Actor>,
     },
     /// An update was drafted and is waiting for approval. A newer draft replaces it.
     UpdateDrafted {

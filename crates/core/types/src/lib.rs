@@ -17,15 +17,19 @@
 //! | [`fault`] | kinds of faults, with a code and a text each |
 //! | [`shown`] | external text, made safe to display |
 //! | [`reseller`] | suffixes below which names are sold without an ICANN registry |
+//! | [`actor`] | authors of commands |
 //! | [`alert`] | alerts: fault, severity, evidence |
 //! | [`incident`] | incidents: cause, alerts, acknowledgement, notes |
 //! | [`event`] | events of the journal: a stable format |
 //! | [`percent`] | percentages for display, never rounded up |
 //! | [`notification`] | messages to people, and their deliveries |
-//! | [`input`] | inputs of the engine |
+//! | [`input`] | inputs of the engine: commands, observations, system |
+//! | [`context`] | what the core crates react to |
 
+pub mod actor;
 pub mod alert;
 pub mod config;
+pub mod context;
 pub mod deny_target;
 pub mod event;
 pub mod fault;
@@ -44,10 +48,12 @@ pub mod time;
 pub mod trace;
 pub mod traffic;
 
+pub use actor::{Actor, ActorKind, Via};
 pub use alert::{Alert, LastResult, SeenAt, Severity};
 pub use config::Config;
+pub use context::{Context, Observed};
 pub use deny_target::DenyTarget;
-pub use event::{Event, EventKind};
+pub use event::{Event, EventKind, Events};
 pub use fault::Fault;
 pub use graph::Graph;
 pub use id::{
@@ -55,7 +61,7 @@ pub use id::{
     ScheduleId, ServiceId, UpdateId,
 };
 pub use incident::Incident;
-pub use input::Input;
+pub use input::{Command, Input, Observation, System};
 pub use notification::{Delivery, Notification, NotificationKey, Urgency};
 pub use probe_result::{AddressSeen, Answer, ProbeResult};
 pub use probe_targets::ProbeTargets;

@@ -33,7 +33,7 @@ pub fn event(seq: u64, salt: &str) -> Event {
         0 => EventKind::ConfigAdopted { digest: format!("{salt}{seq:064x}") },
         1 => EventKind::IncidentNoted {
             incident: IncidentId(seq),
-            by: "ana".to_owned(),
+            by: types::Actor::person("ana", types::Via::Console),
             text: format!("note {seq} {salt}: \"quotes\", grüße, 🔔, \u{0}"),
         },
         _ => EventKind::UpdatePublished {

@@ -26,7 +26,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let port = args.next().map_or(Ok(0), |port| port.parse())?;
     let listener = TcpListener::bind(("127.0.0.1", port)).await?;
     let url = format!("http://{}", listener.local_addr()?);
-    let (sender, mut commands) = mpsc::channel::<web::Command>(16);
+    let (sender, mut commands) = mpsc::channel::<web::CommandRequest>(16);
     tokio::spawn(async move {
         while let Some(command) = commands.recv().await {
             let _ = command.reply.send(Ok(Vec::new()));

@@ -1,8 +1,21 @@
-//! Bearer tokens of programs: one for everything, one for reading.
+//! Clients of the API: programs with a bearer token, for everything or for reading, and the command line.
 
+use crate::params::name;
 use crate::problem::Problem;
 use crate::state::WebState;
+use axum::Extension;
 use axum::http::{HeaderMap, StatusCode, header};
+use types::{Actor, Via};
+
+/// Marks a request over the control socket: its client has an account of this machine.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OverControlSocket;
+
+/// The actor of a command that was sent to the API, by the name that the request gives.
+pub(crate) fn actor(socket: Option<Extension<OverControlSocket>>, by: &str) -> Result<Actor, Problem> {
+    let name = name(by)?;
+    Ok(if socket.is_some() { Actor::person(name, Via::CommandLine) } else { Actor::token(name) })
+}
 
 /// Checks that a request may read: by the API token, or by the read-only token.
 pub(crate) fn may_read(state: &WebState, headers: &HeaderMap) -> Result<(), Problem> {

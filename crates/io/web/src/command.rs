@@ -6,17 +6,19 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 use types::event::EventKind;
 use types::input::Refused;
-use types::{Denial, Input};
+use types::{Actor, Command, Denial};
 
 /// Maximum time that a person waits for the event loop. A command that timed out may still be carried out; every
 /// command can be repeated without harm.
 pub const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Command of a person.
+/// Command on its way to the event loop.
 #[derive(Debug)]
-pub struct Command {
-    /// The input of the event loop.
-    pub input: Input,
+pub struct CommandRequest {
+    /// Who gave it.
+    pub actor: Actor,
+    /// The command.
+    pub command: Command,
     /// Receiver of the result. It is `Ok` only when the events of the command are on disk (P1).
     pub reply: oneshot::Sender<CommandResult>,
 }
@@ -39,11 +41,15 @@ pub enum CommandError {
 ///
 /// # Errors
 /// See [`CommandError`].
-pub async fn send(event_loop: &mpsc::Sender<Command>, input: Input) -> CommandResult {
+pub async fn send(
+    event_loop: &mpsc::Sender<CommandRequest>,
+    actor: Actor,
+    command: Command,
+) -> CommandResult {
     let unavailable = |why: &str| CommandError::Unavailable(why.to_owned());
     let round_trip = async {
         let (reply, result) = oneshot::channel();
-        let sent = event_loop.send(Command { input, reply }).await;
+        let sent = event_loop.send(CommandRequest { actor, command, reply }).await;
         sent.map_err(|_| unavailable("it is shutting down"))?;
         result.await.map_err(|_| unavailable("it ended before it answered"))?
     };
@@ -56,7 +62,7 @@ pub async fn send(event_loop: &mpsc::Sender<Command>, input: Input) -> CommandRe
 /// Returns the denial among the events of a command.
 pub(crate) fn denial_in(events: Vec<EventKind>) -> Option<Denial> {
     events.into_iter().find_map(|event| match event {
-        EventKind::TrafficDenied { denial } => Some(denial),
+        EventKind::TrafficDenied { denial, .. } => Some(denial),
         _ => None,
     })
 }

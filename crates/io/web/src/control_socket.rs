@@ -1,6 +1,7 @@
 //! The Unix socket for the command line on this machine. The kernel identifies the client, so no token is needed.
 
 use crate::WebState;
+use crate::auth::OverControlSocket;
 use axum::body::Body;
 use axum::http::header::{AUTHORIZATION, HeaderValue};
 use axum::http::{Request, Response, StatusCode};
@@ -54,6 +55,7 @@ pub async fn serve_control(
         tokio::spawn(async move {
             let service = service_fn(move |mut request: Request<Incoming>| {
                 request.headers_mut().insert(AUTHORIZATION, token.clone());
+                request.extensions_mut().insert(OverControlSocket);
                 let response = timeout(REQUEST_TIMEOUT, router.call(request));
                 async move {
                     Ok::<_, Infallible>(response.await.map_or_else(|_| timed_out(), |Ok(response)| response))

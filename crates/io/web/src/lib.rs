@@ -53,7 +53,7 @@ pub mod snapshot;
 pub mod state;
 pub mod status_page;
 
-pub use command::{Command, CommandError, CommandResult};
+pub use command::{CommandError, CommandRequest, CommandResult};
 pub use control_socket::serve_control;
 pub use edge::{Edge, NoEdge};
 pub use router::router;

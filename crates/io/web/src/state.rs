@@ -2,7 +2,7 @@
 
 use crate::cache::{Document, Documents, RenderedCache};
 use crate::clock::now;
-use crate::command::{self, Command, CommandResult};
+use crate::command::{self, CommandRequest, CommandResult};
 use crate::design::assets;
 use crate::edge::{Edge, NoEdge};
 use crate::problem::Problem;
@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use tokens::Key;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::timeout;
-use types::{IncidentId, Input, Trace};
+use types::{Actor, Command, IncidentId, Trace};
 
 /// Age of the last heartbeat from which the event loop counts as stalled.
 pub const HEARTBEAT_AGE_MAX: Duration = Duration::from_secs(60);
@@ -61,7 +61,7 @@ impl fmt::Debug for WebSettings {
 #[derive(Debug)]
 pub struct WebState {
     settings: WebSettings,
-    commands: mpsc::Sender<Command>,
+    commands: mpsc::Sender<CommandRequest>,
     sessions: Sessions,
     cache: RenderedCache,
     edge: Arc<dyn Edge>,
@@ -89,7 +89,7 @@ impl WebState {
     ///
     /// Commands of people are sent to `commands`.
     #[must_use]
-    pub fn new(settings: WebSettings, commands: mpsc::Sender<Command>) -> Self {
+    pub fn new(settings: WebSettings, commands: mpsc::Sender<CommandRequest>) -> Self {
         let assets = assets::documents();
         let cache = RenderedCache::default();
         cache.replace(Arc::new(assets.iter().cloned().collect()));
@@ -297,8 +297,8 @@ impl WebState {
     }
 
     /// Sends a command to the event loop. After an `Ok` the next page that the person loads includes its events.
-    pub(crate) async fn send(&self, input: Input) -> CommandResult {
-        let result = command::send(&self.commands, input).await;
+    pub(crate) async fn send(&self, actor: Actor, command: Command) -> CommandResult {
+        let result = command::send(&self.commands, actor, command).await;
         if result.is_ok() {
             self.render_requests.notify_one();
             let decided = self.decided.load(Ordering::Acquire);

@@ -16,7 +16,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 use types::input::ClockChange;
-use types::{Config, Delivery, Event, IncidentId, Input, Notification, ProbeId, Time, time};
+use types::{
+    Actor, Command, Config, Delivery, Event, IncidentId, Input, Notification, ProbeId, System, Time, Via,
+    time,
+};
 
 /// How long a restart takes.
 const RESTART: Duration = Duration::from_secs(5);
@@ -275,13 +278,10 @@ impl Run {
         let mut inputs = Vec::new();
         while let Some(entry) = self.queue.first_entry().filter(|entry| entry.key().0 <= self.now) {
             match entry.remove() {
-                Occurrence::Delivery(outcome) => inputs.push(Input::Attempted(outcome)),
+                Occurrence::Delivery(outcome) => inputs.push(outcome.into()),
                 Occurrence::Answer(incident) => {
-                    inputs.push(Input::Acknowledge {
-                        incident,
-                        by: "ana".to_owned(),
-                        via: "link".to_owned(),
-                    });
+                    let actor = Actor::person("ana", Via::Link);
+                    inputs.push(Input::Command { actor, command: Command::Acknowledge { incident } });
                 }
                 Occurrence::Disk(mood) => self.disk.set(mood),
             }
@@ -292,18 +292,18 @@ impl Run {
                 break;
             }
             let Some(probe) = self.config.probes.get(&id) else { continue };
-            inputs.push(Input::Sampled(self.settings.world.answer(&self.config, probe, self.now)));
+            inputs.push(self.settings.world.answer(&self.config, probe, self.now).into());
             self.report.samples += 1;
             self.set_turn(id, time::later(self.now, probe.interval));
         }
         if let Some(span) = traffic::due(self.rolled_up, self.now) {
             self.rolled_up = Some(self.now);
             if let Some(rollup) = self.settings.world.rollup(self.now, span) {
-                inputs.push(Input::RolledUp(rollup));
+                inputs.push(rollup.into());
                 self.report.rollups += 1;
             }
         }
-        inputs.push(Input::Tick);
+        inputs.push(System::Tick.into());
         self.think(&inputs)
     }
 
@@ -322,7 +322,7 @@ impl Run {
                 self.observer.slept(span);
                 let set = self.tell_time()?;
                 let since = set.map_or(since, |(from, to)| timekeeper::carried(since, from, to));
-                self.think(&[Input::Clock(ClockChange::Unmonitored { since }), Input::Tick])?;
+                self.think(&[System::Clock(ClockChange::Unmonitored { since }).into(), System::Tick.into()])?;
             }
             Some((_, Shock::Reboot)) => {
                 let now = self.now;
@@ -336,7 +336,7 @@ impl Run {
     /// Reads the clocks and does what they ask for, as the loop does at each turn. Returns a step that was taken.
     fn tell_time(&mut self) -> Result<Option<(Time, Time)>, Broken> {
         let (from, news) = self.clocks.read(self.now);
-        let jumped = |by_ms| Input::Clock(ClockChange::Jumped { by_ms });
+        let jumped = |by_ms| -> Input { System::Clock(ClockChange::Jumped { by_ms }).into() };
         match news {
             Some(News::Jumped { by_ms }) => self.think(&[jumped(by_ms)])?,
             Some(News::Returned) => self.think(&[jumped(0)])?,
@@ -355,8 +355,8 @@ impl Run {
                 self.observer.nothing_is_forgotten(&self.engine, self.now)?;
                 let unmonitored_since = (from < to).then_some(from);
                 self.think(&[
-                    Input::Booted { unmonitored_since },
-                    Input::Clock(self.clocks.anchor(self.now)),
+                    System::Booted { unmonitored_since }.into(),
+                    System::Clock(self.clocks.anchor(self.now)).into(),
                 ])?;
                 return Ok(Some((from, to)));
             }
@@ -369,8 +369,8 @@ impl Run {
         let now = self.clocks.engine_time();
         let mut events = Vec::new();
         for input in inputs {
-            if let Input::Acknowledge { incident, .. } = input {
-                self.answer(input, *incident, &mut events)?;
+            if let Input::Command { actor, command: command @ Command::Acknowledge { incident } } = input {
+                self.answer(actor, command, *incident, &mut events)?;
             } else if let Ok(more) = self.engine.handle(now, input) {
                 let _ = self.pending_writes.write(now, more.clone());
                 events.extend(more);
@@ -396,12 +396,18 @@ impl Run {
     }
 
     /// Somebody answers: it counts when it is on disk, and changes nothing when it is not.
-    fn answer(&mut self, input: &Input, incident: IncidentId, events: &mut Vec<Event>) -> Result<(), Broken> {
+    fn answer(
+        &mut self,
+        actor: &Actor,
+        command: &Command,
+        incident: IncidentId,
+        events: &mut Vec<Event>,
+    ) -> Result<(), Broken> {
         let held =
             |engine: &Engine| engine.incidents().get(&incident).and_then(|found| found.acknowledged.clone());
         let before = held(&self.engine);
         let now = self.clocks.engine_time();
-        let Ok(decided) = self.engine.decide(now, input) else { return Ok(()) };
+        let Ok(decided) = self.engine.decide(now, actor, command) else { return Ok(()) };
         let follows = match self.pending_writes.write_or_drop(now, &decided) {
             Ok(()) => {
                 let follows = self.engine.accept(now, &decided);
@@ -506,12 +512,12 @@ impl Run {
             let after = Duration::from_millis(self.chance.u64(0..5_000));
             self.set_turn(probe, time::later(self.now, after));
         }
-        let anchor = Input::Clock(self.clocks.anchor(self.now));
+        let anchor = System::Clock(self.clocks.anchor(self.now));
         self.think(&[
-            Input::Booted { unmonitored_since },
-            anchor,
-            Input::ConfigRead(self.config.clone()),
-            Input::Tick,
+            System::Booted { unmonitored_since }.into(),
+            anchor.into(),
+            System::Config(self.config.clone()).into(),
+            System::Tick.into(),
         ])
     }
 

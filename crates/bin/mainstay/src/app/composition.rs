@@ -241,7 +241,7 @@ fn open_site(
     config: &Config,
     keys: &Keys,
     edge: Arc<EdgeController>,
-    commands: mpsc::Sender<web::Command>,
+    commands: mpsc::Sender<web::CommandRequest>,
 ) -> Arc<WebState> {
     web::clock::set(clock::now);
     let site = WebState::new(site_settings(config, keys), commands);

@@ -5,7 +5,7 @@ mod time_steps;
 
 use crate::app::clock::Clock;
 use crate::app::heartbeat::Heartbeat;
-use crate::app::inputs::{Inputs, Outputs, Received};
+use crate::app::inputs::{Inputs, Message, Outputs};
 use crate::app::lag_monitor::LagMonitor;
 use crate::app::throttle::Throttle;
 use engine::Engine;
@@ -14,7 +14,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
-use types::{Answer as Answered, Config, Event, Input, ProbeResult, Time, time};
+use types::{
+    Actor, Answer as Answered, Command, Config, Event, Input, Observation, ProbeResult, System, Time, time,
+};
 use web::{CommandError, CommandResult};
 
 /// Most inputs in one batch, and so in one append.
@@ -95,12 +97,12 @@ impl EventLoop {
     pub(crate) async fn run(mut self, mut inputs: Inputs, outputs: Outputs) {
         self.process(self.initial_inputs(self.last_sign_of_life()), &inputs, &outputs);
         loop {
-            let mut received: Vec<Received> = Vec::new();
+            let mut received: Vec<Message> = Vec::new();
             let wait = self.wait();
             tokio::select! {
                 biased;
                 _ = inputs.stop.changed() => break,
-                message = inputs.messages.next() => received.push(message.into_input()),
+                message = inputs.messages.next() => received.push(message),
                 Ok(()) = inputs.config_problem.changed() => self.views_published = None,
                 Ok(()) = inputs.edge_problem.changed() => self.views_published = None,
                 Ok(()) = inputs.unused_lines.changed() => self.views_published = None,
@@ -110,11 +112,10 @@ impl EventLoop {
             while received.len() < BATCH_MAX
                 && let Some(message) = inputs.messages.ready(commands < COMMANDS_MAX)
             {
-                let (input, response) = message.into_input();
-                commands += usize::from(response.is_some());
-                received.push((input, response));
+                commands += usize::from(message.reply.is_some());
+                received.push(message);
             }
-            received.push((Input::Tick, None));
+            received.push(System::Tick.into());
             self.process(received, &inputs, &outputs);
         }
     }
@@ -151,13 +152,15 @@ impl EventLoop {
     }
 
     /// One batch: handle the inputs, append, send what is owed, publish, respond.
-    fn process(&mut self, received: Vec<Received>, inputs: &Inputs, outputs: &Outputs) {
+    fn process(&mut self, received: Vec<Message>, inputs: &Inputs, outputs: &Outputs) {
         let (now, clock_inputs) = self.advance_clock();
         let batch = time_steps::in_order(clock_inputs, received);
         self.heartbeat.record();
         outputs.site.heartbeat();
         let before = self.engine.seq();
-        let rolled_up = batch.iter().any(|(input, _)| matches!(input, Input::RolledUp(_)));
+        let is_rollup =
+            |message: &Message| matches!(message.input, Input::Observation(Observation::Rollup(_)));
+        let rolled_up = batch.iter().any(is_rollup);
         let responses = self.handle(now, batch);
         let changed = self.engine.seq() != before;
         // Sent even when the journal cannot be written: a page that arrives twice is better than none.
@@ -188,11 +191,11 @@ impl EventLoop {
     }
 
     /// Hands the inputs of a batch to the engine and appends the events. Returns the responses to its commands.
-    fn handle(&mut self, now: Time, batch: Vec<Received>) -> Vec<Response> {
+    fn handle(&mut self, now: Time, batch: Vec<Message>) -> Vec<Response> {
         let mut events: Vec<Event> = Vec::new();
         let mut responses: Vec<Response> = Vec::new();
-        for (input, response) in batch {
-            if let Input::Sampled(result) = &input {
+        for Message { input, reply } in batch {
+            if let Input::Observation(Observation::ProbeResult(result)) = &input {
                 if self.is_from_suspension(result) {
                     continue;
                 }
@@ -200,10 +203,12 @@ impl EventLoop {
                     series.record(result, now);
                 }
             }
-            match response {
-                Some(sender) => responses.push((sender, self.execute(now, &input, &mut events))),
+            match (input, reply) {
+                (Input::Command { actor, command }, Some(reply)) => {
+                    responses.push((reply, self.execute(now, &actor, &command, &mut events)));
+                }
                 // Only commands can be refused. The tick at the end of the batch reacts to all probe results together.
-                None => events.extend(logged(self.engine.observe(now, &input).unwrap_or_default())),
+                (input, _) => events.extend(logged(self.engine.observe(now, &input).unwrap_or_default())),
             }
         }
         // Events that the journal refuses are kept and written later: see `PendingWrites`.
@@ -213,8 +218,14 @@ impl EventLoop {
 
     /// Executes a command: it takes effect once it is on disk, and not at all when the journal refuses it. `events` are
     /// those of the same batch before the command, and receive those after it.
-    fn execute(&mut self, now: Time, input: &Input, events: &mut Vec<Event>) -> CommandResult {
-        let decided = self.engine.decide(now, input)?;
+    fn execute(
+        &mut self,
+        now: Time,
+        actor: &Actor,
+        command: &Command,
+        events: &mut Vec<Event>,
+    ) -> CommandResult {
+        let decided = self.engine.decide(now, actor, command)?;
         if decided.is_empty() {
             return Ok(Vec::new());
         }

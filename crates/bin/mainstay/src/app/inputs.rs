@@ -6,39 +6,32 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::unconstrained;
-use types::{Config, Delivery, Input, Notification, Policy, ProbeResult, ProbeTargets, Rollup};
-use web::{Command, CommandResult, WebState};
+use types::{Config, Delivery, Input, Notification, Policy, ProbeResult, ProbeTargets, Rollup, System};
+use web::{CommandRequest, CommandResult, WebState};
 
-/// Everything that can reach the event loop through a channel.
+/// One message to the event loop: an input of the engine, and who waits for the answer.
+///
+/// The channels are typed by what their senders know; a new input needs a variant in [`types::input`] and, when it
+/// comes from a sender of its own, a channel in [`Messages`].
 #[derive(Debug)]
-pub(crate) enum Message {
-    /// The result of an attempt to deliver a notification.
-    Delivery(Delivery),
-    /// A command of a person or a machine, through console or API.
-    Command(Command),
-    /// A valid configuration that was read.
-    Config(Arc<Config>),
-    /// Traffic of the edge, once a second.
-    Rollup(Rollup),
-    /// The result of a probe.
-    ProbeResult(ProbeResult),
+pub(crate) struct Message {
+    /// The input.
+    pub input: Input,
+    /// Receiver of the result of a command; `None` when nobody waits.
+    pub reply: Option<oneshot::Sender<CommandResult>>,
 }
 
-impl Message {
-    /// The input for the engine, and the sender of the response when one is awaited.
-    pub(crate) fn into_input(self) -> Received {
-        match self {
-            Self::Delivery(delivery) => (Input::Attempted(delivery), None),
-            Self::Command(command) => (command.input, Some(command.reply)),
-            Self::Config(config) => (Input::ConfigRead(config), None),
-            Self::Rollup(rollup) => (Input::RolledUp(rollup), None),
-            Self::ProbeResult(result) => (Input::Sampled(result), None),
-        }
+impl<T: Into<Input>> From<T> for Message {
+    fn from(input: T) -> Self {
+        Self { input: input.into(), reply: None }
     }
 }
 
-/// An input, and the sender of the response to it when one is awaited.
-pub(crate) type Received = (Input, Option<oneshot::Sender<CommandResult>>);
+impl Message {
+    fn of_command(CommandRequest { actor, command, reply }: CommandRequest) -> Self {
+        Self { input: Input::Command { actor, command }, reply: Some(reply) }
+    }
+}
 
 /// Receivers of the event loop.
 pub(crate) struct Inputs {
@@ -61,7 +54,7 @@ pub(crate) struct Messages {
     /// Results of deliveries.
     pub deliveries: mpsc::Receiver<Delivery>,
     /// Commands of people and machines.
-    pub commands: mpsc::Receiver<Command>,
+    pub commands: mpsc::Receiver<CommandRequest>,
     /// Valid configurations.
     pub configs: mpsc::Receiver<Arc<Config>>,
     /// Traffic of the edge.
@@ -89,19 +82,19 @@ impl Messages {
     /// Deliveries and commands before observations. A closed channel is never ready.
     fn poll(&mut self, context: &mut Context<'_>, with_commands: bool) -> Poll<Message> {
         if let Poll::Ready(Some(delivery)) = self.deliveries.poll_recv(context) {
-            return Poll::Ready(Message::Delivery(delivery));
+            return Poll::Ready(delivery.into());
         }
         if with_commands && let Poll::Ready(Some(command)) = self.commands.poll_recv(context) {
-            return Poll::Ready(Message::Command(command));
+            return Poll::Ready(Message::of_command(command));
         }
         if let Poll::Ready(Some(config)) = self.configs.poll_recv(context) {
-            return Poll::Ready(Message::Config(config));
+            return Poll::Ready(System::Config(config).into());
         }
         if let Poll::Ready(Some(rollup)) = self.rollups.poll_recv(context) {
-            return Poll::Ready(Message::Rollup(rollup));
+            return Poll::Ready(rollup.into());
         }
         if let Poll::Ready(Some(result)) = self.probe_results.poll_recv(context) {
-            return Poll::Ready(Message::ProbeResult(result));
+            return Poll::Ready(result.into());
         }
         Poll::Pending
     }
@@ -140,8 +133,9 @@ mod tests {
         rollups_in.try_send(Rollup::default()).unwrap();
         let read = ::config::read("[site]\nname = \"x\"\n", "test", std::path::Path::new(".")).unwrap();
         configs_in.try_send(Arc::new(read.config)).unwrap();
-        assert!(matches!(messages.next().await, Message::Config(_)));
-        assert!(matches!(messages.ready(false), Some(Message::Rollup(_))));
+        assert!(matches!(messages.next().await.input, Input::System(System::Config(_))));
+        let next = messages.ready(false).unwrap().input;
+        assert!(matches!(next, Input::Observation(types::Observation::Rollup(_))));
         assert!(messages.ready(true).is_none());
     }
 }

@@ -1,7 +1,7 @@
 //! Counting of answers, and which probe's alert it is when several probes measure one resource.
 
 use super::Detect;
-use crate::alert::{Decision, Events};
+use crate::alert::{AlertEvents, Decision};
 use crate::aspect::Aspect;
 use crate::streak::{Action, Streak};
 use crate::violation::{Judgement, Threshold};
@@ -34,7 +34,7 @@ impl Detect {
         aspects: BTreeMap<Aspect, Judgement>,
         hold: bool,
         now: Time,
-        events: &mut Events,
+        events: &mut AlertEvents,
     ) {
         let mut undecided = false;
         let bad = worst(&aspects);
@@ -71,7 +71,7 @@ impl Detect {
     }
 
     /// Records the events of an action. No two alerts about one resource have the same code.
-    fn perform(&self, probe: &Probe, action: Action, events: &mut Events) {
+    fn perform(&self, probe: &Probe, action: Action, events: &mut AlertEvents) {
         let with_fault = |fault: &Fault| self.open.with_fault(&probe.about, fault.as_str());
         match action {
             Action::None | Action::Recheck => {}
@@ -107,7 +107,7 @@ impl Detect {
         probe: &Probe,
         bad: Option<(Severity, String)>,
         now: Time,
-        events: &mut Events,
+        events: &mut AlertEvents,
     ) {
         let Some(history) = self.volatile.probes.get_mut(&probe.id) else { return };
         let open = self.open.with_fault(&probe.about, INTERMITTENT).and_then(|id| self.state.alerts.get(&id));

@@ -1,7 +1,7 @@
 //! Registrations over time: answers of the registry, dates that come close, dates without confirmation.
 
 use super::Detect;
-use crate::alert::Events;
+use crate::alert::AlertEvents;
 use crate::aspect::Aspect;
 use crate::aspects::registration::{self, Before};
 use crate::violation::{Judgement, Verdict, Violation};
@@ -20,7 +20,7 @@ impl Detect {
         probe: &Probe,
         seen: &DomainSeen,
         now: Time,
-        events: &mut Events,
+        events: &mut AlertEvents,
     ) -> Verdict {
         self.note_lookup(config, probe, now);
         let last = self.state.registrations.get(&seen.domain).map(|known| &known.seen);
@@ -81,7 +81,13 @@ impl Detect {
     }
 
     /// Judges the dates of a registration without a new answer.
-    pub(super) fn judge_dates(&mut self, config: &Config, probe: &Probe, now: Time, events: &mut Events) {
+    pub(super) fn judge_dates(
+        &mut self,
+        config: &Config,
+        probe: &Probe,
+        now: Time,
+        events: &mut AlertEvents,
+    ) {
         let Ask::Domain { name } = &probe.ask else { return };
         let seen = match self.state.registrations.get(name) {
             Some(known) => known.seen.clone(),

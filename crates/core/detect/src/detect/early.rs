@@ -4,7 +4,7 @@ use super::Detect;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use types::time::later;
-use types::{Config, ProbeId, Time};
+use types::{Config, Context, ProbeId, Time};
 
 /// Time between a bad answer and the next question.
 const FOLLOW_UP: Duration = Duration::from_secs(1);
@@ -12,7 +12,8 @@ const FOLLOW_UP: Duration = Duration::from_secs(1);
 impl Detect {
     /// Probes that are wanted before their interval is over, and when. An entry stays until a newer answer arrives.
     #[must_use]
-    pub fn sooner(&self, config: &Config, now: Time) -> BTreeMap<ProbeId, Time> {
+    pub fn sooner(&self, context: &Context<'_>) -> BTreeMap<ProbeId, Time> {
+        let Context { config, now, .. } = *context;
         let mut wanted: BTreeMap<ProbeId, Time> = BTreeMap::new();
         let mut want = |probe: &ProbeId, at: Time| {
             if config.probes.contains_key(probe) {

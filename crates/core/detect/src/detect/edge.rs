@@ -4,7 +4,7 @@
 //! probes take over: an alert closes once every host that it concerns has had a healthy result since.
 
 use super::Detect;
-use crate::alert::{Decision, Events, NewAlert};
+use crate::alert::{AlertEvents, Decision, NewAlert};
 use crate::aspect::is_edge_fault;
 use crate::traffic::unknown_host::{self, Owner};
 use crate::traffic::{edge_resource, flow, is_news, is_served};
@@ -12,7 +12,8 @@ use std::time::Duration;
 use types::time::{between, later};
 use types::traffic::ServiceTraffic;
 use types::{
-    Config, EventKind, Fault, Kind, LastResult, PoolId, ProbeId, Resource, Rollup, ServiceId, Severity, Time,
+    Config, Context, EventKind, Events, Fault, Kind, LastResult, PoolId, ProbeId, Resource, Rollup,
+    ServiceId, Severity, Time,
 };
 
 /// The edge reports once a second; after this long without a roll-up it is silent.
@@ -25,29 +26,33 @@ const GAP: Duration = Duration::from_secs(5);
 const CHANGE_INTERVAL: Duration = Duration::from_secs(5);
 
 impl Detect {
-    /// Judges a roll-up that arrived at `now`.
-    pub fn judge_rollup(&mut self, config: &Config, now: Time, rollup: &Rollup) -> Vec<EventKind> {
-        let mut events = self.events();
-        self.follow_config(config, now, &mut events);
-        if config.edge.is_none() {
-            return events.kinds;
+    /// Judges a roll-up that arrived at `context.now`, and adds the events that follow.
+    pub fn judge_rollup(&mut self, context: &Context<'_>, rollup: &Rollup, events: &mut Events) {
+        let mut new = self.events();
+        self.follow_config(context.config, context.now, &mut new);
+        if context.config.edge.is_some() {
+            self.judge_traffic(context.config, context.now, rollup, &mut new);
         }
+        events.extend(new.kinds);
+    }
+
+    fn judge_traffic(&mut self, config: &Config, now: Time, rollup: &Rollup, events: &mut AlertEvents) {
         let gap = self.volatile.traffic.last_rollup.is_none_or(|last| between(last, now) > GAP);
         self.volatile.traffic.last_rollup = Some(now);
         let served = || rollup.services.iter().filter(|(id, _)| is_served(config, id));
         let surges: Vec<(&ServiceId, Decision)> = served()
-            .map(|(id, traffic)| (id, self.judge_surge(id, rollup.interval, traffic, gap, now, &mut events)))
+            .map(|(id, traffic)| (id, self.judge_surge(id, rollup.interval, traffic, gap, now, events)))
             .collect();
         for (id, decision) in surges {
             if !self.waits_for_caller(config, id, &decision) {
-                self.apply_decision(&Resource::service(&id.0), "surge", decision, now, &mut events);
+                self.apply_decision(&Resource::service(&id.0), "surge", decision, now, events);
             }
         }
         // Surges come first: they explain limit conflicts.
         for (id, _) in served() {
             let Some(service) = self.volatile.traffic.services.get_mut(id) else { continue };
             let decision = service.conflict.judge(config, &service.flow, now);
-            self.apply_decision(&Resource::service(&id.0), "limit-conflict", decision, now, &mut events);
+            self.apply_decision(&Resource::service(&id.0), "limit-conflict", decision, now, events);
         }
         for (id, seen) in &rollup.pools {
             let Some(pool) = config.pools.get(id) else { continue };
@@ -55,14 +60,13 @@ impl Detect {
             let counts = self.volatile.traffic.pools.entry(id.clone()).or_default();
             let healthy = counts.judge_healthy(seen, pool.min_healthy, now, &config.site.timezone);
             let certificate = counts.judge_certificate(seen, now);
-            self.apply_decision(&about, "pool-below-minimum", healthy, now, &mut events);
-            self.apply_decision(&about, "server-certificate", certificate, now, &mut events);
+            self.apply_decision(&about, "pool-below-minimum", healthy, now, events);
+            self.apply_decision(&about, "server-certificate", certificate, now, events);
         }
-        self.judge_unknown_hosts(config, rollup, now, &mut events);
+        self.judge_unknown_hosts(config, rollup, now, events);
         if let Some(silent) = self.open.with_fault(&edge_resource(), "edge-silent") {
             events.close(silent);
         }
-        events.kinds
     }
 
     /// Records the traffic of a service, learns what is usual, and judges whether it is a surge.
@@ -73,7 +77,7 @@ impl Detect {
         traffic: &ServiceTraffic,
         gap: bool,
         now: Time,
-        events: &mut Events,
+        events: &mut AlertEvents,
     ) -> Decision {
         let about = Resource::service(&id.0);
         let recorded = self.state.usual.get(id).copied();
@@ -116,7 +120,7 @@ impl Detect {
         code: &'static str,
         decision: Decision,
         now: Time,
-        events: &mut Events,
+        events: &mut AlertEvents,
     ) {
         let open = self.open.with_fault(about, code).and_then(|id| self.state.alerts.get(&id));
         match (decision, open) {
@@ -138,7 +142,7 @@ impl Detect {
         }
     }
 
-    fn judge_unknown_hosts(&mut self, config: &Config, rollup: &Rollup, now: Time, events: &mut Events) {
+    fn judge_unknown_hosts(&mut self, config: &Config, rollup: &Rollup, now: Time, events: &mut AlertEvents) {
         let open = || self.state.alerts.values().filter(|alert| alert.fault == Fault::Unmonitored);
         let mut all = open().count();
         let is_foreign = |name: &str| !unknown_host::is_known_domain(config, name);
@@ -172,7 +176,7 @@ impl Detect {
     }
 
     /// Detects a silent edge, and lets the probes take over when it stays silent.
-    pub(super) fn check_edge_silence(&mut self, config: &Config, now: Time, events: &mut Events) {
+    pub(super) fn check_edge_silence(&mut self, config: &Config, now: Time, events: &mut AlertEvents) {
         let Some(since) = self.volatile.traffic.silent_since() else { return };
         if config.edge.is_none() || between(since, now) < SILENT_AFTER {
             return;

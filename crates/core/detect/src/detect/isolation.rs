@@ -1,7 +1,7 @@
 //! The alert that mainstay itself is isolated, and alerts that are held back for a connectivity check.
 
 use super::Detect;
-use crate::alert::{Events, NewAlert};
+use crate::alert::{AlertEvents, NewAlert};
 use crate::connectivity::Conclusion;
 use std::collections::BTreeSet;
 use types::{Fault, ProbeId, Resource, Severity, Time};
@@ -9,7 +9,7 @@ use types::{Fault, ProbeId, Resource, Severity, Time};
 impl Detect {
     /// Evaluates the connectivity check. Returns whether mainstay is isolated. Opens the alerts that were held back as
     /// soon as they need not wait.
-    pub(super) fn check_connectivity(&mut self, now: Time, events: &mut Events) -> bool {
+    pub(super) fn check_connectivity(&mut self, now: Time, events: &mut AlertEvents) -> bool {
         let isolated = self.update_isolation(now, events);
         if !isolated && !self.volatile.connectivity.holds_back(now) {
             // Two probes may have found the same fault of one resource.
@@ -27,7 +27,7 @@ impl Detect {
         isolated
     }
 
-    fn update_isolation(&mut self, now: Time, events: &mut Events) -> bool {
+    fn update_isolation(&mut self, now: Time, events: &mut AlertEvents) -> bool {
         let open = self.open.with_fault(&Resource::here(), "isolated");
         let Some(index) = &self.volatile.index else { return open.is_some() };
         match (self.volatile.connectivity.conclude(index, open.is_some(), now), open) {

@@ -1,7 +1,7 @@
 //! One answer: from the verdict to the counters, in the order in which it happens.
 
 use super::Detect;
-use crate::alert::Events;
+use crate::alert::AlertEvents;
 use crate::aspect::Aspect;
 use crate::aspects::baseline::baseline;
 use crate::aspects::{registration, response};
@@ -21,7 +21,7 @@ impl Detect {
         probe: &Probe,
         result: &ProbeResult,
         now: Time,
-        events: &mut Events,
+        events: &mut AlertEvents,
     ) -> Verdict {
         match (&probe.ask, &result.answer) {
             (Ask::Dns { names, .. }, Answer::Dns(seen)) => self.judge_zone(seen, names, now, events),
@@ -72,7 +72,7 @@ impl Detect {
         probe: &Probe,
         verdict: Verdict,
         now: Time,
-        events: &mut Events,
+        events: &mut AlertEvents,
     ) {
         let Verdict { aspects, reachability, healthy } = verdict;
         let quiet = self.isolated().is_some()

@@ -1,7 +1,7 @@
 //! Name servers: learned delegations, and when a moved delegation counts as intended.
 
 use super::Detect;
-use crate::alert::Events;
+use crate::alert::AlertEvents;
 use crate::aspect::Aspect;
 use crate::aspects::delegation::{self, Zone};
 use crate::violation::{Judgement, Verdict, hurts_now};
@@ -24,7 +24,7 @@ impl Detect {
         seen: &DnsSeen,
         asked: &[String],
         now: Time,
-        events: &mut Events,
+        events: &mut AlertEvents,
     ) -> Verdict {
         let intended = self.state.delegations.get(&seen.zone).map(|known| &known.servers);
         let lost = self.lost(&seen.zone);
@@ -57,7 +57,7 @@ impl Detect {
         lost: bool,
         verdict: Verdict,
         now: Time,
-        events: &mut Events,
+        events: &mut AlertEvents,
     ) -> Verdict {
         let serves = matches!(verdict.aspects.get(&Aspect::Servers), Some(Judgement::Good));
         let unlike = matches!(

@@ -130,7 +130,7 @@ fn alerts_close_when_their_probe_leaves_the_config() {
         w.pass(secs(1)).see(HOST, failed(Fault::Refused));
     }
     w.config = config(&[("b.other.net", "other.net")]);
-    assert_eq!(w.detect.next_deadline(&w.config, w.now), Some(w.now));
+    assert_eq!(w.detect.next_deadline(&types::Context::new(&w.config, w.now)), Some(w.now));
     assert_snapshot!(w.tick(), @"12:00:03 - alert-1");
     assert_eq!(w.tick(), "");
 }

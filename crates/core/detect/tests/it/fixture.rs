@@ -13,7 +13,7 @@ use types::probe_result::{
     ServerAnswer, TlsSeen,
 };
 use types::time::later;
-use types::{EventKind, ProbeId, Resource, Rollup, Time};
+use types::{Context, EventKind, Events, ProbeId, Resource, Rollup, Time};
 
 pub fn at(text: &str) -> Time {
     text.parse().unwrap()
@@ -141,7 +141,8 @@ impl Fixture {
     }
 
     pub fn result(&mut self, result: ProbeResult) -> String {
-        let kind = self.detect.judge(&self.config, self.now, &result);
+        let mut kind = Events::new();
+        self.detect.judge(&Context::new(&self.config, self.now), &result, &mut kind);
         let new = self.record(kind);
         self.words(&new)
     }
@@ -149,13 +150,15 @@ impl Fixture {
     /// One roll-up a second later; what followed, in words.
     pub fn roll(&mut self, rollup: &Rollup) -> String {
         self.pass(secs(1));
-        let kind = self.detect.judge_rollup(&self.config, self.now, rollup);
+        let mut kind = Events::new();
+        self.detect.judge_rollup(&Context::new(&self.config, self.now), rollup, &mut kind);
         let new = self.record(kind);
         self.words(&new)
     }
 
     pub fn tick(&mut self) -> String {
-        let kind = self.detect.tick(&self.config, self.now);
+        let mut kind = Events::new();
+        self.detect.react(&Context::new(&self.config, self.now), &mut kind);
         let new = self.record(kind);
         self.words(&new)
     }
@@ -164,12 +167,16 @@ impl Fixture {
     pub fn let_pass(&mut self, span: Duration) -> String {
         let end = later(self.now, span);
         let mut words = String::new();
-        while let Some(next) = self.detect.next_deadline(&self.config, self.now).filter(|next| *next <= end) {
+        while let Some(next) =
+            self.detect.next_deadline(&Context::new(&self.config, self.now)).filter(|next| *next <= end)
+        {
             self.now = self.now.max(next);
             let said = self.tick();
             words.push_str(&said);
             assert!(
-                self.detect.next_deadline(&self.config, self.now).is_none_or(|next| next > self.now),
+                self.detect
+                    .next_deadline(&Context::new(&self.config, self.now))
+                    .is_none_or(|next| next > self.now),
                 "turns in a circle"
             );
         }
@@ -179,7 +186,7 @@ impl Fixture {
 
     /// The wish for one probe, in seconds from now.
     pub fn early(&self, probe: &str) -> Option<i64> {
-        let sooner = self.detect.sooner(&self.config, self.now);
+        let sooner = self.detect.sooner(&Context::new(&self.config, self.now));
         sooner.get(&ProbeId(probe.into())).map(|at| at.as_second() - self.now.as_second())
     }
 

@@ -66,7 +66,7 @@ proptest! {
                 prop_assert!(words.insert((alert.about.clone(), alert.fault.as_str())), "twice: {alert:?}");
                 prop_assert!(alert.since <= w.now);
             }
-            prop_assert!(w.detect.sooner(&w.config, w.now).keys().all(|id| w.config.probes.contains_key(id)));
+            prop_assert!(w.detect.sooner(&types::Context::new(&w.config, w.now)).keys().all(|id| w.config.probes.contains_key(id)));
         }
         let mut folded = Detect::default();
         w.journal.iter().for_each(|event| folded.apply(event));

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use types::event::Event;
 use types::fault::Fault;
 use types::probe_result::{Phases, ProbeResult};
-use types::{Answer, ProbeId};
+use types::{Answer, Context, ProbeId};
 
 const HOSTS: usize = 10_000;
 const ZONES: usize = 500;
@@ -36,7 +36,8 @@ fn judge(w: &mut Fixture, samples: &[ProbeResult]) -> (Duration, Duration, Durat
     let mut opened = 0;
     for (n, result) in samples.iter().enumerate() {
         let begun = Instant::now();
-        let events = w.detect.judge(&w.config, w.now, result);
+        let mut events = types::Events::new();
+        w.detect.judge(&Context::new(&w.config, w.now), result, &mut events);
         let took = begun.elapsed();
         judging += took;
         worst = worst.max(took);
@@ -47,7 +48,7 @@ fn judge(w: &mut Fixture, samples: &[ProbeResult]) -> (Duration, Duration, Durat
         }
         if n % 10 == 0 {
             let begun = Instant::now();
-            std::hint::black_box(w.detect.sooner(&w.config, w.now));
+            std::hint::black_box(w.detect.sooner(&Context::new(&w.config, w.now)));
             wishing += begun.elapsed();
         }
     }
@@ -87,6 +88,8 @@ fn speed_in_a_large_config() {
     }
     report("good among them", judge(&mut w, &good[HOSTS / 2..]));
     let begun = Instant::now();
-    std::hint::black_box(w.detect.tick(&w.config, w.now));
+    let mut events = types::Events::new();
+    w.detect.react(&Context::new(&w.config, w.now), &mut events);
+    std::hint::black_box(events);
     eprintln!("tick {:?}", begun.elapsed());
 }

@@ -4,12 +4,11 @@ use super::Diagnose;
 use crate::cause;
 use crate::colocation::{self, PlaceIncident};
 use crate::impact::{hurts, is_endpoint};
-use crate::observations::Observations;
 use crate::scope::Healthy;
 use crate::traffic;
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
-use types::{Alert, AlertId, Config, Graph, Incident, IncidentId, Kind, Resource, Time};
+use types::{Alert, AlertId, Config, Context, Graph, Incident, IncidentId, Kind, Resource};
 
 /// Incident or group of every alert.
 #[derive(Default)]
@@ -66,9 +65,10 @@ impl Diagnose {
     }
 
     /// Assigns every alert.
-    pub(super) fn assign(&self, config: &Config, now: Time, seen: &Observations<'_>) -> Assignment {
+    pub(super) fn assign(&self, context: &Context<'_>) -> Assignment {
+        let config = context.config;
         let counted: Vec<&Alert> =
-            seen.alerts.values().filter(|alert| self.counts(alert, now, seen)).collect();
+            context.alerts.values().filter(|alert| self.counts(alert, context)).collect();
         let place_incidents = self.place_incidents();
         let recovered = colocation::recovered_members(&place_incidents);
         // Alerts of resources that had recovered from a failure at the same place, or that fail differently now.

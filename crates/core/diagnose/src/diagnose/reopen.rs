@@ -5,10 +5,9 @@
 
 use super::Diagnose;
 use crate::impact::hurts;
-use crate::observations::Observations;
 use std::time::Duration;
 use types::time::later;
-use types::{Alert, Incident, LastResult, Resource, Severity, Time};
+use types::{Alert, Context, Incident, LastResult, Resource, Severity, Time};
 
 /// A dismissed alert without a new result counts again after this long.
 const CONFIRMED_WITHIN: Duration = Duration::from_secs(10);
@@ -41,19 +40,19 @@ impl Diagnose {
     }
 
     /// Time at which dismissed alerts count again without a new result.
-    pub(super) fn reopens(&self, seen: &Observations<'_>) -> Option<Time> {
+    pub(super) fn reopens(&self, context: &Context<'_>) -> Option<Time> {
         let back = self.state.dismissed.iter().filter_map(|(id, was)| {
-            let alert = seen.alerts.get(id)?;
+            let alert = context.alerts.get(id)?;
             (hurts(alert) && alert.severity == was.severity).then(|| later(was.at, CONFIRMED_WITHIN))
         });
         back.min()
     }
 
     /// Resources with a dismissed alert and no result since: they are probed immediately.
-    pub(super) fn unconfirmed<'a>(&self, seen: &Observations<'a>) -> Vec<(&'a Resource, Time)> {
+    pub(super) fn unconfirmed<'a>(&self, context: &Context<'a>) -> Vec<(&'a Resource, Time)> {
         let unconfirmed = self.state.dismissed.iter().filter_map(|(id, was)| {
-            let about = &seen.alerts.get(id).filter(|alert| hurts(alert))?.about;
-            let confirmed = (seen.last_result)(about).is_some_and(|last| last.at > was.at);
+            let about = &context.alerts.get(id).filter(|alert| hurts(alert))?.about;
+            let confirmed = context.last_result(about).is_some_and(|last| last.at > was.at);
             (!confirmed).then_some((about, was.at))
         });
         unconfirmed.collect()

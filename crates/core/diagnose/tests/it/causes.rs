@@ -3,7 +3,7 @@
 use crate::fixture::*;
 use insta::assert_snapshot;
 use types::fault::{DnsFault, DomainFault, Fault, TlsFault};
-use types::{EventKind, IncidentId, LastResult, Resource, Severity};
+use types::{Context, EventKind, IncidentId, LastResult, Resource, Severity};
 
 fn expired() -> Fault {
     Fault::Domain { domain: DomainFault::Expired { at: Some(at("2026-11-22T15:20:00Z")), parked_on: None } }
@@ -35,14 +35,8 @@ fn it_waits_three_seconds_and_six_when_something_looks_suspicious() {
         w.last_results.insert(Resource::tls("shop.acme.io"), LastResult { at: w.now, healthy: !suspicious });
         for _ in 0..waits {
             assert_eq!(w.react(), "");
-            let last_result = |_: &Resource| None;
-            let colocated = |_: &types::SeenAt, _| std::collections::BTreeSet::new();
-            let seen = diagnose::Observations {
-                alerts: &w.alerts,
-                last_result: &last_result,
-                colocated: &colocated,
-            };
-            assert!(w.diagnose.next_deadline(&w.config, w.now).is_some_and(|next| next > w.now), "{seen:?}");
+            let context = Context::new(&w.config, w.now);
+            assert!(w.diagnose.next_deadline(&context).is_some_and(|next| next > w.now));
             w.pass(1);
         }
         assert!(w.react().contains("+ incident-1 host.shop.acme.io"));
@@ -186,7 +180,11 @@ fn a_warning_that_a_person_set_aside_opens_again_only_when_it_changes() {
     let alert = w.open("host.shop.acme.io", Fault::Slow { limit: secs(1) }, Severity::Warning);
     w.debounce();
     assert_eq!(w.diagnose.still_failing(&w.diagnose.incidents()[&IncidentId(1)]), None);
-    w.record(EventKind::IncidentResolved { incident: IncidentId(1), summary: "Ana says it is over".into() });
+    w.record(EventKind::IncidentResolved {
+        incident: IncidentId(1),
+        summary: "Ana says it is over".into(),
+        by: None,
+    });
     assert_eq!(w.pass(60).debounce(), "");
     w.restart();
     assert_eq!(w.pass(60).debounce(), "");
@@ -204,10 +202,14 @@ fn what_fails_still_is_an_incident_again_with_the_next_bad_answer() {
         w.debounce();
         let failing = w.diagnose.still_failing(&w.diagnose.incidents()[&IncidentId(1)]);
         assert_eq!(failing.as_deref(), Some("shop.acme.io refuses connections"));
-        w.record(EventKind::IncidentResolved { incident: IncidentId(1), summary: "Ana says so".into() });
+        w.record(EventKind::IncidentResolved {
+            incident: IncidentId(1),
+            summary: "Ana says so".into(),
+            by: None,
+        });
         assert_eq!(w.react(), "", "not in the same breath");
         assert!(w.sooner().contains(&"host.shop.acme.io".to_owned()), "it is asked at once");
-        assert!(w.diagnose.next_deadline(&w.config, w.now).is_some());
+        assert!(w.diagnose.next_deadline(&types::Context::new(&w.config, w.now)).is_some());
         w.restart();
         if heard {
             w.pass(1).look_at_all();
@@ -231,7 +233,11 @@ fn what_recovers_after_it_was_declared_over_stays_over() {
     w.look_at_all();
     let alert = w.breaks("host.shop.acme.io", Fault::Refused);
     w.debounce();
-    w.record(EventKind::IncidentResolved { incident: IncidentId(1), summary: "Ana says so".into() });
+    w.record(EventKind::IncidentResolved {
+        incident: IncidentId(1),
+        summary: "Ana says so".into(),
+        by: None,
+    });
     w.pass(1);
     w.last_results.insert(Resource::host("shop.acme.io"), LastResult { at: w.now, healthy: true });
     assert_eq!(w.react(), "");

@@ -2,17 +2,18 @@
 //!
 //! Sign-in stands on six names of acme.app, the API on one of them and on api.acme.io; the shop on shop.acme.io alone.
 
-use diagnose::{Diagnose, Observations};
+use diagnose::Diagnose;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+use std::net::IpAddr;
 use std::time::Duration;
 use types::config::{Ask, Config, Dns, Expect, Probe, Registry, Service, Site, StatusPage};
 use types::event::Event;
 use types::graph::Graph;
 use types::time::later;
 use types::{
-    Alert, AlertId, EscalationId, EventKind, Fault, IncidentId, Kind, LastResult, ProbeId, Resource, SeenAt,
-    ServiceId, Severity, Time,
+    Alert, AlertId, Context, EscalationId, EventKind, Events, Fault, IncidentId, Kind, LastResult, Observed,
+    ProbeId, Resource, SeenAt, ServiceId, Severity, Time,
 };
 
 pub fn at(text: &str) -> Time {
@@ -149,12 +150,48 @@ pub struct Fixture {
     pub rounds_max: usize,
 }
 
-/// What else stands at a place.
-fn beside(stands: &BTreeMap<Resource, SeenAt>, place: &SeenAt, most: usize) -> BTreeSet<Resource> {
-    let there = stands.iter().filter(|(_, at)| {
-        !at.addresses.is_disjoint(&place.addresses) || (at.alias.is_some() && at.alias == place.alias)
-    });
-    there.map(|(resource, _)| resource.clone()).take(most).collect()
+/// What was observed.
+struct World<'a> {
+    last_results: &'a BTreeMap<Resource, LastResult>,
+    stands: &'a BTreeMap<Resource, SeenAt>,
+}
+
+impl Observed for World<'_> {
+    fn last_result(&self, resource: &Resource) -> Option<LastResult> {
+        self.last_results.get(resource).copied()
+    }
+
+    fn colocated(&self, _: &Config, place: &SeenAt, most: usize) -> BTreeSet<Resource> {
+        let there = self.stands.iter().filter(|(_, at)| {
+            !at.addresses.is_disjoint(&place.addresses) || (at.alias.is_some() && at.alias == place.alias)
+        });
+        there.map(|(resource, _)| resource.clone()).take(most).collect()
+    }
+
+    fn is_isolated(&self) -> bool {
+        false
+    }
+}
+
+/// The same, places looked up in a map: for large worlds.
+pub struct LargeWorld {
+    last_results: BTreeMap<Resource, LastResult>,
+    by_address: BTreeMap<IpAddr, BTreeSet<Resource>>,
+}
+
+impl Observed for LargeWorld {
+    fn last_result(&self, resource: &Resource) -> Option<LastResult> {
+        self.last_results.get(resource).copied()
+    }
+
+    fn colocated(&self, _: &Config, place: &SeenAt, most: usize) -> BTreeSet<Resource> {
+        let there = place.addresses.iter().filter_map(|address| self.by_address.get(address)).flatten();
+        there.take(most).cloned().collect()
+    }
+
+    fn is_isolated(&self) -> bool {
+        false
+    }
 }
 
 impl Fixture {
@@ -237,11 +274,10 @@ impl Fixture {
     pub fn react(&mut self) -> String {
         let mut words = String::new();
         for round in 1.. {
-            let last_result = |resource: &Resource| self.last_results.get(resource).copied();
-            let colocated = |place: &SeenAt, most| beside(&self.stands, place, most);
-            let seen =
-                Observations { alerts: &self.alerts, last_result: &last_result, colocated: &colocated };
-            let events = self.diagnose.react(&self.config, self.now, &seen);
+            let observed = World { last_results: &self.last_results, stands: &self.stands };
+            let context = Context::new(&self.config, self.now).detected(&self.alerts, &observed);
+            let mut events = Events::new();
+            self.diagnose.react(&context, &mut events);
             self.rounds_max = self.rounds_max.max(round);
             assert!(round <= 10, "no fixpoint: {events:?}");
             if events.is_empty() {
@@ -255,18 +291,15 @@ impl Fixture {
         words
     }
 
-    /// The same, looked up in a map: for large worlds.
-    pub fn beside_by_address(&self) -> impl Fn(&SeenAt, usize) -> BTreeSet<Resource> + use<> {
-        let mut by_address: BTreeMap<std::net::IpAddr, BTreeSet<Resource>> = BTreeMap::new();
+    /// What was observed, for a large world.
+    pub fn large_world(&self) -> LargeWorld {
+        let mut by_address: BTreeMap<IpAddr, BTreeSet<Resource>> = BTreeMap::new();
         for (resource, at) in &self.stands {
             for address in &at.addresses {
                 by_address.entry(*address).or_default().insert(resource.clone());
             }
         }
-        move |place, most| {
-            let there = place.addresses.iter().filter_map(|address| by_address.get(address)).flatten();
-            there.take(most).cloned().collect()
-        }
+        LargeWorld { last_results: self.last_results.clone(), by_address }
     }
 
     /// Puts a thing at an address, written `lb.acme.com` for an alias.
@@ -314,10 +347,9 @@ impl Fixture {
     }
 
     pub fn sooner(&self) -> Vec<String> {
-        let last_result = |resource: &Resource| self.last_results.get(resource).copied();
-        let colocated = |place: &SeenAt, most| beside(&self.stands, place, most);
-        let seen = Observations { alerts: &self.alerts, last_result: &last_result, colocated: &colocated };
-        self.diagnose.sooner(&self.config, self.now, &seen).keys().map(|probe| probe.0.clone()).collect()
+        let observed = World { last_results: &self.last_results, stands: &self.stands };
+        let context = Context::new(&self.config, self.now).detected(&self.alerts, &observed);
+        self.diagnose.sooner(&context).keys().map(|probe| probe.0.clone()).collect()
     }
 
     /// Lets debounce end with everything looked at; what follows.
@@ -360,7 +392,7 @@ fn describe(event: &Event) -> String {
         EventKind::IncidentMerged { incident, into } => {
             writeln!(words, "{clock} {incident} > {into}").unwrap()
         }
-        EventKind::IncidentResolved { incident, summary } => {
+        EventKind::IncidentResolved { incident, summary, .. } => {
             writeln!(words, "{clock} - {incident} {summary}").unwrap();
         }
         other => writeln!(words, "{clock} {other:?}").unwrap(),

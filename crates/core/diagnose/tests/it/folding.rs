@@ -18,14 +18,10 @@ fn failing() -> Fixture {
 fn acknowledgements_last_are_prolonged_by_notes_and_expire() {
     let mut w = failing();
     let until = at("2026-11-22T15:40:00Z");
-    w.record(EventKind::IncidentAcknowledged { incident: ONE, by: "ana".into(), via: "link".into(), until });
+    w.record(EventKind::IncidentAcknowledged { incident: ONE, by: ana(), until });
     assert!(w.diagnose.incidents()[&ONE].is_acknowledged(w.now));
     w.pass(300);
-    w.record(EventKind::IncidentNoted {
-        incident: ONE,
-        by: "ana".into(),
-        text: "calling the registrar".into(),
-    });
+    w.record(EventKind::IncidentNoted { incident: ONE, by: ana(), text: "calling the registrar".into() });
     let incident = &w.diagnose.incidents()[&ONE];
     assert_eq!(incident.notes.len(), 1);
     assert_eq!(incident.acknowledged.as_ref().unwrap().until, w.now + jiff::SignedDuration::from_mins(30));
@@ -42,8 +38,8 @@ fn events_about_unknown_resources_change_nothing() {
         EventKind::IncidentMerged { incident: ghost, into: ONE },
         EventKind::IncidentMerged { incident: ONE, into: ghost },
         EventKind::IncidentMerged { incident: ONE, into: ONE },
-        EventKind::IncidentResolved { incident: ghost, summary: "?".into() },
-        EventKind::IncidentNoted { incident: ghost, by: "x".into(), text: "y".into() },
+        EventKind::IncidentResolved { incident: ghost, summary: "?".into(), by: None },
+        EventKind::IncidentNoted { incident: ghost, by: ana(), text: "y".into() },
         EventKind::AcknowledgementExpired { incident: ghost },
         EventKind::AlertClosed { alert: types::AlertId(77) },
     ] {
@@ -68,4 +64,8 @@ fn the_last_two_hundred_that_ended_are_kept() {
     assert_eq!(w.diagnose.incidents().len(), 200);
     assert_eq!(w.diagnose.incidents().keys().next_back(), Some(&IncidentId(230)));
     w.restart();
+}
+
+fn ana() -> types::Actor {
+    types::Actor::person("ana", types::Via::Link)
 }

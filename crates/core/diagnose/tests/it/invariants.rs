@@ -64,7 +64,7 @@ proptest! {
                     let incidents = w.diagnose.incidents().values();
                     let by_person = incidents.filter(|incident| incident.is_open()).map(|incident| incident.id).next();
                     if let Some(incident) = by_person {
-                        w.record(EventKind::IncidentResolved { incident, summary: "over".into() });
+                        w.record(EventKind::IncidentResolved { incident, summary: "over".into(), by: None });
                     }
                 }
                 _ => {}
@@ -91,7 +91,7 @@ proptest! {
                 }
             }
             // Nothing keeps the clock turning in one place.
-            prop_assert!(w.diagnose.next_deadline(&w.config, w.now).is_none_or(|next| next > w.now));
+            prop_assert!(w.diagnose.next_deadline(&types::Context::new(&w.config, w.now)).is_none_or(|next| next > w.now));
         }
         // Left alone, everything that warns or breaks is in some incident, unless a person set it aside.
         w.pass(20).look_at_all();

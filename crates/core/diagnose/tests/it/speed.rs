@@ -5,11 +5,10 @@
 #![allow(clippy::print_stderr)] // figures are for whoever asks for them
 
 use crate::fixture::*;
-use diagnose::Observations;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 use types::config::{Ask, Config, Expect, Probe, Service};
-use types::{EscalationId, Fault, LastResult, ProbeId, Resource, ServiceId, Severity};
+use types::{Context, EscalationId, Events, Fault, LastResult, ProbeId, Resource, ServiceId, Severity};
 
 const HOSTS: usize = 10_000;
 const ZONES: usize = 500;
@@ -73,11 +72,11 @@ fn step(w: &mut Fixture, what: &str) {
     let mut events = 0;
     let begun = Instant::now();
     for _ in 0..10 {
-        let last_result = |resource: &Resource| w.last_results.get(resource).copied();
-        let colocated = w.beside_by_address();
-        let seen = Observations { alerts: &w.alerts, last_result: &last_result, colocated: &colocated };
+        let observed = w.large_world();
+        let context = Context::new(&w.config, w.now).detected(&w.alerts, &observed);
+        let mut made = Events::new();
         let one = Instant::now();
-        let made = w.diagnose.react(&w.config, w.now, &seen);
+        w.diagnose.react(&context, &mut made);
         slowest = slowest.max(one.elapsed());
         if made.is_empty() {
             break;
@@ -88,17 +87,10 @@ fn step(w: &mut Fixture, what: &str) {
         }
     }
     let reacting = begun.elapsed();
-    let last_result = |resource: &Resource| w.last_results.get(resource).copied();
-    let colocated = w.beside_by_address();
+    let observed = w.large_world();
+    let context = Context::new(&w.config, w.now).detected(&w.alerts, &observed);
     let begun = Instant::now();
-    let wanted = w
-        .diagnose
-        .sooner(
-            &w.config,
-            w.now,
-            &Observations { alerts: &w.alerts, last_result: &last_result, colocated: &colocated },
-        )
-        .len();
+    let wanted = w.diagnose.sooner(&context).len();
     let wishing = begun.elapsed();
     eprintln!(
         "{what}: step {reacting:?} (slowest react {slowest:?}), sooner {wishing:?}; {events} events, {wanted} wanted"
@@ -106,16 +98,17 @@ fn step(w: &mut Fixture, what: &str) {
 }
 
 fn each(w: &mut Fixture, what: &str) {
-    let last_result = |resource: &Resource| w.last_results.get(resource).copied();
-    let colocated = w.beside_by_address();
+    let observed = w.large_world();
+    let context = Context::new(&w.config, w.now).detected(&w.alerts, &observed);
     let (mut reacting, mut wishing) = (Duration::ZERO, Duration::ZERO);
     for _ in 0..1_000 {
-        let seen = Observations { alerts: &w.alerts, last_result: &last_result, colocated: &colocated };
+        let mut events = Events::new();
         let begun = Instant::now();
-        std::hint::black_box(w.diagnose.react(&w.config, w.now, &seen));
+        w.diagnose.react(&context, &mut events);
         reacting += begun.elapsed();
+        std::hint::black_box(events);
         let begun = Instant::now();
-        std::hint::black_box(w.diagnose.sooner(&w.config, w.now, &seen));
+        std::hint::black_box(w.diagnose.sooner(&context));
         wishing += begun.elapsed();
     }
     eprintln!("{what}: react {:?}, sooner {:?}", reacting / 1_000, wishing / 1_000);

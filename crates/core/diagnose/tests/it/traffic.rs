@@ -252,7 +252,7 @@ fn an_incident_of_waves_ends_half_a_minute_after_the_last() {
     w.react();
     w.pass(9).close(alert);
     w.react();
-    let next = w.diagnose.next_deadline(&w.config, w.now).unwrap();
+    let next = w.diagnose.next_deadline(&types::Context::new(&w.config, w.now)).unwrap();
     assert_eq!(next.as_second() - w.now.as_second(), 30, "somebody must wake us for it");
     w.pass(29).react();
     assert!(w.diagnose.incidents()[&IncidentId(1)].is_open());

@@ -140,8 +140,7 @@ fn answered_page(incident: IncidentId) -> [(i64, EventKind); 5] {
             7_500,
             EventKind::IncidentAcknowledged {
                 incident,
-                by: "ana".to_owned(),
-                via: "link".to_owned(),
+                by: types::Actor::person("ana", types::Via::Link),
                 until: later(fault_at(), Duration::from_secs(1_800)),
             },
         ),
@@ -192,6 +191,7 @@ fn good_run() -> Vec<Event> {
             EventKind::IncidentResolved {
                 incident: one,
                 summary: "acme.app was expired for 49 s; ana answered after 8 s".to_owned(),
+                by: None,
             },
         ),
         (49_000, post(2, UpdateStatus::Resolved)),

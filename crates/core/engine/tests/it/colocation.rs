@@ -2,7 +2,7 @@
 
 use super::*;
 use engine::views::NodeState;
-use types::{AddressSeen, Resource};
+use types::{AddressSeen, Command, Resource};
 
 /// Services without anything in common but the address of their server.
 fn many(services: usize) -> Bench {
@@ -28,7 +28,7 @@ fn sample(bench: &mut Bench, n: usize, fault: Option<Fault>) {
     };
     let mut sample = ProbeResult::new(format!("p{n:02}").as_str().into(), Phases::default(), answer);
     sample.addresses.push(AddressSeen { address: address.ip(), fault });
-    bench.input(Input::Sampled(sample)).unwrap();
+    bench.input(sample).unwrap();
 }
 
 /// Answers whatever is wanted sooner, as a prober would, for `secs` seconds.
@@ -116,7 +116,7 @@ fn the_link_of_a_merged_incident_takes_its_survivor_in_hand() {
         _ => None,
     });
     let (gone, into) = merged.unwrap();
-    let ack = |incident| Input::Acknowledge { incident, by: "ana".to_owned(), via: "link".to_owned() };
+    let ack = |incident| (crate::person("ana"), Command::Acknowledge { incident });
     bench.input(ack(gone)).unwrap();
     assert!(bench.engine.incidents()[&into].is_acknowledged(bench.now));
     assert_eq!(bench.input(ack(into)).unwrap(), [], "that was said already");
@@ -153,7 +153,7 @@ fn probes_that_leave_the_config_while_they_fail_open_nothing() {
     assert_eq!(opened(&bench), 1, "all names of one service");
     let config = Arc::new(read(&["p00"]));
     bench.config = config.clone();
-    bench.input(Input::ConfigRead(config)).unwrap();
+    bench.input(System::Config(config)).unwrap();
     assert_eq!(bench.count(|it| matches!(it, EventKind::AlertClosed { .. })), 2);
     (0..8).for_each(|_| bench.later(1));
     assert_eq!(opened(&bench), 1, "what left the configuration is no event of its own");

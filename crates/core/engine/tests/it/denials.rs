@@ -1,23 +1,18 @@
 //! What people deny: until when, through restarts, and what is refused.
 
-use crate::Bench;
 use crate::surge::{config, flood, quiet};
+use crate::{Bench, person};
 use engine::Engine;
 use std::time::Duration;
 use types::input::Refused;
-use types::{DenialId, EventKind, Input, ServiceId, time};
+use types::{Actor, Command, DenialId, EventKind, ServiceId, System, time};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
-fn deny(service: Option<&str>, lasting: Duration) -> Input {
+fn deny(service: Option<&str>, lasting: Duration) -> (Actor, Command) {
     let service = service.map(|id| ServiceId(id.to_owned()));
-    Input::Deny {
-        what: "198.51.100.0/24".parse().unwrap(),
-        service,
-        lasting,
-        by: "ana".to_owned(),
-        everybody: false,
-    }
+    let what = "198.51.100.0/24".parse().unwrap();
+    (person("ana"), Command::Deny { what, service, lasting, everybody: false })
 }
 
 #[test]
@@ -28,14 +23,14 @@ fn a_denial_undoes_itself_even_when_nothing_else_happens() {
     assert_ne!(bench.engine.policy_version(), version, "the edge must learn of it");
     let until = time::later(bench.now, HOUR);
     assert_eq!(bench.engine.policy().denials[&DenialId(1)].until, until);
-    bench.input(Input::RolledUp(quiet())).unwrap();
+    bench.input(quiet()).unwrap();
     let shown = bench.engine.traffic().unwrap();
     assert_eq!((shown.denials.len(), shown.denials[0].by.as_str()), (1, "ana"));
     while bench.now < until {
         let next = bench.engine.next_deadline().unwrap();
         assert!(next <= until, "somebody must wake the engine when it lapses");
         bench.now = next.max(time::later(bench.now, Duration::from_secs(60)));
-        bench.input(Input::Tick).unwrap();
+        bench.input(System::Tick).unwrap();
     }
     assert!(bench.engine.policy().denials.is_empty());
     assert_eq!(bench.count(|it| matches!(it, EventKind::DenialLifted { by: None, .. })), 1);
@@ -48,7 +43,7 @@ fn what_people_deny_is_part_of_the_story_of_what_goes_on() {
     bench.input(deny(None, HOUR)).unwrap();
     bench.seconds(5, &flood());
     bench.input(deny(Some("auth"), HOUR)).unwrap();
-    bench.input(Input::Lift { denial: DenialId(2), by: "bo".to_owned() }).unwrap();
+    bench.input((person("bo"), Command::Lift { denial: DenialId(2) })).unwrap();
     let timeline: Vec<String> =
         bench.engine.views().now.open[0].timeline.iter().map(|line| line.text.clone()).collect();
     assert!(
@@ -72,7 +67,9 @@ fn a_restart_forgets_none_and_lifts_what_lapsed_meanwhile() {
     let mut engine = Engine::new(bench.config.clone());
     bench.events.iter().for_each(|event| engine.apply(event));
     assert_eq!(engine.policy().denials.len(), 2);
-    engine.handle(time::later(bench.now, HOUR * 2), &Input::Booted { unmonitored_since: None }).unwrap();
+    engine
+        .handle(time::later(bench.now, HOUR * 2), &System::Booted { unmonitored_since: None }.into())
+        .unwrap();
     assert_eq!(engine.policy().denials.keys().copied().collect::<Vec<_>>(), [DenialId(2)]);
 }
 
@@ -85,7 +82,7 @@ fn what_cannot_be_denied_or_lifted_is_refused_with_a_reason() {
         Err(Refused::NoSuchService(shop)),
         "the edge does not serve it"
     );
-    let lift = |id| Input::Lift { denial: DenialId(id), by: "bo".to_owned() };
+    let lift = |id| (person("bo"), Command::Lift { denial: DenialId(id) });
     assert_eq!(bench.input(lift(1)), Err(Refused::NoSuchDenial(DenialId(1))));
     (0..1_000).for_each(|_| _ = bench.input(deny(None, HOUR)).unwrap());
     assert_eq!(bench.input(deny(None, HOUR)), Err(Refused::TooManyDenials(1_000)));
@@ -98,12 +95,9 @@ fn what_cannot_be_denied_or_lifted_is_refused_with_a_reason() {
 #[test]
 fn denial_that_hits_others_or_nobody_wants_a_second_word() {
     let mut bench = Bench::with(config());
-    let deny = |what: &str, everybody| Input::Deny {
-        what: what.parse().unwrap(),
-        service: None,
-        lasting: HOUR,
-        by: "ana".to_owned(),
-        everybody,
+    let deny = |what: &str, everybody| {
+        let what = what.parse().unwrap();
+        (person("ana"), Command::Deny { what, service: None, lasting: HOUR, everybody })
     };
     for what in ["0.0.0.0/0", "::/0", "::ffff:0.0.0.0/96", "0.0.0.0/1", "127.0.0.0/8", "::1", "127.0.0.1"] {
         let refused = bench.input(deny(what, false));
@@ -117,11 +111,11 @@ fn denial_that_hits_others_or_nobody_wants_a_second_word() {
     bench.input(deny("127.0.0.9", false)).unwrap();
     let mut config = config();
     config.edge.as_mut().unwrap().trusted_proxies = vec!["192.0.2.0/28".parse().unwrap()];
-    bench.input(Input::ConfigRead(config.clone().into())).unwrap();
+    bench.input(System::Config(config.clone().into())).unwrap();
     for what in ["192.0.2.7", "192.0.2.0/24"] {
         assert!(matches!(bench.input(deny(what, false)), Err(Refused::HitsOthers { .. })), "{what}");
     }
     config.edge = None;
-    bench.input(Input::ConfigRead(config.into())).unwrap();
+    bench.input(System::Config(config.into())).unwrap();
     assert_eq!(bench.input(deny("198.51.100.7", false)), Err(Refused::NoEdge));
 }

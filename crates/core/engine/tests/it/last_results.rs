@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use types::config::Config;
 use types::probe_result::{Answer, Certificate, Phases, TlsSeen};
-use types::{Fault, Input, ProbeId, ProbeResult, Time};
+use types::{Fault, ProbeId, ProbeResult, System, Time};
 
 fn config(host: &str) -> Config {
     config::read(&format!("[service.shop]\nhosts = [\"{host}\"]\n"), "config", Path::new(".")).unwrap().config
@@ -25,7 +25,7 @@ fn certificate(ends: &str) -> Certificate {
 
 fn look(bench: &mut Bench, probe: &str, millis: u64, answer: Answer) {
     let phases = Phases { total: Duration::from_millis(millis), ..Phases::default() };
-    bench.input(Input::Sampled(ProbeResult::new(probe.into(), phases, answer))).unwrap();
+    bench.input(ProbeResult::new(probe.into(), phases, answer)).unwrap();
 }
 
 /// Probe, milliseconds, and until when a certificate is good.
@@ -56,6 +56,6 @@ fn the_last_look_counts_and_a_failed_one_makes_no_certificate_unknown() {
     look(&mut bench, "tls.shop.acme.com", 41, seen(vec![certificate(leaf)]));
     assert_eq!(shown(&bench), [(http, 70, None), (tls, 41, Some(leaf.to_owned()))]);
     // What another configuration does not ask is forgotten.
-    bench.input(Input::ConfigRead(Arc::new(config("other.acme.com")))).unwrap();
+    bench.input(System::Config(Arc::new(config("other.acme.com")))).unwrap();
     assert_eq!(shown(&bench), []);
 }

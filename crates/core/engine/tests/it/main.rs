@@ -15,7 +15,10 @@ use std::time::Duration;
 use types::event::UpdateStatus;
 use types::input::Refused;
 use types::probe_result::{HttpSeen, Phases};
-use types::{Answer, Config, Event, EventKind, Fault, IncidentId, Input, ProbeResult, Time, Urgency, time};
+use types::{
+    Actor, Answer, Command, Config, Event, EventKind, Fault, IncidentId, Input, ProbeResult, System, Time,
+    Urgency, Via, time,
+};
 
 const CONFIG: &str = r#"
 [site]
@@ -56,20 +59,20 @@ impl Bench {
         let now = "2026-11-22T03:00:00Z".parse().unwrap();
         let mut bench =
             Self { engine: Engine::new(config.clone()), config: config.clone(), now, events: Vec::new() };
-        bench.input(Input::Booted { unmonitored_since: None }).unwrap();
-        bench.input(Input::ConfigRead(config)).unwrap();
+        bench.input(System::Booted { unmonitored_since: None }).unwrap();
+        bench.input(System::Config(config)).unwrap();
         bench
     }
 
-    fn input(&mut self, input: Input) -> Result<Vec<Event>, Refused> {
-        let events = self.engine.handle(self.now, &input)?;
+    fn input(&mut self, input: impl Into<Input>) -> Result<Vec<Event>, Refused> {
+        let events = self.engine.handle(self.now, &input.into())?;
         self.events.extend(events.clone());
         Ok(events)
     }
 
     fn later(&mut self, secs: u64) {
         self.now = time::later(self.now, Duration::from_secs(secs));
-        self.input(Input::Tick).unwrap();
+        self.input(System::Tick).unwrap();
     }
 
     fn sample(&mut self, answer: Answer) {
@@ -78,7 +81,7 @@ impl Bench {
 
     fn sample_of(&mut self, probe: &str, answer: Answer) {
         let sample = ProbeResult::new(probe.into(), Phases::default(), answer);
-        self.input(Input::Sampled(sample)).unwrap();
+        self.input(sample).unwrap();
     }
 
     fn well(&mut self) {
@@ -124,12 +127,20 @@ impl Bench {
 
 const FIRST: IncidentId = IncidentId(1);
 
-fn acknowledge(by: &str) -> Input {
-    Input::Acknowledge { incident: FIRST, by: by.to_owned(), via: "command".to_owned() }
+fn person(id: &str) -> Actor {
+    Actor::person(id, Via::CommandLine)
 }
 
-fn resolve(force: bool) -> Input {
-    Input::Resolve { incident: FIRST, by: "bo".to_owned(), force }
+fn acknowledge(by: &str) -> (Actor, Command) {
+    (person(by), Command::Acknowledge { incident: FIRST })
+}
+
+fn decide(bench: &mut Bench, (actor, command): (Actor, Command)) -> Result<Vec<Event>, Refused> {
+    bench.engine.decide(bench.now, &actor, &command)
+}
+
+fn resolve(force: bool) -> (Actor, Command) {
+    (person("bo"), Command::Resolve { incident: FIRST, force })
 }
 
 #[test]
@@ -186,7 +197,7 @@ fn what_is_not_on_disk_silences_nobody() {
     assert_eq!(bench.engine.due(bench.now).len(), 1);
 
     let before = bench.engine.state_text();
-    let decided = bench.engine.decide(bench.now, &acknowledge("ana")).unwrap();
+    let decided = decide(&mut bench, acknowledge("ana")).unwrap();
     assert_eq!(decided.len(), 1);
     assert_eq!(bench.engine.state_text(), before, "refused by the journal: nothing happened");
 
@@ -196,7 +207,7 @@ fn what_is_not_on_disk_silences_nobody() {
     bench.events.extend(decided);
     bench.events.extend(undo);
 
-    let decided = bench.engine.decide(bench.now, &acknowledge("bo")).unwrap();
+    let decided = decide(&mut bench, acknowledge("bo")).unwrap();
     let follows = bench.engine.accept(bench.now, &decided);
     bench.events.extend(decided);
     bench.events.extend(follows);
@@ -206,7 +217,7 @@ fn what_is_not_on_disk_silences_nobody() {
     let holds = acknowledged(&bench.engine).unwrap();
     assert_eq!(holds.by, "bo");
 
-    let decided = bench.engine.decide(bench.now, &acknowledge("ana")).unwrap();
+    let decided = decide(&mut bench, acknowledge("ana")).unwrap();
     bench.engine.withdraw(bench.now, &decided);
     assert_eq!(acknowledged(&bench.engine), Some(holds), "what held before holds again");
 }
@@ -221,15 +232,17 @@ fn what_people_ask_is_done_once_or_refused_with_a_reason() {
     assert_eq!(bench.input(acknowledge("bo")).unwrap().len(), 1, "bo takes it over");
 
     bench.later(25 * 60);
-    bench.input(Input::Note { incident: FIRST, by: "bo".to_owned(), text: "on it".to_owned() }).unwrap();
+    bench.input((person("bo"), Command::Note { incident: FIRST, text: "on it".to_owned() })).unwrap();
     bench.later(25 * 60);
     let expired = |it: &EventKind| matches!(it, EventKind::AcknowledgementExpired { .. });
     assert_eq!(bench.count(expired), 0, "a note prolongs it");
     bench.later(6 * 60);
     assert_eq!(bench.count(expired), 1, "and nobody's word holds for ever");
 
-    let post =
-        |status| Input::Update { incident: FIRST, by: "bo".to_owned(), status, body: "We know.".to_owned() };
+    let post = |status| {
+        let body = "We know.".to_owned();
+        (person("bo"), Command::Update { incident: FIRST, status, body })
+    };
     assert_eq!(bench.input(post(UpdateStatus::Identified)).unwrap().len(), 1);
     let refused = bench.input(resolve(false));
     let what = "front refuses connections".to_owned();

@@ -31,7 +31,7 @@ fn sample(n: usize, fault: Option<Fault>) -> Input {
     };
     let mut sample = ProbeResult::new(format!("p{n}").as_str().into(), Phases::default(), answer);
     sample.addresses.push(AddressSeen { address: address.ip(), fault });
-    Input::Sampled(sample)
+    sample.into()
 }
 
 /// One turn of the loop: a batch of inputs and the tick at its end.
@@ -39,7 +39,7 @@ fn turn(bench: &mut Bench, inputs: impl Iterator<Item = Input>) {
     for input in inputs {
         bench.events.extend(bench.engine.observe(bench.now, &input).unwrap());
     }
-    bench.input(Input::Tick).unwrap();
+    bench.input(System::Tick).unwrap();
 }
 
 fn millis(bench: &mut Bench, millis: u64) {
@@ -65,7 +65,7 @@ fn sample_in_a_config_of_100_times_the_size_costs_about_the_same() {
         for n in 0..probes - 1 {
             bench.engine.observe(bench.now, &sample(n, None)).unwrap();
         }
-        bench.input(Input::Tick).unwrap();
+        bench.input(System::Tick).unwrap();
         calm(&mut bench, probes, 20);
         cost.push(calm(&mut bench, probes, 1_000));
     }

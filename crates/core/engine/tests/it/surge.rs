@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use types::config::{Caller, Config, Edge, EdgeLimits, Pool, PoolServer, Protocol, Recognize, Traffic};
 use types::traffic::{Asked, CallerRefused, PoolStatus, Rollup, ServerState, ServerStatus, ServiceTraffic};
-use types::{Answer, CallerId, EventKind, Fault, Input, PoolId, Resource, ServiceId};
+use types::{Answer, CallerId, EventKind, Fault, PoolId, Resource, ServiceId};
 
 const CONFIG: &str = r#"
 [site]
@@ -168,7 +168,7 @@ impl Bench {
     pub(crate) fn seconds(&mut self, count: usize, rollup: &Rollup) {
         for _ in 0..count {
             self.later(1);
-            self.input(Input::RolledUp(rollup.clone())).unwrap();
+            self.input(rollup.clone()).unwrap();
         }
     }
 
@@ -189,7 +189,9 @@ impl Bench {
                 | EventKind::IncidentDiagnosed { incident, diagnosis } => {
                     format!("{incident} {} {:?}: {}", diagnosis.cause, diagnosis.stage, diagnosis.summary)
                 }
-                EventKind::IncidentResolved { incident, summary } => format!("{incident} over: {summary}"),
+                EventKind::IncidentResolved { incident, summary, .. } => {
+                    format!("{incident} over: {summary}")
+                }
                 EventKind::PageOpened { page, .. } => format!("{page} opens"),
                 EventKind::PageClosed { page } => format!("{page} closes"),
                 EventKind::UpdatePublished { status, title, body, .. } => {

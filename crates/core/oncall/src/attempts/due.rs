@@ -7,10 +7,9 @@ use crate::page::Page;
 use crate::pause::{is_paging, paused_until};
 use crate::queue::{Attempt, DeliveryQueue, QueueKey, Recipient};
 use crate::volatile::{IN_FLIGHT_MAX, InFlight};
-use std::collections::BTreeMap;
 use types::notification::Contact;
 use types::time::later;
-use types::{Config, Incident, IncidentId, Notification, NotificationKey, Time};
+use types::{Config, Context, IncidentId, Notification, NotificationKey, Time};
 
 /// After this many sends without a delivery result, an attempt counts as failed and the next contact is tried.
 pub(super) const SENDS_MAX: u32 = 2;
@@ -31,12 +30,8 @@ impl PlannedAttempt {
 impl OnCall {
     /// The notifications that are due now. They are then in flight: none is returned again within 30 s unless its
     /// delivery result asks for another attempt.
-    pub fn due(
-        &mut self,
-        config: &Config,
-        now: Time,
-        incidents: &BTreeMap<IncidentId, Incident>,
-    ) -> Vec<Notification> {
+    pub fn due(&mut self, context: &Context<'_>) -> Vec<Notification> {
+        let Context { config, now, incidents, .. } = *context;
         let paused_until = paused_until(config, now, incidents);
         let planned =
             self.planned_attempts(config, now, |page| is_paging(page, now, incidents, &paused_until));
@@ -60,7 +55,8 @@ impl OnCall {
 
     /// When to react again if nothing else happens: the next attempt, the next step, the end of a pause.
     #[must_use]
-    pub fn next_deadline(&self, config: &Config, now: Time) -> Option<Time> {
+    pub fn next_deadline(&self, context: &Context<'_>) -> Option<Time> {
+        let Context { config, now, .. } = *context;
         let is_paging = |page: &Page| !self.volatile.paused.contains(&page.id);
         let attempts = self.planned_attempts(config, now, is_paging).into_iter().map(|planned| {
             match self.volatile.in_flight.get(&planned.key()) {

@@ -6,28 +6,28 @@ use crate::escalation::route_of_page;
 use crate::notice::MISSED;
 use crate::queue::{Mode, NOTICE_ATTEMPTS_MAX, QueueKey, Recipient};
 use types::notification::{Contact, Undelivered};
-use types::{Config, Delivery, EventKind, Time};
+use types::{Config, Context, Delivery, EventKind, Events, Time};
 
 /// A notice about a missed incident is abandoned over a contact after this many attempts, which takes about a week. The
 /// console still shows the incident.
 const MISSED_ATTEMPTS_MAX: u32 = 170;
 
 impl OnCall {
-    /// The events that follow from a delivery result. A repeated result, or one for a key of another component, has
+    /// Adds the events that follow from a delivery result. A repeated result, or one for a key of another component, has
     /// none.
-    pub fn attempted(&mut self, config: &Config, _now: Time, delivery: &Delivery) -> Vec<EventKind> {
-        let Some((queue, contact, number)) = QueueKey::of_attempt(&delivery.key) else { return Vec::new() };
+    pub fn attempted(&mut self, context: &Context<'_>, delivery: &Delivery, events: &mut Events) {
+        let Some((queue, contact, number)) = QueueKey::of_attempt(&delivery.key) else { return };
         let in_flight = self.volatile.in_flight.remove(&delivery.key);
         let next = self.state.next_attempt(&queue, contact);
         let is_next = next == Some(number);
         let ended = self.state.ended_attempts(&queue, contact);
         // A retry has the same key: a failure without an attempt in flight is a repeated result.
         if is_next && in_flight.is_none() && delivery.result.is_err() && ended > 0 {
-            return Vec::new();
+            return;
         }
         // A result for a page that was closed meanwhile is recorded: a person was woken.
         if !is_next && (next.is_some() || in_flight.is_none()) {
-            return Vec::new();
+            return;
         }
         let page = match &queue {
             QueueKey::Page { page, .. } => Some(*page),
@@ -35,9 +35,8 @@ impl OnCall {
         };
         let person = queue.recipient().person().cloned();
         let used = in_flight.map(|attempt| attempt.contact);
-        let Some(used) = used.or_else(|| self.contact(config, &queue, contact)) else { return Vec::new() };
-        let mut events =
-            vec![EventKind::AttemptEnded { page, contact: used, person, delivery: delivery.clone() }];
+        let Some(used) = used.or_else(|| self.contact(context.config, &queue, contact)) else { return };
+        events.push(EventKind::AttemptEnded { page, contact: used, person, delivery: delivery.clone() });
         if is_next
             && let Err(undelivered) = &delivery.result
             && is_pointless(&queue, ended, undelivered)
@@ -47,12 +46,11 @@ impl OnCall {
                 why: undelivered.why.clone(),
             });
         }
-        events
     }
 
     /// Ends the attempts that were sent [`SENDS_MAX`] times without a delivery result, so that the next contact is
     /// tried.
-    pub(crate) fn lost(&mut self, now: Time) -> Vec<EventKind> {
+    pub(crate) fn lost(&mut self, now: Time) -> Events {
         let mut events = Vec::new();
         let state = &self.state;
         self.volatile.in_flight.retain(|key, attempt| {

@@ -14,8 +14,8 @@ use types::incident::{Acknowledgement, Diagnosis, Stage};
 use types::notification::{Contact, Delivered, Undelivered};
 use types::time::later;
 use types::{
-    ChannelId, Delivery, EscalationId, EventKind, Graph, Incident, IncidentId, Notification, PersonId,
-    Resource, ScheduleId, ServiceId, Time,
+    Actor, ChannelId, Context, Delivery, EscalationId, EventKind, Events, Graph, Incident, IncidentId,
+    Notification, PersonId, Resource, ScheduleId, ServiceId, Time, Via,
 };
 
 pub(super) fn at(text: &str) -> Time {
@@ -156,6 +156,10 @@ pub(super) fn diagnosis(wakes: bool, affected: &[&str]) -> Diagnosis {
     }
 }
 
+fn context<'a>(config: &'a Config, now: Time, incidents: &'a BTreeMap<IncidentId, Incident>) -> Context<'a> {
+    Context::new(config, now).diagnosed(incidents)
+}
+
 /// A stand-in for the engine: clock, journal, incidents folded as `diagnose` folds them.
 pub(super) struct Fixture {
     pub(super) config: Config,
@@ -199,15 +203,19 @@ impl Fixture {
                 "does not reach a fixpoint: {:?}",
                 self.journal.iter().rev().take(5).collect::<Vec<_>>()
             );
-            let events = self.oncall.react(&self.config, self.now, &self.incidents);
+            let mut events = Events::new();
+            self.oncall.react(&context(&self.config, self.now, &self.incidents), &mut events);
             if events.is_empty() {
                 break;
             }
             self.commit(events);
         }
-        let notifications = self.oncall.due(&self.config, self.now, &self.incidents);
-        assert!(self.oncall.due(&self.config, self.now, &self.incidents).is_empty(), "returned twice");
-        if let Some(next) = self.oncall.next_deadline(&self.config, self.now) {
+        let notifications = self.oncall.due(&context(&self.config, self.now, &self.incidents));
+        assert!(
+            self.oncall.due(&context(&self.config, self.now, &self.incidents)).is_empty(),
+            "returned twice"
+        );
+        if let Some(next) = self.oncall.next_deadline(&Context::new(&self.config, self.now)) {
             assert!(next > self.now, "deadline {next} is not after now, {}", self.now);
         }
         self.sent.extend(notifications.iter().map(|notification| (self.now, notification.clone())));
@@ -230,7 +238,7 @@ impl Fixture {
             if !self.in_flight.is_empty() {
                 continue;
             }
-            let next = self.oncall.next_deadline(&self.config, self.now).unwrap_or(end);
+            let next = self.oncall.next_deadline(&Context::new(&self.config, self.now)).unwrap_or(end);
             if next >= end {
                 self.now = end;
                 self.run_batch();
@@ -242,7 +250,8 @@ impl Fixture {
 
     pub(super) fn answer(&mut self, notification: &Notification, result: Result<Delivered, Undelivered>) {
         let delivery = Delivery { key: notification.key.clone(), result };
-        let kind = self.oncall.attempted(&self.config, self.now, &delivery);
+        let mut kind = Events::new();
+        self.oncall.attempted(&Context::new(&self.config, self.now), &delivery, &mut kind);
         self.commit(kind);
     }
 
@@ -263,15 +272,14 @@ impl Fixture {
     pub(super) fn acknowledge(&mut self, id: u64) {
         self.commit(vec![EventKind::IncidentAcknowledged {
             incident: IncidentId(id),
-            by: "ana".to_owned(),
-            via: "link".to_owned(),
+            by: Actor::person("ana", Via::Link),
             until: later(self.now, secs(1_800)),
         }]);
     }
 
     pub(super) fn resolve(&mut self, id: u64) {
         let summary = "acme.app had expired and was renewed".to_owned();
-        self.commit(vec![EventKind::IncidentResolved { incident: IncidentId(id), summary }]);
+        self.commit(vec![EventKind::IncidentResolved { incident: IncidentId(id), summary, by: None }]);
     }
 
     pub(super) fn merge(&mut self, id: u64, into: u64) {
@@ -306,7 +314,7 @@ impl Fixture {
                 self.incidents.get_mut(incident).unwrap().diagnosis = diagnosis.clone();
             }
             EventKind::IncidentAcknowledged { incident, by, until, .. } => {
-                let ack = Acknowledgement { by: by.clone(), at: event.at, until: *until };
+                let ack = Acknowledgement { by: by.id.clone(), at: event.at, until: *until };
                 self.incidents.get_mut(incident).unwrap().acknowledged = Some(ack);
             }
             EventKind::AcknowledgementExpired { incident } => {

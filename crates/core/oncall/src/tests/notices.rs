@@ -19,7 +19,10 @@ fn notice_waits_for_waking_hours_and_page_does_not() {
     fixture.open(1, false, &["auth"]);
     assert!(fixture.run_batch().is_empty(), "she sleeps: the notice waits");
     let morning = at("2026-11-16T16:00:00Z");
-    assert_eq!(fixture.oncall.next_deadline(&fixture.config, fixture.now), Some(morning));
+    assert_eq!(
+        fixture.oncall.next_deadline(&types::Context::new(&fixture.config, fixture.now)),
+        Some(morning)
+    );
     fixture.open(2, true, &["auth"]);
     assert_eq!(keys(&fixture.run_batch()), ["page-1/r0/0/ana/0/0"], "a page wakes her");
     fixture.acknowledge(2);
@@ -111,7 +114,7 @@ fn missed_notice_is_sent_after_first_delivery() {
     fixture.run_until(later(monday(), secs(200)), refused);
     fixture.resolve(1);
     fixture.run_until(later(fixture.now, secs(20_000)), refused);
-    let waits = fixture.oncall.next_deadline(&fixture.config, fixture.now).unwrap();
+    let waits = fixture.oncall.next_deadline(&types::Context::new(&fixture.config, fixture.now)).unwrap();
     assert!(waits > later(fixture.now, secs(60)), "long delay by now");
     fixture.open(2, true, &["api"]);
     let page = fixture.run_batch().remove(0);
@@ -217,7 +220,7 @@ fn draft_notice_is_sent_once_and_not_after_publication() {
             fixture.run_batch();
         }
         if published {
-            let (post, by) = (types::UpdateId(1), Some("bo".to_owned()));
+            let (post, by) = (types::UpdateId(1), Some(types::Actor::person("bo", types::Via::Console)));
             fixture.commit(vec![EventKind::UpdatePublished {
                 update: post,
                 incident,

@@ -127,7 +127,7 @@ fn everybody_who_was_paged_gets_resolved_notice() {
     fixture.run_until(later(monday(), secs(86_400)), accepted);
     assert_eq!(fixture.sent.len(), all, "each notice once");
     assert!(!fixture.oncall.pages()[&PageId(1)].is_open());
-    assert_eq!(fixture.oncall.next_deadline(&fixture.config, fixture.now), None);
+    assert_eq!(fixture.oncall.next_deadline(&types::Context::new(&fixture.config, fixture.now)), None);
 }
 
 #[test]

@@ -169,14 +169,20 @@ fn draft_is_published_on_approval() {
     assert_eq!(drafts.len(), 1);
     assert!(!drafts[0].body.contains("Next update by"), "no update is promised: {}", drafts[0].body);
     assert_eq!(fixture.status_page().headline, "Major outage: API", "states need no approval");
-    let update = fixture.publisher.approved(drafts[0].incident, "Ana".to_owned()).unwrap();
+    let update = fixture
+        .publisher
+        .approved(drafts[0].incident, types::Actor::person("Ana", types::Via::Console))
+        .unwrap();
     fixture.commit(vec![update]);
     fixture.react();
     assert_eq!(fixture.publisher.drafts().count(), 0);
     assert_eq!(fixture.status_page().open[0].next_update_by, None);
     recover(&mut fixture, true);
     assert_eq!(fixture.status_page().open.len(), 1, "the end needs approval too");
-    let update = fixture.publisher.approved(drafts[0].incident, "Ana".to_owned()).unwrap();
+    let update = fixture
+        .publisher
+        .approved(drafts[0].incident, types::Actor::person("Ana", types::Via::Console))
+        .unwrap();
     fixture.commit(vec![update]);
     fixture.react();
     assert_eq!(fixture.status_page().open, []);

@@ -48,8 +48,8 @@ impl fmt::Display for EventKind {
             }
             H::IncidentDiagnosed { incident, diagnosis } => write!(f, "{incident}: {}", Extent(diagnosis)),
             H::IncidentMerged { incident, into } => write!(f, "{incident} merged into {into}"),
-            H::IncidentResolved { incident, summary } => write!(f, "{incident} resolved: {summary}"),
-            H::TrafficDenied { denial } => {
+            H::IncidentResolved { incident, summary, .. } => write!(f, "{incident} resolved: {summary}"),
+            H::TrafficDenied { denial, .. } => {
                 write!(f, "{}: {} denied by {} until {}", denial.id, denial.what, denial.by, denial.until)
             }
             H::DenialLifted { denial, by: Some(by) } => write!(f, "{denial} lifted by {by}"),
@@ -57,8 +57,8 @@ impl fmt::Display for EventKind {
             H::TrafficLearned { service, usual_milli } => {
                 write!(f, "usual traffic of {service}: {}.{:03}/s", usual_milli / 1_000, usual_milli % 1_000)
             }
-            H::IncidentAcknowledged { incident, by, via, until } => {
-                write!(f, "{incident} acknowledged by {by} ({via}) until {until}")
+            H::IncidentAcknowledged { incident, by, until } => {
+                write!(f, "{incident} acknowledged by {by} ({}) until {until}", by.via)
             }
             H::AcknowledgementExpired { incident } => write!(f, "acknowledgement of {incident} expired"),
             H::AcknowledgementWithdrawn { incident, .. } => {

@@ -1,9 +1,9 @@
 //! The API of the edge: traffic, denials and traces.
 
 use super::json_response;
-use crate::auth::{may_read, may_write};
+use crate::auth::{OverControlSocket, actor, may_read, may_write};
 use crate::command::denial_in;
-use crate::params::{denial_duration, denial_id, deny_what, from_json, name};
+use crate::params::{denial_duration, denial_id, deny_what, from_json};
 use crate::problem::Problem;
 use crate::state::WebState;
 use axum::body::{Body, Bytes};
@@ -12,12 +12,12 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Response, StatusCode};
 use axum::response::IntoResponse as _;
 use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use engine::views::Traffic;
 use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
-use types::{Input, ServiceId, Trace};
+use types::{Command, ServiceId, Trace};
 
 /// Maximum number of traces in a list.
 pub const TRACES_MAX: usize = 100;
@@ -70,6 +70,7 @@ async fn denials(State(state): State<Arc<WebState>>, headers: HeaderMap) -> Resp
 async fn deny(
     State(state): State<Arc<WebState>>,
     headers: HeaderMap,
+    socket: Option<Extension<OverControlSocket>>,
     body: Result<Bytes, BytesRejection>,
 ) -> Response<Body> {
     let done = async {
@@ -79,7 +80,8 @@ async fn deny(
         let lasting = denial_duration(for_seconds)?;
         let service = service.map(ServiceId);
         let shown = (what.to_string(), service.clone());
-        let events = state.send(Input::Deny { what, service, lasting, by: name(&by)?, everybody }).await?;
+        let events =
+            state.send(actor(socket, &by)?, Command::Deny { what, service, lasting, everybody }).await?;
         let denial = denial_in(events);
         Ok::<_, Problem>(json!({
             "done": "deny",
@@ -100,13 +102,14 @@ async fn lift(
     State(state): State<Arc<WebState>>,
     Path(denial): Path<String>,
     headers: HeaderMap,
+    socket: Option<Extension<OverControlSocket>>,
     body: Result<Bytes, BytesRejection>,
 ) -> Response<Body> {
     let done = async {
         may_write(&state, &headers)?;
         let LiftBody { by } = from_json(body)?;
         let denial = denial_id(&denial)?;
-        state.send(Input::Lift { denial, by: name(&by)? }).await?;
+        state.send(actor(socket, &by)?, Command::Lift { denial }).await?;
         Ok::<_, Problem>(json!({ "done": "lift", "denial": denial }))
     };
     match done.await {

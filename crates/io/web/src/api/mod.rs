@@ -3,8 +3,8 @@
 
 pub mod edge;
 
-use crate::auth::{may_read, may_write};
-use crate::params::{from_json, incident_id, name, text};
+use crate::auth::{OverControlSocket, actor, may_read, may_write};
+use crate::params::{from_json, incident_id, text};
 use crate::problem::Problem;
 use crate::state::{HEARTBEAT_AGE_MAX, WebState};
 use axum::body::{Body, Bytes};
@@ -13,12 +13,12 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Response, StatusCode};
 use axum::response::IntoResponse as _;
 use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use engine::views::Views;
 use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
-use types::Input;
+use types::Command;
 use types::event::UpdateStatus;
 
 pub(crate) fn routes() -> Router<Arc<WebState>> {
@@ -90,12 +90,13 @@ async fn incident_action(
     State(state): State<Arc<WebState>>,
     Path((incident, action)): Path<(String, String)>,
     headers: HeaderMap,
+    socket: Option<Extension<OverControlSocket>>,
     body: Result<Bytes, BytesRejection>,
 ) -> Response<Body> {
     let done = async {
         may_write(&state, &headers)?;
-        let input = incident_input(&incident, &action, body)?;
-        state.send(input).await?;
+        let (by, command) = incident_command(&incident, &action, body)?;
+        state.send(actor(socket, &by)?, command).await?;
         Ok::<_, Problem>(())
     };
     match done.await {
@@ -112,32 +113,33 @@ async fn login(State(state): State<Arc<WebState>>, headers: HeaderMap) -> Respon
     }
 }
 
-fn incident_input(
+/// The name of the author, and the command.
+fn incident_command(
     incident: &str,
     action: &str,
     body: Result<Bytes, BytesRejection>,
-) -> Result<Input, Problem> {
+) -> Result<(String, Command), Problem> {
     let incident = incident_id(incident)?;
     Ok(match action {
         "ack" => {
             let ByBody { by } = from_json(body)?;
-            Input::Acknowledge { incident, by: name(&by)?, via: "command".to_owned() }
+            (by, Command::Acknowledge { incident })
         }
         "note" => {
             let NoteBody { by, text: note } = from_json(body)?;
-            Input::Note { incident, by: name(&by)?, text: text(&note)? }
+            (by, Command::Note { incident, text: text(&note)? })
         }
         "update" => {
             let UpdateBody { by, status, body } = from_json(body)?;
-            Input::Update { incident, by: name(&by)?, status, body: text(&body)? }
+            (by, Command::Update { incident, status, body: text(&body)? })
         }
         "approve" => {
             let ByBody { by } = from_json(body)?;
-            Input::Approve { incident, by: name(&by)? }
+            (by, Command::Approve { incident })
         }
         "resolve" => {
             let ResolveBody { by, force } = from_json(body)?;
-            Input::Resolve { incident, by: name(&by)?, force }
+            (by, Command::Resolve { incident, force })
         }
         _ => {
             let detail = format!("an incident has no action `{action}`");

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use tokens::TokenError;
 use types::event::EventKind;
 use types::input::Refused;
-use types::{Incident, IncidentId, Input};
+use types::{Actor, Command, Incident, IncidentId, Via};
 
 /// Purpose that the tokens of these links are signed for. Their text is `INCIDENT|PERSON`.
 pub const PURPOSE: &str = "ack";
@@ -93,8 +93,8 @@ async fn acknowledged(
 ) -> Result<IncidentId, CommandError> {
     let mut current = incident;
     for _ in 0..MERGES_MAX {
-        let (by, via) = (person.to_owned(), "link".to_owned());
-        match state.send(Input::Acknowledge { incident: current, by, via }).await {
+        let actor = Actor::person(person, Via::Link);
+        match state.send(actor, Command::Acknowledge { incident: current }).await {
             Err(CommandError::Refused(Refused::Merged(_, into))) => current = into,
             Err(error) => return Err(error),
             Ok(events) => {

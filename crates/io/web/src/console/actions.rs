@@ -18,7 +18,7 @@ use serde::Deserialize;
 use std::sync::Arc;
 use types::event::UpdateStatus;
 use types::input::Refused;
-use types::{IncidentId, Input, ServiceId};
+use types::{Actor, Command, IncidentId, ServiceId, Via};
 
 pub(crate) fn routes() -> Router<Arc<WebState>> {
     Router::new()
@@ -105,7 +105,7 @@ async fn incident_action(
     let done = async {
         let (session, form) = signed(&state, &headers, form)?;
         let incident = incident_id(&incident)?;
-        let result = state.send(incident_input(incident, &action, session.name, &form)?).await;
+        let result = state.send(author(session), incident_command(incident, &action, &form)?).await;
         if let Err(CommandError::Refused(Refused::StillFailing { what, .. })) = &result {
             return Ok((incident, Some((what.clone(), form.form))));
         }
@@ -119,25 +119,25 @@ async fn incident_action(
     }
 }
 
-fn incident_input(
-    incident: IncidentId,
-    action: &str,
-    by: String,
-    form: &IncidentForm,
-) -> Result<Input, Problem> {
+/// The person of a session.
+fn author(session: Session) -> Actor {
+    Actor::person(session.name, Via::Console)
+}
+
+fn incident_command(incident: IncidentId, action: &str, form: &IncidentForm) -> Result<Command, Problem> {
     Ok(match action {
-        "ack" => Input::Acknowledge { incident, by, via: "console".to_owned() },
-        "note" => Input::Note { incident, by, text: text(&form.text)? },
+        "ack" => Command::Acknowledge { incident },
+        "note" => Command::Note { incident, text: text(&form.text)? },
         "update" => {
             let missing = || {
                 let hint = "Go back and select a status.";
                 Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "An update needs a status.", hint)
             };
-            Input::Update { incident, by, status: form.status.ok_or_else(missing)?, body: text(&form.text)? }
+            Command::Update { incident, status: form.status.ok_or_else(missing)?, body: text(&form.text)? }
         }
-        "approve" => Input::Approve { incident, by },
-        "resolve" => Input::Resolve { incident, by, force: false },
-        "resolve-anyway" => Input::Resolve { incident, by, force: true },
+        "approve" => Command::Approve { incident },
+        "resolve" => Command::Resolve { incident, force: false },
+        "resolve-anyway" => Command::Resolve { incident, force: true },
         _ => {
             let hint = "Go back to the console and reload it.";
             return Err(Problem::new(StatusCode::NOT_FOUND, "The console has no such action.", hint));
@@ -165,8 +165,8 @@ async fn deny(
         let (session, form) = signed(&state, &headers, form)?;
         let (what, lasting) = (deny_what(&form.what)?, denial_duration(form.for_seconds)?);
         let service = Some(form.service).filter(|service| !service.is_empty()).map(ServiceId);
-        let (by, everybody) = (session.name, !form.everybody.is_empty());
-        state.send(Input::Deny { what, service, lasting, by, everybody }).await?;
+        let everybody = !form.everybody.is_empty();
+        state.send(author(session), Command::Deny { what, service, lasting, everybody }).await?;
         Ok::<_, Problem>(())
     };
     back_to_denials(&state, done.await)
@@ -180,7 +180,7 @@ async fn lift(
     let done = async {
         let (session, form) = signed(&state, &headers, form)?;
         let denial = denial_id(&form.denial)?;
-        state.send(Input::Lift { denial, by: session.name }).await?;
+        state.send(author(session), Command::Lift { denial }).await?;
         Ok::<_, Problem>(())
     };
     back_to_denials(&state, done.await)

@@ -33,7 +33,7 @@ async fn person_signs_in_acknowledges_and_adds_a_note() {
 
     browser.click("form[action$='/ack'] button").await;
     browser.until("location.hash == '#incident-7'").await;
-    assert_eq!(fixture.received(), [r#"Acknowledge { incident: IncidentId(7), by: "Ana", via: "console" }"#]);
+    assert_eq!(fixture.received(), ["Ana, Person, console: Acknowledge { incident: IncidentId(7) }"]);
 
     browser.click(".actions details:nth-of-type(1) summary").await;
     browser.write("#note-incident-7", "Rang the registrar.\nThey renew it now & <soon>.").await;
@@ -91,9 +91,9 @@ async fn person_denies_an_asn_opens_a_trace_and_lifts_a_denial() {
         assert_eq!(browser.address().await, format!("{}/console/edge#denials", fixture.base));
         browser.click(".denials li:nth-of-type(1) button").await;
         let wanted = [
-            r#"Deny { what: Asn(64500), service: Some(ServiceId("auth")), lasting: 3600s, by: "Ana", everybody: false }"#,
-            r#"Deny { what: Country("EE"), service: None, lasting: 7200s, by: "Ana", everybody: false }"#,
-            r#"Lift { denial: DenialId(3), by: "Ana" }"#,
+            r#"Ana, Person, console: Deny { what: Asn(64500), service: Some(ServiceId("auth")), lasting: 3600s, everybody: false }"#,
+            r#"Ana, Person, console: Deny { what: Country("EE"), service: None, lasting: 7200s, everybody: false }"#,
+            r#"Ana, Person, console: Lift { denial: DenialId(3) }"#,
         ];
         assert_eq!(received(&fixture, 3).await, wanted);
         browser.click("#service-api .alert a").await;
@@ -135,6 +135,6 @@ async fn ack_link_acknowledges_only_by_its_button() {
     assert_eq!(browser.text("main button").await, "Acknowledge");
     browser.click("main button").await;
     browser.until("document.querySelector('h1').textContent == 'Acknowledged'").await;
-    assert_eq!(fixture.received(), [r#"Acknowledge { incident: IncidentId(7), by: "ana", via: "link" }"#]);
+    assert_eq!(fixture.received(), ["ana, Person, link: Acknowledge { incident: IncidentId(7) }"]);
     assert_eq!(browser.complaints().await, [""; 0]);
 }

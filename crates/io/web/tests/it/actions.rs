@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use types::IncidentId;
-use types::input::Refused;
+use types::input::{Command, Refused};
 use types::time::later;
 use web::CommandError;
 
@@ -42,7 +42,7 @@ async fn post_of_an_ack_link_acknowledges_and_repeating_is_harmless() {
             if accept == "*/*" { "acknowledged incident-7 for ana\n" } else { "<h1>Acknowledged</h1>" };
         assert!(text.contains(wanted), "{text}");
     }
-    let once = r#"Acknowledge { incident: IncidentId(7), by: "ana", via: "link" }"#;
+    let once = "ana, Person, link: Acknowledge { incident: IncidentId(7) }";
     assert_eq!(fixture.received(), [once, once]);
 }
 
@@ -81,7 +81,7 @@ async fn refused_command_is_shown_to_the_person() {
 #[tokio::test]
 async fn ack_link_of_a_merged_incident_acknowledges_the_other() {
     let fixture = Fixture::with(Some(views::outage()), |input| match input {
-        types::Input::Acknowledge { incident: IncidentId(7), .. } => {
+        Command::Acknowledge { incident: IncidentId(7) } => {
             Some(Err(CommandError::Refused(Refused::Merged(IncidentId(7), IncidentId(9)))))
         }
         _ => Some(Ok(())),
@@ -116,7 +116,7 @@ async fn response_waits_for_views_with_its_events() {
 #[tokio::test]
 async fn failed_journal_or_stalled_event_loop_is_503() {
     let fixture = Fixture::with(Some(views::outage()), |input| match input {
-        types::Input::Resolve { .. } => Some(Err(CommandError::Unavailable("the disk is full".to_owned()))),
+        Command::Resolve { .. } => Some(Err(CommandError::Unavailable("the disk is full".to_owned()))),
         _ => None,
     })
     .await;
@@ -145,10 +145,10 @@ async fn api_commands_carry_the_name_of_their_caller() {
         assert_eq!(api(&fixture, action, &body).await.0, 200, "{action}");
     }
     insta::assert_snapshot!(fixture.received().join("\n"), @r#"
-    Acknowledge { incident: IncidentId(7), by: "ana", via: "command" }
-    Note { incident: IncidentId(7), by: "ana", text: "renewed it\nby hand" }
-    Update { incident: IncidentId(7), by: "ana", status: Monitoring, body: "It comes back." }
-    Resolve { incident: IncidentId(7), by: "ana", force: false }
+    ana, Token, API: Acknowledge { incident: IncidentId(7) }
+    ana, Token, API: Note { incident: IncidentId(7), text: "renewed it\nby hand" }
+    ana, Token, API: Update { incident: IncidentId(7), status: Monitoring, body: "It comes back." }
+    ana, Token, API: Resolve { incident: IncidentId(7), force: false }
     "#);
 }
 
@@ -260,17 +260,17 @@ async fn console_accepts_only_forms_of_the_session() {
         assert_eq!((answer.status().as_u16(), header(&answer, "location")), (303, "/console#incident-7"));
     }
     insta::assert_snapshot!(fixture.received().join("\n"), @r#"
-    Acknowledge { incident: IncidentId(7), by: "Ana", via: "console" }
-    Note { incident: IncidentId(7), by: "Ana", text: "we renew it" }
-    Update { incident: IncidentId(7), by: "Ana", status: Identified, body: "we renew it" }
-    Resolve { incident: IncidentId(7), by: "Ana", force: false }
+    Ana, Person, console: Acknowledge { incident: IncidentId(7) }
+    Ana, Person, console: Note { incident: IncidentId(7), text: "we renew it" }
+    Ana, Person, console: Update { incident: IncidentId(7), status: Identified, body: "we renew it" }
+    Ana, Person, console: Resolve { incident: IncidentId(7), force: false }
     "#);
 }
 
 #[tokio::test]
 async fn console_confirms_before_resolving_a_failing_incident() {
     let fixture = Fixture::with(Some(views::outage()), |input| match input {
-        types::Input::Resolve { incident, force: false, .. } => {
+        Command::Resolve { incident, force: false, .. } => {
             let what = "auth.acme.com refuses connections".to_owned();
             Some(Err(CommandError::Refused(Refused::StillFailing { incident: *incident, what })))
         }

@@ -31,10 +31,10 @@ async fn api_denies_and_lifts() {
     }
     assert_eq!(post(&fixture, "/api/v1/denials/denial-3/lift", &json!({ "by": "bo" })).await.0, 200);
     insta::assert_snapshot!(fixture.received().join("\n"), @r#"
-    Deny { what: Country("EE"), service: None, lasting: 7200s, by: "ana", everybody: false }
-    Deny { what: Asn(64500), service: Some(ServiceId("auth")), lasting: 60s, by: "ana", everybody: false }
-    Deny { what: Cidr(192.0.2.0/24), service: None, lasting: 1s, by: "ana", everybody: false }
-    Lift { denial: DenialId(3), by: "bo" }
+    ana, Token, API: Deny { what: Country("EE"), service: None, lasting: 7200s, everybody: false }
+    ana, Token, API: Deny { what: Asn(64500), service: Some(ServiceId("auth")), lasting: 60s, everybody: false }
+    ana, Token, API: Deny { what: Cidr(192.0.2.0/24), service: None, lasting: 1s, everybody: false }
+    bo, Token, API: Lift { denial: DenialId(3) }
     "#);
 }
 
@@ -139,7 +139,9 @@ async fn console_denies_only_with_a_form_token() {
     assert_eq!((answer.status().as_u16(), header(&answer, "location")), (303, "/console/edge#denials"));
     assert_eq!(
         fixture.received(),
-        [r#"Deny { what: Country("EE"), service: None, lasting: 3600s, by: "Ana", everybody: false }"#]
+        [
+            r#"Ana, Person, console: Deny { what: Country("EE"), service: None, lasting: 3600s, everybody: false }"#
+        ]
     );
 }
 

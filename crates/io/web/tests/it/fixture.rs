@@ -11,14 +11,14 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use types::event::EventKind;
 use types::time::later;
-use types::{Denial, DenialId, Input};
-use web::{Command, CommandError, WebSettings, WebState};
+use types::{Actor, Command, Denial, DenialId};
+use web::{CommandError, CommandRequest, WebSettings, WebState};
 
 /// API token.
 pub(crate) const TOKEN: &str = "a token of forty characters, more or less";
 
 /// Results of the event loop.
-pub(crate) type Results = fn(&Input) -> Option<Result<(), CommandError>>;
+pub(crate) type Results = fn(&Command) -> Option<Result<(), CommandError>>;
 
 /// A running web server.
 pub(crate) struct Fixture {
@@ -45,16 +45,20 @@ impl Fixture {
     pub(crate) async fn inside(folder: Arc<TempDir>, views: Option<Views>, results: Results) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
-        let (sender, mut commands) = mpsc::channel::<Command>(16);
+        let (sender, mut commands) = mpsc::channel::<CommandRequest>(16);
         let received: Arc<Mutex<Vec<String>>> = Arc::default();
         let log = Arc::clone(&received);
         tokio::spawn(async move {
             let mut unanswered = Vec::new();
-            while let Some(command) = commands.recv().await {
-                log.lock().unwrap().push(format!("{:?}", command.input));
-                match results(&command.input) {
-                    Some(result) => drop(command.reply.send(result.map(|()| events(&command.input)))),
-                    None => unanswered.push(command),
+            while let Some(request) = commands.recv().await {
+                let CommandRequest { actor, command, .. } = &request;
+                log.lock().unwrap().push(format!("{actor}, {:?}, {}: {command:?}", actor.kind, actor.via));
+                match results(command) {
+                    Some(result) => {
+                        let events = result.map(|()| events(actor, command));
+                        drop(request.reply.send(events));
+                    }
+                    None => unanswered.push(request),
                 }
             }
         });
@@ -99,12 +103,12 @@ impl Fixture {
 }
 
 /// Events of a successful command.
-fn events(input: &Input) -> Vec<EventKind> {
-    let Input::Deny { what, service, lasting, by, .. } = input else { return Vec::new() };
+fn events(actor: &Actor, command: &Command) -> Vec<EventKind> {
+    let Command::Deny { what, service, lasting, .. } = command else { return Vec::new() };
     let (what, service, by, from) =
-        (what.clone(), service.clone(), by.clone(), fixed_time::at(fixed_time::NOW));
+        (what.clone(), service.clone(), actor.id.clone(), fixed_time::at(fixed_time::NOW));
     let denial = Denial { id: DenialId(7), what, service, from, until: later(from, *lasting), by };
-    vec![EventKind::TrafficDenied { denial }]
+    vec![EventKind::TrafficDenied { denial, by: actor.clone() }]
 }
 
 /// Header of a response; empty when missing.

@@ -13,7 +13,10 @@ use types::fault::TlsFault;
 use types::notification::{Delivered, Delivery};
 use types::probe_result::{Certificate, DnsSeen, DomainSeen, HttpSeen, Phases, ServerAnswer, TlsSeen};
 use types::traffic::Rollup;
-use types::{Answer, Config, Event, EventKind, Fault, IncidentId, Input, ProbeResult, Time, Urgency, time};
+use types::{
+    Actor, Answer, Command, Config, Event, EventKind, Fault, IncidentId, Input, ProbeResult, System, Time,
+    Urgency, Via, time,
+};
 
 const CONFIG: &str = r#"
 [site]
@@ -112,8 +115,8 @@ impl Story {
             calls: Vec::new(),
             looked: Vec::new(),
         };
-        story.input(Input::Booted { unmonitored_since: None });
-        story.input(Input::ConfigRead(config));
+        story.input(System::Booted { unmonitored_since: None });
+        story.input(System::Config(config));
         story.pass(120);
         story.began();
         story
@@ -142,7 +145,7 @@ impl Story {
     /// Goes on with an edge and two pools.
     pub(crate) fn edge(&mut self) {
         self.config = Arc::new(surge::config());
-        self.input(Input::ConfigRead(self.config.clone()));
+        self.input(System::Config(self.config.clone()));
         self.traffic = Some(surge::quiet());
         self.pass(120);
         self.began();
@@ -169,9 +172,9 @@ impl Story {
         Answer::Http(HttpSeen { status, address, body_bytes: 2, body_found: None, hops: Vec::new() })
     }
 
-    pub(crate) fn input(&mut self, input: Input) {
+    pub(crate) fn input(&mut self, input: impl Into<Input>) {
         // What is refused to people is part of the story.
-        match self.engine.handle(self.now, &input) {
+        match self.engine.handle(self.now, &input.into()) {
             Ok(events) => self.events.extend(events),
             Err(refused) => self.looked.push(format!("{} refused: {refused}", self.since(self.now))),
         }
@@ -181,7 +184,7 @@ impl Story {
             self.calls.push((self.now, format!("{how} {whom}: {}", notification.title)));
             let result = Ok(Delivered { receipt: None });
             let outcome = Delivery { key: notification.key, result };
-            if let Ok(events) = self.engine.handle(self.now, &Input::Attempted(outcome)) {
+            if let Ok(events) = self.engine.handle(self.now, &outcome.into()) {
                 self.events.extend(events);
             }
         }
@@ -194,21 +197,23 @@ impl Story {
     }
 
     pub(crate) fn acknowledge(&mut self, by: &str) {
-        let (incident, by, via) = (self.incident(), by.to_owned(), "link".to_owned());
-        self.input(Input::Acknowledge { incident, by, via });
+        let incident = self.incident();
+        self.input((Actor::person(by, Via::Link), Command::Acknowledge { incident }));
     }
 
     pub(crate) fn resolve(&mut self) {
-        self.input(Input::Resolve { incident: self.incident(), by: "ana".to_owned(), force: true });
+        let incident = self.incident();
+        self.input((ana(), Command::Resolve { incident, force: true }));
     }
 
     pub(crate) fn approve(&mut self) {
-        self.input(Input::Approve { incident: self.incident(), by: "ana".to_owned() });
+        let incident = self.incident();
+        self.input((ana(), Command::Approve { incident }));
     }
 
     pub(crate) fn post(&mut self, status: UpdateStatus, body: &str) {
-        let (incident, by, body) = (self.incident(), "ana".to_owned(), body.to_owned());
-        self.input(Input::Update { incident, by, status, body });
+        let (incident, body) = (self.incident(), body.to_owned());
+        self.input((ana(), Command::Update { incident, status, body }));
     }
 
     /// The process is killed; another one starts after a while.
@@ -217,17 +222,17 @@ impl Story {
         self.events.iter().for_each(|event| self.engine.apply(event));
         let unmonitored_since = Some(self.now);
         self.now = time::later(self.now, Duration::from_secs(after_secs));
-        self.input(Input::Booted { unmonitored_since });
-        self.input(Input::ConfigRead(self.config.clone()));
+        self.input(System::Booted { unmonitored_since });
+        self.input(System::Config(self.config.clone()));
     }
 
     /// Time goes by; every probe is asked when it is due.
     pub(crate) fn pass(&mut self, secs: u64) {
         for _ in 0..secs {
             self.now = time::later(self.now, Duration::from_secs(1));
-            self.input(Input::Tick);
+            self.input(System::Tick);
             if let Some(rollup) = self.traffic.clone() {
-                self.input(Input::RolledUp(rollup));
+                self.input(rollup);
             }
             let sooner = self.engine.probe_targets().sooner;
             let second = self.now.as_second();
@@ -242,7 +247,7 @@ impl Story {
                 let slow = matches!(answer, Answer::Http(HttpSeen { body_bytes: 999, .. }));
                 let total = Duration::from_millis(if slow { 4_000 } else { 40 });
                 let phases = Phases { total, ..Phases::default() };
-                self.input(Input::Sampled(ProbeResult::new(probe.id, phases, answer)));
+                self.input(ProbeResult::new(probe.id, phases, answer));
             }
         }
     }
@@ -389,4 +394,8 @@ impl Story {
         }
         text
     }
+}
+
+fn ana() -> Actor {
+    Actor::person("ana", Via::Console)
 }

@@ -1,0 +1,104 @@
+//! Commands of people and programs: what is checked, and the events of each.
+
+use crate::Engine;
+use std::time::Duration;
+use types::event::{EventKind, Events};
+use types::input::Refused;
+use types::time::later;
+use types::{Actor, Command, Denial, Incident, IncidentId, Time};
+
+/// Duration of an acknowledgement without a note (P8).
+pub const ACKNOWLEDGED_FOR: Duration = Duration::from_secs(30 * 60);
+
+impl Engine {
+    /// Events of a command. Nothing changes here: the events do when they are applied.
+    pub(crate) fn command(&self, now: Time, actor: &Actor, command: &Command) -> Result<Events, Refused> {
+        let by = actor.clone();
+        Ok(vec![match command {
+            Command::Acknowledge { incident } => return self.acknowledge(now, actor, *incident),
+            Command::Note { incident, text } => {
+                self.incident(*incident)?;
+                EventKind::IncidentNoted { incident: *incident, by, text: text.clone() }
+            }
+            Command::Deny { what, service, lasting, everybody } => {
+                self.denials.check(&self.config, what, service.as_ref(), *everybody)?;
+                let denial = Denial {
+                    id: self.denials.next_id(),
+                    what: what.clone(),
+                    service: service.clone(),
+                    from: now,
+                    until: later(now, *lasting),
+                    by: actor.id.clone(),
+                };
+                EventKind::TrafficDenied { denial, by }
+            }
+            Command::Lift { denial } => {
+                if !self.denials.in_force().contains_key(denial) {
+                    return Err(Refused::NoSuchDenial(*denial));
+                }
+                EventKind::DenialLifted { denial: *denial, by: Some(by) }
+            }
+            Command::Update { incident, status, body } => {
+                let incident = self.incident(*incident)?;
+                self.publisher.written(&self.context(), incident, *status, body.clone(), by)
+            }
+            Command::Approve { incident } => {
+                self.incident(*incident)?;
+                self.publisher.approved(*incident, by).ok_or(Refused::NoDraft(*incident))?
+            }
+            Command::Resolve { incident, force } => {
+                let open = self.open(*incident)?;
+                if let Some(what) = self.diagnose.still_failing(open).filter(|_| !force) {
+                    return Err(Refused::StillFailing { incident: *incident, what });
+                }
+                let summary = format!("closed by {actor}");
+                EventKind::IncidentResolved { incident: *incident, summary, by: Some(by) }
+            }
+        }])
+    }
+
+    /// Acknowledging twice changes nothing; a second person takes over (P8). For a merged incident the remaining one is
+    /// acknowledged. Acknowledging an ended incident is no error and changes nothing.
+    fn acknowledge(&self, now: Time, actor: &Actor, id: IncidentId) -> Result<Events, Refused> {
+        let incident = self.survivor(self.incident(id)?);
+        let id = incident.id;
+        if !incident.is_open() {
+            return Ok(Vec::new());
+        }
+        let holds = incident.acknowledged.as_ref().is_some_and(|ack| ack.by == actor.id);
+        if holds && incident.is_acknowledged(now) {
+            return Ok(Vec::new());
+        }
+        Ok(vec![EventKind::IncidentAcknowledged {
+            incident: id,
+            by: actor.clone(),
+            until: later(now, ACKNOWLEDGED_FOR),
+        }])
+    }
+
+    /// The incident itself, or the one that it was merged into.
+    fn survivor<'a>(&'a self, mut incident: &'a Incident) -> &'a Incident {
+        let incidents = self.diagnose.incidents();
+        // At most as many steps as incidents, so that a cycle of merges would end.
+        for _ in 0..incidents.len() {
+            match incident.merged_into.and_then(|into| incidents.get(&into)) {
+                Some(into) => incident = into,
+                None => break,
+            }
+        }
+        incident
+    }
+
+    fn incident(&self, id: IncidentId) -> Result<&Incident, Refused> {
+        self.diagnose.incidents().get(&id).ok_or(Refused::NoSuchIncident(id))
+    }
+
+    fn open(&self, id: IncidentId) -> Result<&Incident, Refused> {
+        let incident = self.incident(id)?;
+        match (incident.merged_into, incident.resolved) {
+            (Some(into), _) => Err(Refused::Merged(id, into)),
+            (None, Some(_)) => Err(Refused::Over(id)),
+            (None, None) => Ok(incident),
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! What I/O crates read of the engine.
+
+use crate::{Engine, Views, show, traffic, views};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use types::{
+    Alert, AlertId, Config, Incident, IncidentId, LastResult, PageId, Policy, ProbeTargets, Resource,
+    ServiceId,
+};
+
+impl Engine {
+    /// Probes to run, and those that are wanted early.
+    #[must_use]
+    pub fn probe_targets(&self) -> ProbeTargets {
+        let context = self.context();
+        let mut sooner = self.detect.sooner(&context);
+        for (probe, at) in self.diagnose.sooner(&context) {
+            sooner.entry(probe).and_modify(|known| *known = at.min(*known)).or_insert(at);
+        }
+        ProbeTargets { config: self.config.clone(), sooner }
+    }
+
+    /// The status page and the console's first page as of the last input.
+    #[must_use]
+    pub fn views(&self) -> Views {
+        show::views(self)
+    }
+
+    /// The console's traffic view alone, cheap enough for every roll-up. `None` without a configured edge.
+    #[must_use]
+    pub fn traffic(&self) -> Option<views::Traffic> {
+        traffic::view(self)
+    }
+
+    /// Policy of the edge. Built on each call: compare [`Engine::policy_version`] first.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        Policy { config: self.config.clone(), denials: self.denials.in_force().clone() }
+    }
+
+    /// Version number that changes whenever [`Engine::policy`] may have changed since boot.
+    #[must_use]
+    pub fn policy_version(&self) -> u64 {
+        self.configs + self.denials.changes()
+    }
+
+    /// The configuration in force.
+    #[must_use]
+    pub fn config(&self) -> &Arc<Config> {
+        &self.config
+    }
+
+    /// Sequence number of the last event.
+    #[must_use]
+    pub fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// Everything folded from the journal, as text: equal for two folds of one journal. Counters since boot are
+    /// excluded.
+    #[must_use]
+    pub fn state_text(&self) -> String {
+        [
+            self.detect.state_text(),
+            self.diagnose.state_text(),
+            self.oncall.state_text(),
+            self.publisher.state_text(),
+            self.denials.state_text(),
+            self.clock_state.state_text(),
+            format!("{} {:?}", self.seq, self.digest),
+        ]
+        .join("\n")
+    }
+
+    /// Open and recently ended incidents.
+    #[must_use]
+    pub fn incidents(&self) -> &BTreeMap<IncidentId, Incident> {
+        self.diagnose.incidents()
+    }
+
+    /// Open alerts.
+    #[must_use]
+    pub fn alerts(&self) -> &BTreeMap<AlertId, Alert> {
+        self.detect.alerts()
+    }
+
+    /// Time for which a service was monitored within the last days, including today.
+    #[must_use]
+    pub fn watched(&self, service: &ServiceId, days: u16) -> Duration {
+        self.publisher.monitored(&self.config, service, days, self.clock)
+    }
+
+    /// Last result of a resource since boot.
+    #[must_use]
+    pub fn last_result(&self, resource: &Resource) -> Option<LastResult> {
+        self.detect.last_result(resource)
+    }
+
+    /// Open and recently closed pages.
+    #[must_use]
+    pub fn pages(&self) -> &BTreeMap<PageId, oncall::Page> {
+        self.oncall.pages()
+    }
+}

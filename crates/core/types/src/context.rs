@@ -1,0 +1,102 @@
+//! Context of a reaction: the one value that every core crate reacts to.
+//!
+//! Each core crate that decides has the same shape:
+//!
+//! ```text
+//! apply(&mut self, &Event)                        the fold: takes a fact over and decides nothing
+//! react(&mut self, &Context, &mut Events)         what follows now; nothing, once its events are applied
+//! next_deadline(&self, &Context) -> Option<Time>  when it must react again if nothing else happens
+//! ```
+
+use crate::{Alert, AlertId, Config, Incident, IncidentId, LastResult, Resource, SeenAt, Time};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+/// What a core crate reacts to, all of it borrowed.
+///
+/// The crates react in one order - detection, diagnosis, paging, status page - and each sees what those before it have
+/// decided in the same round. So a context lives for one reaction, not for a batch: it borrows the crates upstream, and
+/// their events are applied before the next crate reacts. What is not decided yet at a crate's place in the order is
+/// empty; a crate has its own facts in its state.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    /// The configuration in force.
+    pub config: &'a Config,
+    /// Engine time.
+    pub now: Time,
+    /// Open alerts. Decided by detection.
+    pub alerts: &'a BTreeMap<AlertId, Alert>,
+    /// Observations of detection since boot.
+    pub observed: &'a dyn Observed,
+    /// Open incidents, and those that ended recently. Decided by diagnosis.
+    pub incidents: &'a BTreeMap<IncidentId, Incident>,
+}
+
+/// Observations since boot, as the core crates after detection need them.
+pub trait Observed {
+    /// Last result of a resource.
+    fn last_result(&self, resource: &Resource) -> Option<LastResult>;
+
+    /// Resources that are measured at the addresses or behind the alias of an alert; at most `most`.
+    fn colocated(&self, config: &Config, place: &SeenAt, most: usize) -> BTreeSet<Resource>;
+
+    /// Whether mainstay itself has no connectivity.
+    fn is_isolated(&self) -> bool;
+}
+
+/// Observations of a process that has not observed anything.
+struct Nothing;
+
+impl Observed for Nothing {
+    fn last_result(&self, _: &Resource) -> Option<LastResult> {
+        None
+    }
+
+    fn colocated(&self, _: &Config, _: &SeenAt, _: usize) -> BTreeSet<Resource> {
+        BTreeSet::new()
+    }
+
+    fn is_isolated(&self) -> bool {
+        false
+    }
+}
+
+impl<'a> Context<'a> {
+    /// Context of the first crate, detection: nothing is decided before it.
+    #[must_use]
+    pub fn new(config: &'a Config, now: Time) -> Self {
+        static ALERTS: BTreeMap<AlertId, Alert> = BTreeMap::new();
+        static INCIDENTS: BTreeMap<IncidentId, Incident> = BTreeMap::new();
+        Self { config, now, alerts: &ALERTS, observed: &Nothing, incidents: &INCIDENTS }
+    }
+
+    /// Adds what detection has decided and observed.
+    #[must_use]
+    pub fn detected(self, alerts: &'a BTreeMap<AlertId, Alert>, observed: &'a dyn Observed) -> Self {
+        Self { alerts, observed, ..self }
+    }
+
+    /// Adds what diagnosis has decided.
+    #[must_use]
+    pub fn diagnosed(self, incidents: &'a BTreeMap<IncidentId, Incident>) -> Self {
+        Self { incidents, ..self }
+    }
+
+    /// Last result of a resource since boot.
+    #[must_use]
+    pub fn last_result(&self, resource: &Resource) -> Option<LastResult> {
+        self.observed.last_result(resource)
+    }
+
+    /// Resources that are measured at the addresses or behind the alias of an alert; at most `most`.
+    #[must_use]
+    pub fn colocated(&self, place: &SeenAt, most: usize) -> BTreeSet<Resource> {
+        self.observed.colocated(self.config, place, most)
+    }
+}
+
+impl fmt::Debug for Context<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context").field("now", &self.now).field("alerts", self.alerts).finish_non_exhaustive()
+    }
+}

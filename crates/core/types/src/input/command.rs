@@ -1,0 +1,113 @@
+//! Commands of people and programs, and why they are refused.
+
+use crate::event::UpdateStatus;
+use crate::{DenialId, DenyTarget, IncidentId, ServiceId};
+use std::time::Duration;
+use thiserror::Error;
+
+/// One command. Its [`Actor`](crate::Actor) travels beside it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Acknowledges an incident.
+    Acknowledge {
+        /// The incident.
+        incident: IncidentId,
+    },
+    /// Adds a note.
+    Note {
+        /// The incident.
+        incident: IncidentId,
+        /// The text.
+        text: String,
+    },
+    /// Denies some traffic for a while.
+    Deny {
+        /// The traffic.
+        what: DenyTarget,
+        /// The service; all services when `None`.
+        service: Option<ServiceId>,
+        /// How long it stays in force.
+        lasting: Duration,
+        /// Whether it is intended although it affects everybody, this machine, trusted proxies or callers.
+        everybody: bool,
+    },
+    /// Lifts a denial early.
+    Lift {
+        /// The denial.
+        denial: DenialId,
+    },
+    /// Publishes an update on the status page.
+    Update {
+        /// The incident.
+        incident: IncidentId,
+        /// Status of the incident.
+        status: UpdateStatus,
+        /// Text of the update.
+        body: String,
+    },
+    /// Approves the pending draft.
+    Approve {
+        /// The incident.
+        incident: IncidentId,
+    },
+    /// Resolves an incident.
+    Resolve {
+        /// The incident.
+        incident: IncidentId,
+        /// Whether it is intended although something still fails. The next bad answer opens a new incident.
+        force: bool,
+    },
+}
+
+/// Reason why a command was refused. Other inputs are never refused.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Refused {
+    /// The incident does not exist.
+    #[error("there is no {0}; `mainstay incident list` shows those that exist")]
+    NoSuchIncident(IncidentId),
+    /// The denial is not in force.
+    #[error("there is no {0} in force; `mainstay deny list` shows those that are")]
+    NoSuchDenial(DenialId),
+    /// The limit of denials is reached.
+    #[error("the limit of {0} denials is reached; lift some first, or deny a larger CIDR range")]
+    TooManyDenials(usize),
+    /// The denial affects more than its author may intend.
+    #[error("a denial of {what} would also deny {whom}")]
+    HitsOthers {
+        /// The traffic.
+        what: DenyTarget,
+        /// What else would be denied.
+        whom: String,
+    },
+    /// The configuration has no edge.
+    #[error("the configuration has no edge, so nothing can be denied")]
+    NoEdge,
+    /// The configuration has no GeoIP file for this kind of denial.
+    #[error("{what} cannot be denied: `edge.geoip.{key}` is not configured")]
+    NoPlaces {
+        /// The traffic.
+        what: DenyTarget,
+        /// The missing key of `edge.geoip`.
+        key: &'static str,
+    },
+    /// The edge does not serve the service.
+    #[error("{0} is not a service that the edge serves")]
+    NoSuchService(ServiceId),
+    /// There is no pending draft.
+    #[error("{0} has no pending draft; `mainstay status` shows pending drafts")]
+    NoDraft(IncidentId),
+    /// The incident has ended.
+    #[error("{0} is already resolved")]
+    Over(IncidentId),
+    /// Something still fails.
+    #[error("{incident} still fails: {what}")]
+    StillFailing {
+        /// The incident.
+        incident: IncidentId,
+        /// What fails.
+        what: String,
+    },
+    /// The incident was merged.
+    #[error("{0} was merged into {1}")]
+    Merged(IncidentId, IncidentId),
+}

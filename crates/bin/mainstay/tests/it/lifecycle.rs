@@ -47,6 +47,9 @@ fn acknowledged_incident_survives_a_kill_and_resolves() {
     let backup = instance.folder.path().join("backup.db");
     assert!(instance.command(&["journal", "backup", backup.to_str().unwrap()]).status.success());
     assert_eq!(instance.terminate(), Some(0));
+    let journal = String::from_utf8(instance.command(&["journal", "dump"]).stdout).unwrap();
+    let actor = r#""by":{"kind":"person","id":"ana","via":"command_line"}"#;
+    assert_eq!(journal.matches(actor).count(), 3, "acknowledged, noted, updated: {journal}");
     let lines = |instance: &Instance| {
         instance.command(&["journal", "dump"]).stdout.iter().filter(|byte| **byte == b'\n').count()
     };

@@ -20,18 +20,6 @@ pub enum System {
     Tick,
 }
 
-impl From<ClockChange> for System {
-    fn from(change: ClockChange) -> Self {
-        Self::Clock(change)
-    }
-}
-
-impl From<Arc<Config>> for System {
-    fn from(config: Arc<Config>) -> Self {
-        Self::Config(config)
-    }
-}
-
 /// Change of the machine's clocks. A confirmed step of the wall clock is not an input: it needs the whole journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClockChange {

@@ -237,7 +237,7 @@ impl Page<'_> {
         let bucket = format!("{name}_bucket");
         for log2 in BOUNDS_LOG2 {
             let bound = (f64::from(1u32 << log2) / 1e6).to_string();
-            self.line(&bucket, &[labels, &[("le", bound.as_str())]].concat(), all.below(log2));
+            self.line(&bucket, &[labels, &[("le", bound.as_str())]].concat(), all.between(0, 1 << log2));
         }
         self.line(&bucket, &[labels, &[("le", "+Inf")]].concat(), all.count());
         self.line(&format!("{name}_sum"), labels, all.sum().as_secs_f64());

@@ -7,6 +7,7 @@ use crate::app::denials_file;
 use edge::telemetry::TraceId;
 use edge::{Edge, Sharing, StartError, Terms};
 use notify::secret::Secret;
+use prometheus_client::encoding::DescriptorEncoder;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Write;
@@ -303,12 +304,8 @@ impl web::Edge for EdgeController {
         self.read().as_ref().map(|edge| edge.telemetry().recent(max)).unwrap_or_default()
     }
 
-    fn metrics(&self) -> String {
-        let mut text = String::new();
-        if let Some(edge) = self.read().as_ref() {
-            edge.metrics(&mut text);
-        }
-        text
+    fn metrics(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        self.read().as_ref().map_or(Ok(()), |edge| edge.metrics(encoder))
     }
 }
 

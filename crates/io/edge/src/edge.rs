@@ -12,6 +12,7 @@ use crate::ticks::TICK;
 use crate::tls::certificates::{self, Certificates};
 use crate::view::{Parts, View};
 use prometheus_client::encoding::DescriptorEncoder;
+use secrecy::SecretString;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
@@ -75,7 +76,7 @@ pub struct Terms {
     /// The configuration in force and what is denied.
     pub policy: types::Policy,
     /// Tokens of declared callers, by name.
-    pub tokens: BTreeMap<CallerId, Vec<u8>>,
+    pub tokens: BTreeMap<CallerId, SecretString>,
 }
 
 /// A running edge. Dropped, it stops without waiting for any client.

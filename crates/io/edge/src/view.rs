@@ -4,6 +4,7 @@ use crate::client::ClientTokens;
 use crate::pool::{Pool, Tls};
 use crate::tls::outward;
 use rustls::pki_types::ServerName;
+use secrecy::SecretString;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::hash::{DefaultHasher, Hasher};
@@ -35,7 +36,7 @@ pub(crate) struct View {
 pub(crate) struct Parts<'a> {
     pub(crate) policy: &'a types::Policy,
     pub(crate) edge: config::Edge,
-    pub(crate) tokens: &'a BTreeMap<CallerId, Vec<u8>>,
+    pub(crate) tokens: &'a BTreeMap<CallerId, SecretString>,
     pub(crate) key: &'a tokens::Key,
     pub(crate) zero: Instant,
 }

@@ -3,6 +3,7 @@
 use crate::problem::Problem;
 use crate::state::WebState;
 use axum::http::{HeaderMap, StatusCode, header};
+use secrecy::{ExposeSecret as _, SecretString};
 
 /// Checks that a request may read: by the API token, or by the read-only token.
 pub(crate) fn may_read(state: &WebState, headers: &HeaderMap) -> Result<(), Problem> {
@@ -23,7 +24,8 @@ pub(crate) fn may_write(state: &WebState, headers: &HeaderMap) -> Result<(), Pro
 }
 
 /// Whether a request has the token. Compares in constant time; an empty token matches nothing.
-fn has_token(headers: &HeaderMap, token: &str) -> bool {
+fn has_token(headers: &HeaderMap, token: &SecretString) -> bool {
+    let token = token.expose_secret();
     let given = headers.get(header::AUTHORIZATION).map(|given| given.as_bytes()).unwrap_or_default();
     let given = given.split_at_checked(7).filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"bearer "));
     !token.is_empty()

@@ -6,8 +6,9 @@
 use crate::app::denials_file;
 use edge::telemetry::TraceId;
 use edge::{Edge, Sharing, StartError, Terms};
-use notify::secret::Secret;
+use notify::secret;
 use prometheus_client::encoding::DescriptorEncoder;
+use secrecy::SecretString;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Write;
@@ -26,7 +27,7 @@ use types::{CallerId, Config, Policy, Trace, config};
 const ROLL_UP_EVERY: Duration = Duration::from_secs(1);
 
 /// Tokens of callers, by their names.
-type Tokens = BTreeMap<CallerId, Vec<u8>>;
+type Tokens = BTreeMap<CallerId, SecretString>;
 
 /// The edge, where the configuration declares one, and what it serves by.
 pub(crate) struct EdgeController {
@@ -288,8 +289,8 @@ async fn ended(stop: &mut watch::Receiver<bool>) {
 pub(crate) fn tokens(config: &Config) -> Result<Tokens, String> {
     let places = config.callers.values().filter_map(|caller| Some((caller, caller.token.as_ref()?)));
     let found = places.map(|(caller, place)| {
-        let secret = Secret::find(place).map_err(|why| format!("token of caller `{}`: {why}", caller.id))?;
-        Ok((caller.id.clone(), secret.reveal().as_bytes().to_vec()))
+        let token = secret::read(place).map_err(|why| format!("token of caller `{}`: {why}", caller.id))?;
+        Ok((caller.id.clone(), token))
     });
     found.collect()
 }

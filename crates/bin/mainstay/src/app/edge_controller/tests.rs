@@ -3,6 +3,7 @@
 use super::*;
 use prometheus_client::collector::Collector;
 use prometheus_client::registry::Registry;
+use secrecy::ExposeSecret as _;
 use std::io::Read as _;
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -168,14 +169,14 @@ async fn address_or_token_that_fails_is_reported_and_the_rest_applies() {
     std::fs::write(file.path(), "first").unwrap();
     let caller = format!("[caller.web]\ntoken = \"file:{}\"", file.path().display());
     controller.apply(&policy(&self::config(&caller)));
-    let known = || controller.applied.lock().unwrap().tokens.values().next().cloned();
-    assert_eq!(known().as_deref(), Some(b"first".as_slice()));
+    let known = || {
+        let applied = controller.applied.lock().unwrap();
+        applied.tokens.values().next().map(|token| token.expose_secret().to_owned())
+    };
+    assert_eq!(known().as_deref(), Some("first"));
     std::fs::write(file.path(), "second").unwrap();
     controller.reload_tokens();
-    assert_eq!(
-        (known().as_deref(), controller.problem().borrow().clone()),
-        (Some(b"second".as_slice()), None)
-    );
+    assert_eq!((known().as_deref(), controller.problem().borrow().clone()), (Some("second"), None));
 
     let refused =
         EdgeController::open(&missing, Key::new([7; 32]), None, Sharing::Refused).unwrap_err().to_string();

@@ -1,4 +1,5 @@
-//! The repository's own rules, checked: layers of crates, cycles of modules, banned words, sizes, forgotten files.
+//! The repository's own rules, checked: layers of crates, cycles of modules, banned words, sizes, errors as text,
+//! forgotten files.
 
 mod allow;
 mod cycles;
@@ -9,6 +10,7 @@ mod layers;
 mod sizes;
 mod source;
 mod split;
+mod string_errors;
 mod vendored;
 mod words;
 
@@ -56,6 +58,9 @@ pub(crate) fn check(report: bool) -> Result<(), String> {
     finish("functions", allowed.functions_summary(functions.len(), sizes::FUNCTION_LINES_MAX), functions);
     println!("files over {} lines (a warning): {}", sizes::FILE_LINES_WARNED, long_files.len());
     print_first(&long_files, shown);
+
+    let faults = string_errors::check(&files);
+    finish("errors as text", format!("{} found", faults.len()), faults);
 
     let mut faults = files::check(&files);
     faults.extend(vendored::check()?);

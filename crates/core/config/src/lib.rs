@@ -49,12 +49,23 @@ use types::{Config, config};
 /// The longest text that is read, in bytes.
 pub const LONGEST: usize = 16 << 20;
 
+/// A text is no duration: what is wrong with it, and how a duration is written.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}: {hint}")]
+pub struct DurationError {
+    message: String,
+    hint: String,
+}
+
 /// Parses a duration as the configuration writes it: `30s`, `1h 30m`, `2d`.
 ///
 /// # Errors
-/// What is wrong with it, and how a duration is written.
-pub fn duration(text: &str) -> Result<std::time::Duration, String> {
-    scalar::duration(text).map_err(|error| format!("{}: {}", error.message, error.hint.text_or(String::new)))
+/// See [`DurationError`].
+pub fn duration(text: &str) -> Result<std::time::Duration, DurationError> {
+    scalar::duration(text).map_err(|error| DurationError {
+        message: error.message.to_string(),
+        hint: error.hint.text_or(String::new).to_string(),
+    })
 }
 
 /// A valid configuration and its warnings.

@@ -18,7 +18,7 @@ pub mod script;
 pub mod story;
 pub mod timeline;
 
-pub use parse::ScriptError;
+pub use parse::{Mistake, ScriptError};
 pub use reached::reached;
 pub use score::{Observations, Score, judge, score};
 pub use script::{Act, Limits, Milestone, Script, Step};

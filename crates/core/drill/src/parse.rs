@@ -3,16 +3,65 @@
 use crate::script::{Act, Life, Limits, Milestone, Script, Step};
 use std::time::Duration;
 use thiserror::Error;
+use types::resource::NotAResource;
 use types::{PersonId, Resource};
 
 /// A line that cannot be parsed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("line {line}: {message}")]
+#[error("line {line}: {mistake}")]
 pub struct ScriptError {
     /// Counted from 1; the line after the last when a statement is missing.
     pub line: usize,
-    /// The problem, and what was expected.
-    pub message: String,
+    /// The problem.
+    pub mistake: Mistake,
+}
+
+/// The problem of a line, and what was expected.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[expect(missing_docs, reason = "the messages describe them")]
+pub enum Mistake {
+    #[error("a script has at most {LINES_MAX} lines")]
+    TooLong,
+    #[error("`{0}` needs a value")]
+    NoValue(String),
+    #[error("`{0}` is not a statement; expected one of {STATEMENTS}")]
+    Statement(String),
+    #[error(transparent)]
+    Cause(#[from] NotAResource),
+    #[error("`{0}` is not written +HOURS:MINUTES, such as +9:17")]
+    LifeTime(String),
+    #[error("`at` needs a time and something to do")]
+    NothingToDo,
+    #[error(
+        "`limit {0}` is not a limit; expected `limit alert|cause|surge|conflict|human|update within 10s`, \
+         `limit cause before caches-expired`, `limit pages 1` or `limit false-alerts 0`"
+    )]
+    Limit(String),
+    #[error("duplicate `{0}`")]
+    Duplicate(String),
+    #[error(
+        "`{0}` is not an act; expected `warm caches`, `fault swap`, `fault hold`, `renew`, `flood 200x`, `flood ends`, \
+         `forward client`, `person NAME answers after 4s`, `person NAME stays silent` or `phone works|fails|hangs`"
+    )]
+    Act(String),
+    #[error("`{0}` is not a wait; expected `MILESTONE within 30s`, because a wait needs a timeout")]
+    Wait(String),
+    #[error("`{0}` is not a milestone; expected one of {names}", names = milestones())]
+    Milestone(String),
+    #[error("`{0}` is not a flood; expected 2x to 10000x the usual requests")]
+    Flood(String),
+    #[error("`{0}` is not a number")]
+    Number(String),
+    #[error("`{0}` is not a duration; expected one such as 250ms, 4s, 2min or 9h")]
+    Duration(String),
+    #[error("the script has no fault; expected a step such as `at 0s fault swap` or `at 0s flood 200x`")]
+    NoFault,
+    #[error("the script does not name what the outage affects; expected `touches domain.acme.app …`")]
+    NoTouches,
+    #[error("the script has no name; expected `drill NAME`")]
+    NoName,
+    #[error("the script names no cause; expected `cause domain.acme.app`")]
+    NoCause,
 }
 
 /// Longest script.
@@ -28,16 +77,16 @@ impl Script {
         let mut last = 0;
         for (index, raw) in text.lines().enumerate() {
             last = index + 1;
-            let fail = |message: String| ScriptError { line: last, message };
+            let fail = |mistake| ScriptError { line: last, mistake };
             if index >= LINES_MAX {
-                return Err(fail(format!("a script has at most {LINES_MAX} lines")));
+                return Err(fail(Mistake::TooLong));
             }
             let line = raw.split('#').next().unwrap_or_default().trim();
             if !line.is_empty() {
                 partial.read(line).map_err(fail)?;
             }
         }
-        partial.finish().map_err(|message| ScriptError { line: last + 1, message })
+        partial.finish().map_err(|mistake| ScriptError { line: last + 1, mistake })
     }
 }
 
@@ -59,17 +108,17 @@ const STATEMENTS: &str =
     "drill, title, cause, touches, learns, in-life, in-life-title, life, limit, at, then, wait, when";
 
 impl PartialScript {
-    fn read(&mut self, line: &str) -> Result<(), String> {
+    fn read(&mut self, line: &str) -> Result<(), Mistake> {
         let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
         let rest = rest.trim();
         if rest.is_empty() {
-            return Err(format!("`{word}` needs a value"));
+            return Err(Mistake::NoValue(word.to_owned()));
         }
         let words: Vec<&str> = rest.split_whitespace().collect();
         match word {
             "drill" => once(&mut self.name, rest.to_owned(), word),
             "title" => once(&mut self.title, rest.to_owned(), word),
-            "cause" => once(&mut self.cause, rest.parse().map_err(|e| format!("{e}"))?, word),
+            "cause" => once(&mut self.cause, rest.parse()?, word),
             "in-life" => once(&mut self.in_life, rest.to_owned(), word),
             "in-life-title" => once(&mut self.in_life_title, rest.to_owned(), word),
             "touches" => {
@@ -82,14 +131,13 @@ impl PartialScript {
             }
             "life" => {
                 let (after, text) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
-                let after = hours_and_minutes(after)
-                    .ok_or_else(|| format!("`{after}` is not written +HOURS:MINUTES, such as +9:17"))?;
+                let after = hours_and_minutes(after).ok_or_else(|| Mistake::LifeTime(after.to_owned()))?;
                 self.life.push(Life { after, text: text.trim().to_owned() });
                 Ok(())
             }
             "limit" => self.limit(&words),
             "at" => {
-                let (at, act) = words.split_first().ok_or("`at` needs a time and something to do")?;
+                let (at, act) = words.split_first().ok_or(Mistake::NothingToDo)?;
                 let step = Step::Act { at: Some(duration(at)?), act: act_of(act)? };
                 self.steps.push(step);
                 Ok(())
@@ -102,11 +150,11 @@ impl PartialScript {
                 self.steps.push(wait_of(&words)?);
                 Ok(())
             }
-            _ => Err(format!("`{word}` is not a statement; expected one of {STATEMENTS}")),
+            _ => Err(Mistake::Statement(word.to_owned())),
         }
     }
 
-    fn limit(&mut self, words: &[&str]) -> Result<(), String> {
+    fn limit(&mut self, words: &[&str]) -> Result<(), Mistake> {
         match words {
             ["alert", "within", within] => self.limits.alert = Some(duration(within)?),
             ["cause", "within", within] => self.limits.cause = Some(duration(within)?),
@@ -117,34 +165,22 @@ impl PartialScript {
             ["update", "within", within] => self.limits.update = Some(duration(within)?),
             ["pages", count] => self.limits.pages = Some(number(count)?),
             ["false-alerts", count] => self.limits.false_alerts = Some(number(count)?),
-            _ => {
-                return Err(format!(
-                    "`limit {}` is not a limit; expected `limit alert|cause|surge|conflict|human|update within \
-                     10s`, `limit cause before caches-expired`, `limit pages 1` or `limit false-alerts 0`",
-                    words.join(" ")
-                ));
-            }
+            _ => return Err(Mistake::Limit(words.join(" "))),
         }
         Ok(())
     }
 
-    fn finish(self) -> Result<Script, String> {
+    fn finish(self) -> Result<Script, Mistake> {
         if !self.steps.iter().any(|step| matches!(step, Step::Act { act, .. } if act.is_fault())) {
-            return Err(
-                "the script has no fault; expected a step such as `at 0s fault swap` or `at 0s flood 200x`"
-                    .to_owned(),
-            );
+            return Err(Mistake::NoFault);
         }
         if self.touches.is_empty() {
-            return Err(
-                "the script does not name what the outage affects; expected `touches domain.acme.app …`"
-                    .to_owned(),
-            );
+            return Err(Mistake::NoTouches);
         }
-        let name = self.name.ok_or("the script has no name; expected `drill NAME`")?;
+        let name = self.name.ok_or(Mistake::NoName)?;
         Ok(Script {
             title: self.title.unwrap_or_else(|| name.clone()),
-            cause: self.cause.ok_or("the script names no cause; expected `cause domain.acme.app`")?,
+            cause: self.cause.ok_or(Mistake::NoCause)?,
             touches: self.touches,
             learns: self.learns,
             in_life: self.in_life,
@@ -157,15 +193,15 @@ impl PartialScript {
     }
 }
 
-fn once<T>(place: &mut Option<T>, value: T, word: &str) -> Result<(), String> {
+fn once<T>(place: &mut Option<T>, value: T, word: &str) -> Result<(), Mistake> {
     if place.is_some() {
-        return Err(format!("duplicate `{word}`"));
+        return Err(Mistake::Duplicate(word.to_owned()));
     }
     *place = Some(value);
     Ok(())
 }
 
-fn act_of(words: &[&str]) -> Result<Act, String> {
+fn act_of(words: &[&str]) -> Result<Act, Mistake> {
     Ok(match words {
         ["warm", "caches"] => Act::WarmCaches,
         ["fault", "swap"] => Act::Swap,
@@ -181,44 +217,40 @@ fn act_of(words: &[&str]) -> Result<Act, String> {
         ["phone", "works"] => Act::PhoneWorks,
         ["phone", "fails"] => Act::PhoneFails,
         ["phone", "hangs"] => Act::PhoneHangs,
-        _ => {
-            return Err(format!(
-                "`{}` is not an act; expected `warm caches`, `fault swap`, `fault hold`, `renew`, `flood 200x`, \
-                 `flood ends`, `forward client`, `person NAME answers after 4s`, `person NAME stays silent` or `phone works|fails|hangs`",
-                words.join(" ")
-            ));
-        }
+        _ => return Err(Mistake::Act(words.join(" "))),
     })
 }
 
-fn wait_of(words: &[&str]) -> Result<Step, String> {
+fn wait_of(words: &[&str]) -> Result<Step, Mistake> {
     let [word, "within", within] = words else {
-        return Err(format!(
-            "`{}` is not a wait; expected `MILESTONE within 30s`, because a wait needs a timeout",
-            words.join(" ")
-        ));
+        return Err(Mistake::Wait(words.join(" ")));
     };
-    let (until, _) = Milestone::NAMES.into_iter().find(|(_, known)| known == word).ok_or_else(|| {
-        let known: Vec<&str> = Milestone::NAMES.iter().map(|(_, word)| *word).collect();
-        format!("`{word}` is not a milestone; expected one of {}", known.join(", "))
-    })?;
+    let (until, _) = Milestone::NAMES
+        .into_iter()
+        .find(|(_, known)| known == word)
+        .ok_or_else(|| Mistake::Milestone((*word).to_owned()))?;
     Ok(Step::Wait { until, within: duration(within)? })
 }
 
+fn milestones() -> String {
+    let names: Vec<&str> = Milestone::NAMES.iter().map(|(_, name)| *name).collect();
+    names.join(", ")
+}
+
 /// Parses `200x`. Bounded, because a flood consists of real requests on one machine.
-fn times_of(text: &str) -> Result<u32, String> {
-    let wrong = || format!("`{text}` is not a flood; expected 2x to 10000x the usual requests");
+fn times_of(text: &str) -> Result<u32, Mistake> {
+    let wrong = || Mistake::Flood(text.to_owned());
     let times = text.strip_suffix('x').and_then(|count| count.parse().ok()).ok_or_else(wrong)?;
     if (2..=10_000).contains(&times) { Ok(times) } else { Err(wrong()) }
 }
 
-fn number(text: &str) -> Result<u32, String> {
-    text.parse().map_err(|_| format!("`{text}` is not a number"))
+fn number(text: &str) -> Result<u32, Mistake> {
+    text.parse().map_err(|_| Mistake::Number(text.to_owned()))
 }
 
 /// Parses `4s`, `250ms`, `2min`, `9h`.
-fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{text}` is not a duration; expected one such as 250ms, 4s, 2min or 9h");
+fn duration(text: &str) -> Result<Duration, Mistake> {
+    let wrong = || Mistake::Duration(text.to_owned());
     let cut = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
     let (digits, unit) = text.split_at(cut);
     let count: u32 = digits.parse().map_err(|_| wrong())?;
@@ -285,14 +317,14 @@ mod tests {
             let error = Script::parse(&format!("{VALID}{line}\n")).unwrap_err();
             // `cause acme` is invalid before it is a duplicate: its value is parsed first.
             assert_eq!(error.line, 5, "{line}: {error}");
-            assert!(error.message.contains(expected), "{line}: {error}");
+            assert!(error.mistake.to_string().contains(expected), "{line}: {error}");
         }
     }
 
     #[test]
     fn missing_statement_is_reported_after_the_last_line() {
         let error = Script::parse("drill x\ncause domain.acme.app\ntouches a\n").unwrap_err();
-        assert_eq!((error.line, error.message.contains("fault swap")), (4, true), "{error}");
+        assert_eq!((error.line, error.mistake.to_string().contains("fault swap")), (4, true), "{error}");
         assert!(Script::parse("").is_err());
     }
 

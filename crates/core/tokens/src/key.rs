@@ -4,14 +4,15 @@ use crate::constant_time_eq;
 use crate::token::{TAG_BYTES, Token};
 use hmac::digest::array::Array;
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use secrecy::zeroize::Zeroize as _;
+use secrecy::{ExposeSecret as _, SecretBox};
 use sha2::Sha256;
-use std::fmt;
 use thiserror::Error;
 use types::Time;
 
-/// A secret key of 32 bytes. `Debug` hides it.
-#[derive(Clone)]
-pub struct Key([u8; 32]);
+/// A secret key of 32 bytes. `Debug` hides it, and its memory is overwritten when it is dropped.
+#[derive(Debug)]
+pub struct Key(SecretBox<[u8; 32]>);
 
 /// A token was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -31,20 +32,22 @@ pub enum TokenError {
 impl Key {
     /// A key from 32 secret random bytes.
     #[must_use]
-    pub fn new(bytes: [u8; 32]) -> Self {
-        Self(bytes)
+    pub fn new(mut bytes: [u8; 32]) -> Self {
+        let key = SecretBox::init_with_mut(|key: &mut [u8; 32]| key.copy_from_slice(&bytes));
+        bytes.zeroize();
+        Self(key)
     }
 
     /// Derives a key for one purpose. The derived key reveals neither this key nor other derived keys.
     #[must_use]
     pub fn derive(&self, purpose: &str) -> Self {
-        Self(mac(&self.0, &[b"mainstay derive v1\0", purpose.as_bytes()]))
+        Self::new(mac(self.bytes(), &[b"mainstay derive v1\0", purpose.as_bytes()]))
     }
 
     /// Derives a number for one purpose. It is always the same, and cannot be computed without this key.
     #[must_use]
     pub fn number(&self, purpose: &str) -> u64 {
-        let tag = mac(&self.0, &[b"mainstay number v1\0", purpose.as_bytes()]);
+        let tag = mac(self.bytes(), &[b"mainstay number v1\0", purpose.as_bytes()]);
         tag.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
     }
 
@@ -70,7 +73,7 @@ impl Key {
     }
 
     pub(crate) fn bytes(&self) -> &[u8; 32] {
-        &self.0
+        self.0.expose_secret()
     }
 
     /// The signature. It uses a key derived for the purpose, so that a purpose with a NUL in it cannot equal another
@@ -78,13 +81,13 @@ impl Key {
     fn tag(&self, purpose: &str, until_secs: i64, text: &str) -> [u8; TAG_BYTES] {
         let until = until_secs.to_string();
         let parts = [purpose.as_bytes(), b"\0", until.as_bytes(), b"\0", text.as_bytes()];
-        mac(&self.derive(purpose).0, &parts)
+        mac(self.derive(purpose).bytes(), &parts)
     }
 }
 
-impl fmt::Debug for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Key(hidden)")
+impl Clone for Key {
+    fn clone(&self) -> Self {
+        Self::new(*self.bytes())
     }
 }
 
@@ -102,7 +105,10 @@ pub(crate) fn prepared(key: &[u8; 32]) -> Hmac<Sha256> {
     // RFC 2104: a key shorter than the block is filled up with zeros.
     let mut block = [0; 64];
     block[..32].copy_from_slice(key);
-    Hmac::<Sha256>::new(&Array(block))
+    let mut block = Array(block);
+    let mac = Hmac::<Sha256>::new(&block);
+    block.zeroize();
+    mac
 }
 
 #[cfg(test)]
@@ -152,7 +158,8 @@ mod tests {
 
     #[test]
     fn debug_hides_key() {
-        assert_eq!(format!("{:?}", Key::new([65; 32])), "Key(hidden)");
+        let shown = format!("{:?}", Key::new([65; 32]));
+        assert!(shown.contains("REDACTED") && !shown.contains("65"), "{shown}");
     }
 
     #[test]

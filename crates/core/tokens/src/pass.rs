@@ -9,6 +9,7 @@ use crate::key::{Key, TokenError, mac, prepared};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, Mac as _};
+use secrecy::zeroize::Zeroizing;
 use sha2::Sha256;
 use std::ops::Deref;
 use types::Time;
@@ -147,7 +148,7 @@ fn epoch(at: Time) -> i64 {
 }
 
 fn prepare(purpose: &Key, epoch: i64) -> Prepared {
-    Prepared(prepared(&mac(purpose.bytes(), &[b"mainstay pass v1\0", &epoch.to_be_bytes()])))
+    Prepared(prepared(&Zeroizing::new(mac(purpose.bytes(), &[b"mainstay pass v1\0", &epoch.to_be_bytes()]))))
 }
 
 #[cfg(test)]

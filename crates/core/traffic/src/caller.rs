@@ -2,6 +2,7 @@
 
 use crate::cidr_map::CidrMap;
 use crate::random::hash_text;
+use secrecy::{ExposeSecret as _, SecretString};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use subtle::ConstantTimeEq as _;
@@ -13,7 +14,7 @@ pub struct Caller {
     /// Its name in the configuration.
     pub id: CallerId,
     pub(crate) number: u64,
-    token: Vec<u8>,
+    token: SecretString,
 }
 
 /// All of them.
@@ -26,7 +27,7 @@ pub(crate) struct Callers {
 impl Callers {
     pub(crate) fn new(
         config: &BTreeMap<CallerId, config::Caller>,
-        tokens: &BTreeMap<CallerId, Vec<u8>>,
+        tokens: &BTreeMap<CallerId, SecretString>,
     ) -> Self {
         let token = |id: &CallerId| tokens.get(id).cloned().unwrap_or_default();
         let all = config
@@ -45,7 +46,7 @@ impl Callers {
     pub(crate) fn find(&self, peer: IpAddr, token: Option<&[u8]>) -> Option<&Caller> {
         let shown = token.filter(|token| !token.is_empty()).and_then(|token| {
             self.all.iter().fold(None, |found, caller| {
-                let same = bool::from(caller.token.ct_eq(token));
+                let same = bool::from(caller.token.expose_secret().as_bytes().ct_eq(token));
                 if same { Some(caller) } else { found }
             })
         });

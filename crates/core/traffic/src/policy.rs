@@ -4,6 +4,7 @@ use crate::caller::{Caller, Callers};
 use crate::route::Route;
 use crate::source_rules::SourceRules;
 use crate::tick::Tick;
+use secrecy::SecretString;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use types::{CallerId, Denial, Time, time};
@@ -24,7 +25,12 @@ impl Policy {
     /// Compiles the engine's policy and the callers' tokens. `now` and `tick` are the same instant: a denial
     /// expires by itself, also when the engine is gone.
     #[must_use]
-    pub fn new(policy: &types::Policy, tokens: &BTreeMap<CallerId, Vec<u8>>, now: Time, tick: Tick) -> Self {
+    pub fn new(
+        policy: &types::Policy,
+        tokens: &BTreeMap<CallerId, SecretString>,
+        now: Time,
+        tick: Tick,
+    ) -> Self {
         let config = &policy.config;
         let mut built = Self {
             routes: Vec::new(),

@@ -73,6 +73,8 @@ impl ClientTokens {
     /// more easily.
     pub(crate) fn client(&self, headers: &HeaderMap, service: u64, tls: bool) -> Option<RecognizedClient> {
         let wanted = name(tls).as_bytes();
+        // Not with the crate `cookie`: it parses every pair into a struct of text (300 ns for four cookies, against
+        // 60 ns here for each request), and rejects a line with bytes that are not UTF-8.
         for value in headers.get_all(header::COOKIE) {
             for pair in value.as_bytes().split(|b| *b == b';').map(<[u8]>::trim_ascii) {
                 let value = pair.strip_prefix(wanted).and_then(|rest| rest.strip_prefix(b"="));

@@ -11,7 +11,10 @@ use crate::thread::Thread;
 use crate::ticks::TICK;
 use crate::tls::certificates::{self, Certificates};
 use crate::view::{Parts, View};
+use prometheus_client::encoding::DescriptorEncoder;
+use secrecy::SecretString;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -73,7 +76,7 @@ pub struct Terms {
     /// The configuration in force and what is denied.
     pub policy: types::Policy,
     /// Tokens of declared callers, by name.
-    pub tokens: BTreeMap<CallerId, Vec<u8>>,
+    pub tokens: BTreeMap<CallerId, SecretString>,
 }
 
 /// A running edge. Dropped, it stops without waiting for any client.
@@ -253,11 +256,14 @@ impl Edge {
         self.shared.certificates.trouble(Time::now()).iter().map(ToString::to_string).collect()
     }
 
-    /// Everything measured, in the OpenMetrics text format, without the closing `# EOF`.
-    pub fn metrics(&self, out: &mut String) {
-        self.shared.telemetry.metrics(out);
+    /// Encodes everything measured, for `/metrics`.
+    ///
+    /// # Errors
+    /// When the encoder cannot write.
+    pub fn metrics(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        self.shared.telemetry.metrics(encoder)?;
         let ends = self.shared.certificates.ends();
-        self.shared.telemetry.certificate_metrics(&ends, out);
+        self.shared.telemetry.certificate_metrics(&ends, encoder)
     }
 
     /// Returns the counters since the last call. To be called once a second.

@@ -97,13 +97,18 @@ impl Geo {
     }
 }
 
+/// A GeoIP file cannot be used: its path, and why. A good file in its place is loaded while the edge runs.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct GeoIpError(Changed);
+
 /// Checks whether a GeoIP file can be used. Blocks: it reads the file.
 ///
 /// # Errors
-/// The reason why it cannot, with its path.
-pub fn look(path: &Path) -> Result<(), String> {
+/// See [`GeoIpError`].
+pub fn look(path: &Path) -> Result<(), GeoIpError> {
     match Geo::new(Some(path), None).refresh().pop() {
-        Some(broken @ Changed::Broken { .. }) => Err(broken.to_string()),
+        Some(broken @ Changed::Broken { .. }) => Err(GeoIpError(broken)),
         _ => Ok(()),
     }
 }

@@ -64,5 +64,5 @@ mod upstream;
 mod view;
 
 pub use edge::{Edge, Sharing, StartError, Terms};
-pub use geo::look as check_geoip;
+pub use geo::{GeoIpError, look as check_geoip};
 pub use tls::certificates::{Unusable, look as check_certificate};

@@ -3,7 +3,7 @@
 use crate::uploads::{Slot, Uploads, YIELD_TICKS};
 use http::uri::Authority;
 use rustls::ClientConfig;
-use rustls::pki_types::ServerName;
+use rustls::pki_types::{InvalidDnsNameError, ServerName};
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,7 +19,7 @@ pub(crate) struct Pool {
     pub(crate) id: PoolId,
     pub(crate) protocol: Protocol,
     /// `Err` where TLS is configured and cannot be set up: then nothing is sent at all.
-    pub(crate) tls: Result<Option<Tls>, String>,
+    pub(crate) tls: Result<Option<Tls>, TlsError>,
     /// Whether its servers are overloaded.
     pub(crate) crowded: AtomicBool,
     /// Uploads without a place.
@@ -36,6 +36,15 @@ pub(crate) struct Tls {
     pub(crate) config: Arc<ClientConfig>,
 }
 
+/// TLS towards the servers of a pool cannot be set up: `tls` of the pool must be the host name in their certificates.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TlsError {
+    #[error("`{name}` is no name of a server: {why}")]
+    Name { name: String, why: InvalidDnsNameError },
+    #[error("TLS cannot be set up: {0}")]
+    Setup(#[from] rustls::Error),
+}
+
 struct Desk {
     balancer: LoadBalancer,
     waiting: BTreeMap<Ticket, Waiter>,
@@ -48,7 +57,7 @@ struct Waiter {
 }
 
 impl Pool {
-    pub(crate) fn new(config: &config::Pool, tls: Result<Option<Tls>, String>, zero: Instant) -> Arc<Self> {
+    pub(crate) fn new(config: &config::Pool, tls: Result<Option<Tls>, TlsError>, zero: Instant) -> Arc<Self> {
         let balancer = LoadBalancer::new(config, Tick(micros(zero)), fastrand::u64(..));
         Arc::new(Self {
             id: config.id.clone(),

@@ -1,9 +1,10 @@
 //! The policy as the request path needs it: compiled once, shared by all threads, swapped whole.
 
 use crate::client::ClientTokens;
-use crate::pool::{Pool, Tls};
+use crate::pool::{Pool, Tls, TlsError};
 use crate::tls::outward;
 use rustls::pki_types::ServerName;
+use secrecy::SecretString;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::hash::{DefaultHasher, Hasher};
@@ -35,7 +36,7 @@ pub(crate) struct View {
 pub(crate) struct Parts<'a> {
     pub(crate) policy: &'a types::Policy,
     pub(crate) edge: config::Edge,
-    pub(crate) tokens: &'a BTreeMap<CallerId, Vec<u8>>,
+    pub(crate) tokens: &'a BTreeMap<CallerId, SecretString>,
     pub(crate) key: &'a tokens::Key,
     pub(crate) zero: Instant,
 }
@@ -111,16 +112,15 @@ impl View {
     }
 }
 
-fn tls(config: &config::Pool, trust: &[PathBuf], roots: &mut Option<Roots>) -> Result<Option<Tls>, String> {
+fn tls(config: &config::Pool, trust: &[PathBuf], roots: &mut Option<Roots>) -> Result<Option<Tls>, TlsError> {
     let Some(text) = config.tls.clone() else { return Ok(None) };
-    let name = ServerName::try_from(text.clone())
-        .map_err(|why| format!("`{text}` is no name of a server: {why}"))?;
+    let name =
+        ServerName::try_from(text.clone()).map_err(|why| TlsError::Name { name: text.clone(), why })?;
     let roots = roots.get_or_insert_with(|| {
         let (roots, faults) = Roots::load_usable(trust);
         faults.iter().for_each(|fault| tracing::error!("site.extra_ca_files: {fault}"));
         roots
     });
-    let config = outward::config(roots, config.protocol == Protocol::Http2)
-        .map_err(|why| format!("TLS cannot be set up: {why}"))?;
+    let config = outward::config(roots, config.protocol == Protocol::Http2)?;
     Ok(Some(Tls { name, text, config }))
 }

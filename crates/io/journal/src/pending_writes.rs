@@ -22,8 +22,9 @@ pub struct PendingWrites {
     refused: Option<(String, Time)>,
 }
 
-/// Why a person's command is not known to be on disk.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Events are not known to be on disk.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{summary}")]
 pub struct NotWritten {
     /// The reason, in a sentence.
     pub summary: String,
@@ -60,22 +61,21 @@ impl PendingWrites {
     /// Appends events behind the pending ones. `Ok` means that all of them are on disk.
     ///
     /// # Errors
-    /// A sentence for people when the journal refuses. Nothing is dropped: it is tried again with the next call, but
-    /// not before a pause.
-    pub fn write(&mut self, now: Time, events: Vec<Event>) -> Result<(), String> {
+    /// When the journal refuses. Nothing is dropped: it is tried again with the next call, but not before a pause.
+    pub fn write(&mut self, now: Time, events: Vec<Event>) -> Result<(), NotWritten> {
         self.unwritten.extend(events);
         if let Some((summary, at)) = &self.refused
             // A clock that is set back does not extend the pause.
             && *at <= now
             && time::between(*at, now) < RETRY_AFTER
         {
-            return Err(summary.clone());
+            return Err(NotWritten { summary: summary.clone(), in_doubt: false });
         }
         while let Some(first) = self.unwritten.front() {
             let before = self.taken.unwrap_or_else(|| first.seq.saturating_sub(1));
             let batch: Vec<Event> = self.unwritten.iter().take(BATCH_MAX).cloned().collect();
             if let Err(why) = self.journal.append(before, &batch) {
-                return Err(self.refuse(now, &why));
+                return Err(NotWritten { summary: self.refuse(now, &why), in_doubt: false });
             }
             self.unwritten.drain(..batch.len());
             self.taken = batch.last().map(|event| event.seq);
@@ -92,7 +92,7 @@ impl PendingWrites {
     /// # Errors
     /// When it is not known to be on disk. What is in doubt stays in its place, for it may be on disk, and is tried again.
     pub fn write_or_drop(&mut self, now: Time, events: &[Event]) -> Result<(), NotWritten> {
-        self.write(now, Vec::new()).map_err(|summary| NotWritten { summary, in_doubt: false })?;
+        self.write(now, Vec::new())?;
         let Some(first) = events.first() else { return Ok(()) };
         let before = self.taken.unwrap_or_else(|| first.seq.saturating_sub(1));
         match self.journal.append(before, events) {
@@ -218,7 +218,7 @@ mod tests {
 
         refuses.store(true, Ordering::Relaxed);
         let kept = 10 + UNWRITTEN_MAX as u64;
-        assert!(pending_writes.write(at(1), events(11, kept + 500)).unwrap_err().contains("full"));
+        assert!(pending_writes.write(at(1), events(11, kept + 500)).unwrap_err().summary.contains("full"));
         assert!(pending_writes.refusal().is_some());
         let read = pending_writes.read(9, 3).unwrap();
         assert_eq!(

@@ -1,26 +1,17 @@
 //! How late probes run. A prober that is always late must be noticed.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use hdrhistogram::Histogram;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Buckets per power of two of microseconds: a value is at most an eighth too high.
-const PARTS: u64 = 8;
-const PARTS_BITS: u32 = PARTS.trailing_zeros();
-/// Enough for more than an hour; longer lags count as the last bucket.
-const BUCKETS: usize = 30 * PARTS as usize;
+/// One significant digit: a quantile is at most a sixteenth too high, in 4 KB.
+const DIGITS: u8 = 1;
+/// More than an hour in microseconds; longer lags count as the longest.
+const LONGEST_US: u64 = (1 << 32) - 1;
 
 /// Statistics of how late probes run. Cheap to copy; all copies are one.
 #[derive(Clone, Debug, Default)]
-pub struct Lag(Arc<Counts>);
-
-#[derive(Debug)]
-struct Counts {
-    late: [AtomicU64; BUCKETS],
-    /// Later than the interval allows.
-    overdue: AtomicU64,
-    lost: AtomicU64,
-}
+pub struct Lag(Arc<Mutex<LagSnapshot>>);
 
 /// A probe is overdue after this lag, or after this fraction of its interval if that is shorter.
 const LAG_MAX: Duration = Duration::from_secs(10);
@@ -29,19 +20,11 @@ const LAG_FRACTION: u32 = 5;
 /// Counters at one instant.
 #[derive(Clone, Debug, Default)]
 pub struct LagSnapshot {
-    late: Vec<u64>,
+    /// Microseconds; `None` until the first probe.
+    late: Option<Histogram<u64>>,
+    /// Later than the interval allows.
     overdue: u64,
     lost: u64,
-}
-
-impl Default for Counts {
-    fn default() -> Self {
-        Self {
-            late: std::array::from_fn(|_| AtomicU64::new(0)),
-            overdue: AtomicU64::new(0),
-            lost: AtomicU64::new(0),
-        }
-    }
 }
 
 /// Lags of the scheduler.
@@ -71,25 +54,30 @@ impl Lag {
     /// The counters now; [`LagSnapshot::since`] compares two snapshots.
     #[must_use]
     pub fn snapshot(&self) -> LagSnapshot {
-        LagSnapshot {
-            late: self.0.late.iter().map(|count| count.load(Ordering::Relaxed)).collect(),
-            overdue: self.0.overdue.load(Ordering::Relaxed),
-            lost: self.0.lost.load(Ordering::Relaxed),
-        }
+        self.counts().clone()
     }
 
     /// Records the lag of a probe with the interval `every`.
     pub fn record(&self, late: Duration, every: Duration) {
-        if let Some(count) = self.0.late.get(bucket(late)) {
-            count.fetch_add(1, Ordering::Relaxed);
+        let mut counts = self.counts();
+        if counts.late.is_none() {
+            // These bounds are valid, so that this is never an error.
+            counts.late = Histogram::new_with_bounds(1, LONGEST_US, DIGITS).ok();
+        }
+        if let Some(lags) = &mut counts.late {
+            lags.saturating_record(u64::try_from(late.as_micros()).unwrap_or(u64::MAX));
         }
         if late > LAG_MAX.min(every / LAG_FRACTION) {
-            self.0.overdue.fetch_add(1, Ordering::Relaxed);
+            counts.overdue += 1;
         }
     }
 
     pub(crate) fn record_lost(&self) {
-        self.0.lost.fetch_add(1, Ordering::Relaxed);
+        self.counts().lost += 1;
+    }
+
+    fn counts(&self) -> MutexGuard<'_, LagSnapshot> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -97,25 +85,20 @@ impl LagSnapshot {
     /// Lags between two snapshots.
     #[must_use]
     pub fn since(&self, before: &Self) -> LagReport {
-        let was = before.late.iter().copied().chain(std::iter::repeat(0));
-        let counts: Vec<u64> = self.late.iter().zip(was).map(|(now, was)| now.saturating_sub(was)).collect();
-        let asked: u64 = counts.iter().sum();
-        let quantile = |per_cent: u64| {
-            let wanted = (asked * per_cent).div_ceil(100).max(1);
-            let mut seen = 0;
-            let place = counts.iter().position(|count| {
-                seen += count;
-                seen >= wanted
-            });
-            place.map_or(Duration::ZERO, ceiling)
-        };
+        let mut late = self.late.clone();
+        if let (Some(late), Some(before)) = (&mut late, &before.late) {
+            // `before` is an earlier state of the same counters, so that this is never an error.
+            let _ = late.subtract(before);
+        }
+        let quantile =
+            |share: f64| Duration::from_micros(late.as_ref().map_or(0, |late| late.value_at_quantile(share)));
         LagReport {
-            asked,
+            asked: late.as_ref().map_or(0, Histogram::len),
             overdue: self.overdue.saturating_sub(before.overdue),
             lost: self.lost.saturating_sub(before.lost),
-            p50: quantile(50),
-            p99: quantile(99),
-            max: quantile(100),
+            p50: quantile(0.5),
+            p99: quantile(0.99),
+            max: quantile(1.0),
         }
     }
 }
@@ -126,27 +109,6 @@ impl LagReport {
     pub fn is_late(&self) -> bool {
         self.overdue > self.asked / 100
     }
-}
-
-fn bucket(late: Duration) -> usize {
-    let micros = u64::try_from(late.as_micros()).unwrap_or(u64::MAX);
-    if micros < PARTS {
-        return usize::try_from(micros).unwrap_or(0);
-    }
-    let power = micros.ilog2() - PARTS_BITS;
-    let part = (micros >> power) - PARTS;
-    let place = u64::from(power + 1) * PARTS + part;
-    usize::try_from(place).unwrap_or(BUCKETS).min(BUCKETS - 1)
-}
-
-/// The highest lag that a bucket holds.
-fn ceiling(bucket: usize) -> Duration {
-    let place = bucket as u64;
-    let (power, part) = (place / PARTS, place % PARTS);
-    Duration::from_micros(match power.checked_sub(1) {
-        None => part,
-        Some(power) => ((PARTS + part + 1) << power) - 1,
-    })
 }
 
 #[cfg(test)]
@@ -181,9 +143,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_bucket_tells_at_most_an_eighth_too_much(micros in 0u64..3_600_000_000) {
-            let told = ceiling(bucket(Duration::from_micros(micros))).as_micros() as u64;
-            prop_assert!(told >= micros && told <= micros + micros / 8, "{micros} told as {told}");
+        fn quantile_is_at_most_a_sixteenth_too_high(micros in 0u64..3_600_000_000) {
+            let lag = Lag::default();
+            lag.record(Duration::from_micros(micros), EVERY);
+            let p50 = lag.read().p50.as_micros() as u64;
+            prop_assert!(p50 >= micros && p50 <= micros + micros / 16, "{p50} for {micros}");
         }
     }
 }

@@ -38,7 +38,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         name: "Acme".to_owned(),
         url: url.clone(),
         key: key.clone(),
-        api_token: "token".to_owned(),
+        api_token: "token".into(),
         data: folder,
     };
     let state = Arc::new(WebState::new(settings, sender).with_edge(Arc::new(edge_views::StubEdge)));

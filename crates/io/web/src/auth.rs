@@ -5,6 +5,7 @@ use crate::problem::Problem;
 use crate::state::WebState;
 use axum::Extension;
 use axum::http::{HeaderMap, StatusCode, header};
+use secrecy::{ExposeSecret as _, SecretString};
 use types::{Actor, Via};
 
 /// Marks a request over the control socket: its client has an account of this machine.
@@ -36,7 +37,8 @@ pub(crate) fn may_write(state: &WebState, headers: &HeaderMap) -> Result<(), Pro
 }
 
 /// Whether a request has the token. Compares in constant time; an empty token matches nothing.
-fn has_token(headers: &HeaderMap, token: &str) -> bool {
+fn has_token(headers: &HeaderMap, token: &SecretString) -> bool {
+    let token = token.expose_secret();
     let given = headers.get(header::AUTHORIZATION).map(|given| given.as_bytes()).unwrap_or_default();
     let given = given.split_at_checked(7).filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"bearer "));
     !token.is_empty()

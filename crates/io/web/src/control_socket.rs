@@ -10,6 +10,8 @@ use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use secrecy::ExposeSecret as _;
+use secrecy::zeroize::Zeroizing;
 use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
@@ -34,8 +36,9 @@ pub async fn serve_control(
     state: Arc<WebState>,
     mut stop: watch::Receiver<bool>,
 ) -> io::Result<()> {
-    let token = format!("Bearer {}", state.settings().api_token);
-    let token = HeaderValue::try_from(token).map_err(io::Error::other)?;
+    let token = Zeroizing::new(format!("Bearer {}", state.settings().api_token.expose_secret()));
+    let mut token = HeaderValue::from_str(&token).map_err(io::Error::other)?;
+    token.set_sensitive(true);
     let router = TowerToHyperService::new(crate::router(Arc::clone(&state)));
     let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {

@@ -1,5 +1,6 @@
 //! What a running edge provides on request: traces and metrics. Its counters are in the views.
 
+use prometheus_client::encoding::DescriptorEncoder;
 use std::fmt;
 use types::Trace;
 
@@ -11,8 +12,11 @@ pub trait Edge: fmt::Debug + Send + Sync {
     /// Returns refused, failed and slow requests, newest first.
     fn recent(&self, max: usize) -> Vec<Trace>;
 
-    /// Returns the metrics in the OpenMetrics text format, without the closing `# EOF`.
-    fn metrics(&self) -> String;
+    /// Encodes its metrics for `/metrics`.
+    ///
+    /// # Errors
+    /// When the encoder cannot write.
+    fn metrics(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result;
 }
 
 /// Placeholder without an edge.
@@ -28,7 +32,7 @@ impl Edge for NoEdge {
         Vec::new()
     }
 
-    fn metrics(&self) -> String {
-        String::new()
+    fn metrics(&self, _: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        Ok(())
     }
 }

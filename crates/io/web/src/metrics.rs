@@ -1,25 +1,35 @@
-//! `/metrics`: the metrics of the edge and of mainstay itself, in the OpenMetrics text format.
+//! `/metrics`: the metrics of the edge and of mainstay itself, in the OpenMetrics text format,
+//! or in the older Prometheus text format for a client that accepts only that.
 //!
 //! It needs a token (the read-only one is enough) or a session, even from loopback: behind a proxy on the same machine
 //! every client comes from loopback.
 
 use crate::auth::may_read;
 use crate::clock::now as clock_now;
+use crate::problem::Problem;
 use crate::state::WebState;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, Response, header};
+use axum::http::{HeaderMap, Response, StatusCode, header};
 use axum::response::IntoResponse as _;
 use axum::routing::get;
 use engine::views::{NodeState, Now};
-use std::fmt::{self, Write};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{
+    DescriptorEncoder, EncodeGaugeValue, MetricEncoder, NoLabelSet, prometheus_text, text,
+};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::registry::Registry;
+use std::fmt;
 use std::sync::Arc;
 use types::Severity;
 use types::event::ServiceState;
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// A label and its value.
+type Label<'a> = (&'a str, &'a str);
 
 pub(crate) fn routes() -> Router<Arc<WebState>> {
     Router::new().route("/metrics", get(metrics))
@@ -31,14 +41,27 @@ async fn metrics(State(state): State<Arc<WebState>>, headers: HeaderMap) -> Resp
     {
         return problem.into_json();
     }
-    let mut text = state.edge().metrics();
-    // Writing into a String does not fail.
-    let _ = own(&mut text, &state);
-    if wants_prometheus_text(&headers) {
-        return ([(header::CONTENT_TYPE, PROMETHEUS_TEXT)], prometheus_text(&text)).into_response();
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(Metrics(state)));
+    let mut out = String::new();
+    let (format, written) = if wants_prometheus_text(&headers) {
+        (prometheus_text::CONTENT_TYPE, prometheus_text::encode(&mut out, &registry))
+    } else {
+        (OPENMETRICS, text::encode(&mut out, &registry))
+    };
+    match written {
+        Ok(()) => ([(header::CONTENT_TYPE, format)], out).into_response(),
+        Err(fmt::Error) => unwritten().into_json(),
     }
-    text.push_str("# EOF\n");
-    ([(header::CONTENT_TYPE, OPENMETRICS)], text).into_response()
+}
+
+/// Writing into memory does not fail: only an encoder does that refuses a metric.
+fn unwritten() -> Problem {
+    Problem::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "the metrics cannot be written in this format",
+        "request the other text format by the Accept header, and report this as a bug of mainstay",
+    )
 }
 
 /// Whether the client accepts the older Prometheus text format and not OpenMetrics.
@@ -49,137 +72,122 @@ fn wants_prometheus_text(headers: &HeaderMap) -> bool {
     accepts("text/plain") && !accepts("application/openmetrics-text")
 }
 
-/// Converts OpenMetrics to the older Prometheus text format: the head of a counter has the suffix of its samples, and
-/// there is no `stateset`.
-fn prometheus_text(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut suffix = "";
-    for line in text.lines() {
-        let mut parts = line.splitn(4, ' ');
-        match (parts.next(), parts.next(), parts.next(), parts.next()) {
-            (Some("#"), Some("TYPE"), Some(name), Some(kind)) => {
-                suffix = if kind == "counter" { "_total" } else { "" };
-                let kind = if kind == "stateset" { "gauge" } else { kind };
-                out.extend(["# TYPE ", name, suffix, " ", kind]);
-            }
-            (Some("#"), Some("HELP"), Some(name), Some(help)) => {
-                out.extend(["# HELP ", name, suffix, " ", help]);
-            }
-            _ => out.push_str(line),
-        }
-        out.push('\n');
+/// The metrics of the edge, then those of mainstay itself.
+#[derive(Debug)]
+struct Metrics(Arc<WebState>);
+
+impl Collector for Metrics {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let Self(state) = self;
+        state.edge().metrics(&mut encoder)?;
+        own(&mut encoder, state)
     }
-    out
 }
 
-/// Writes the metrics of mainstay itself.
-fn own(out: &mut String, state: &WebState) -> fmt::Result {
+fn own(encoder: &mut DescriptorEncoder<'_>, state: &WebState) -> fmt::Result {
     if let Some(age) = state.heartbeat_age() {
         let name = "mainstay_event_loop_heartbeat_age_seconds";
-        head(out, name, "gauge", "Time since the last heartbeat of the event loop.")?;
-        writeln!(out, "{name} {}", age.as_secs_f64())?;
+        let mut family = gauges(encoder, name, "Time since the last heartbeat of the event loop.")?;
+        gauge(&mut family, &[], age.as_secs_f64())?;
     }
     let Some(views) = state.views() else { return Ok(()) };
     let now = &views.now;
-    incidents(out, now)?;
-    notifications(out, now)?;
-    services(out, now)?;
-    probes(out, now)?;
-    domains(out, now)?;
-    head(
-        out,
-        "mainstay_isolated",
-        "gauge",
-        "1 while mainstay itself has no connectivity; alerts are suspended.",
-    )?;
-    writeln!(out, "mainstay_isolated {}", u8::from(now.isolated.is_some()))?;
+    incidents(encoder, now)?;
+    notifications(encoder, now)?;
+    services(encoder, now)?;
+    probes(encoder, now)?;
+    domains(encoder, now)?;
+    let help = "1 while mainstay itself has no connectivity; alerts are suspended.";
+    let mut family = gauges(encoder, "mainstay_isolated", help)?;
+    gauge(&mut family, &[], u32::from(now.isolated.is_some()))?;
     if let Some(lag) = now.probe_lag_p99 {
         let name = "mainstay_probe_lag_p99_seconds";
-        head(out, name, "gauge", "p99 of the schedule lag of probes in the last minute.")?;
-        writeln!(out, "{name} {}", lag.as_secs_f64())?;
+        let mut family = gauges(encoder, name, "p99 of the schedule lag of probes in the last minute.")?;
+        gauge(&mut family, &[], lag.as_secs_f64())?;
     }
     Ok(())
 }
 
-fn incidents(out: &mut String, now: &Now) -> fmt::Result {
-    head(out, "mainstay_incidents", "gauge", "Open incidents by acknowledgement.")?;
+fn incidents(encoder: &mut DescriptorEncoder<'_>, now: &Now) -> fmt::Result {
+    let mut family = gauges(encoder, "mainstay_incidents", "Open incidents by acknowledgement.")?;
     let unacknowledged = now.open.iter().filter(|open| open.unacknowledged_for.is_some()).count();
-    writeln!(out, "mainstay_incidents{{acknowledged=\"false\"}} {unacknowledged}")?;
-    writeln!(out, "mainstay_incidents{{acknowledged=\"true\"}} {}", now.open.len() - unacknowledged)?;
-    head(out, "mainstay_alerts", "gauge", "Open alerts by severity.")?;
+    gauge(&mut family, &[("acknowledged", "false")], unacknowledged)?;
+    gauge(&mut family, &[("acknowledged", "true")], now.open.len() - unacknowledged)?;
+    let mut family = gauges(encoder, "mainstay_alerts", "Open alerts by severity.")?;
     for (severity, label) in
         [(Severity::Info, "info"), (Severity::Warning, "warning"), (Severity::Critical, "critical")]
     {
         let count = now.alerts.iter().filter(|alert| alert.severity == severity).count();
-        writeln!(out, "mainstay_alerts{{severity=\"{label}\"}} {count}")?;
+        gauge(&mut family, &[("severity", label)], count)?;
     }
     Ok(())
 }
 
-fn notifications(out: &mut String, now: &Now) -> fmt::Result {
-    let name = "mainstay_pages_unreached";
-    head(out, name, "gauge", "Open pages without an accepted notification attempt.")?;
-    writeln!(out, "{name} {}", now.unreached.len())?;
+fn notifications(encoder: &mut DescriptorEncoder<'_>, now: &Now) -> fmt::Result {
+    let help = "Open pages without an accepted notification attempt.";
+    let mut family = gauges(encoder, "mainstay_pages_unreached", help)?;
+    gauge(&mut family, &[], now.unreached.len())?;
+    let help = "Notification attempts by channel and result.";
     let name = "mainstay_notification_attempts";
-    head(out, name, "counter", "Notification attempts by channel and result.")?;
+    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
     for row in &now.attempts {
         for (result, count) in [("accepted", row.accepted), ("failed", row.failed)] {
-            let channel = quoted(&row.channel);
-            writeln!(out, "{name}_total{{channel=\"{channel}\",result=\"{result}\"}} {count}")?;
+            let labels = [("channel", &*row.channel), ("result", result)];
+            family.encode_family(&labels)?.encode_counter::<NoLabelSet, _, u64>(&count, None)?;
         }
     }
     Ok(())
 }
 
-fn services(out: &mut String, now: &Now) -> fmt::Result {
+/// A state set: one sample for each state, and 1 for the current one. The library has no type of this name, and
+/// Prometheus stores both types alike.
+fn services(encoder: &mut DescriptorEncoder<'_>, now: &Now) -> fmt::Result {
     let name = "mainstay_service_state";
-    head(out, name, "stateset", "State of each service on the status page.")?;
+    let mut family = gauges(encoder, name, "State of each service on the status page.")?;
     for row in &now.services {
         for state in STATES {
-            let (id, label, is) = (quoted(&row.id), label(state), u8::from(row.state == state));
-            writeln!(out, "{name}{{service=\"{id}\",{name}=\"{label}\"}} {is}")?;
+            let labels = [("service", &*row.id), (name, label(state))];
+            gauge(&mut family, &labels, u32::from(row.state == state))?;
         }
     }
     Ok(())
 }
 
 /// The metrics of probes have the names of blackbox_exporter, so that its dashboards and alerts work.
-fn probes(out: &mut String, now: &Now) -> fmt::Result {
-    head(out, "probe_success", "gauge", "Whether the last probes of a resource succeeded.")?;
+fn probes(encoder: &mut DescriptorEncoder<'_>, now: &Now) -> fmt::Result {
+    let mut family = gauges(encoder, "probe_success", "Whether the last probes of a resource succeeded.")?;
     for node in &now.nodes {
         let success = match node.state {
             NodeState::Unknown => continue,
-            NodeState::Well | NodeState::Warned => 1,
+            NodeState::Well | NodeState::Warned => 1u32,
             NodeState::Failing | NodeState::Cause => 0,
         };
-        writeln!(out, "probe_success{{resource=\"{}\"}} {success}", quoted(&node.resource.to_string()))?;
+        gauge(&mut family, &[("resource", &node.resource.to_string())], success)?;
     }
-    head(out, "probe_duration_seconds", "gauge", "Duration of the last run of a probe, successful or not.")?;
+    let help = "Duration of the last run of a probe, successful or not.";
+    let mut family = gauges(encoder, "probe_duration_seconds", help)?;
     for row in &now.probes {
-        let (probe, resource) = (quoted(&row.probe.0), quoted(&row.resource.to_string()));
-        let duration = row.duration.as_secs_f64();
-        writeln!(out, "probe_duration_seconds{{probe=\"{probe}\",resource=\"{resource}\"}} {duration}")?;
+        let labels = [("probe", &*row.probe.0), ("resource", &row.resource.to_string())];
+        gauge(&mut family, &labels, row.duration.as_secs_f64())?;
     }
-    let name = "probe_ssl_earliest_cert_expiry";
-    head(out, name, "gauge", "Earliest expiry in the last certificate chain, as Unix time.")?;
+    let help = "Earliest expiry in the last certificate chain, as Unix time.";
+    let mut family = gauges(encoder, "probe_ssl_earliest_cert_expiry", help)?;
     for row in &now.probes {
         if let Some(expires) = row.certificate_expires {
-            let (probe, resource) = (quoted(&row.probe.0), quoted(&row.resource.to_string()));
-            let at = expires.as_second();
-            writeln!(out, "{name}{{probe=\"{probe}\",resource=\"{resource}\"}} {at}")?;
+            let labels = [("probe", &*row.probe.0), ("resource", &row.resource.to_string())];
+            gauge(&mut family, &labels, expires.as_second())?;
         }
     }
     Ok(())
 }
 
-fn domains(out: &mut String, now: &Now) -> fmt::Result {
-    let name = "mainstay_domain_expiry_timestamp_seconds";
-    head(out, name, "gauge", "Expiry of a domain registration, as Unix time.")?;
+fn domains(encoder: &mut DescriptorEncoder<'_>, now: &Now) -> fmt::Result {
+    let help = "Expiry of a domain registration, as Unix time.";
+    let mut family = gauges(encoder, "mainstay_domain_expiry_timestamp_seconds", help)?;
     for row in &now.domains {
         if let Some(expires) = row.expires {
-            let (domain, knowledge) = (quoted(&row.domain), quoted(&row.knowledge));
-            let at = expires.as_second();
-            writeln!(out, "{name}{{domain=\"{domain}\",knowledge=\"{knowledge}\"}} {at}")?;
+            let labels = [("domain", &*row.domain), ("knowledge", &*row.knowledge)];
+            gauge(&mut family, &labels, expires.as_second())?;
         }
     }
     Ok(())
@@ -203,11 +211,14 @@ fn label(state: ServiceState) -> &'static str {
     }
 }
 
-fn head(out: &mut String, name: &str, kind: &str, help: &str) -> fmt::Result {
-    writeln!(out, "# TYPE {name} {kind}\n# HELP {name} {help}")
+fn gauges<'e>(
+    encoder: &'e mut DescriptorEncoder<'_>,
+    name: &'e str,
+    help: &str,
+) -> Result<MetricEncoder<'e>, fmt::Error> {
+    encoder.encode_descriptor(name, help, None, MetricType::Gauge)
 }
 
-/// Escapes the value of a label: backslash, quote and line feed.
-fn quoted(value: &str) -> String {
-    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+fn gauge(family: &mut MetricEncoder<'_>, labels: &[Label<'_>], value: impl EncodeGaugeValue) -> fmt::Result {
+    family.encode_family(&labels)?.encode_gauge(&value)
 }

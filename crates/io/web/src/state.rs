@@ -11,6 +11,7 @@ use crate::{params, snapshot, status_page};
 use arc_swap::ArcSwapOption;
 use axum::http::StatusCode;
 use engine::views::{Traffic, Views};
+use secrecy::SecretString;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -41,7 +42,7 @@ pub struct WebSettings {
     /// Key that signs sessions, forms, sign-in links and links in notifications.
     pub key: Key,
     /// Token of programs, sent as `Authorization: Bearer`. Empty: no program is let in.
-    pub api_token: String,
+    pub api_token: SecretString,
     /// Data folder; the snapshot of the status page is its subfolder `status_page/`.
     pub data: PathBuf,
 }
@@ -66,7 +67,7 @@ pub struct WebState {
     cache: RenderedCache,
     edge: Arc<dyn Edge>,
     /// Token of programs that only read. Empty: no program is let in by it.
-    read_token: String,
+    read_token: SecretString,
     /// Whether this process runs only the edge.
     only_edge: bool,
     views: ArcSwapOption<Views>,
@@ -100,7 +101,7 @@ impl WebState {
             commands,
             cache,
             edge: Arc::new(NoEdge),
-            read_token: String::new(),
+            read_token: SecretString::default(),
             only_edge: false,
             views: ArcSwapOption::empty(),
             traffic: ArcSwapOption::empty(),
@@ -122,7 +123,7 @@ impl WebState {
 
     /// Adds a read-only token: for scrapers and dashboards, which must not acknowledge or deny.
     #[must_use]
-    pub fn with_read_token(self, read_token: String) -> Self {
+    pub fn with_read_token(self, read_token: SecretString) -> Self {
         Self { read_token, ..self }
     }
 
@@ -279,7 +280,7 @@ impl WebState {
         summary.unwrap_or_else(|| format!("This is about {incident}."))
     }
 
-    pub(crate) fn read_token(&self) -> &str {
+    pub(crate) fn read_token(&self) -> &SecretString {
         &self.read_token
     }
 

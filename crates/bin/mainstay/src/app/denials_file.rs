@@ -15,20 +15,28 @@ fn file(data: &Path) -> PathBuf {
     data.join("denials.json")
 }
 
+/// The saved denials cannot be read. A running mainstay replaces the file with the next denial.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {why}", path.display())]
+pub(crate) struct DenialsError {
+    path: PathBuf,
+    why: io::Error,
+}
+
 /// Reads the denials saved last; none when the file is missing.
 ///
 /// # Errors
 /// When the file exists but cannot be read or parsed: its path, and why.
-pub(crate) fn read(data: &Path) -> Result<BTreeMap<DenialId, Denial>, String> {
+pub(crate) fn read(data: &Path) -> Result<BTreeMap<DenialId, Denial>, DenialsError> {
     let path = file(data);
-    let wrong = |why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
+    let wrong = |why: io::Error| DenialsError { path: path.clone(), why };
     let file = match fs::File::open(&path) {
         Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
-        opened => opened.map_err(|why| wrong(&why))?,
+        opened => opened.map_err(wrong)?,
     };
     let mut text = Vec::new();
-    file.take(BYTES_MAX).read_to_end(&mut text).map_err(|why| wrong(&why))?;
-    let denials: Vec<Denial> = serde_json::from_slice(&text).map_err(|why| wrong(&why))?;
+    file.take(BYTES_MAX).read_to_end(&mut text).map_err(wrong)?;
+    let denials: Vec<Denial> = serde_json::from_slice(&text).map_err(|why| wrong(why.into()))?;
     Ok(denials.into_iter().map(|denial| (denial.id, denial)).collect())
 }
 
@@ -63,7 +71,7 @@ mod tests {
         // Torn by a disk that lied, and not ours at all.
         for spoiled in [&whole[..whole.len() / 2], b"", b"\0\0\0\0", b"\xff\xfe[]", b"{}"] {
             fs::write(file(folder.path()), spoiled).unwrap();
-            let why = read(folder.path()).unwrap_err();
+            let why = read(folder.path()).unwrap_err().to_string();
             assert!(why.contains("denials.json: "), "{why}");
         }
     }

@@ -6,7 +6,9 @@
 use crate::app::denials_file;
 use edge::telemetry::TraceId;
 use edge::{Edge, Sharing, StartError, Terms};
-use notify::secret::Secret;
+use notify::secret::{self, SecretError};
+use prometheus_client::encoding::DescriptorEncoder;
+use secrecy::SecretString;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Write;
@@ -25,7 +27,7 @@ use types::{CallerId, Config, Policy, Trace, config};
 const ROLL_UP_EVERY: Duration = Duration::from_secs(1);
 
 /// Tokens of callers, by their names.
-type Tokens = BTreeMap<CallerId, Vec<u8>>;
+type Tokens = BTreeMap<CallerId, SecretString>;
 
 /// The edge, where the configuration declares one, and what it serves by.
 pub(crate) struct EdgeController {
@@ -43,10 +45,21 @@ pub(crate) struct EdgeController {
     problem: watch::Sender<Option<String>>,
 }
 
+/// The token of a declared caller cannot be read. It is read again when its file changes and at SIGHUP.
+#[derive(Debug, thiserror::Error)]
+#[error("token of caller `{caller}`: {why}; set it, or correct `token` of this caller in the configuration")]
+pub(crate) struct TokenError {
+    caller: CallerId,
+    why: SecretError,
+}
+
 /// Why the edge cannot start.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OpenError {
-    /// The token of a caller is missing, or something that every part of mainstay needs.
+    /// The token of a caller is missing.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// Something that every part of mainstay needs.
     #[error("{0}")]
     Other(String),
     /// The edge itself.
@@ -79,7 +92,7 @@ impl EdgeController {
         data: Option<PathBuf>,
         sharing: Sharing,
     ) -> Result<Self, OpenError> {
-        let tokens = tokens(&policy.config).map_err(OpenError::Other)?;
+        let tokens = tokens(&policy.config)?;
         let terms = Terms { policy: policy.clone(), tokens: tokens.clone() };
         let edge = match policy.config.edge {
             Some(_) => Some(Edge::start_sharing(&terms, key.clone(), sharing)?),
@@ -284,11 +297,11 @@ async fn ended(stop: &mut watch::Receiver<bool>) {
 ///
 /// # Errors
 /// Which caller has none, and which source was read.
-pub(crate) fn tokens(config: &Config) -> Result<Tokens, String> {
+pub(crate) fn tokens(config: &Config) -> Result<Tokens, TokenError> {
     let places = config.callers.values().filter_map(|caller| Some((caller, caller.token.as_ref()?)));
     let found = places.map(|(caller, place)| {
-        let secret = Secret::find(place).map_err(|why| format!("token of caller `{}`: {why}", caller.id))?;
-        Ok((caller.id.clone(), secret.reveal().as_bytes().to_vec()))
+        let token = secret::read(place).map_err(|why| TokenError { caller: caller.id.clone(), why })?;
+        Ok((caller.id.clone(), token))
     });
     found.collect()
 }
@@ -303,12 +316,8 @@ impl web::Edge for EdgeController {
         self.read().as_ref().map(|edge| edge.telemetry().recent(max)).unwrap_or_default()
     }
 
-    fn metrics(&self) -> String {
-        let mut text = String::new();
-        if let Some(edge) = self.read().as_ref() {
-            edge.metrics(&mut text);
-        }
-        text
+    fn metrics(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        self.read().as_ref().map_or(Ok(()), |edge| edge.metrics(encoder))
     }
 }
 

@@ -124,7 +124,12 @@ async fn follow(
 ) {
     while let Some(Change { path, named }) = changes.next().await {
         let read = reload::another(&path, &current);
-        let read = read.and_then(|config| config.map(|config| tokens(&config).map(|_| config)).transpose());
+        let read = read.and_then(|config| {
+            if let Some(config) = &config {
+                tokens(config)?;
+            }
+            Ok(config)
+        });
         match read {
             Ok(None) if named => {
                 let edge = edge.clone();
@@ -137,7 +142,7 @@ async fn follow(
                 current = Arc::new(config);
                 policies.send_replace(Arc::new(Policy { config: current.clone(), denials: denials.clone() }));
             }
-            Err(why) => _ = reload::invalid(&why),
+            Err(why) => _ = reload::invalid(&why.to_string()),
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use crate::app::permissions;
 use atomic_file::{Access, replace};
+use secrecy::SecretString;
+use secrecy::zeroize::Zeroizing;
 use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
@@ -14,9 +16,9 @@ pub(crate) struct Keys {
     /// Signs acknowledgement links, sign-in links and session cookies.
     pub key: Key,
     /// Grants full access to the API.
-    pub api_token: String,
+    pub api_token: SecretString,
     /// Grants read access to the API, for scrapers.
-    pub read_token: String,
+    pub read_token: SecretString,
 }
 
 /// The secrets could not be read or created.
@@ -43,7 +45,11 @@ impl Keys {
         let key = bytes(&key_path).map_err(at(&key_path))?;
         let token = bytes(&token_path).map_err(at(&token_path))?;
         let read = bytes(&read_path).map_err(at(&read_path))?;
-        Ok(Self { key: Key::new(key), api_token: hex::encode(&token), read_token: hex::encode(&read) })
+        Ok(Self {
+            key: Key::new(*key),
+            api_token: hex::encode(&*token).into(),
+            read_token: hex::encode(&*read).into(),
+        })
     }
 }
 
@@ -61,18 +67,19 @@ fn hint(why: &io::Error) -> &'static str {
 }
 
 /// Reads 32 bytes from a file of 64 hex digits; creates it from the system's random source when it is missing.
-fn bytes(path: &Path) -> io::Result<[u8; 32]> {
+fn bytes(path: &Path) -> io::Result<Zeroizing<[u8; 32]>> {
     match fs::File::open(path) {
         Ok(file) => {
-            let mut digits = String::new();
+            let mut digits = Zeroizing::new(String::new());
             Read::take(file, 1_024).read_to_string(&mut digits)?;
             hex::decode(digits.trim())
+                .map(Zeroizing::new)
                 .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "not 64 hex digits"))
         }
         Err(why) if why.kind() == io::ErrorKind::NotFound => {
-            let mut bytes = [0; 32];
-            getrandom::fill(&mut bytes).map_err(io::Error::other)?;
-            replace(path, hex::encode(&bytes).as_bytes(), Access::Owner)?;
+            let mut bytes = Zeroizing::new([0; 32]);
+            getrandom::fill(&mut *bytes).map_err(io::Error::other)?;
+            replace(path, Zeroizing::new(hex::encode(&*bytes)).as_bytes(), Access::Owner)?;
             Ok(bytes)
         }
         Err(why) => Err(why),
@@ -82,6 +89,7 @@ fn bytes(path: &Path) -> io::Result<[u8; 32]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use secrecy::ExposeSecret as _;
 
     #[test]
     fn same_folder_gives_same_secrets_readable_by_owner_only() {
@@ -89,9 +97,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let first = Keys::open(folder.path()).unwrap();
         let second = Keys::open(folder.path()).unwrap();
-        assert_eq!(first.api_token, second.api_token);
-        assert_eq!(first.read_token, second.read_token);
-        assert_ne!(first.read_token, first.api_token);
+        assert_eq!(first.api_token.expose_secret(), second.api_token.expose_secret());
+        assert_eq!(first.read_token.expose_secret(), second.read_token.expose_secret());
+        assert_ne!(first.read_token.expose_secret(), first.api_token.expose_secret());
         for name in ["key", "api-token", "read-token"] {
             let mode = fs::metadata(folder.path().join(name)).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600, "{name}");

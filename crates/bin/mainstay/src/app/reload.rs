@@ -1,6 +1,6 @@
 //! Reload: a changed configuration comes into force while everything runs; one with problems does not, and is reported.
 
-use crate::app::edge_controller::{self, EdgeController};
+use crate::app::edge_controller::{self, EdgeController, TokenError};
 use crate::app::watched_files::WatchedFiles;
 use crate::app::{certificates, clock, config_path};
 use notify::Notifier;
@@ -98,6 +98,37 @@ pub(crate) struct Subscribers {
     pub edge: Arc<EdgeController>,
 }
 
+/// Why the configuration on disk is not in force. It is read again when one of its files changes and at SIGHUP.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReloadError {
+    /// The file cannot be read.
+    #[error("{}: {why}; mainstay must be able to read it", path.display())]
+    Unreadable {
+        /// The configuration file.
+        path: PathBuf,
+        /// The error of the operating system.
+        why: std::io::Error,
+    },
+    /// The text has problems, each with its position and a hint.
+    #[error("{0}")]
+    Invalid(config::Problems),
+    /// Certificates of the edge cannot be used.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Certificates(Vec<config::Problem>),
+    /// A key changed that is read only at the start.
+    #[error("{0} changed: that needs a restart")]
+    NeedsRestart(&'static str),
+    /// CA files, or the list of registries.
+    #[error(transparent)]
+    Prober(#[from] prober::SetupError),
+    /// The token of a caller.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// Channels and their secrets.
+    #[error(transparent)]
+    Notifier(#[from] notify::SetupError),
+}
+
 /// Follows the configuration file, and sends each valid configuration to all subscribers.
 pub(crate) async fn follow(mut changes: Changes, mut current: Arc<Config>, key: Key, to: Subscribers) {
     while let Some(Change { path, named }) = changes.next().await {
@@ -109,13 +140,13 @@ pub(crate) async fn follow(mut changes: Changes, mut current: Arc<Config>, key: 
                 (Some((config, notifier)), None)
             }
             Ok(None) => (None, None),
-            Err(why) => (None, Some(invalid(&why))),
+            Err(why) => (None, Some(invalid(&why.to_string()))),
         };
         // Files that the configuration names may have changed although the configuration itself has not.
         let again = if new.is_none() && named { Some(read_again(&current, &key)) } else { None };
         let (new, problem) = match again {
             Some(Ok(again)) => (Some(again), problem),
-            Some(Err(why)) => (None, Some(why)),
+            Some(Err(why)) => (None, Some(unusable(&why))),
             None => (new, problem),
         };
         to.problem.send_replace(problem);
@@ -134,18 +165,18 @@ pub(crate) async fn follow(mut changes: Changes, mut current: Arc<Config>, key: 
 }
 
 /// The configuration in force with its secrets and CA files as they are now.
-fn read_again(current: &Config, key: &Key) -> Result<(Arc<Config>, Notifier), String> {
-    let unusable = |why: String| {
-        tracing::error!(
-            "files named by the configuration are not usable, the old ones stay in force:\n{why}"
-        );
-        format!("files named by the configuration are not usable, the old ones stay in force: {why}")
-    };
-    prober::Prober::new(current).map_err(|why| unusable(why.to_string()))?;
-    let notifier = Notifier::new(current, key.clone()).map_err(|why| unusable(why.to_string()))?;
+fn read_again(current: &Config, key: &Key) -> Result<(Arc<Config>, Notifier), ReloadError> {
+    prober::Prober::new(current)?;
+    let notifier = Notifier::new(current, key.clone())?;
     tracing::info!("secrets and CA files were read again");
     // A new allocation: subscribers compare configurations by address.
     Ok((Arc::new(current.clone()), notifier))
+}
+
+/// Logs why files that the configuration names are not read again; returns it as a message for the status.
+fn unusable(why: &ReloadError) -> String {
+    tracing::error!("files named by the configuration are not usable, the old ones stay in force:\n{why}");
+    format!("files named by the configuration are not usable, the old ones stay in force: {why}")
 }
 
 /// Logs the problems of the configuration on disk; returns the first as a message for the status.
@@ -159,11 +190,11 @@ pub(crate) fn invalid(why: &str) -> String {
 ///
 /// # Errors
 /// When it has problems, or changes something that needs a restart.
-pub(crate) fn another(path: &Path, current: &Config) -> Result<Option<Config>, String> {
-    let text = std::fs::read_to_string(path).map_err(|why| format!("{}: {why}", path.display()))?;
+pub(crate) fn another(path: &Path, current: &Config) -> Result<Option<Config>, ReloadError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|why| ReloadError::Unreadable { path: path.to_owned(), why })?;
     let folder = config_path::folder(path);
-    let read =
-        config::read(&text, &path.display().to_string(), &folder).map_err(|problems| problems.to_string())?;
+    let read = config::read(&text, &path.display().to_string(), &folder).map_err(ReloadError::Invalid)?;
     for warning in &read.warnings {
         tracing::warn!("{warning}");
     }
@@ -174,7 +205,7 @@ pub(crate) fn another(path: &Path, current: &Config) -> Result<Option<Config>, S
     let known = current.edge.as_ref().map(|edge| edge.certificates.as_slice()).unwrap_or_default();
     let unusable = certificates::unusable(&read, |files| !known.contains(files));
     if !unusable.is_empty() {
-        return Err(unusable.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
+        return Err(ReloadError::Certificates(unusable));
     }
     let config = read.config;
     for (what, same) in [
@@ -191,18 +222,18 @@ pub(crate) fn another(path: &Path, current: &Config) -> Result<Option<Config>, S
         ),
     ] {
         if !same {
-            return Err(format!("{what} changed: that needs a restart"));
+            return Err(ReloadError::NeedsRestart(what));
         }
     }
     Ok(Some(config))
 }
 
 /// The new configuration with its notifier; `None` when the configuration has not changed.
-fn changed(path: &Path, current: &Config, key: &Key) -> Result<Option<(Arc<Config>, Notifier)>, String> {
+fn changed(path: &Path, current: &Config, key: &Key) -> Result<Option<(Arc<Config>, Notifier)>, ReloadError> {
     let Some(config) = another(path, current)? else { return Ok(None) };
     // Everything that a new configuration needs is built before the old one is replaced.
-    prober::Prober::new(&config).map_err(|why| why.to_string())?;
+    prober::Prober::new(&config)?;
     edge_controller::tokens(&config)?;
-    let notifier = Notifier::new(&config, key.clone()).map_err(|why| why.to_string())?.with_clock(clock::now);
+    let notifier = Notifier::new(&config, key.clone())?.with_clock(clock::now);
     Ok(Some((Arc::new(config), notifier)))
 }

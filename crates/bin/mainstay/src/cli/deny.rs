@@ -48,10 +48,14 @@ pub(crate) enum Deny {
     },
 }
 
+/// The argument is no number of a denial.
+#[derive(Debug, thiserror::Error)]
+#[error("write its number, such as 3 or denial-3; `mainstay deny list` shows them")]
+struct NotADenial;
+
 /// Parses the number of a denial, `3` or `denial-3`.
-fn numbered(text: &str) -> Result<DenialId, String> {
-    text.parse()
-        .map_err(|_| "write its number, such as 3 or denial-3; `mainstay deny list` shows them".to_owned())
+fn numbered(text: &str) -> Result<DenialId, NotADenial> {
+    text.parse().map_err(|_| NotADenial)
 }
 
 #[derive(Debug, Args)]

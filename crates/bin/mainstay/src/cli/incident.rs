@@ -75,11 +75,14 @@ pub(crate) enum Incident {
     },
 }
 
+/// The argument is no number of an incident.
+#[derive(Debug, thiserror::Error)]
+#[error("write its number, such as 7 or incident-7; `mainstay incident list` shows them")]
+struct NotAnIncident;
+
 /// Parses the number of an incident, `7` or `incident-7`.
-fn numbered(text: &str) -> Result<IncidentId, String> {
-    text.parse().map_err(|_| {
-        "write its number, such as 7 or incident-7; `mainstay incident list` shows them".to_owned()
-    })
+fn numbered(text: &str) -> Result<IncidentId, NotAnIncident> {
+    text.parse().map_err(|_| NotAnIncident)
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -18,10 +18,18 @@ pub(crate) enum TimeArgument {
     Clock(Clock),
 }
 
-impl FromStr for TimeArgument {
-    type Err = String;
+/// The argument is no time that has one meaning.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "write 2026-11-22T09:00 (in the schedule's timezone), 2026-11-22T09:00:00+02:00, 2026-11-22 (the whole day) \
+     or 18:00 (today)"
+)]
+pub(crate) struct NotATime;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+impl FromStr for TimeArgument {
+    type Err = NotATime;
+
+    fn from_str(text: &str) -> Result<Self, NotATime> {
         let text = text.trim();
         let found = if let Some((local, zone)) = text.strip_suffix(']').and_then(|text| text.split_once('['))
         {
@@ -36,11 +44,7 @@ impl FromStr for TimeArgument {
         } else {
             text.parse().ok().map(Self::Day)
         };
-        found.ok_or_else(|| {
-            "write 2026-11-22T09:00 (in the schedule's timezone), 2026-11-22T09:00:00+02:00, 2026-11-22 (the whole day) \
-             or 18:00 (today)"
-                .to_owned()
-        })
+        found.ok_or(NotATime)
     }
 }
 

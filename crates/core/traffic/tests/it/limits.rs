@@ -53,7 +53,7 @@ fn policy(guard: &str, denials: Vec<Denial>) -> Policy {
     let config = config::read(&text, "config", Path::new("/")).unwrap().config;
     let denials = denials.into_iter().map(|denial| (denial.id, denial)).collect();
     let policy = types::Policy { config: Arc::new(config), denials };
-    let tokens = BTreeMap::from([(CallerId::from("auth-web"), b"long secret".to_vec())]);
+    let tokens = BTreeMap::from([(CallerId::from("auth-web"), "long secret".into())]);
     Policy::new(&policy, &tokens, NOW.parse().unwrap(), Tick(0))
 }
 

@@ -1,45 +1,24 @@
-//! Latencies in buckets of fixed number: sixteen to each doubling, so that a bound is off by 6 % at most.
+//! Latencies in an HDR histogram: sixteen buckets to each doubling, so that a bound is off by 6 % at most.
 
 use std::time::Duration;
 
-const STEPS: usize = 16;
-const STEPS_LOG2: u32 = STEPS.trailing_zeros();
-/// Up to 2^27 microseconds, 134 seconds; what took longer is in the last bucket.
-const LONGEST_LOG2: u32 = 27;
-const BUCKETS: usize = (LONGEST_LOG2 - STEPS_LOG2 + 1) as usize * STEPS;
+/// One significant digit: 384 buckets, 3 KB for each route and server of a thread.
+const DIGITS: u8 = 1;
+/// Longest latency in microseconds, 134 seconds; a longer one is counted in the last bucket.
+const LONGEST_US: u64 = (1 << 27) - 1;
 
 /// Counts of latencies in microseconds.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Histogram {
-    /// Empty until the first one is noted.
-    buckets: Vec<u64>,
-    count: u64,
+    /// `None` until the first latency: most routes of a thread have none.
+    buckets: Option<hdrhistogram::Histogram<u64>>,
+    /// The exact sum: the one of the buckets is off by up to 6 %.
     sum_us: u64,
-}
-
-/// Below sixteen each microsecond has its own bucket; above, each doubling has sixteen.
-fn bucket(us: u32) -> usize {
-    let doublings = us.checked_ilog2().unwrap_or(0);
-    if doublings < STEPS_LOG2 {
-        return us as usize;
-    }
-    let shift = doublings - STEPS_LOG2;
-    let step = (us >> shift) as usize & (STEPS - 1);
-    ((shift as usize + 1) * STEPS + step).min(BUCKETS - 1)
-}
-
-/// The first value that is above a bucket.
-fn end(bucket: usize) -> u64 {
-    let (doubling, step) = (bucket / STEPS, bucket % STEPS);
-    if doubling == 0 {
-        return step as u64 + 1;
-    }
-    ((STEPS + step + 1) as u64) << (doubling - 1)
 }
 
 impl Histogram {
     pub(super) fn count(&self) -> u64 {
-        self.count
+        self.buckets.as_ref().map_or(0, hdrhistogram::Histogram::len)
     }
 
     pub(super) fn sum(&self) -> Duration {
@@ -47,51 +26,44 @@ impl Histogram {
     }
 
     pub(super) fn note(&mut self, us: u32) {
-        if self.buckets.is_empty() {
-            self.buckets.resize(BUCKETS, 0);
+        if self.buckets.is_none() {
+            // These bounds are valid, so that this is never an error.
+            self.buckets = hdrhistogram::Histogram::new_with_bounds(1, LONGEST_US, DIGITS).ok();
         }
-        self.buckets[bucket(us)] += 1;
-        self.count += 1;
-        self.sum_us += u64::from(us);
+        if let Some(buckets) = &mut self.buckets {
+            buckets.saturating_record(u64::from(us));
+            self.sum_us += u64::from(us);
+        }
     }
 
     pub(super) fn add(&mut self, other: &Self) {
-        if other.count == 0 {
-            return;
+        let Some(theirs) = other.buckets.as_ref().filter(|theirs| !theirs.is_empty()) else { return };
+        match &mut self.buckets {
+            // Equal bounds, so that this is never an error.
+            Some(mine) => {
+                let _ = mine.add(theirs);
+            }
+            none => *none = Some(theirs.clone()),
         }
-        self.buckets.resize(BUCKETS, 0);
-        for (mine, theirs) in self.buckets.iter_mut().zip(other.buckets.iter()) {
-            *mine += theirs;
-        }
-        self.count += other.count;
         self.sum_us += other.sum_us;
     }
 
+    /// Removes all latencies and keeps the memory.
     pub(super) fn clear(&mut self) {
-        if self.count > 0 {
-            self.buckets.fill(0);
-            (self.count, self.sum_us) = (0, 0);
+        if let Some(buckets) = self.buckets.as_mut().filter(|buckets| !buckets.is_empty()) {
+            buckets.reset();
         }
+        self.sum_us = 0;
     }
 
-    /// The latency that `share` of all stayed below (0.99: the 99th hundredth); zero without any.
+    /// The latency that `share` of all stayed below (0.99: the 99th percentile); zero without any.
     pub(super) fn quantile(&self, share: f64) -> Duration {
-        let rank = ((self.count as f64 * share).ceil() as u64).clamp(1, self.count.max(1));
-        let mut below = 0;
-        for (at, count) in self.buckets.iter().enumerate() {
-            below += count;
-            if *count > 0 && below >= rank {
-                return Duration::from_micros(end(at) - 1);
-            }
-        }
-        Duration::ZERO
+        Duration::from_micros(self.buckets.as_ref().map_or(0, |buckets| buckets.value_at_quantile(share)))
     }
 
-    /// Returns how many values were below 2^`log2` microseconds, exactly.
-    pub(super) fn below(&self, log2: u32) -> u64 {
-        let first_above =
-            if log2 < STEPS_LOG2 { 1 << log2 } else { (log2 - STEPS_LOG2 + 1) as usize * STEPS };
-        self.buckets.iter().take(first_above).sum()
+    /// Returns how many latencies were from `from` to below `to` microseconds. Exact where both are powers of two.
+    pub(super) fn between(&self, from: u64, to: u64) -> u64 {
+        self.buckets.as_ref().map_or(0, |buckets| buckets.count_between(from, to - 1))
     }
 }
 
@@ -100,42 +72,50 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn of(all: &[u32]) -> Histogram {
+        let mut histogram = Histogram::default();
+        all.iter().for_each(|us| histogram.note(*us));
+        histogram
+    }
+
     #[test]
     fn quantiles_are_within_the_bucket_error() {
-        let mut all = Histogram::default();
-        assert_eq!(all.quantile(0.99), Duration::ZERO);
-        for us in 1..=10_000 {
-            all.note(us);
-        }
+        assert_eq!(Histogram::default().quantile(0.99), Duration::ZERO);
+        let mut all = of(&(1..=10_000).collect::<Vec<u32>>());
         let off = |share, us: f64| (all.quantile(share).as_micros() as f64 / us - 1.0).abs();
         assert!(off(0.5, 5_000.0) < 0.065 && off(0.99, 9_900.0) < 0.065 && off(1.0, 10_000.0) < 0.065);
         assert_eq!((all.count(), all.sum()), (10_000, Duration::from_micros(50_005_000)));
-        assert_eq!((all.below(3), all.below(4), all.below(10), all.below(13)), (7, 15, 1_023, 8_191));
         all.clear();
-        assert_eq!((all.count(), all.below(27)), (0, 0));
+        assert_eq!((all.count(), all.sum(), all.between(0, 1 << 27)), (0, Duration::ZERO, 0));
     }
 
     proptest! {
         #[test]
-        fn every_latency_is_within_its_bucket(us in any::<u32>()) {
-            let at = bucket(us);
-            prop_assert!(at < BUCKETS);
-            if us < 1 << LONGEST_LOG2 {
-                prop_assert!(u64::from(us) < end(at));
-                prop_assert!(at == 0 || u64::from(us) >= end(at - 1));
-                prop_assert!(end(at) as f64 <= f64::from(us.max(1)) * 1.0625 + 1.0);
-            }
+        fn counts_between_powers_of_two_are_exact(
+            all in prop::collection::vec(any::<u32>(), 1..50),
+            log2 in 0u32..27,
+        ) {
+            let (from, to) = (1 << log2, 2 << log2);
+            let exact = |range: std::ops::Range<u64>| {
+                all.iter().filter(|us| range.contains(&u64::from(**us).min(LONGEST_US))).count() as u64
+            };
+            let histogram = of(&all);
+            prop_assert_eq!(histogram.between(from, to), exact(from..to));
+            prop_assert_eq!(histogram.between(0, to), exact(0..to));
         }
 
         #[test]
-        fn adding_is_noting_all(left in prop::collection::vec(any::<u32>(), 0..50), right in prop::collection::vec(any::<u32>(), 0..50)) {
-            let of = |all: &[u32]| { let mut h = Histogram::default(); for us in all { h.note(*us); } h };
+        fn adding_is_noting_all(
+            left in prop::collection::vec(any::<u32>(), 0..50),
+            right in prop::collection::vec(any::<u32>(), 0..50),
+        ) {
             let mut sum = of(&left);
             sum.add(&of(&right));
             let both = of(&[left, right].concat());
-            prop_assert_eq!(&sum.buckets, &both.buckets);
-            prop_assert_eq!(sum.quantile(0.5), both.quantile(0.5));
-            prop_assert_eq!((sum.count, sum.sum_us), (both.count, both.sum_us));
+            prop_assert_eq!((sum.count(), sum.sum()), (both.count(), both.sum()));
+            for share in [0.0, 0.5, 0.99, 1.0] {
+                prop_assert_eq!(sum.quantile(share), both.quantile(share));
+            }
         }
     }
 }

@@ -1,65 +1,31 @@
-//! Counters since the process began as OpenMetrics text.
+//! Counters since the process began, for `/metrics`.
 
 use super::counters::{Counters, RouteCounters, VERDICTS};
 use super::histogram::Histogram;
 use super::names::Names;
 use super::rollup::named;
 use super::{Kind, Telemetry, lock};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeGaugeValue, MetricEncoder, NoLabelSet};
+use prometheus_client::metrics::MetricType;
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
-use types::PoolId;
+use std::fmt;
 use types::traffic::{PoolStatus, ServerState};
+use types::{PoolId, ServiceId, Time};
 
 /// The most certificates that are listed.
 const CERTIFICATES_MAX: usize = 1_000;
-
-impl Telemetry {
-    /// Appends all that was counted since the process began as OpenMetrics text, without the closing `# EOF`. As new
-    /// as the last roll-up.
-    pub fn metrics(&self, out: &mut String) {
-        let totals = &*lock(&self.totals);
-        let kept = Kind::ALL.map(|kind| {
-            let taken = self.threads.iter().map(|recorder| recorder.open().rings.taken(kind));
-            (kind, taken.fold((0, 0), |sum, taken| (sum.0 + taken.0, sum.1 + taken.1)))
-        });
-        let mut page = Page { out, names: &self.shared.names };
-        page.routes(&totals.all);
-        page.servers(&totals.all);
-        page.pools(&totals.pools);
-        page.head("connections", "gauge", "Open connections.");
-        page.line("connections", &[], totals.connections);
-        page.head("records", "counter", "Request records by kind, and how many of them were kept as traces.");
-        for (kind, (came, kept)) in kept {
-            page.line("records_total", &[("kind", kind.as_str()), ("kept", "no")], came - kept);
-            page.line("records_total", &[("kind", kind.as_str()), ("kept", "yes")], kept);
-        }
-        page.head(
-            "exported_records",
-            "counter",
-            "Records exported as access log lines and spans, and records dropped because the queue was full or the receiver failed.",
-        );
-        for (kind, counts) in self.shared.exported() {
-            page.line("exported_records_total", &[("kind", kind), ("outcome", "sent")], counts.sent());
-            page.line("exported_records_total", &[("kind", kind), ("outcome", "dropped")], counts.dropped());
-        }
-    }
-
-    /// Appends until when the certificates for these names are good.
-    pub fn certificate_metrics(&self, ends: &[(String, types::Time)], out: &mut String) {
-        let mut page = Page { out, names: &self.shared.names };
-        let name = "certificate_expiry_timestamp_seconds";
-        page.head(name, "gauge", "Expiry of the certificate that is presented for a name.");
-        for (of, end) in ends.iter().take(CERTIFICATES_MAX) {
-            page.line(name, &[("name", of)], end.as_second());
-        }
-    }
-}
 
 /// Bounds of the buckets on /metrics: 2^n microseconds, which our own buckets meet exactly; 0.5 ms to 33 s.
 const BOUNDS_LOG2: std::ops::RangeInclusive<u32> = 9..=25;
 
 /// A metric's name, its help, and its value.
 type Single<T, N> = (&'static str, &'static str, fn(&T) -> N);
+
+/// A label and its value.
+type Label<'a> = (&'a str, &'a str);
+
+/// Routes with requests, by service and pool.
+type Routes<'a> = [(ServiceId, PoolId, &'a RouteCounters)];
 
 const STATES: [ServerState; 5] = [
     ServerState::Serving,
@@ -69,200 +35,240 @@ const STATES: [ServerState; 5] = [
     ServerState::Draining,
 ];
 
-struct Page<'a> {
-    out: &'a mut String,
-    names: &'a Names,
+impl Telemetry {
+    /// Encodes all that was counted since the process began. As new as the last roll-up.
+    ///
+    /// # Errors
+    /// When the encoder cannot write.
+    pub fn metrics(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let totals = &*lock(&self.totals);
+        let names = &self.shared.names;
+        let routes: Vec<_> = named(&totals.all, names).collect();
+        verdicts(encoder, &routes)?;
+        clients(encoder, &routes)?;
+        route_totals(encoder, &routes)?;
+        servers(encoder, &totals.all, names)?;
+        pools(encoder, &totals.pools)?;
+        let mut family = gauges(encoder, "mainstay_edge_connections", "Open connections.")?;
+        gauge(&mut family, &[], totals.connections)?;
+        self.records(encoder)
+    }
+
+    /// Encodes until when the certificates for these names are good.
+    ///
+    /// # Errors
+    /// When the encoder cannot write.
+    pub fn certificate_metrics(
+        &self,
+        ends: &[(String, Time)],
+        encoder: &mut DescriptorEncoder<'_>,
+    ) -> fmt::Result {
+        let name = "mainstay_edge_certificate_expiry_timestamp_seconds";
+        let mut family = gauges(encoder, name, "Expiry of the certificate that is presented for a name.")?;
+        for (of, end) in ends.iter().take(CERTIFICATES_MAX) {
+            gauge(&mut family, &[("name", of)], end.as_second())?;
+        }
+        Ok(())
+    }
+
+    fn records(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let help = "Request records by kind, and how many of them were kept as traces.";
+        let mut family = counters(encoder, "mainstay_edge_records", help)?;
+        for kind in Kind::ALL {
+            let taken = self.threads.iter().map(|recorder| recorder.open().rings.taken(kind));
+            let (came, kept) = taken.fold((0, 0), |sum, taken| (sum.0 + taken.0, sum.1 + taken.1));
+            counter(&mut family, &[("kind", kind.as_str()), ("kept", "no")], came - kept)?;
+            counter(&mut family, &[("kind", kind.as_str()), ("kept", "yes")], kept)?;
+        }
+        let help = "Records exported as access log lines and spans, and records dropped because the queue was full or the receiver failed.";
+        let mut family = counters(encoder, "mainstay_edge_exported_records", help)?;
+        for (kind, counts) in self.shared.exported() {
+            counter(&mut family, &[("kind", kind), ("outcome", "sent")], counts.sent())?;
+            counter(&mut family, &[("kind", kind), ("outcome", "dropped")], counts.dropped())?;
+        }
+        Ok(())
+    }
 }
 
-impl Page<'_> {
-    fn routes(&mut self, all: &Counters) {
-        self.verdicts(all);
-        self.clients(all);
-        self.totals(all);
+fn verdicts(encoder: &mut DescriptorEncoder<'_>, routes: &Routes<'_>) -> fmt::Result {
+    let mut family = counters(encoder, "mainstay_edge_requests", "Requests by verdict.")?;
+    for (service, pool, route) in routes {
+        for verdict in VERDICTS {
+            let labels = [("service", &*service.0), ("pool", &*pool.0), ("verdict", verdict.as_str())];
+            counter(&mut family, &labels, route.verdicts[verdict as usize])?;
+        }
     }
+    let help = "Responses by class of status code; none when the client disconnected before.";
+    let mut family = counters(encoder, "mainstay_edge_responses", help)?;
+    for (service, pool, route) in routes {
+        for (code, count) in ["none", "1xx", "2xx", "3xx", "4xx", "5xx"].into_iter().zip(route.codes) {
+            let labels = [("service", &*service.0), ("pool", &*pool.0), ("code", code)];
+            counter(&mut family, &labels, count)?;
+        }
+    }
+    let help = "Requests refused by a limit of the configuration.";
+    let mut family = counters(encoder, "mainstay_edge_limited", help)?;
+    for (service, pool, route) in routes {
+        for (limit, count) in &route.limited {
+            let labels = [("service", &*service.0), ("pool", &*pool.0), ("limit", limit.as_str())];
+            counter(&mut family, &labels, *count)?;
+        }
+    }
+    Ok(())
+}
 
-    fn verdicts(&mut self, all: &Counters) {
-        let names = self.names;
-        let each = || named(all, names);
-        self.head("requests", "counter", "Requests by verdict.");
-        for (service, pool, counters) in each() {
-            for verdict in VERDICTS {
-                let count = counters.verdicts[verdict as usize];
-                self.line(
-                    "requests_total",
-                    &[("service", &service.0), ("pool", &pool.0), ("verdict", verdict.as_str())],
-                    count,
-                );
-            }
-        }
-        self.head(
-            "responses",
-            "counter",
-            "Responses by class of status code; none when the client disconnected before.",
-        );
-        for (service, pool, counters) in each() {
-            for (code, count) in ["none", "1xx", "2xx", "3xx", "4xx", "5xx"].into_iter().zip(counters.codes) {
-                self.line(
-                    "responses_total",
-                    &[("service", &service.0), ("pool", &pool.0), ("code", code)],
-                    count,
-                );
-            }
-        }
-        self.head("limited", "counter", "Requests refused by a limit of the configuration.");
-        for (service, pool, counters) in each() {
-            for (limit, count) in &counters.limited {
-                self.line(
-                    "limited_total",
-                    &[("service", &service.0), ("pool", &pool.0), ("limit", limit.as_str())],
-                    count,
-                );
+fn clients(encoder: &mut DescriptorEncoder<'_>, routes: &Routes<'_>) -> fmt::Result {
+    let help = "Requests by kind of client: recognized, first_time, caller.";
+    let mut family = counters(encoder, "mainstay_edge_client_requests", help)?;
+    for (service, pool, route) in routes {
+        for (client, (asked, served)) in ["recognized", "first_time", "caller"].into_iter().zip(route.asked) {
+            for (is_served, count) in [("yes", served), ("no", asked.saturating_sub(served))] {
+                let labels =
+                    [("service", &*service.0), ("pool", &*pool.0), ("client", client), ("served", is_served)];
+                counter(&mut family, &labels, count)?;
             }
         }
     }
+    Ok(())
+}
 
-    fn clients(&mut self, all: &Counters) {
-        let names = self.names;
-        self.head(
-            "client_requests",
-            "counter",
-            "Requests by kind of client: recognized, first_time, caller.",
-        );
-        for (service, pool, counters) in named(all, names) {
-            for (client, (asked, served)) in
-                ["recognized", "first_time", "caller"].into_iter().zip(counters.asked)
-            {
-                let labels = |yes| {
-                    [
-                        ("service", service.0.as_str()),
-                        ("pool", pool.0.as_str()),
-                        ("client", client),
-                        ("served", yes),
-                    ]
-                };
-                self.line("client_requests_total", &labels("yes"), served);
-                self.line("client_requests_total", &labels("no"), asked.saturating_sub(served));
-            }
+fn route_totals(encoder: &mut DescriptorEncoder<'_>, routes: &Routes<'_>) -> fmt::Result {
+    let single: [Single<RouteCounters, u64>; 6] = [
+        ("mainstay_edge_server_429", "Responses 429 of servers.", |route| route.server_429),
+        (
+            "mainstay_edge_failed",
+            "Responses 5xx of servers, and requests without a complete response.",
+            |route| route.failed,
+        ),
+        ("mainstay_edge_client_closed", "Requests whose client disconnected before the end.", |route| {
+            route.client_closed
+        }),
+        ("mainstay_edge_retries", "Requests retried at another server.", |route| route.retries),
+        ("mainstay_edge_received_bytes", "Bytes of request bodies.", |route| route.received),
+        ("mainstay_edge_sent_bytes", "Bytes of response bodies.", |route| route.sent),
+    ];
+    for (name, help, count) in single {
+        let mut family = counters(encoder, name, help)?;
+        for (service, pool, route) in routes {
+            counter(&mut family, &[("service", &service.0), ("pool", &pool.0)], count(route))?;
         }
     }
+    let name = "mainstay_edge_request_duration_seconds";
+    let mut family = histograms(encoder, name, "Time to first byte of forwarded requests.")?;
+    for (service, pool, route) in routes {
+        histogram(&mut family, &[("service", &service.0), ("pool", &pool.0)], &route.latency)?;
+    }
+    Ok(())
+}
 
-    fn totals(&mut self, all: &Counters) {
-        let names = self.names;
-        let each = || named(all, names);
-        let single: [Single<RouteCounters, u64>; 6] = [
-            ("server_429", "Responses 429 of servers.", |counters| counters.server_429),
-            ("failed", "Responses 5xx of servers, and requests without a complete response.", |counters| {
-                counters.failed
-            }),
-            ("client_closed", "Requests whose client disconnected before the end.", |counters| {
-                counters.client_closed
-            }),
-            ("retries", "Requests retried at another server.", |counters| counters.retries),
-            ("received_bytes", "Bytes of request bodies.", |counters| counters.received),
-            ("sent_bytes", "Bytes of response bodies.", |counters| counters.sent),
-        ];
-        for (name, help, count) in single {
-            self.head(name, "counter", help);
-            for (service, pool, counters) in each() {
-                let labels = [("service", service.0.as_str()), ("pool", pool.0.as_str())];
-                self.line(&format!("{name}_total"), &labels, count(counters));
-            }
-        }
-        self.head("request_duration_seconds", "histogram", "Time to first byte of forwarded requests.");
-        for (service, pool, counters) in each() {
-            self.histogram(
-                "request_duration_seconds",
-                &[("service", &service.0), ("pool", &pool.0)],
-                &counters.latency,
-            );
+fn servers(encoder: &mut DescriptorEncoder<'_>, all: &Counters, names: &Names) -> fmt::Result {
+    let mut each: Vec<_> = all
+        .servers
+        .iter()
+        .filter_map(|((route, server), counters)| {
+            let (service, pool) = names.of_route(*route)?;
+            Some((service.0, pool.0, server.to_string(), counters))
+        })
+        .collect();
+    each.sort_by(|left, right| (&left.0, &left.1, &left.2).cmp(&(&right.0, &right.1, &right.2)));
+    let mut family = counters(encoder, "mainstay_edge_server_requests", "Requests by server and outcome.")?;
+    for (service, pool, server, of) in &each {
+        for (outcome, count) in [("answered", of.answered), ("failed", of.failed)] {
+            let labels = [("service", &**service), ("pool", pool), ("server", server), ("outcome", outcome)];
+            counter(&mut family, &labels, count)?;
         }
     }
+    let name = "mainstay_edge_server_duration_seconds";
+    let mut family = histograms(encoder, name, "Time to first byte by server.")?;
+    for (service, pool, server, of) in &each {
+        histogram(&mut family, &[("service", service), ("pool", pool), ("server", server)], &of.latency)?;
+    }
+    Ok(())
+}
 
-    fn servers(&mut self, all: &Counters) {
-        let mut each: Vec<_> = all
-            .servers
-            .iter()
-            .filter_map(|((route, server), counters)| {
-                let (service, pool) = self.names.of_route(*route)?;
-                Some((service.0, pool.0, server.to_string(), counters))
-            })
-            .collect();
-        each.sort_by(|left, right| (&left.0, &left.1, &left.2).cmp(&(&right.0, &right.1, &right.2)));
-        self.head("server_requests", "counter", "Requests by server and outcome.");
-        for (service, pool, server, counters) in &each {
-            let labels = |outcome| {
-                [("service", service.as_str()), ("pool", pool), ("server", server), ("outcome", outcome)]
-            };
-            self.line("server_requests_total", &labels("answered"), counters.answered);
-            self.line("server_requests_total", &labels("failed"), counters.failed);
-        }
-        self.head("server_duration_seconds", "histogram", "Time to first byte by server.");
-        for (service, pool, server, counters) in &each {
-            let labels = [("service", service.as_str()), ("pool", pool), ("server", server)];
-            self.histogram("server_duration_seconds", &labels, &counters.latency);
+fn pools(encoder: &mut DescriptorEncoder<'_>, pools: &BTreeMap<PoolId, PoolStatus>) -> fmt::Result {
+    let mut family = gauges(encoder, "mainstay_edge_pool_servers", "Servers of a pool by their state.")?;
+    for (pool, status) in pools {
+        for state in STATES {
+            let count = status.servers.iter().filter(|server| server.state == state).count();
+            let word = state.as_str().replace(' ', "_");
+            gauge(&mut family, &[("pool", &pool.0), ("state", &word)], count)?;
         }
     }
-
-    fn pools(&mut self, pools: &BTreeMap<PoolId, PoolStatus>) {
-        self.head("pool_servers", "gauge", "Servers of a pool by their state.");
-        for (pool, seen) in pools {
-            for state in STATES {
-                let count = seen.servers.iter().filter(|server| server.state == state).count();
-                let word = state.as_str().replace(' ', "_");
-                self.line("pool_servers", &[("pool", &pool.0), ("state", &word)], count);
-            }
-        }
-        let single: [Single<PoolStatus, u32>; 5] = [
-            ("pool_concurrency_limit", "Current limit of concurrent requests of a pool.", |pool| pool.limit),
-            ("pool_inflight", "Concurrent requests of a pool.", |pool| pool.inflight),
-            ("pool_queued", "Requests in the queue of a pool.", |pool| pool.waiting),
-            (
-                "pool_panic",
-                "1 in panic mode: too few servers are healthy, so all servers except draining ones get requests.",
-                |pool| pool.panic_mode.into(),
-            ),
-            ("pool_certificate_mismatch", "1 when servers present a certificate for another name.", |pool| {
-                pool.certificate.is_some().into()
-            }),
-        ];
-        for (name, help, value) in single {
-            self.head(name, "gauge", help);
-            for (pool, seen) in pools {
-                self.line(name, &[("pool", &pool.0)], value(seen));
-            }
+    let single: [Single<PoolStatus, u32>; 5] = [
+        ("mainstay_edge_pool_concurrency_limit", "Current limit of concurrent requests of a pool.", |pool| {
+            pool.limit
+        }),
+        ("mainstay_edge_pool_inflight", "Concurrent requests of a pool.", |pool| pool.inflight),
+        ("mainstay_edge_pool_queued", "Requests in the queue of a pool.", |pool| pool.waiting),
+        (
+            "mainstay_edge_pool_panic",
+            "1 in panic mode: too few servers are healthy, so all servers except draining ones get requests.",
+            |pool| pool.panic_mode.into(),
+        ),
+        (
+            "mainstay_edge_pool_certificate_mismatch",
+            "1 when servers present a certificate for another name.",
+            |pool| pool.certificate.is_some().into(),
+        ),
+    ];
+    for (name, help, value) in single {
+        let mut family = gauges(encoder, name, help)?;
+        for (pool, status) in pools {
+            gauge(&mut family, &[("pool", &pool.0)], value(status))?;
         }
     }
+    Ok(())
+}
 
-    fn histogram(&mut self, name: &str, labels: &[(&str, &str)], all: &Histogram) {
-        let bucket = format!("{name}_bucket");
-        for log2 in BOUNDS_LOG2 {
-            let bound = (f64::from(1u32 << log2) / 1e6).to_string();
-            self.line(&bucket, &[labels, &[("le", bound.as_str())]].concat(), all.below(log2));
-        }
-        self.line(&bucket, &[labels, &[("le", "+Inf")]].concat(), all.count());
-        self.line(&format!("{name}_sum"), labels, all.sum().as_secs_f64());
-        self.line(&format!("{name}_count"), labels, all.count());
-    }
+fn counters<'e>(
+    encoder: &'e mut DescriptorEncoder<'_>,
+    name: &'e str,
+    help: &str,
+) -> Result<MetricEncoder<'e>, fmt::Error> {
+    encoder.encode_descriptor(name, help, None, MetricType::Counter)
+}
 
-    fn head(&mut self, name: &str, kind: &str, help: &str) {
-        let _ = writeln!(self.out, "# TYPE mainstay_edge_{name} {kind}\n# HELP mainstay_edge_{name} {help}");
-    }
+fn gauges<'e>(
+    encoder: &'e mut DescriptorEncoder<'_>,
+    name: &'e str,
+    help: &str,
+) -> Result<MetricEncoder<'e>, fmt::Error> {
+    encoder.encode_descriptor(name, help, None, MetricType::Gauge)
+}
 
-    fn line(&mut self, name: &str, labels: &[(&str, &str)], value: impl std::fmt::Display) {
-        let _ = write!(self.out, "mainstay_edge_{name}");
-        for (at, (label, text)) in labels.iter().enumerate() {
-            self.out.push_str(if at == 0 { "{" } else { "," });
-            let _ = write!(self.out, "{label}=\"");
-            for each in text.chars() {
-                match each {
-                    '"' => self.out.push_str("\\\""),
-                    '\\' => self.out.push_str("\\\\"),
-                    '\n' => self.out.push_str("\\n"),
-                    each => self.out.push(each),
-                }
-            }
-            self.out.push('"');
-        }
-        let _ = writeln!(self.out, "{} {value}", if labels.is_empty() { "" } else { "}" });
-    }
+fn histograms<'e>(
+    encoder: &'e mut DescriptorEncoder<'_>,
+    name: &'e str,
+    help: &str,
+) -> Result<MetricEncoder<'e>, fmt::Error> {
+    encoder.encode_descriptor(name, help, None, MetricType::Histogram)
+}
+
+fn counter(family: &mut MetricEncoder<'_>, labels: &[Label<'_>], value: u64) -> fmt::Result {
+    family.encode_family(&labels)?.encode_counter::<NoLabelSet, _, u64>(&value, None)
+}
+
+fn gauge(family: &mut MetricEncoder<'_>, labels: &[Label<'_>], value: impl EncodeGaugeValue) -> fmt::Result {
+    family.encode_family(&labels)?.encode_gauge(&value)
+}
+
+fn histogram(family: &mut MetricEncoder<'_>, labels: &[Label<'_>], all: &Histogram) -> fmt::Result {
+    let mut from = 0;
+    let mut buckets: Vec<(f64, u64)> = BOUNDS_LOG2
+        .map(|log2| {
+            let to = 1u64 << log2;
+            let count = all.between(from, to);
+            from = to;
+            (to as f64 / 1e6, count)
+        })
+        .collect();
+    let below: u64 = buckets.iter().map(|(_, count)| count).sum();
+    buckets.push((f64::INFINITY, all.count() - below));
+    family.encode_family(&labels)?.encode_histogram::<NoLabelSet>(
+        all.sum().as_secs_f64(),
+        all.count(),
+        &buckets,
+        None,
+    )
 }

@@ -2,6 +2,10 @@
 
 use super::*;
 use http::{HeaderMap, Method, StatusCode, Version};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::DescriptorEncoder;
+use prometheus_client::encoding::text::encode_registry;
+use prometheus_client::registry::Registry;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -12,8 +16,26 @@ use types::{PoolId, Rollup, ServiceId};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-fn telemetry(threads: usize) -> Telemetry {
-    Telemetry::new(Settings::new(threads, Instant::now())).unwrap()
+fn telemetry(threads: usize) -> Arc<Telemetry> {
+    Arc::new(Telemetry::new(Settings::new(threads, Instant::now())).unwrap())
+}
+
+#[derive(Debug)]
+struct Metrics(Arc<Telemetry>);
+
+impl Collector for Metrics {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> std::fmt::Result {
+        self.0.metrics(&mut encoder)
+    }
+}
+
+/// The metrics in the OpenMetrics text format, without the closing `# EOF`.
+pub(super) fn openmetrics(telemetry: &Arc<Telemetry>) -> String {
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(Metrics(Arc::clone(telemetry))));
+    let mut text = String::new();
+    encode_registry(&mut text, &registry).unwrap();
+    text
 }
 
 fn server() -> SocketAddr {
@@ -361,15 +383,14 @@ fn metrics_are_openmetrics() {
         PoolStatus { servers: vec![down], ..PoolStatus::default() },
     )]);
     let _ = telemetry.roll_up(SECOND, [], pools, 3);
-    let mut text = String::new();
-    telemetry.metrics(&mut text);
+    let text = openmetrics(&telemetry);
     for line in [
         "mainstay_edge_requests_total{service=\"auth\",pool=\"auth\",verdict=\"passed\"} 1",
         "mainstay_edge_responses_total{service=\"auth\",pool=\"auth\",code=\"2xx\"} 1",
         "mainstay_edge_sent_bytes_total{service=\"auth\",pool=\"auth\"} 512",
-        "mainstay_edge_request_duration_seconds_bucket{service=\"auth\",pool=\"auth\",le=\"0.001024\"} 0",
-        "mainstay_edge_request_duration_seconds_bucket{service=\"auth\",pool=\"auth\",le=\"0.002048\"} 1",
-        "mainstay_edge_request_duration_seconds_bucket{service=\"auth\",pool=\"auth\",le=\"+Inf\"} 1",
+        "mainstay_edge_request_duration_seconds_bucket{le=\"0.001024\",service=\"auth\",pool=\"auth\"} 0",
+        "mainstay_edge_request_duration_seconds_bucket{le=\"0.002048\",service=\"auth\",pool=\"auth\"} 1",
+        "mainstay_edge_request_duration_seconds_bucket{le=\"+Inf\",service=\"auth\",pool=\"auth\"} 1",
         "mainstay_edge_request_duration_seconds_sum{service=\"auth\",pool=\"auth\"} 0.002",
         "mainstay_edge_server_requests_total{service=\"auth\",pool=\"auth\",server=\"10.0.0.11:8080\",outcome=\"answered\"} 1",
         "mainstay_edge_pool_servers{pool=\"au\\\"th\",state=\"warming_up\"} 1",
@@ -391,8 +412,7 @@ fn metrics_are_openmetrics() {
         }
     }
     let _ = roll_up(&telemetry);
-    let mut later = String::new();
-    telemetry.metrics(&mut later);
+    let later = openmetrics(&telemetry);
     assert!(
         later.contains("mainstay_edge_requests_total{service=\"auth\",pool=\"auth\",verdict=\"passed\"} 1\n"),
         "totals stay"

@@ -20,7 +20,7 @@ pub(crate) async fn connect(pool: &Pool, at: SocketAddr) -> Result<Stream, Forwa
 }
 
 async fn open(pool: &Pool, at: SocketAddr) -> Result<Stream, ForwardError> {
-    let tls = pool.tls.as_ref().map_err(|why| ForwardError::Handshake(why.clone()))?;
+    let tls = pool.tls.as_ref().map_err(|why| ForwardError::Handshake(why.to_string()))?;
     let socket = TcpStream::connect(at).await.map_err(ForwardError::Connect)?;
     socket.set_nodelay(true).map_err(ForwardError::Connect)?;
     let Some(tls) = tls else { return Ok(Stream::Plain(socket)) };

@@ -60,7 +60,7 @@ fn both_limits_are_in_one_trace_and_the_roll_up_names_it() {
         api.at
     );
     let mut terms = terms(&[front.at], &ConfigParts { more: &more, ..ConfigParts::default() });
-    terms.tokens.insert("web-front".into(), TOKEN.as_bytes().to_vec());
+    terms.tokens.insert("web-front".into(), TOKEN.into());
     let edge = Edge::start(&terms, tokens::Key::new([7; 32])).unwrap();
     at.set(door(&edge, false)).unwrap();
 

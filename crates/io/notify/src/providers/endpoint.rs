@@ -3,9 +3,11 @@
 use super::Outgoing;
 use crate::http::{HttpClient, Response};
 use crate::response;
-use crate::secret::{Secret, SecretError};
+use crate::secret::{self, SecretError};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{RequestBuilder, Url};
+use secrecy::zeroize::Zeroizing;
+use secrecy::{ExposeSecret as _, SecretString};
 use std::fmt;
 use thiserror::Error;
 use types::NotificationKey;
@@ -32,7 +34,7 @@ pub(crate) enum ChannelError {
 /// The address of a channel, with its secret.
 pub(super) struct Endpoint {
     url: Url,
-    pub(super) secret: Option<Secret>,
+    pub(super) secret: Option<SecretString>,
     accepted_when: Option<AcceptedWhen>,
 }
 
@@ -51,7 +53,7 @@ impl Endpoint {
         if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
             return Err(ChannelError::NotHttp);
         }
-        let secret = channel.secret.as_ref().map(Secret::find).transpose()?;
+        let secret = channel.secret.as_ref().map(secret::read).transpose()?;
         Ok(Self { url, secret, accepted_when: channel.accepted_when.clone() })
     }
 
@@ -70,7 +72,7 @@ impl Endpoint {
     ) -> Result<(Delivered, Response), Undelivered> {
         let response = HttpClient::send(request).await?;
         let secrets: Vec<&str> =
-            self.secret.as_ref().map(Secret::reveal).into_iter().chain(outgoing.token).collect();
+            self.secret.as_ref().map(SecretString::expose_secret).into_iter().chain(outgoing.token).collect();
         let delivered = response::result(&response, &secrets, outgoing.now, self.accepted_when.as_ref())?;
         Ok((delivered, response))
     }
@@ -78,8 +80,8 @@ impl Endpoint {
     /// The secret as an `Authorization` header.
     pub(super) fn bearer(&self) -> Result<Option<HeaderValue>, ChannelError> {
         let Some(secret) = &self.secret else { return Ok(None) };
-        let mut value = HeaderValue::from_str(&format!("Bearer {}", secret.reveal()))
-            .map_err(|_| ChannelError::NotAToken)?;
+        let value = Zeroizing::new(format!("Bearer {}", secret.expose_secret()));
+        let mut value = HeaderValue::from_str(&value).map_err(|_| ChannelError::NotAToken)?;
         value.set_sensitive(true);
         Ok(Some(value))
     }

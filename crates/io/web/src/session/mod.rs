@@ -4,6 +4,7 @@ mod signed_out;
 
 use crate::params::{NAME_MAX, cleaned};
 use axum::http::header::{self, HeaderMap, HeaderValue};
+use cookie::{Cookie, SameSite};
 use signed_out::SignedOut;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -22,7 +23,7 @@ pub const SESSION_LIFETIME: Duration = Duration::from_secs(7 * 86_400);
 /// Maximum number of used links that are kept. Beyond it no link is accepted until some have expired.
 const USED_MAX: usize = 1_000;
 
-const COOKIE: &str = "mainstay_session";
+const COOKIE_NAME: &str = "mainstay_session";
 const DAY: i64 = 86_400;
 
 /// Creates and checks links, sessions and form tokens.
@@ -113,7 +114,7 @@ impl Sessions {
             return Err(LinkError::Used);
         }
         let session = self.key.sign("session", &format!("{link}|{name}"), later(now, SESSION_LIFETIME));
-        Ok(cookie(&session, SESSION_LIFETIME.as_secs(), secure))
+        Ok(session_cookie(&session, SESSION_LIFETIME, secure))
     }
 
     /// Ends a session, also where its cookie was copied. Returns the cookie that replaces it. Blocks on the disk.
@@ -123,17 +124,15 @@ impl Sessions {
         {
             tracing::error!(%error, "a sign-out could not be saved; after a restart the session would be valid again");
         }
-        cookie("", 0, secure)
+        session_cookie("", Duration::ZERO, secure)
     }
 
     /// Returns the session of a request, if it has one.
     pub(crate) fn session(&self, headers: &HeaderMap, now: Time) -> Option<Session> {
-        let cookies = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
-        let mut values = cookies.flat_map(|line| line.split(';')).filter_map(|pair| {
-            let (name, value) = pair.trim().split_once('=')?;
-            (name == COOKIE).then_some(value)
-        });
-        values.find_map(|value| {
+        let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
+        let mut cookies = lines.flat_map(Cookie::split_parse).flatten();
+        cookies.find_map(|cookie| {
+            let value = (cookie.name() == COOKIE_NAME).then(|| cookie.value())?;
             let text = self.key.verify("session", value, now).ok()?;
             let (link, name) = text.split_once('|')?;
             let name = cleaned(name, NAME_MAX).filter(|_| !self.signed_out.contains(link))?;
@@ -157,11 +156,15 @@ impl Sessions {
     }
 }
 
-fn cookie(value: &str, secs: u64, secure: bool) -> HeaderValue {
-    let secure = if secure { "; Secure" } else { "" };
-    let line = format!("{COOKIE}={value}; Path=/console; Max-Age={secs}; HttpOnly; SameSite=Strict{secure}");
+fn session_cookie(value: &str, lifetime: Duration, secure: bool) -> HeaderValue {
+    let cookie = Cookie::build((COOKIE_NAME, value))
+        .path("/console")
+        .max_age(lifetime.try_into().unwrap_or(cookie::time::Duration::ZERO))
+        .http_only(true)
+        .same_site(SameSite::Strict)
+        .secure(secure);
     // A token has only characters that are valid in a header.
-    HeaderValue::try_from(line).unwrap_or(HeaderValue::from_static(""))
+    HeaderValue::try_from(cookie.to_string()).unwrap_or(HeaderValue::from_static(""))
 }
 
 impl fmt::Debug for Sessions {
@@ -266,7 +269,7 @@ mod tests {
 
     #[test]
     fn cookie_is_hidden_from_scripts_and_other_sites() {
-        insta::assert_snapshot!(cookie("x", 9, true).to_str().unwrap(), @"mainstay_session=x; Path=/console; Max-Age=9; HttpOnly; SameSite=Strict; Secure");
-        insta::assert_snapshot!(cookie("", 0, false).to_str().unwrap(), @"mainstay_session=; Path=/console; Max-Age=0; HttpOnly; SameSite=Strict");
+        insta::assert_snapshot!(session_cookie("x", Duration::from_secs(9), true).to_str().unwrap(), @"mainstay_session=x; HttpOnly; SameSite=Strict; Secure; Path=/console; Max-Age=9");
+        insta::assert_snapshot!(session_cookie("", Duration::ZERO, false).to_str().unwrap(), @"mainstay_session=; HttpOnly; SameSite=Strict; Path=/console; Max-Age=0");
     }
 }

@@ -4,6 +4,9 @@
 use crate::fixed_time::{NOW, at};
 use engine::views::Traffic;
 use engine::views::traffic::{POINT, POINTS_MAX, Point, PoolNow, ServiceNow};
+use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
+use prometheus_client::metrics::MetricType;
+use std::fmt;
 use std::time::Duration;
 use types::time::{earlier, later};
 use types::trace::{Attempt, Hop, Phase, Trace, Verdict};
@@ -310,7 +313,9 @@ impl web::Edge for StubEdge {
         [trace(), denied.clone(), alike(1), alike(2)].into_iter().take(most).collect()
     }
 
-    fn metrics(&self) -> String {
-        "# TYPE mainstay_edge_requests counter\nmainstay_edge_requests_total{service=\"auth\"} 7\n".to_owned()
+    fn metrics(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let requests = MetricType::Counter;
+        let mut family = encoder.encode_descriptor("mainstay_edge_requests", "Requests.", None, requests)?;
+        family.encode_family(&[("service", "auth")])?.encode_counter::<NoLabelSet, _, u64>(&7u64, None)
     }
 }

@@ -67,7 +67,7 @@ impl Fixture {
             name: "Acme".to_owned(),
             url: base.clone(),
             key: key.clone(),
-            api_token: TOKEN.to_owned(),
+            api_token: TOKEN.into(),
             data: folder.path().to_owned(),
         };
         let state =

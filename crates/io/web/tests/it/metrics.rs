@@ -17,7 +17,7 @@ async fn metrics_are_valid_openmetrics() {
         "mainstay_service_state{service=\"auth\",mainstay_service_state=\"operational\"} 0",
         "probe_success{resource=\"host.auth.acme.app\"} 0",
         "probe_success{resource=\"host.www.acme.com\"} 1",
-        "probe_duration_seconds{probe=\"http.auth.acme.app\",resource=\"host.auth.acme.app\"} 5",
+        "probe_duration_seconds{probe=\"http.auth.acme.app\",resource=\"host.auth.acme.app\"} 5.0",
         "probe_duration_seconds{probe=\"tls.www.acme.com\",resource=\"tls.www.acme.com\"} 0.038",
         "probe_ssl_earliest_cert_expiry{probe=\"tls.www.acme.com\",resource=\"tls.www.acme.com\"} 1798848000",
         "mainstay_domain_expiry_timestamp_seconds{domain=\"acme.com\",knowledge=\"stale\"} 1803859200",
@@ -49,7 +49,7 @@ async fn older_format_is_served_only_when_openmetrics_is_not_accepted() {
     {
         let (kind, text) = asked(accept).await;
         assert!(kind.starts_with("application/openmetrics-text"), "{accept}: {kind}");
-        assert!(text.contains("# TYPE mainstay_service_state stateset\n"), "{text}");
+        assert!(text.contains("# TYPE mainstay_service_state gauge\n"), "{text}");
         assert!(text.contains("# TYPE mainstay_edge_requests counter\n"), "{text}");
     }
     let (kind, text) = asked("text/plain;version=0.0.4;q=1,*/*;q=0.1").await;

@@ -5,6 +5,8 @@ use crate::views;
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use web::{WebSettings, WebState};
 
 #[tokio::test]
 async fn status_page_has_security_headers() {
@@ -181,4 +183,18 @@ async fn unchanged_file_is_not_rewritten() {
     let before = std::fs::metadata(&file).unwrap().modified().unwrap();
     fixture.state.publish(Arc::new(views::outage()));
     assert_eq!(std::fs::metadata(&file).unwrap().modified().unwrap(), before);
+}
+
+#[test]
+fn debug_of_the_state_hides_tokens() {
+    let settings = WebSettings {
+        name: "Acme".to_owned(),
+        url: "https://status.acme.com".to_owned(),
+        key: tokens::Key::new([65; 32]),
+        api_token: "write-me".into(),
+        data: "/nowhere".into(),
+    };
+    let state = WebState::new(settings, mpsc::channel(1).0).with_read_token("read-me".into());
+    let shown = format!("{state:?}");
+    assert!(!["write-me", "read-me", "65, 65"].iter().any(|secret| shown.contains(secret)), "{shown}");
 }

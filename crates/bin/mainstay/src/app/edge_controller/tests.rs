@@ -1,6 +1,9 @@
 //! Tests of the edge controller with a real edge and a real server on loopback.
 
 use super::*;
+use prometheus_client::collector::Collector;
+use prometheus_client::registry::Registry;
+use secrecy::ExposeSecret as _;
 use std::io::Read as _;
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -106,17 +109,35 @@ async fn denial_without_disk_is_in_force_and_saved_later() {
     tokio::task::spawn_blocking(move || controller.close(Duration::ZERO)).await.unwrap();
 }
 
+#[derive(Debug)]
+struct Metrics(Arc<EdgeController>);
+
+impl Collector for Metrics {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        web::Edge::metrics(&*self.0, &mut encoder)
+    }
+}
+
+fn metrics(controller: &Arc<EdgeController>) -> String {
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(Metrics(Arc::clone(controller))));
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode_registry(&mut text, &registry).unwrap();
+    text
+}
+
 #[tokio::test]
 async fn config_without_edge_closes_it_and_config_with_edge_opens_it() {
     let with = policy(&config(""));
     let without =
         Policy { config: Arc::new(Config { edge: None, ..(*with.config).clone() }), ..with.clone() };
     let controller = EdgeController::open(&without, Key::new([7; 32]), None, Sharing::Refused).unwrap();
+    let controller = Arc::new(controller);
     assert_eq!(controller.listening(), []);
-    assert_eq!(web::Edge::metrics(&controller), "");
+    assert_eq!(metrics(&controller), "");
     controller.apply(&with);
     assert_eq!(controller.listening().len(), 1);
-    assert!(web::Edge::metrics(&controller).contains("mainstay_edge_connections"));
+    assert!(metrics(&controller).contains("mainstay_edge_connections"));
     controller.apply(&without);
     assert_eq!(controller.listening(), []);
     assert_eq!(*controller.problem().borrow(), None);
@@ -148,14 +169,14 @@ async fn address_or_token_that_fails_is_reported_and_the_rest_applies() {
     std::fs::write(file.path(), "first").unwrap();
     let caller = format!("[caller.web]\ntoken = \"file:{}\"", file.path().display());
     controller.apply(&policy(&self::config(&caller)));
-    let known = || controller.applied.lock().unwrap().tokens.values().next().cloned();
-    assert_eq!(known().as_deref(), Some(b"first".as_slice()));
+    let known = || {
+        let applied = controller.applied.lock().unwrap();
+        applied.tokens.values().next().map(|token| token.expose_secret().to_owned())
+    };
+    assert_eq!(known().as_deref(), Some("first"));
     std::fs::write(file.path(), "second").unwrap();
     controller.reload_tokens();
-    assert_eq!(
-        (known().as_deref(), controller.problem().borrow().clone()),
-        (Some(b"second".as_slice()), None)
-    );
+    assert_eq!((known().as_deref(), controller.problem().borrow().clone()), (Some("second"), None));
 
     let refused =
         EdgeController::open(&missing, Key::new([7; 32]), None, Sharing::Refused).unwrap_err().to_string();

@@ -1,6 +1,7 @@
 //! Tests against a small collector that checks every field of the protocol.
 
 use super::*;
+use crate::telemetry::tests::openmetrics;
 use crate::telemetry::{Ids, Phase, Recorder, Settings, Telemetry, Verdict};
 use http::{HeaderMap, Method, StatusCode as Status, Version};
 use serde_json::Value;
@@ -48,9 +49,9 @@ const BUSY: &str = "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\
 const WRONG: &str = "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n";
 const PARTLY: &str = "HTTP/1.1 200 OK\r\ncontent-length: 58\r\n\r\n{\"partialSuccess\":{\"rejectedSpans\":\"2\",\"errorMessage\":\"\"}}";
 
-fn looking(url: String) -> (Telemetry, Exporter) {
+fn looking(url: String) -> (Arc<Telemetry>, Exporter) {
     let settings = Settings { otlp: Some(url), ..Settings::new(1, std::time::Instant::now()) };
-    let telemetry = Telemetry::new(settings).unwrap();
+    let telemetry = Arc::new(Telemetry::new(settings).unwrap());
     let exporter = telemetry.exporter().unwrap().with_pause(Duration::from_millis(5));
     assert!(telemetry.exporter().is_none(), "taken once");
     (telemetry, exporter)
@@ -74,13 +75,12 @@ async fn next(bodies: &mut UnboundedReceiver<Value>) -> Value {
     tokio::time::timeout(Duration::from_secs(20), bodies.recv()).await.unwrap().unwrap()
 }
 
-fn metric(telemetry: &Telemetry, line: &str) -> Option<u64> {
-    let mut text = String::new();
-    telemetry.metrics(&mut text);
+fn metric(telemetry: &Arc<Telemetry>, line: &str) -> Option<u64> {
+    let text = openmetrics(telemetry);
     text.lines().find_map(|each| each.strip_prefix(line)?.trim().parse().ok())
 }
 
-async fn until(telemetry: &Telemetry, line: &str, count: u64) {
+async fn until(telemetry: &Arc<Telemetry>, line: &str, count: u64) {
     let deadline = Instant::now() + Duration::from_secs(20);
     while metric(telemetry, line) != Some(count) {
         assert!(Instant::now() < deadline, "{line}: {:?}, not {count}", metric(telemetry, line));

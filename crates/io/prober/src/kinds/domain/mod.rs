@@ -75,12 +75,11 @@ impl Domain {
         names: Arc<Names>,
         dns: Arc<Dns>,
     ) -> Result<Self, SetupError> {
-        let unusable = |why| SetupError::Registry { why };
         let declared =
             config.domains.iter().filter_map(|(name, domain)| Some((name.clone(), domain.expires?)));
         Ok(Self {
-            sources: Sources::new(config).map_err(unusable)?,
-            rdap_client: RdapClient::new(roots, Arc::clone(&names)).map_err(unusable)?,
+            sources: Sources::new(config)?,
+            rdap_client: RdapClient::new(roots, Arc::clone(&names))?,
             budgets: Budgets::default(),
             declared: declared.collect(),
             referrals: Referrals::default(),
@@ -273,7 +272,7 @@ impl Domain {
             404 => return Err(failed("it answers with status 404, but not as an RDAP server does")),
             other => return Err(failed(format!("it answers with status {other}"))),
         }
-        let registration = rdap::read(&page.body).map_err(failed)?;
+        let registration = rdap::read(&page.body).map_err(|why| failed(why.to_string()))?;
         let same = |name: &String| question_name(name).is_some_and(|name| plain(&name) == ascii);
         match &registration.name {
             Some(name) if !same(name) => Err(failed(format!("it answers about `{name}` instead"))),

@@ -46,23 +46,40 @@ pub(crate) fn is_not_found(body: &[u8]) -> bool {
     }
 }
 
-/// Parses an answer. The error is a message.
-pub(crate) fn read(body: &[u8]) -> Result<Registration, String> {
+/// An answer of an RDAP server that says nothing about the domain. The fault of the server; a later look-up may succeed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum RdapError {
+    #[error("it answers with a web page instead of RDAP")]
+    WebPage,
+    #[error("it answers with something that is not JSON")]
+    NotJson,
+    #[error("it answers with the RDAP error {0}")]
+    ErrorCode(u64),
+    #[error("it answers about something other than a domain")]
+    NotADomain,
+    #[error("it answers with JSON that is not RDAP")]
+    NotRdap,
+}
+
+/// Parses an answer.
+///
+/// # Errors
+/// See [`RdapError`].
+pub(crate) fn read(body: &[u8]) -> Result<Registration, RdapError> {
     let start = body.iter().position(|byte| !byte.is_ascii_whitespace());
     if start.and_then(|at| body.get(at)) == Some(&b'<') {
-        return Err("it answers with a web page instead of RDAP".to_owned());
+        return Err(RdapError::WebPage);
     }
-    let value: Value =
-        serde_json::from_slice(body).map_err(|_| "it answers with something that is not JSON".to_owned())?;
+    let value: Value = serde_json::from_slice(body).map_err(|_| RdapError::NotJson)?;
     if let Some(code) = value.get("errorCode").and_then(Value::as_u64) {
-        return Err(format!("it answers with the RDAP error {code}"));
+        return Err(RdapError::ErrorCode(code));
     }
     let class = text(value.get("objectClassName"));
     if class.is_some_and(|class| !class.eq_ignore_ascii_case("domain")) {
-        return Err("it answers about something other than a domain".to_owned());
+        return Err(RdapError::NotADomain);
     }
     if class.is_none() && value.get("ldhName").is_none() && value.get("events").is_none() {
-        return Err("it answers with JSON that is not RDAP".to_owned());
+        return Err(RdapError::NotRdap);
     }
     let statuses = match value.get("status") {
         Some(Value::String(one)) => BTreeSet::from([status(one)]),

@@ -2,6 +2,7 @@
 
 use super::budget::{Budgets, Deferred};
 use crate::names::Names;
+use crate::setup::SetupError;
 use reqwest::header::{ACCEPT, DATE, HeaderMap, LOCATION, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode, Url, redirect};
 use std::error::Error;
@@ -39,8 +40,9 @@ pub(crate) struct RdapClient {
 impl RdapClient {
     /// # Errors
     /// TLS or the HTTP client cannot be set up.
-    pub(crate) fn new(roots: &Roots, names: Arc<Names>) -> Result<Self, String> {
-        let tls = client_config(Arc::clone(roots.store())).map_err(|error| error.to_string())?;
+    pub(crate) fn new(roots: &Roots, names: Arc<Names>) -> Result<Self, SetupError> {
+        let tls = client_config(Arc::clone(roots.store()))
+            .map_err(|why| SetupError::Tls { why: why.to_string() })?;
         let client = |guard: bool| {
             Client::builder()
                 .tls_backend_preconfigured(tls.clone())
@@ -53,7 +55,7 @@ impl RdapClient {
                 .pool_max_idle_per_host(0)
                 .user_agent(concat!("mainstay/", env!("CARGO_PKG_VERSION")))
                 .build()
-                .map_err(|error| deepest(&error))
+                .map_err(|error| SetupError::Registry { why: deepest(&error) })
         };
         Ok(Self { any_address: client(false)?, public_only: client(true)?, names })
     }

@@ -1,6 +1,7 @@
 //! The servers responsible for a domain: the configuration first, then IANA's list, then a built-in list. Pure but for reading
 //! the configuration's own bootstrap file once.
 
+use crate::setup::SetupError;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
@@ -97,9 +98,10 @@ impl Sources {
     ///
     /// # Errors
     /// The file cannot be read or is not a bootstrap file.
-    pub(crate) fn new(config: &Config) -> Result<Self, String> {
+    pub(crate) fn new(config: &Config) -> Result<Self, SetupError> {
         let bootstrap = match &config.registry.bootstrap {
-            Some(path) => file(path).map_err(|why| format!("{}: {why}", path.display()))?,
+            Some(path) => file(path)
+                .map_err(|why| SetupError::Registry { why: format!("{}: {why}", path.display()) })?,
             None => embedded(),
         };
         let bare = |map: &BTreeMap<String, String>| {

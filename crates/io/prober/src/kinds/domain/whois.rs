@@ -130,8 +130,22 @@ const TOLD_ELSEWHERE: [&str; 8] = [
     "onsite",
 ];
 
-/// Parses an answer about `domain`. The error is a message.
-pub(crate) fn read(text: &str, domain: &str) -> Result<Registration, String> {
+/// An answer of a WHOIS server that says nothing about the domain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum WhoisError {
+    /// The domain is free, or another server has it. A second look-up gives the same answer.
+    #[error("it has no entry for the domain")]
+    NoEntry,
+    /// A refusal, a limit or an unknown layout. A later look-up may succeed.
+    #[error("it answers with nothing that can be used")]
+    Unusable,
+}
+
+/// Parses an answer about `domain`.
+///
+/// # Errors
+/// See [`WhoisError`].
+pub(crate) fn read(text: &str, domain: &str) -> Result<Registration, WhoisError> {
     let lower = text.to_ascii_lowercase();
     let mut registration = Registration::default();
     let mut header = String::new();
@@ -168,10 +182,10 @@ pub(crate) fn read(text: &str, domain: &str) -> Result<Registration, String> {
         && registration.name_servers.is_empty();
     let free = registration.statuses.iter().any(|status| matches!(status.as_str(), "available" | "free"));
     if free || empty && ABSENT.iter().any(|words| lower.contains(words)) {
-        return Err("it has no entry for the domain".to_owned());
+        return Err(WhoisError::NoEntry);
     }
     if empty || !lower.contains(&domain.to_ascii_lowercase()) {
-        return Err("it answers with nothing that can be used".to_owned());
+        return Err(WhoisError::Unusable);
     }
     Ok(registration)
 }

@@ -62,7 +62,7 @@ fn the_age_of_the_servers_own_data_is_read() {
 
 #[test]
 fn what_is_not_an_answer_about_a_domain_is_refused_in_words() {
-    let why = |body: &[u8]| read(body).unwrap_err();
+    let why = |body: &[u8]| read(body).unwrap_err().to_string();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/rdap/responses");
     let file = |name: &str| std::fs::read(folder.join(name)).unwrap();
     assert_eq!(why(&file("html200.html")), "it answers with a web page instead of RDAP");

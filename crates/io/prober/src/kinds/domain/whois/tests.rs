@@ -121,7 +121,7 @@ Name servers:
 
 fn described(text: &str, domain: &str) -> String {
     match read(text, domain) {
-        Err(why) => why,
+        Err(why) => why.to_string(),
         Ok(registration) => {
             let all = |set: &BTreeSet<String>| set.iter().cloned().collect::<Vec<_>>().join(", ");
             let at = |time: Option<Time>| time.map_or("-".to_owned(), |time| time.to_string());

@@ -445,12 +445,12 @@ fn unchanged_probe_result_produces_no_event() {
     let mut fixture = Fixture::new("2026-11-22T12:00:00Z");
     fixture.succeed_everywhere();
     fixture.react();
-    let before = fixture.journal.len();
+    let before = fixture.journal.events.len();
     for _ in 0..100 {
         fixture.advance(1);
         fixture.succeed_everywhere();
         fixture.react();
     }
-    assert_eq!(fixture.journal.len(), before);
+    assert_eq!(fixture.journal.events.len(), before);
     fixture.restart();
 }

@@ -38,7 +38,7 @@ fn it_waits_three_seconds_and_six_when_something_looks_suspicious() {
             let last_result = |_: &Resource| None;
             let colocated = |_: &types::SeenAt, _| std::collections::BTreeSet::new();
             let seen = diagnose::Observations {
-                alerts: &w.alerts,
+                alerts: &w.journal.alerts,
                 last_result: &last_result,
                 colocated: &colocated,
             };

@@ -177,7 +177,7 @@ fn two_events_at_one_place_stay_two() {
     w.breaks(&probes[3], Fault::Status { got: 500 });
     w.debounce();
     assert_eq!(open(&w), ["address.127.0.0.9", "probe.p-s02"]);
-    let all: Vec<AlertId> = w.alerts.keys().copied().collect();
+    let all: Vec<AlertId> = w.journal.alerts.keys().copied().collect();
     for alert in &all[..2] {
         w.close(*alert);
     }

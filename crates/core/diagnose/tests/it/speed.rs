@@ -6,10 +6,10 @@
 
 use crate::fixture::*;
 use diagnose::Observations;
-use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
-use types::config::{Ask, Config, Expect, Probe, Service};
-use types::{EscalationId, Fault, LastResult, ProbeId, Resource, ServiceId, Severity};
+use testkit::config::{add_host, probes_of, service};
+use types::config::Config;
+use types::{Fault, LastResult, Resource, ServiceId, Severity};
 
 const HOSTS: usize = 10_000;
 const ZONES: usize = 500;
@@ -26,42 +26,9 @@ fn large() -> Config {
         let zone = format!("z{:03}.example", n % ZONES);
         let host = format!("h{n}.{zone}");
         let id = ServiceId(format!("s{:02}", n % ZONES % SERVICES));
-        let mut ask = |about: Resource, ask: Ask| {
-            let id = ProbeId(about.to_string());
-            let (every, timeout) = (secs(30), secs(5));
-            let probe = Probe {
-                id: id.clone(),
-                about,
-                ask,
-                interval: every,
-                timeout,
-                failure_threshold: 3,
-                success_threshold: 2,
-                failing_for: Duration::ZERO,
-            };
-            config.probes.insert(id, probe);
-        };
-        ask(Resource::host(&host), Ask::Http { url: format!("https://{host}/"), expect: Expect::default() });
-        ask(Resource::tls(&host), Ask::Tls { host: host.clone(), port: 443 });
-        ask(Resource::dns(&zone), Ask::Dns { zone: zone.clone(), names: vec![] });
-        ask(Resource::domain(&zone), Ask::Domain { name: zone.clone() });
-        config.graph.add_need(Resource::service(&id.0), Resource::host(&host));
-        config.graph.add_need(Resource::host(&host), Resource::tls(&host));
-        config.graph.add_need(Resource::host(&host), Resource::dns(&zone));
-        config.graph.add_need(Resource::tls(&host), Resource::dns(&zone));
-        config.graph.add_need(Resource::dns(&zone), Resource::domain(&zone));
-        let service = config.services.entry(id.clone()).or_insert_with(|| Service {
-            id: id.clone(),
-            title: id.0.clone(),
-            group: None,
-            hosts: vec![],
-            declared_hosts: vec![],
-            depends_on: BTreeSet::new(),
-            schedule: None,
-            escalation: EscalationId("default".into()),
-            public: true,
-            traffic: None,
-        });
+        config.probes.extend(probes_of(&host, &zone).map(|probe| (probe.id.clone(), probe)));
+        add_host(&mut config.graph, &id.0, &host, &zone);
+        let service = config.services.entry(id.clone()).or_insert_with(|| service(&id.0));
         service.hosts.push(host);
     }
     config
@@ -75,7 +42,8 @@ fn step(w: &mut Fixture, what: &str) {
     for _ in 0..10 {
         let last_result = |resource: &Resource| w.last_results.get(resource).copied();
         let colocated = w.beside_by_address();
-        let seen = Observations { alerts: &w.alerts, last_result: &last_result, colocated: &colocated };
+        let seen =
+            Observations { alerts: &w.journal.alerts, last_result: &last_result, colocated: &colocated };
         let one = Instant::now();
         let made = w.diagnose.react(&w.config, w.now, &seen);
         slowest = slowest.max(one.elapsed());
@@ -96,7 +64,7 @@ fn step(w: &mut Fixture, what: &str) {
         .sooner(
             &w.config,
             w.now,
-            &Observations { alerts: &w.alerts, last_result: &last_result, colocated: &colocated },
+            &Observations { alerts: &w.journal.alerts, last_result: &last_result, colocated: &colocated },
         )
         .len();
     let wishing = begun.elapsed();
@@ -110,7 +78,8 @@ fn each(w: &mut Fixture, what: &str) {
     let colocated = w.beside_by_address();
     let (mut reacting, mut wishing) = (Duration::ZERO, Duration::ZERO);
     for _ in 0..1_000 {
-        let seen = Observations { alerts: &w.alerts, last_result: &last_result, colocated: &colocated };
+        let seen =
+            Observations { alerts: &w.journal.alerts, last_result: &last_result, colocated: &colocated };
         let begun = Instant::now();
         std::hint::black_box(w.diagnose.react(&w.config, w.now, &seen));
         reacting += begun.elapsed();

@@ -213,7 +213,8 @@ fn what_explains_what() {
         causes.sort_unstable();
         assert_eq!(causes, expected, "{what}");
         // Nobody is woken for an incident that turns out to be part of another.
-        let opened = w.journal.iter().filter(|event| matches!(event.kind, EventKind::IncidentOpened { .. }));
+        let opened =
+            w.journal.events.iter().filter(|event| matches!(event.kind, EventKind::IncidentOpened { .. }));
         assert_eq!(opened.count(), expected.len(), "{what}");
         w.restart();
     }

@@ -9,13 +9,13 @@ mod speed;
 mod surge;
 
 use engine::Engine;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use testkit::config::read;
+use testkit::probe::{http, result};
 use types::event::UpdateStatus;
 use types::input::Refused;
-use types::probe_result::{HttpSeen, Phases};
-use types::{Answer, Config, Event, EventKind, Fault, IncidentId, Input, ProbeResult, Time, Urgency, time};
+use types::{Answer, Config, Event, EventKind, Fault, IncidentId, Input, Time, Urgency, time};
 
 const CONFIG: &str = r#"
 [site]
@@ -48,7 +48,7 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        Self::with(config::read(CONFIG, "config", Path::new(".")).unwrap().config)
+        Self::with(read(CONFIG))
     }
 
     fn with(config: Config) -> Self {
@@ -77,8 +77,7 @@ impl Bench {
     }
 
     fn sample_of(&mut self, probe: &str, answer: Answer) {
-        let sample = ProbeResult::new(probe.into(), Phases::default(), answer);
-        self.input(Input::Sampled(sample)).unwrap();
+        self.input(Input::Sampled(result(probe, 0, answer))).unwrap();
     }
 
     fn well(&mut self) {
@@ -86,17 +85,7 @@ impl Bench {
     }
 
     fn well_at(&mut self, probe: &str) {
-        let address = "192.0.2.7:80".parse().unwrap();
-        self.sample_of(
-            probe,
-            Answer::Http(HttpSeen {
-                status: 200,
-                address,
-                body_bytes: 2,
-                body_found: None,
-                hops: Vec::new(),
-            }),
-        );
+        self.sample_of(probe, http(200));
     }
 
     /// Two bad answers, and the time that an incident takes to settle.

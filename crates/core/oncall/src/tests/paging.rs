@@ -219,7 +219,7 @@ fn longest_page_fits_push_message() {
     let names: Vec<String> = (0..200).map(|number| format!("s{number}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     fixture.open(1, true, &names);
-    fixture.incidents.get_mut(&IncidentId(1)).unwrap().diagnosis.summary = "€".repeat(5_000);
+    fixture.journal.incidents.get_mut(&IncidentId(1)).unwrap().diagnosis.summary = "€".repeat(5_000);
     let notifications = fixture.run_batch();
     assert!(notifications[0].title.len() + notifications[0].body.len() < 4_096);
     let channel = Contact { channel: "ntfy".into(), address: "ana".to_owned() };

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::time::Duration;
 use traffic::{Admission, Arrival, Class, LoadBalancer, Outcome, Permit, Tick, Ticket, Woken};
-use types::config::{Pool, PoolServer, Protocol};
+use types::config::Pool;
 
 pub(crate) const SEC: u64 = 1_000_000;
 
@@ -184,17 +184,7 @@ pub(crate) struct World {
 }
 
 pub(crate) fn pool(servers: &[&str], begin: u32) -> Pool {
-    let at = |at: &&str| PoolServer { at: (*at).to_owned(), weight: 1, drain: false };
-    Pool {
-        id: "auth".into(),
-        servers: servers.iter().map(at).collect(),
-        min_healthy: None,
-        protocol: Protocol::Http1,
-        tls: None,
-        health: None,
-        max_concurrency: 1_000,
-        initial_concurrency: begin,
-    }
+    Pool { max_concurrency: 1_000, initial_concurrency: begin, ..testkit::edge::pool("auth", servers) }
 }
 
 /// How a server knows that it was asked too often.

@@ -1,11 +1,12 @@
 //! What happens in the course of the day: restarts of servers, one that hangs, a certificate that is renewed, changes
 //! of the configuration, an hour in which everything is slow.
 
+use crate::Failure;
 use crate::process::Process;
 use crate::setting::{Running, Setting};
 use std::time::{Duration, Instant};
 
-type Done = Result<(), String>;
+type Done = Result<(), Failure>;
 
 /// How long a server may take to end when it is asked to.
 const END_MAX: Duration = Duration::from_secs(20);

@@ -37,7 +37,7 @@ pub(crate) fn config() -> Config {
     config.site.timezone = TimeZone::get("Europe/Tallinn").unwrap();
     for service in services {
         for host in &service.hosts {
-            config.graph.add_need(Resource::service(&service.id.0), Resource::host(host));
+            config.graph.add_dependency(Resource::service(&service.id.0), Resource::host(host));
         }
         config.services.insert(service.id.clone(), service);
     }

@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 use types::config::{
-    Ask, Channel, ChannelKind, Config, Dns, Escalation, Expect, Person, Probe, Registry, Service, Site,
+    Channel, ChannelKind, Config, Dns, Escalation, Expect, Person, Probe, ProbeKind, Registry, Service, Site,
     StatusPage,
 };
 use types::notification::Contact;
@@ -75,11 +75,11 @@ pub fn service(id: &str) -> Service {
 
 /// A probe named after its resource, with the defaults: every 30 s, timeout 5 s, 3 failures, 2 successes.
 #[must_use]
-pub fn probe(about: Resource, ask: Ask) -> Probe {
+pub fn probe(about: Resource, kind: ProbeKind) -> Probe {
     Probe {
         id: about.to_string().as_str().into(),
         about,
-        ask,
+        kind,
         interval: secs(30),
         timeout: secs(5),
         failure_threshold: 3,
@@ -90,8 +90,8 @@ pub fn probe(about: Resource, ask: Ask) -> Probe {
 
 /// A GET request with the default expectations.
 #[must_use]
-pub fn get(url: impl Into<String>) -> Ask {
-    Ask::Http { url: url.into(), expect: Expect::default() }
+pub fn get(url: impl Into<String>) -> ProbeKind {
+    ProbeKind::Http { url: url.into(), expect: Expect::default() }
 }
 
 /// A person with contacts written `channel:address`.
@@ -122,11 +122,11 @@ pub fn channel(id: &str, kind: ChannelKind) -> Channel {
 /// Adds what a host depends on, as the reader derives it: the service on the host, the host on its certificate and
 /// domain.
 pub fn add_host(graph: &mut Graph, service: &str, host: &str, domain: &str) {
-    graph.add_need(Resource::service(service), Resource::host(host));
-    graph.add_need(Resource::host(host), Resource::tls(host));
-    graph.add_need(Resource::host(host), Resource::dns(domain));
-    graph.add_need(Resource::tls(host), Resource::dns(domain));
-    graph.add_need(Resource::dns(domain), Resource::domain(domain));
+    graph.add_dependency(Resource::service(service), Resource::host(host));
+    graph.add_dependency(Resource::host(host), Resource::tls(host));
+    graph.add_dependency(Resource::host(host), Resource::dns(domain));
+    graph.add_dependency(Resource::tls(host), Resource::dns(domain));
+    graph.add_dependency(Resource::dns(domain), Resource::domain(domain));
 }
 
 /// The four probes of a host: its pages, its certificate, its zone and its registration.
@@ -134,8 +134,8 @@ pub fn add_host(graph: &mut Graph, service: &str, host: &str, domain: &str) {
 pub fn probes_of(host: &str, domain: &str) -> [Probe; 4] {
     [
         probe(Resource::host(host), get(format!("https://{host}/"))),
-        probe(Resource::tls(host), Ask::Tls { host: host.to_owned(), port: 443 }),
-        probe(Resource::dns(domain), Ask::Dns { zone: domain.to_owned(), names: Vec::new() }),
-        probe(Resource::domain(domain), Ask::Domain { name: domain.to_owned() }),
+        probe(Resource::tls(host), ProbeKind::Tls { host: host.to_owned(), port: 443 }),
+        probe(Resource::dns(domain), ProbeKind::Dns { zone: domain.to_owned(), names: Vec::new() }),
+        probe(Resource::domain(domain), ProbeKind::Domain { name: domain.to_owned() }),
     ]
 }

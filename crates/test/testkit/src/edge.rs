@@ -65,7 +65,7 @@ pub fn traffic(pool: &str) -> Traffic {
 pub fn add_pool(config: &mut Config, service: &str, traffic: Traffic) {
     let pool = Pool { min_healthy: Some(2), ..pool(service, &["10.0.0.1:80"]) };
     config.pools.insert(pool.id.clone(), pool);
-    config.graph.add_need(Resource::service(service), Resource::pool(service));
+    config.graph.add_dependency(Resource::service(service), Resource::pool(service));
     if let Some(service) = config.services.get_mut(&ServiceId::from(service)) {
         service.traffic = Some(traffic);
     }

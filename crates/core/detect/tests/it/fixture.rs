@@ -9,7 +9,7 @@ use testkit::journal::Journal;
 pub use testkit::probe::{dns, http, set, tls};
 use testkit::probe::{registration, result};
 pub use testkit::time::{at, secs};
-use types::config::{Ask, Config, Domain, Expect, Probe};
+use types::config::{Config, Domain, Expect, Probe, ProbeKind};
 use types::event::Event;
 use types::fault::Fault;
 use types::probe_result::{Answer, DomainSeen, ProbeResult};
@@ -20,27 +20,27 @@ use types::{EventKind, ProbeId, Resource, Rollup, Time};
 pub fn config(hosts: &[(&str, &str)]) -> Config {
     let mut config = empty();
     config.digest = format!("{hosts:?}");
-    let mut add = |id: String, about: Resource, ask: Ask, interval: u64| {
+    let mut add = |id: String, about: Resource, kind: ProbeKind, interval: u64| {
         let id = ProbeId(id);
-        let probe = Probe { id: id.clone(), interval: secs(interval), ..probe(about, ask) };
+        let probe = Probe { id: id.clone(), interval: secs(interval), ..probe(about, kind) };
         config.probes.insert(id, probe);
     };
     let zones: BTreeSet<&str> = hosts.iter().map(|(_, zone)| *zone).collect();
     for (host, _) in hosts {
         let expect = Expect { max_latency: Some(Duration::from_millis(800)), ..Expect::default() };
-        let ask = Ask::Http { url: format!("https://{host}/"), expect };
-        add(format!("http.{host}"), Resource::host(*host), ask, 30);
-        let ask = Ask::Tls { host: (*host).to_owned(), port: 443 };
-        add(format!("tls.{host}"), Resource::tls(*host), ask, 300);
+        let kind = ProbeKind::Http { url: format!("https://{host}/"), expect };
+        add(format!("http.{host}"), Resource::host(*host), kind, 30);
+        let kind = ProbeKind::Tls { host: (*host).to_owned(), port: 443 };
+        add(format!("tls.{host}"), Resource::tls(*host), kind, 300);
     }
     for zone in zones {
         let names = hosts.iter().filter(|(_, of)| *of == zone).map(|(host, _)| (*host).to_owned()).collect();
-        let ask = Ask::Dns { zone: zone.to_owned(), names };
-        add(format!("dns.{zone}"), Resource::dns(zone), ask, 60);
-        let ask = Ask::Domain { name: zone.to_owned() };
-        add(format!("domain.{zone}"), Resource::domain(zone), ask, 86_400);
+        let kind = ProbeKind::Dns { zone: zone.to_owned(), names };
+        add(format!("dns.{zone}"), Resource::dns(zone), kind, 60);
+        let kind = ProbeKind::Domain { name: zone.to_owned() };
+        add(format!("domain.{zone}"), Resource::domain(zone), kind, 86_400);
     }
-    for probe in config.probes.values_mut().filter(|probe| matches!(probe.ask, Ask::Domain { .. })) {
+    for probe in config.probes.values_mut().filter(|probe| matches!(probe.kind, ProbeKind::Domain { .. })) {
         (probe.failure_threshold, probe.success_threshold) = (1, 1);
     }
     for (host, zone) in hosts {

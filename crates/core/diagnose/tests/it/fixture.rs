@@ -9,7 +9,7 @@ use testkit::config::{add_host, empty, probe, probes_of};
 use testkit::journal::Journal;
 pub use testkit::probe::set;
 pub use testkit::time::{at, secs};
-use types::config::{Ask, Config, Service};
+use types::config::{Config, ProbeKind, Service};
 use types::event::Event;
 use types::time::later;
 use types::{
@@ -39,7 +39,7 @@ pub fn config() -> Config {
             add_host(&mut config.graph, id, host, zone_of(host));
         }
         for other in depends_on {
-            config.graph.add_need(Resource::service(id), Resource::service(*other));
+            config.graph.add_dependency(Resource::service(id), Resource::service(*other));
         }
         let service = Service {
             title: title.to_owned(),
@@ -193,9 +193,9 @@ impl Fixture {
     pub fn serve(&mut self, id: &str, port: u16, place: &str) -> String {
         let about = Resource::new(Kind::Probe, format!("p-{id}"));
         let service = Service { title: id.to_uppercase(), ..testkit::config::service(id) };
-        let probe = probe(about.clone(), Ask::Tcp { host: place.into(), port });
+        let probe = probe(about.clone(), ProbeKind::Tcp { host: place.into(), port });
         self.config.probes.insert(probe.id.clone(), probe);
-        self.config.graph.add_need(Resource::service(id), about.clone());
+        self.config.graph.add_dependency(Resource::service(id), about.clone());
         self.config.services.insert(service.id.clone(), service);
         self.put(&about.to_string(), place);
         about.to_string()

@@ -8,7 +8,7 @@ use testkit::config::{channel, contact, empty};
 use testkit::incident::acknowledged;
 use testkit::journal::Journal;
 pub(super) use testkit::time::{at, secs};
-use types::config::{ChannelKind, Config, Escalation, Layer, Person, Schedule, Service, Step, Turn};
+use types::config::{ChannelKind, Config, Escalation, Layer, Person, Rotation, Schedule, Service, Step};
 use types::incident::Diagnosis;
 use types::notification::{Delivered, Undelivered};
 use types::time::later;
@@ -48,7 +48,7 @@ pub(super) fn schedule(name: &str, people: &[&str], start: &str, until: Option<&
     let layer = Layer {
         people: people.iter().map(|name| PersonId::from(*name)).collect(),
         start: start.parse().unwrap(),
-        rotation: Turn::Weeks(1),
+        rotation: Rotation::Weeks(1),
         until: until.map(|until| until.parse().unwrap()),
     };
     Schedule { id: name.into(), timezone: TimeZone::UTC, layers: vec![layer] }

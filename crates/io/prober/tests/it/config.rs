@@ -3,7 +3,7 @@
 use std::time::Duration;
 use testkit::config::empty;
 pub(crate) use testkit::config::get;
-use types::config::{Ask, Config, Probe};
+use types::config::{Config, Probe, ProbeKind};
 use types::{ProbeId, Resource};
 
 /// A configuration that allows loopback and has no probes.
@@ -20,7 +20,7 @@ pub(crate) fn with(probes: impl IntoIterator<Item = Probe>) -> Config {
 }
 
 /// A probe with a timeout that a slow machine keeps.
-pub(crate) fn probe(id: &str, ask: Ask) -> Probe {
+pub(crate) fn probe(id: &str, ask: ProbeKind) -> Probe {
     let interval = Duration::from_secs(10);
     Probe {
         id: ProbeId::from(id),

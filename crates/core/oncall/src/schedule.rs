@@ -28,7 +28,7 @@ pub fn on_call(schedule: &Schedule, at: Time) -> Vec<PersonId> {
     schedule.layers.iter().rev().find_map(|layer| on_duty(schedule, layer, at)).into_iter().collect()
 }
 
-/// The shifts from `from` until just before `to`, without the hours in which nobody is on call. The first and the last
+/// The shifts from `from` until just before `to`, without the hours in which no one is on call. The first and the last
 /// shift are cut there. Consecutive turns of one person are one shift.
 #[must_use]
 pub fn shifts(schedule: &Schedule, from: Time, to: Time) -> Vec<Shift> {
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn last_layer_with_anybody_on_duty_wins() {
+    fn last_layer_with_a_person_on_duty_wins() {
         let schedule = schedule(
             "UTC",
             vec![
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn empty_schedule_has_nobody_on_call() {
+    fn empty_schedule_has_no_one_on_call() {
         let empty = schedule("UTC", Vec::new());
         assert!(on_call(&empty, Time::UNIX_EPOCH).is_empty());
         assert!(shifts(&empty, Time::UNIX_EPOCH, Time::MAX).is_empty());

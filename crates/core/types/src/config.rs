@@ -289,7 +289,7 @@ pub struct Step {
     pub people: Vec<PersonId>,
     /// Whether only people within their waking hours are paged, and all when there is none.
     pub prefer_awake: bool,
-    /// Time until the next step when nobody has acknowledged.
+    /// Time until the next step when no one has acknowledged.
     pub escalate_after: Duration,
 }
 

@@ -45,7 +45,7 @@ pub enum Outage {
     Resolver,
     /// A host serves a certificate of seven days that has 18 hours left when it is renewed.
     LastDay(&'static str),
-    /// A host serves somebody else's certificate.
+    /// A host serves the certificate of another name.
     WrongName(&'static str),
     /// mainstay has no connectivity; everything else works.
     Isolated,
@@ -98,7 +98,7 @@ pub struct World {
 }
 
 impl World {
-    /// A world that breaks about every two hours, never twice at once, and is well for an hour at its end.
+    /// A world that breaks about every two hours, never twice concurrently, and is well for an hour at its end.
     #[must_use]
     pub fn by_chance(begin: Time, hours: u64, chance: &mut Rng) -> Self {
         let end = time::later(begin, Duration::from_secs(hours * 3_600));

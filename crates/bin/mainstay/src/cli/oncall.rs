@@ -32,7 +32,7 @@ pub(crate) struct Oncall {
 struct Shift {
     from: Time,
     to: Time,
-    /// Empty: nobody is on duty.
+    /// Empty: no one is on duty.
     people: Vec<String>,
 }
 

@@ -35,7 +35,7 @@ static KINDS: [Kind; 13] = [
 const UPLOAD_BYTES: usize = 2_000_000;
 /// What grpcio says of a call that a proxy refused, with an answer for gRPC or one for browsers.
 const REFUSALS: [&str; 3] = ["RESOURCE_EXHAUSTED", "header with status: 429", "header with status: 503"];
-/// The line to somebody far away.
+/// The line to a distant client.
 const FAR: Line = Line { delay: Duration::from_millis(50), megabits_per_second: 100.0 };
 /// How long one run of a client's program may take.
 const RUN_MAX: Duration = Duration::from_secs(60);
@@ -170,7 +170,7 @@ async fn page(browser: &Browser, address: &str) -> Count {
 /// What the page with the held streams counted.
 fn stream(tally: &Value) -> Count {
     let number = |name: &str| tally[name].as_u64().unwrap_or(0);
-    // What was under way when a server ended is lost with it, whoever stood before it: half a second's messages for
+    // What was under way when a server ended is lost with it, whichever proxy is in front: half a second's messages for
     // each end.
     let lost = number("lost").saturating_sub(5 * number("broken"));
     let mut count = Count {
@@ -200,7 +200,7 @@ fn words(text: &str) -> Vec<String> {
     text.split_whitespace().map(str::to_owned).collect()
 }
 
-/// One transfer by curl after the other, through a line to somebody far away.
+/// One transfer by curl after the other, through the line to a distant client.
 async fn curl(day: &Day, proxy: Proxy, kind: &'static str, args: String, path: &str) -> Result<(), Failure> {
     let near = SocketAddr::from((Ipv4Addr::LOCALHOST, day.setting.ports(proxy).tls));
     let listener = TcpListener::bind("127.0.0.1:0").await?;

@@ -202,7 +202,7 @@ fn authority(folder: &Path) -> Result<Issuer<'static, KeyPair>, Failure> {
     Ok(Issuer::new(params, key))
 }
 
-/// Ports that nobody listens on: of the range in PORTS (`29000-29999`) or of the system's choice.
+/// Ports without a listener: of the range in PORTS (`29000-29999`) or of the system's choice.
 fn free_ports(count: usize) -> Result<Vec<u16>, Failure> {
     let range = std::env::var("PORTS").ok();
     let range = range.as_deref().and_then(|range| range.split_once('-'));

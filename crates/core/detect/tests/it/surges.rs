@@ -8,7 +8,7 @@ use types::traffic::ServerState;
 use types::{Fault, PoolId, Resource, Severity};
 
 #[test]
-fn a_flood_is_named_within_seconds_and_told_again_only_when_it_became_another() {
+fn flood_is_alerted_within_seconds_and_again_only_when_it_changed() {
     let mut w = world();
     let mut words = w.rolls(60, &quiet());
     let flood = |requests, shed| {
@@ -86,7 +86,7 @@ fn a_service_is_not_called_first_that_only_passes_on_what_another_gets() {
         let about: BTreeSet<Resource> = w.detect.alerts().values().map(|found| found.about.clone()).collect();
         assert_eq!(about, named.iter().map(|name| Resource::service(*name)).collect());
     }
-    // One second of many visitors holds nobody up for longer.
+    // One second of many clients delays the detection no longer.
     let mut w = world();
     w.config.graph.add_dependency(Resource::service("auth"), Resource::service("api"));
     w.rolls(60, &quiet());

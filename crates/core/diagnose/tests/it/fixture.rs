@@ -1,6 +1,6 @@
 //! A small world to diagnose: two services on two domains, alerts by hand, a journal that is kept.
 //!
-//! Sign-in stands on six names of acme.app, the API on one of them and on api.acme.io; the shop on shop.acme.io alone.
+//! Sign-in has six hosts of acme.app, the API on one of them and on api.acme.io; the shop on shop.acme.io alone.
 
 use diagnose::{Diagnose, Observations};
 use std::collections::{BTreeMap, BTreeSet};
@@ -64,7 +64,7 @@ pub struct Fixture {
     pub rounds_max: usize,
 }
 
-/// What else stands at a place.
+/// The resources at a place.
 fn beside(stands: &BTreeMap<Resource, SeenAt>, place: &SeenAt, most: usize) -> BTreeSet<Resource> {
     let there = stands.iter().filter(|(_, at)| {
         !at.addresses.is_disjoint(&place.addresses) || (at.alias.is_some() && at.alias == place.alias)

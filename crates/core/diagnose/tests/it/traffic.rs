@@ -47,7 +47,7 @@ fn wrong_name() -> Fault {
 }
 
 #[test]
-fn each_is_told_in_a_summary() {
+fn each_traffic_fault_has_a_summary() {
     let mut words = String::new();
     for (about, fault) in [
         ("service.api", surge()),
@@ -212,7 +212,7 @@ fn what_explains_what() {
         let mut causes: Vec<String> = open.map(|incident| incident.diagnosis.cause.to_string()).collect();
         causes.sort_unstable();
         assert_eq!(causes, expected, "{what}");
-        // Nobody is woken for an incident that turns out to be part of another.
+        // No one is paged for an incident that turns out to be part of another.
         let opened =
             w.journal.events.iter().filter(|event| matches!(event.kind, EventKind::IncidentOpened { .. }));
         assert_eq!(opened.count(), expected.len(), "{what}");

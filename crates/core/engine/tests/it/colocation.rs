@@ -88,7 +88,7 @@ fn what_a_person_declares_over_while_it_fails_is_called_again() {
 }
 
 #[test]
-fn the_link_of_a_merged_incident_takes_its_survivor_in_hand() {
+fn link_of_a_merged_incident_acknowledges_the_other_one() {
     let mut bench = many(2);
     let status = |got| Some(Fault::Status { got });
     (0..2).for_each(|n| sample(&mut bench, n, None));

@@ -122,7 +122,7 @@ fn resolve(force: bool) -> Input {
 }
 
 #[test]
-fn an_outage_is_one_incident_one_page_and_ends_when_it_is_seen_well() {
+fn outage_is_one_incident_and_one_page_and_ends_with_healthy_results() {
     let mut bench = Bench::new();
     bench.well();
     bench.break_it();
@@ -168,7 +168,7 @@ fn time_never_runs_backwards() {
 }
 
 #[test]
-fn what_is_not_on_disk_silences_nobody() {
+fn command_that_is_not_on_disk_stops_no_page() {
     let acknowledged = |engine: &Engine| engine.incidents()[&FIRST].acknowledged.clone();
     let mut bench = Bench::new();
     bench.break_it();
@@ -201,7 +201,7 @@ fn what_is_not_on_disk_silences_nobody() {
 }
 
 #[test]
-fn what_people_ask_is_done_once_or_refused_with_a_reason() {
+fn command_is_carried_out_once_or_refused_with_a_reason() {
     let mut bench = Bench::new();
     assert_eq!(bench.input(acknowledge("ana")), Err(Refused::NoSuchIncident(FIRST)));
     bench.break_it();

@@ -113,7 +113,7 @@ fn acknowledgement_stops_only_its_incident_and_expires() {
 }
 
 #[test]
-fn everybody_who_was_paged_gets_resolved_notice() {
+fn each_paged_person_gets_resolved_notice() {
     let mut fixture = Fixture::new(config(), monday());
     fixture.open(1, true, &["auth"]);
     fixture.run_until(later(monday(), secs(301)), accepted);
@@ -131,7 +131,7 @@ fn everybody_who_was_paged_gets_resolved_notice() {
 }
 
 #[test]
-fn incident_that_pages_nobody_sends_one_notice() {
+fn incident_that_pages_no_one_sends_one_notice() {
     let mut fixture = Fixture::new(config(), monday());
     fixture.open(1, false, &["auth"]);
     let notifications = fixture.run_batch();

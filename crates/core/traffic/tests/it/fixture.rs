@@ -23,7 +23,7 @@ impl ServerShape {
     }
 }
 
-/// What a server refuses at once, whatever it could do.
+/// What a server refuses immediately, whatever its capacity.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Refuses {
     /// Nothing.
@@ -31,7 +31,7 @@ pub(crate) enum Refuses {
     /// What is beyond this number a second.
     Beyond(f64),
     /// What is beyond the first number within the last tenths of a second, refused ones counted too: one more than it
-    /// bears a second, and nobody is served.
+    /// bears a second, and no client is served.
     Counting(f64, usize),
     /// Everything, between two instants.
     All(u64, u64),
@@ -335,7 +335,7 @@ impl World {
             return;
         }
         let gap = self.exponential(1e6 / rate).max(1);
-        // A change of rate is noticed at once.
+        // A change of rate is noticed immediately.
         let next = self.now + gap;
         let next = if self.now < self.surge.from { next.min(self.surge.from) } else { next };
         self.at(next, Happens::Comes(kind));
@@ -442,7 +442,7 @@ impl World {
         self.busy -= 1;
         self.work();
         let Some(request) = self.requests.get_mut(&id) else { return };
-        // Its client may have left and come again meanwhile: then this response is for nobody.
+        // Its client may have left and come again meanwhile: then no client waits for this response.
         let Some(permit) = request.permit.take_if(|permit| permit.since() == Tick(began)) else { return };
         let latency = Duration::from_micros(self.now - began);
         self.balancer.done(Tick(self.now), permit, Outcome::Answered { latency, status: 200 });

@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use types::config::{Expect, ProbeKind};
 use types::probe_result::{Answer, ProbeResult};
 
-/// Servers on 127.0.0.2 and so on, all on one port; each answers with its status code, and 0 stands for one that never does.
+/// Servers on 127.0.0.2 and so on, all on one port; each answers with its status code, and 0 means one that never does.
 async fn servers(statuses: &[u16]) -> u16 {
     let first = TcpListener::bind("127.0.0.2:0").await.unwrap();
     let port = first.local_addr().unwrap().port();
@@ -74,7 +74,7 @@ async fn localhost_answers_when_one_of_its_addresses_does() {
 }
 
 #[tokio::test]
-async fn each_address_is_told_and_a_good_one_speaks_for_all() {
+async fn each_address_is_reported_and_a_healthy_one_decides() {
     let port = servers(&[200, 500]).await;
     for (addresses, by_http, by_tcp) in [
         (&["127.0.0.2"][..], "200, 127.0.0.2 well", "open, 127.0.0.2 well"),

@@ -151,7 +151,7 @@ async fn endless_chunk_sizes_and_trailers_end() {
 }
 
 #[tokio::test]
-async fn refused_and_cut_are_told_apart() {
+async fn refused_and_cut_connections_differ() {
     let (_refuses, nobody) = server::nobody();
     assert_eq!(get(nobody, PATIENT).await.answer, Answer::Failed(Fault::Refused));
 
@@ -186,7 +186,7 @@ async fn a_handshake_that_never_ends_is_timed_out() {
 }
 
 #[tokio::test]
-async fn a_hundred_at_once_are_all_answered() {
+async fn hundred_concurrent_probes_are_all_answered() {
     let (endless, _) = server::endless(b"HTTP/1.1 200 OK\r\n", b"X-More: and more\r\n").await;
     let silent = server::listen(|mut stream| async move {
         server::head(&mut stream).await;

@@ -34,7 +34,7 @@ fn fault(sample: ProbeResult) -> Fault {
 }
 
 #[tokio::test]
-async fn an_answer_and_its_phases_are_told() {
+async fn response_and_its_phases_are_reported() {
     let address = server::http(|_| server::ok("all is well")).await;
     let sample = get(&format!("http://shop.localhost:{}/health?deep=1", address.port())).await;
     let phases = sample.phases;
@@ -116,7 +116,7 @@ async fn text_is_looked_for_in_the_body() {
 }
 
 #[tokio::test]
-async fn redirects_are_followed_and_each_hop_is_told() {
+async fn redirects_are_followed_and_each_hop_is_reported() {
     let address = server::http(|path| match path {
         "/a" => server::to("/b"),
         "/b" => server::to("c?x=1"),

@@ -15,7 +15,7 @@ async fn ask(host: &str, port: u16) -> ProbeResult {
 }
 
 #[tokio::test]
-async fn who_accepts_is_told() {
+async fn accepting_address_is_reported() {
     let address = server::listen(|stream| async move { drop(stream) }).await;
     let by_name = ask("db.localhost", address.port()).await;
     assert_eq!(by_name.answer, Answer::Tcp { address });
@@ -28,7 +28,7 @@ async fn who_accepts_is_told() {
 }
 
 #[tokio::test]
-async fn nobody_is_refused() {
+async fn closed_port_is_refused() {
     let (_refuses, nobody) = server::nobody();
     let sample = ask("127.0.0.1", nobody.port()).await;
     assert_eq!(sample.answer, Answer::Failed(Fault::Refused));

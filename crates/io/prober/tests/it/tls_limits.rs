@@ -24,7 +24,7 @@ fn message(kind: u8, body: &[u8]) -> Vec<u8> {
     [&[kind][..], &length[1..], body].concat()
 }
 
-/// Shows its certificate to whoever offers its suite, and stops there.
+/// Shows its certificate to each client that offers its suite, and stops there.
 async fn serve(old: Old, certificate: &Certificate) -> SocketAddr {
     let der = certificate.der().to_vec();
     server::listen(move |mut stream| {

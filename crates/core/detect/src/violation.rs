@@ -103,7 +103,7 @@ impl Verdict {
     }
 }
 
-/// Whether users are affected now. A coming expiry date affects nobody before it has passed.
+/// Whether users are affected now. A coming expiry date affects no user before it has passed.
 pub(crate) fn hurts_now(fault: &Fault, severity: Severity) -> bool {
     severity == Severity::Critical
         && !matches!(

@@ -3,7 +3,7 @@
 use types::fault::{DomainFault, TlsFault};
 use types::{Alert, Fault, Kind, Severity, Time};
 
-/// Whether users are affected now. A coming expiry date affects nobody before it has passed.
+/// Whether users are affected now. A coming expiry date affects no user before it has passed.
 pub(crate) fn hurts(alert: &Alert) -> bool {
     alert.severity == Severity::Critical && !is_ahead(&alert.fault)
 }

@@ -12,7 +12,7 @@ use types::{Config, EscalationId, PersonId, ServiceId, Time};
 pub struct Gap {
     /// The escalation.
     pub escalation: EscalationId,
-    /// The service whose alerts reach nobody; `None` for all alerts of this escalation.
+    /// The service whose alerts reach no one; `None` for all alerts of this escalation.
     pub service: Option<ServiceId>,
     /// First instant.
     pub from: Time,

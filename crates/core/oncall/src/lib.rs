@@ -9,7 +9,7 @@
 //! | `escalation` | the route of an incident, and its steps by absolute deadlines |
 //! | [`queue`] | delivery queue of one recipient: the next contact and its time; keys of attempts |
 //! | [`page`] | a page and its steps |
-//! | `notice` | notices, which wake nobody |
+//! | `notice` | notices, which wake no one |
 //! | `state` | the fold of the journal |
 //! | `volatile` | state of this process only |
 //! | `pause` | pauses: acknowledged, or waiting for the morning |
@@ -22,7 +22,7 @@
 //! While anybody on the steps reached so far can be paged, the next attempt begins at most [`queue::repeat_interval`]
 //! (60 s in the first ten minutes of a run, 600 s after three hours) after the one before ended, or
 //! [`queue::RETRY_AFTER_MAX`] (120 s) when the only provider of a person asked for a delay. An attempt without a
-//! delivery result counts as ended after 60 s. When nobody can be paged, the fallback contacts are tried every
+//! delivery result counts as ended after 60 s. When no one can be paged, the fallback contacts are tried every
 //! [`queue::FALLBACK_INTERVAL`] (300 s), or at the repeat interval where that is longer. A page has no maximum number
 //! of attempts: only an acknowledgement or the end of the incident stops it.
 
@@ -68,7 +68,7 @@ impl OnCall {
         &self.state.pages
     }
 
-    /// Open pages that are sent now and have reached nobody since their run began, oldest first.
+    /// Open pages that are sent now and have reached no one since their run began, oldest first.
     pub fn unreached(&self) -> impl Iterator<Item = &Page> {
         let is_active = |page: &&Page| page.is_open() && !self.volatile.paused.contains(&page.id);
         self.state.pages.values().filter(is_active).filter(|page| page.is_unreached())

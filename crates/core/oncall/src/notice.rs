@@ -1,10 +1,10 @@
-//! Notices: messages to the team that wake nobody.
+//! Notices: messages to the team that wake no one.
 
 use crate::queue::{DeliveryQueue, Recipient};
 use std::collections::BTreeMap;
 use types::{EscalationId, PersonId, Time};
 
-/// An incident that pages nobody was opened.
+/// An incident that pages no one was opened.
 pub(crate) const OPENED: &str = "opened";
 
 /// The incident was resolved; for everybody who was paged.

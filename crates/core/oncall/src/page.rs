@@ -119,7 +119,7 @@ impl Page {
         self.run_start = at;
     }
 
-    /// Whether no provider has accepted any attempt of the current run, although at least one failed or nobody is on
+    /// Whether no provider has accepted any attempt of the current run, although at least one failed or no one is on
     /// call.
     #[must_use]
     pub fn is_unreached(&self) -> bool {

@@ -1,4 +1,4 @@
-//! Pauses: until when an incident pages nobody, because it is acknowledged or because it can wait for the morning.
+//! Pauses: until when an incident pages no one, because it is acknowledged or because it can wait for the morning.
 
 use crate::escalation::{awake_from, route};
 use crate::page::Page;
@@ -37,7 +37,7 @@ fn deferred_until(config: &Config, now: Time, incident: &Incident) -> Option<Tim
 }
 
 /// The end of the acknowledgement of each incident. An acknowledgement of an incident that was merged into another one
-/// holds for the other one: nobody is woken twice for one cause.
+/// holds for the other one: no one is woken twice for one cause.
 fn acknowledged_until(incidents: &BTreeMap<IncidentId, Incident>) -> BTreeMap<IncidentId, Time> {
     let mut acknowledged: BTreeMap<IncidentId, Time> = BTreeMap::new();
     for incident in incidents.values() {

@@ -43,7 +43,7 @@ pub(crate) fn page(
     (first_clause(&incident.diagnosis.summary), body(&lines))
 }
 
-/// Title and body of the notice about an incident that pages nobody.
+/// Title and body of the notice about an incident that pages no one.
 pub(crate) fn opened(config: &Config, incident: &Incident, now: Time) -> (String, String) {
     let mut lines = facts(config, incident, now);
     lines.push("This is a notice. Nobody is paged for this incident.".to_owned());

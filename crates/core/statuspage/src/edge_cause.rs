@@ -106,15 +106,11 @@ mod tests {
 
     fn diagnosis(cause: &Resource, alerts: &[u64], stage: Stage) -> Diagnosis {
         Diagnosis {
-            cause: cause.clone(),
-            summary: "10.0.0.1 and 4bf92f35 are nobody's business".to_owned(),
+            summary: "10.0.0.1 and 4bf92f35 are not for the public".to_owned(),
             alerts: alerts.iter().copied().map(AlertId).collect(),
-            affected: [Resource::service("auth")].into(),
             unaffected: [Resource::service("shop")].into(),
-            wakes: true,
             stage,
-            ahead: None,
-            calm: false,
+            ..testkit::incident::diagnosis(cause.clone(), &["auth"])
         }
     }
 

@@ -4,32 +4,27 @@ use crate::{Publisher, StatusPage};
 use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-use types::config::{Config, Dns, Escalation, Registry, Service, Site, StatusPage as StatusPageConfig};
-use types::event::{Event, UpdateStatus};
+use testkit::config::empty;
+use testkit::incident::{acknowledged, alert, services};
+use testkit::journal::Journal;
+pub(crate) use testkit::time::at;
+use types::config::{Config, Service};
+use types::event::UpdateStatus;
 use types::fault::Fault;
-use types::incident::{Acknowledgement, Diagnosis, Stage};
+use types::incident::{Diagnosis, Stage};
 use types::time::later;
 use types::{
-    Actor, Alert, AlertId, Context, EscalationId, EventKind, Events, Graph, Incident, IncidentId, LastResult,
-    Observed, Resource, SeenAt, Severity, Time, Via,
+    Actor, Alert, AlertId, Context, EventKind, Events, IncidentId, LastResult, Observed, Resource, SeenAt,
+    Severity, Time, Via,
 };
-
-pub(crate) fn at(text: &str) -> Time {
-    text.parse().unwrap()
-}
 
 fn service(name: &str, title: &str, hosts: &[&str], public: bool) -> Service {
     Service {
-        id: name.into(),
         title: title.to_owned(),
         group: (name != "auth").then(|| "Rest".to_owned()),
         hosts: hosts.iter().map(|host| (*host).to_owned()).collect(),
-        declared_hosts: Vec::new(),
-        depends_on: BTreeSet::new(),
-        schedule: None,
-        escalation: "default".into(),
         public,
-        traffic: None,
+        ..testkit::config::service(name)
     }
 }
 
@@ -41,53 +36,23 @@ pub(crate) fn config() -> Config {
         service("inner", "Inner queue", &["queue.acme.com"], false),
         service("shop", "Shop", &["shop.acme.net"], true),
     ];
-    let mut graph = Graph::default();
-    for service in &services {
+    let mut config = empty();
+    config.site.timezone = TimeZone::get("Europe/Tallinn").unwrap();
+    for service in services {
         for host in &service.hosts {
-            graph.add_need(Resource::service(&service.id.0), Resource::host(host));
+            config.graph.add_dependency(Resource::service(&service.id.0), Resource::host(host));
         }
+        config.services.insert(service.id.clone(), service);
     }
-    let escalation = Escalation { id: "default".into(), steps: Vec::new(), repeat: 0, fallback: Vec::new() };
-    Config {
-        digest: String::new(),
-        site: Site {
-            name: "Acme".to_owned(),
-            timezone: TimeZone::get("Europe/Tallinn").unwrap(),
-            data: "data".into(),
-            listen: "127.0.0.1:0".parse().unwrap(),
-            url: "https://status.acme.net".to_owned(),
-            extra_ca_files: Vec::new(),
-            allow_private: Vec::new(),
-        },
-        dns: Dns { resolvers: Vec::new(), roots: Vec::new(), port: 53 },
-        registry: Registry::default(),
-        services: services.into_iter().map(|service| (service.id.clone(), service)).collect(),
-        probes: BTreeMap::new(),
-        domains: BTreeMap::new(),
-        people: BTreeMap::new(),
-        schedules: BTreeMap::new(),
-        escalations: BTreeMap::from([(EscalationId::from("default"), escalation)]),
-        channels: BTreeMap::new(),
-        edge: None,
-        pools: Default::default(),
-        callers: Default::default(),
-        status_page: StatusPageConfig {
-            title: "Acme status".to_owned(),
-            history_days: 90,
-            ..StatusPageConfig::default()
-        },
-        graph,
-    }
+    config
 }
 
-/// Engine around the publisher: journal, alerts, incidents, probe results.
+/// Engine around the publisher: journal and probe results.
 pub(crate) struct Fixture {
     pub(crate) config: Config,
     pub(crate) publisher: Publisher,
     pub(crate) now: Time,
-    pub(crate) journal: Vec<Event>,
-    pub(crate) incidents: BTreeMap<IncidentId, Incident>,
-    pub(crate) alerts: BTreeMap<AlertId, Alert>,
+    pub(crate) journal: Journal,
     pub(crate) last_results: BTreeMap<Resource, LastResult>,
     pub(crate) isolated: bool,
 }
@@ -118,9 +83,7 @@ impl Fixture {
             config: config(),
             publisher: Publisher::default(),
             now: at(now),
-            journal: Vec::new(),
-            incidents: BTreeMap::new(),
-            alerts: BTreeMap::new(),
+            journal: Journal::default(),
             last_results: BTreeMap::new(),
             isolated: false,
         }
@@ -128,8 +91,8 @@ impl Fixture {
 
     pub(crate) fn ask<T>(&mut self, question: impl FnOnce(&mut Publisher, &Context<'_>) -> T) -> T {
         let observed = World { last_results: &self.last_results, isolated: self.isolated };
-        let context = Context::new(&self.config, self.now).detected(&self.alerts, &observed);
-        question(&mut self.publisher, &context.diagnosed(&self.incidents))
+        let context = Context::new(&self.config, self.now).detected(&self.journal.alerts, &observed);
+        question(&mut self.publisher, &context.diagnosed(&self.journal.incidents))
     }
 
     pub(crate) fn status_page(&mut self) -> StatusPage {
@@ -138,10 +101,8 @@ impl Fixture {
 
     pub(crate) fn commit(&mut self, events: Vec<EventKind>) {
         for kind in events {
-            let event = Event { seq: self.journal.len() as u64 + 1, at: self.now, kind };
-            self.fold(&event);
+            let event = self.journal.append(self.now, kind);
             self.publisher.apply(&event);
-            self.journal.push(event);
         }
     }
 
@@ -184,16 +145,7 @@ impl Fixture {
     }
 
     pub(crate) fn fire(&mut self, id: u64, about: Resource, fault: Fault, severity: Severity) {
-        let alert = Alert {
-            id: AlertId(id),
-            about,
-            fault,
-            severity,
-            probe: "probe".into(),
-            since: self.now,
-            evidence: String::new(),
-            seen_at: types::SeenAt::default(),
-        };
+        let alert = Alert { severity, ..alert(id, about, fault, self.now) };
         self.commit(vec![EventKind::AlertOpened { alert }]);
     }
 
@@ -209,16 +161,12 @@ impl Fixture {
 
     fn fill(&self, diagnosis: &mut Diagnosis) {
         if diagnosis.alerts.is_empty() {
-            diagnosis.alerts = self.alerts.keys().copied().collect();
+            diagnosis.alerts = self.journal.alerts.keys().copied().collect();
         }
     }
 
     pub(crate) fn acknowledge(&mut self, id: u64) {
-        self.commit(vec![EventKind::IncidentAcknowledged {
-            incident: IncidentId(id),
-            by: Actor::person("ana", Via::Link),
-            until: later(self.now, Duration::from_secs(1_800)),
-        }]);
+        self.commit(vec![acknowledged(id, self.now)]);
     }
 
     pub(crate) fn diagnose(&mut self, id: u64, mut diagnosis: Diagnosis) {
@@ -235,7 +183,7 @@ impl Fixture {
     }
 
     pub(crate) fn write(&mut self, id: u64, status: UpdateStatus, body: &str) {
-        let incident = self.incidents[&IncidentId(id)].clone();
+        let incident = self.journal.incidents[&IncidentId(id)].clone();
         let by = Actor::person("Ana", Via::Console);
         let update =
             self.ask(|publisher, context| publisher.written(context, &incident, status, body.to_owned(), by));
@@ -246,55 +194,17 @@ impl Fixture {
     pub(crate) fn restart(&mut self) {
         let live = self.publisher.state_text();
         self.publisher = Publisher::default();
-        for event in &self.journal {
+        for event in &self.journal.events {
             self.publisher.apply(event);
         }
         assert_eq!(self.publisher.state_text(), live);
         self.last_results.clear();
     }
 
-    fn fold(&mut self, event: &Event) {
-        match &event.kind {
-            EventKind::AlertOpened { alert } => {
-                self.alerts.insert(alert.id, alert.clone());
-            }
-            EventKind::AlertClosed { alert } => {
-                self.alerts.remove(alert);
-            }
-            EventKind::IncidentOpened { incident, since, diagnosis } => {
-                let incident = Incident {
-                    id: *incident,
-                    since: *since,
-                    opened: event.at,
-                    diagnosis: diagnosis.clone(),
-                    acknowledged: None,
-                    notes: Vec::new(),
-                    resolved: None,
-                    merged_into: None,
-                };
-                self.incidents.insert(incident.id, incident);
-            }
-            EventKind::IncidentDiagnosed { incident, diagnosis } => {
-                self.incidents.get_mut(incident).unwrap().diagnosis = diagnosis.clone();
-            }
-            EventKind::IncidentAcknowledged { incident, by, until, .. } => {
-                self.incidents.get_mut(incident).unwrap().acknowledged =
-                    Some(Acknowledgement { by: by.id.clone(), at: event.at, until: *until });
-            }
-            EventKind::IncidentResolved { incident, .. } => {
-                self.incidents.get_mut(incident).unwrap().resolved = Some(event.at);
-            }
-            EventKind::IncidentMerged { incident, into } => {
-                self.incidents.get_mut(incident).unwrap().merged_into = Some(*into);
-            }
-            _ => {}
-        }
-    }
-
     /// Transcript of the public events of the journal.
     pub(crate) fn transcript(&self) -> String {
         let mut lines = String::new();
-        for event in &self.journal {
+        for event in &self.journal.events {
             let clock = event.at.strftime("%H:%M:%S");
             match &event.kind {
                 EventKind::ServiceStateChanged { service, state } => {
@@ -329,16 +239,11 @@ pub(crate) fn diagnosis(
     wakes: bool,
     stage: Stage,
 ) -> Diagnosis {
-    let resources = |names: &[&str]| names.iter().map(|name| Resource::service(*name)).collect();
     Diagnosis {
-        cause,
         summary: "secret-host-17.inner.acme.com is broken".to_owned(),
-        alerts: BTreeSet::new(),
-        affected: resources(affected),
-        unaffected: resources(unaffected),
+        unaffected: services(unaffected),
         wakes,
         stage,
-        ahead: None,
-        calm: false,
+        ..testkit::incident::diagnosis(cause, affected)
     }
 }

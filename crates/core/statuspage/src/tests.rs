@@ -124,7 +124,7 @@ fn certificate_of_a_declared_probe_is_a_part_of_its_service() {
     let mail =
         types::config::Service { id: "mail".into(), title: "Mail".to_owned(), hosts: Vec::new(), ..mail };
     fixture.config.services.insert(mail.id.clone(), mail);
-    fixture.config.graph.add_need(Resource::service("mail"), certificate.clone());
+    fixture.config.graph.add_dependency(Resource::service("mail"), certificate.clone());
     fixture
         .last_results
         .insert(certificate.clone(), types::LastResult { at: at("2026-11-22T12:00:00Z"), healthy: true });
@@ -445,12 +445,12 @@ fn unchanged_probe_result_produces_no_event() {
     let mut fixture = Fixture::new("2026-11-22T12:00:00Z");
     fixture.succeed_everywhere();
     fixture.react();
-    let before = fixture.journal.len();
+    let before = fixture.journal.events.len();
     for _ in 0..100 {
         fixture.advance(1);
         fixture.succeed_everywhere();
         fixture.react();
     }
-    assert_eq!(fixture.journal.len(), before);
+    assert_eq!(fixture.journal.events.len(), before);
     fixture.restart();
 }

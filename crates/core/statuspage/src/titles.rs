@@ -10,7 +10,7 @@ const BODY_MAX: usize = 8_000;
 /// Maximum number of services that a list names before it counts the rest.
 const NAMES_MAX: usize = 4;
 
-/// Sentence of an update while nobody has acknowledged the incident.
+/// Sentence of an update while no one has acknowledged the incident.
 pub(crate) const DETECTED: &str = "This was detected automatically, and our team is being notified.";
 
 /// Public titles of services.

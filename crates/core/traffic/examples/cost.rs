@@ -5,7 +5,6 @@
 use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use traffic::{
@@ -65,7 +64,7 @@ fn spent() -> u64 {
 
 fn main() {
     let now: Time = "2026-11-22T04:00:00Z".parse().unwrap();
-    let config = config::read(CONFIG, "config", Path::new("/")).unwrap().config;
+    let config = testkit::config::read(CONFIG);
     let pool = config.pools.values().next().unwrap().clone();
     let policy = types::Policy { config: Arc::new(config), denials: BTreeMap::new() };
     let policy = Policy::new(&policy, &BTreeMap::new(), now, Tick(0));

@@ -87,7 +87,7 @@ pub(crate) enum Found {
     Well,
     /// They are slow.
     Slow,
-    /// They are slow, or nobody stays for them, while as many are at work as the limit allows: it is too much.
+    /// They are slow, or no client stays for them, while as many are at work as the limit allows: it is too much.
     TooMuch,
 }
 
@@ -123,7 +123,7 @@ pub(crate) struct Concurrency {
     helped: bool,
     /// Whether the limit has just come into force, and answers were not as usual since.
     tightens: bool,
-    /// Since when clients wait and nobody was answered.
+    /// Since when clients wait and none was answered.
     unanswered: Tick,
     /// Whether a window was judged since it was last asked, and what came of it.
     found: Option<Found>,

@@ -28,7 +28,7 @@ pub(crate) enum Overload {
     Known { since: Tick, until: Tick },
 }
 
-/// What a window told.
+/// Result of a window.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Seen {
     /// Of how long answers took.

@@ -167,7 +167,7 @@ impl Server {
         f64::from(self.weight.max(1)) * warm
     }
 
-    /// Returns the cost of one more request, relative to the others; `usual` stands for a latency that is not known
+    /// Returns the cost of one more request, relative to the others; `usual` replaces a latency that is not known
     /// yet.
     pub(crate) fn cost(&self, now: Tick, usual: f64) -> f64 {
         let latency = if self.latency > 0.0 { self.latency } else { usual };

@@ -52,7 +52,7 @@ impl SeenAt {
 pub enum Severity {
     /// For the record; opens no incident.
     Info,
-    /// Needs action within days: notifies the team, pages nobody.
+    /// Needs action within days: notifies the team, pages no one.
     Warning,
     /// Users are affected, or will be within hours: pages people on call.
     Critical,

@@ -234,7 +234,7 @@ pub enum EventKind {
         /// Which page.
         page: PageId,
     },
-    /// A notice to the team must be delivered. It wakes nobody.
+    /// A notice to the team must be delivered. It wakes no one.
     NoticeQueued {
         /// The incident that it is about.
         incident: IncidentId,

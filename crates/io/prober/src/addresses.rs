@@ -5,7 +5,7 @@
 //! that swallows everything must not make each look as long as the time limit.
 //!
 //! Addresses of a family that this machine has no route to are not asked: most servers still have no IPv6, and that is no
-//! fault of the name. Nor are inner addresses that the configuration does not allow; where others are left to ask they are told as
+//! fault of the name. Nor are inner addresses that the configuration does not allow; where others are left to ask they are reported as
 //! bad addresses of the name, for the public cannot go there either. Of `localhost` one address is enough.
 
 use crate::connect;

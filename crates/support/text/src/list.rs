@@ -15,7 +15,7 @@ pub fn or<T: Display>(names: impl IntoIterator<Item = T>) -> String {
 }
 
 /// Joins at most `max` names; of more, the first `max - 1` and the number of the others: `a, b and c`, but
-/// `a, b and 2 more`. So the number is never 1, in whose place the name itself stands.
+/// `a, b and 2 more`. So the number is never 1: the name itself takes its place.
 #[must_use]
 pub fn and_more<T: Display>(names: impl IntoIterator<Item = T>, max: usize) -> String {
     let names = texts(names);

@@ -15,7 +15,7 @@ use types::{
 /// The longest that an unacknowledged page may be silent: the fallback is tried every five minutes, a
 /// provider's outcome may be lost for half a minute, and a restart takes five seconds.
 const SILENT_MAX: Duration = Duration::from_secs(300 + 30 + 30);
-/// The same when nobody has answered for three hours: redials are rarer then, within what a provider carries in a day.
+/// The same when no one has answered for three hours: redials are rarer then, within what a provider carries in a day.
 const SILENT_MAX_LATER: Duration = Duration::from_secs(600 + 30 + 30);
 const LATER: Duration = Duration::from_secs(3 * 3_600);
 /// First attempt after a page opens (P2), and after a restart.
@@ -164,7 +164,7 @@ impl Observer {
         self.crashed(now);
     }
 
-    /// The machine was suspended: nobody could be called.
+    /// The machine was suspended: no one could be called.
     pub fn slept(&mut self, span: Duration) {
         self.asleep += span;
         let times = self.opened.values_mut().chain(self.spoke.values_mut()).chain(self.restarted.as_mut());
@@ -197,7 +197,7 @@ impl Observer {
                 }
                 continue;
             };
-            // Nothing fails any more, or it waits for the morning: nobody needs to be called.
+            // Nothing fails any more, or it waits for the morning: no one needs to be called.
             let quiet = incident.diagnosis.calm || incident.diagnosis.ahead.is_some();
             if incident.is_acknowledged(engine_time) || quiet {
                 self.spoke.insert(page.id, now);

@@ -23,7 +23,7 @@ pub struct Phones {
     pub refused_percent: u8,
     /// Share of messages whose outcome never comes back, in per cent.
     pub lost_percent: u8,
-    /// Share of delivered messages that somebody answers, in per cent.
+    /// Share of delivered messages that a person answers, in per cent.
     pub answered_percent: u8,
 }
 

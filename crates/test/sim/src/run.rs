@@ -126,7 +126,7 @@ impl Settings {
     /// The first invariant that broke.
     pub fn record(self) -> Result<Record, Broken> {
         let at = self.begin;
-        Run::new(self).map_err(|what| Broken { at, what })?.to_the_end()
+        Run::new(self).map_err(|problems| Broken { at, what: problems.to_string() })?.to_the_end()
     }
 }
 
@@ -189,9 +189,9 @@ impl Run {
     ///
     /// # Errors
     /// When the configuration is not sound, which is a mistake of the simulation itself.
-    pub fn new(settings: Settings) -> Result<Self, String> {
-        let read = config::read(&settings.config, "config.toml", std::path::Path::new("."));
-        let config = Arc::new(read.map_err(|problems| problems.to_string())?.config);
+    pub fn new(settings: Settings) -> Result<Self, config::Problems> {
+        let read = config::read(&settings.config, "config.toml", std::path::Path::new("."))?;
+        let config = Arc::new(read.config);
         let disk = Disk::default();
         let mut run = Self {
             engine: Engine::new(config.clone()),
@@ -395,7 +395,7 @@ impl Run {
         self.observer.check(&self.engine, self.now)
     }
 
-    /// Somebody answers: it counts when it is on disk, and changes nothing when it is not.
+    /// A person answers: it counts when it is on disk, and changes nothing when it is not.
     fn answer(
         &mut self,
         actor: &Actor,

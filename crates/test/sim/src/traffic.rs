@@ -19,7 +19,7 @@ impl World {
         if self.now(at).any(|outage| *outage == Outage::Silent) {
             return None;
         }
-        // The same second gives the same roll-up, whoever asks again after a crash.
+        // The same second gives the same roll-up, also when asked again after a crash.
         let mut chance = Rng::with_seed(at.as_millisecond().unsigned_abs());
         let millis = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
         let mut some = |a_second: u64| a_second * millis / 1_000 * chance.u64(80..=120) / 100;
@@ -77,7 +77,7 @@ fn pool(away: usize) -> PoolStatus {
 }
 
 /// How long a roll-up that ends at `now` spans, when one is due: the edge tells once a second, and what it could not
-/// tell while nobody listened is lost.
+/// report while no process listened is lost.
 #[must_use]
 pub fn due(last: Option<Time>, now: Time) -> Option<Duration> {
     let second = Duration::from_secs(1);

@@ -81,7 +81,7 @@ impl Call {
 }
 
 /// One answer that went through, or was given up.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Answered {
     /// When the person first tapped.
     pub tapped: Timestamp,
@@ -92,7 +92,18 @@ pub struct Answered {
     /// Who.
     pub person: Option<String>,
     /// The status of the last try, or why there was none.
-    pub result: Result<u16, String>,
+    pub result: Result<u16, TapError>,
+}
+
+/// Why a tap got no response.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum TapError {
+    /// The message has no link to tap on.
+    #[error("the message has no acknowledge_url")]
+    NoUrl,
+    /// The request failed.
+    #[error("{0}")]
+    Request(Arc<std::io::Error>),
 }
 
 impl Answered {
@@ -214,12 +225,12 @@ async fn ring(line: &Arc<Line>, method: &Method, body: &Bytes) -> Answer {
 async fn answer(line: std::sync::Weak<Line>, call: Call, after: Duration) {
     tokio::time::sleep(after).await;
     let tapped = Timestamp::now();
-    let mut result = Err("the message has no acknowledge_url".to_owned());
+    let mut result = Err(TapError::NoUrl);
     if let Some(url) = &call.acknowledge_url {
         for _ in 0..TAPS_MAX {
             result = match web::post(url, TAP).await {
                 Ok((status, _)) => Ok(status.as_u16()),
-                Err(error) => Err(error.to_string()),
+                Err(error) => Err(TapError::Request(Arc::new(error))),
             };
             // A client error is permanent; a server error or a missing server is not.
             if matches!(result, Ok(0..500)) {

@@ -10,7 +10,7 @@ pub struct Failure {
     code: u8,
     message: String,
     hint: Option<String>,
-    details: Option<(&'static str, serde_json::Value)>,
+    details: Option<Box<(&'static str, serde_json::Value)>>,
 }
 
 impl From<serde_json::Error> for Failure {
@@ -40,7 +40,7 @@ impl Failure {
     /// Adds a field to the JSON.
     #[must_use]
     pub(crate) fn details(mut self, name: &'static str, value: serde_json::Value) -> Self {
-        self.details = Some((name, value));
+        self.details = Some(Box::new((name, value)));
         self
     }
 
@@ -48,7 +48,7 @@ impl Failure {
     pub fn report(&self, json: bool) -> ExitCode {
         if json {
             let mut answer = serde_json::json!({ "error": self.message, "hint": self.hint });
-            if let Some((name, value)) = &self.details {
+            if let Some((name, value)) = self.details.as_deref() {
                 answer[*name] = value.clone();
             }
             table::say(&answer.to_string());

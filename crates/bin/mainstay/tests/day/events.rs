@@ -1,11 +1,12 @@
 //! What happens in the course of the day: restarts of servers, one that hangs, a certificate that is renewed, changes
 //! of the configuration, an hour in which everything is slow.
 
+use crate::Failure;
 use crate::process::Process;
 use crate::setting::{Running, Setting};
 use std::time::{Duration, Instant};
 
-type Done = Result<(), String>;
+type Done = Result<(), Failure>;
 
 /// How long a server may take to end when it is asked to.
 const END_MAX: Duration = Duration::from_secs(20);
@@ -14,15 +15,15 @@ const HANGS: Duration = Duration::from_secs(5);
 
 #[derive(Clone, Copy, Debug)]
 enum Event {
-    /// The configuration changes; both proxies are told.
+    /// The configuration changes; both proxies get a signal.
     Reload,
-    /// A new certificate lies where the old one was; HAProxy has to be told.
+    /// A new certificate replaces the old file; HAProxy needs a signal.
     Certificate,
     /// An application ends as it should, and begins again.
     Restart(usize),
     /// An application is killed, and begins again.
     Kill(usize),
-    /// An application stands still for a while.
+    /// An application is stopped for a while.
     Hang(usize),
     RestartGrpc(usize),
     Slow,

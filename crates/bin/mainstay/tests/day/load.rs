@@ -1,6 +1,7 @@
 //! The load of the day: a browser, curl, h2load, ab and grpcio, each the same through both proxies at the same time.
 
-use crate::driver::{Browser, Scripts};
+use crate::Failure;
+use crate::chromium::{Browser, Scripts};
 use crate::setting::{GRPC_NAME, NAME, Setting};
 use crate::tally::{Count, Kind, Proxy, Tally};
 use serde_json::{Value, json};
@@ -34,7 +35,7 @@ static KINDS: [Kind; 13] = [
 const UPLOAD_BYTES: usize = 2_000_000;
 /// What grpcio says of a call that a proxy refused, with an answer for gRPC or one for browsers.
 const REFUSALS: [&str; 3] = ["RESOURCE_EXHAUSTED", "header with status: 429", "header with status: 503"];
-/// The line to somebody far away.
+/// The line to a distant client.
 const FAR: Line = Line { delay: Duration::from_millis(50), megabits_per_second: 100.0 };
 /// How long one run of a client's program may take.
 const RUN_MAX: Duration = Duration::from_secs(60);
@@ -59,8 +60,8 @@ impl Day {
     async fn if_wanted(
         &self,
         load: &str,
-        work: impl Future<Output = Result<(), String>>,
-    ) -> Result<(), String> {
+        work: impl Future<Output = Result<(), Failure>>,
+    ) -> Result<(), Failure> {
         if self.wants(load) { work.await } else { Ok(()) }
     }
 
@@ -74,7 +75,7 @@ impl Day {
 }
 
 /// Everything through one proxy, until the day ends.
-pub(crate) async fn all(day: Arc<Day>, proxy: Proxy) -> Result<(), String> {
+pub(crate) async fn all(day: Arc<Day>, proxy: Proxy) -> Result<(), Failure> {
     tokio::try_join!(
         day.if_wanted("browser", browse(&day, proxy)),
         day.if_wanted("upload", upload(&day, proxy)),
@@ -88,16 +89,16 @@ pub(crate) async fn all(day: Arc<Day>, proxy: Proxy) -> Result<(), String> {
 }
 
 /// One window with streams that are held, another with one page after the other.
-async fn browse(day: &Day, proxy: Proxy) -> Result<(), String> {
+async fn browse(day: &Day, proxy: Proxy) -> Result<(), Failure> {
     let resolve = format!("--host-resolver-rules=MAP {NAME} 127.0.0.1");
     // A window behind another one is not to be slowed down.
     let switches =
         [resolve.as_str(), "--disable-background-timer-throttling", "--disable-renderer-backgrounding"];
     let browser = Browser::start_with(Scripts::Run, &switches).await;
     hold(day, proxy, &browser).await;
-    let held = browser.ask("window").await;
-    let pages = browser.send("window/new", json!({ "type": "window" })).await["handle"].clone();
-    browser.send("window", json!({ "handle": pages })).await;
+    let held = browser.window().await?;
+    let pages = browser.new_window().await?;
+    browser.switch_to_window(pages).await?;
     let mut number = 0;
     while day.goes_on() {
         number += 1;
@@ -105,7 +106,7 @@ async fn browse(day: &Day, proxy: Proxy) -> Result<(), String> {
         day.tally.add("page", proxy, &count);
         sleep(Duration::from_millis(200)).await;
     }
-    browser.send("window", json!({ "handle": held })).await;
+    browser.switch_to_window(held).await?;
     let tally = browser.run("ended = true; return typeof tally == 'undefined' ? null : tally").await;
     if tally.is_null() {
         let mut refused = Count::default();
@@ -121,9 +122,9 @@ async fn browse(day: &Day, proxy: Proxy) -> Result<(), String> {
 
 /// Opens the page with the held streams, again and again until it comes.
 async fn hold(day: &Day, proxy: Proxy, browser: &Browser) {
-    let address = json!({ "url": format!("{}/held", day.address(proxy)) });
+    let address = format!("{}/held", day.address(proxy));
     while day.goes_on() {
-        let opened = browser.try_send("url", &address).await;
+        let opened = browser.goto(&address).await;
         if opened.is_ok() && browser.run("return document.title").await == json!("Held all day") {
             return;
         }
@@ -144,9 +145,9 @@ async fn hold(day: &Day, proxy: Proxy, browser: &Browser) {
 async fn page(browser: &Browser, address: &str) -> Count {
     let mut count = Count::default();
     let began = Instant::now();
-    if let Err(why) = browser.try_send("url", &json!({ "url": address })).await {
+    if let Err(why) = browser.goto(address).await {
         count.status(0);
-        count.note(why.lines().next().unwrap_or_default(), 1);
+        count.note(why.to_string().lines().next().unwrap_or_default(), 1);
         return count;
     }
     let script = "return performance.getEntriesByType('navigation')
@@ -169,7 +170,7 @@ async fn page(browser: &Browser, address: &str) -> Count {
 /// What the page with the held streams counted.
 fn stream(tally: &Value) -> Count {
     let number = |name: &str| tally[name].as_u64().unwrap_or(0);
-    // What was under way when a server ended is lost with it, whoever stood before it: half a second's messages for
+    // What was under way when a server ended is lost with it, whichever proxy is in front: half a second's messages for
     // each end.
     let lost = number("lost").saturating_sub(5 * number("broken"));
     let mut count = Count {
@@ -186,12 +187,12 @@ fn stream(tally: &Value) -> Count {
 }
 
 /// Runs a client's program to its end.
-async fn run(program: &str, args: &[String]) -> Result<Output, String> {
+async fn run(program: &str, args: &[String]) -> Result<Output, Failure> {
     let mut command = Command::new(program);
     command.args(args).kill_on_drop(true);
     match timeout(RUN_MAX, command.output()).await {
-        Ok(done) => done.map_err(|why| format!("{program} cannot be started: {why}")),
-        Err(_) => Err(format!("{program} took more than {RUN_MAX:?}")),
+        Ok(done) => Ok(done.map_err(|why| format!("{program} cannot be started: {why}"))?),
+        Err(_) => Err(format!("{program} took more than {RUN_MAX:?}").into()),
     }
 }
 
@@ -199,11 +200,11 @@ fn words(text: &str) -> Vec<String> {
     text.split_whitespace().map(str::to_owned).collect()
 }
 
-/// One transfer by curl after the other, through a line to somebody far away.
-async fn curl(day: &Day, proxy: Proxy, kind: &'static str, args: String, path: &str) -> Result<(), String> {
+/// One transfer by curl after the other, through the line to a distant client.
+async fn curl(day: &Day, proxy: Proxy, kind: &'static str, args: String, path: &str) -> Result<(), Failure> {
     let near = SocketAddr::from((Ipv4Addr::LOCALHOST, day.setting.ports(proxy).tls));
-    let listener = TcpListener::bind("127.0.0.1:0").await.map_err(|why| why.to_string())?;
-    let relay = Relay::start(listener, near, FAR).map_err(|why| why.to_string())?;
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let relay = Relay::start(listener, near, FAR)?;
     let far = relay.address().port();
     let ca = day.setting.path("ca.pem");
     while day.goes_on() {
@@ -228,9 +229,9 @@ async fn curl(day: &Day, proxy: Proxy, kind: &'static str, args: String, path: &
     Ok(())
 }
 
-async fn upload(day: &Day, proxy: Proxy) -> Result<(), String> {
+async fn upload(day: &Day, proxy: Proxy) -> Result<(), Failure> {
     let file = day.setting.path(&format!("upload-{}", proxy.name()));
-    std::fs::write(&file, vec![b'u'; UPLOAD_BYTES]).map_err(|why| why.to_string())?;
+    std::fs::write(&file, vec![b'u'; UPLOAD_BYTES])?;
     let args = |version| format!("{version} --data-binary @{} -H expect:", file.display());
     tokio::try_join!(
         curl(day, proxy, "upload far h2", args("--http2"), "/upload"),
@@ -239,7 +240,7 @@ async fn upload(day: &Day, proxy: Proxy) -> Result<(), String> {
     Ok(())
 }
 
-async fn download(day: &Day, proxy: Proxy) -> Result<(), String> {
+async fn download(day: &Day, proxy: Proxy) -> Result<(), Failure> {
     tokio::try_join!(
         curl(day, proxy, "download far", "--http2".to_owned(), "/download?bytes=1000000&length=true"),
         curl(day, proxy, "download far", "--http1.1".to_owned(), "/download?bytes=1000000&length=false"),
@@ -248,12 +249,12 @@ async fn download(day: &Day, proxy: Proxy) -> Result<(), String> {
 }
 
 /// Eight clients with 10 requests each at a time over HTTP/2.
-async fn h2load(day: &Day, proxy: Proxy) -> Result<(), String> {
+async fn h2load(day: &Day, proxy: Proxy) -> Result<(), Failure> {
     let line = format!("-t1 -c4 -m10 -n400 {}/part/30/2000/a.svg", day.address(proxy));
     loaded(day, proxy, "h2load", 400, &line, day.setting.ports(proxy).tls).await
 }
 
-async fn h2load_h1(day: &Day, proxy: Proxy) -> Result<(), String> {
+async fn h2load_h1(day: &Day, proxy: Proxy) -> Result<(), Failure> {
     let port = day.setting.ports(proxy).http;
     let line = format!("--h1 -t1 -c8 -n200 http://{NAME}:{port}/part/30/2000/a.svg");
     loaded(day, proxy, "h2load --h1", 200, &line, port).await
@@ -266,7 +267,7 @@ async fn loaded(
     requests: u64,
     line: &str,
     port: u16,
-) -> Result<(), String> {
+) -> Result<(), Failure> {
     let log = day.setting.path(&format!("{}-{}.log", kind.replace(' ', ""), proxy.name()));
     while day.goes_on() {
         let _ = std::fs::remove_file(&log);
@@ -288,7 +289,7 @@ async fn loaded(
 }
 
 /// The first thing that people try. It does not tell one status from another: what is not 2xx counts as refused.
-async fn ab(day: &Day, proxy: Proxy) -> Result<(), String> {
+async fn ab(day: &Day, proxy: Proxy) -> Result<(), Failure> {
     let port = day.setting.ports(proxy).http;
     let line =
         format!("-q -k -r -s 50 -c 24 -n 600 -H Host:{NAME} http://127.0.0.1:{port}/part/40/2000/a.svg");
@@ -325,7 +326,7 @@ async fn ab(day: &Day, proxy: Proxy) -> Result<(), String> {
 }
 
 /// Whether a proxy serves the certificate that was written last.
-pub(crate) async fn serves_new_certificate(setting: &Setting, proxy: Proxy) -> Result<(), String> {
+pub(crate) async fn serves_new_certificate(setting: &Setting, proxy: Proxy) -> Result<(), Failure> {
     let port = setting.ports(proxy).tls;
     let line = format!(
         "-sS -o /dev/null -m 10 --cacert {} --pinnedpubkey {} --resolve {NAME}:{port}:127.0.0.1 https://{NAME}:{port}/health",
@@ -333,11 +334,14 @@ pub(crate) async fn serves_new_certificate(setting: &Setting, proxy: Proxy) -> R
         setting.path("edge.pub").display()
     );
     let done = run("curl", &words(&line)).await?;
-    let why = String::from_utf8_lossy(&done.stderr).trim().to_owned();
-    if done.status.success() { Ok(()) } else { Err(format!("{}, the new certificate: {why}", proxy.name())) }
+    if done.status.success() {
+        return Ok(());
+    }
+    let why = String::from_utf8_lossy(&done.stderr);
+    Err(format!("{}, the new certificate: {}", proxy.name(), why.trim()).into())
 }
 
-async fn rpc(day: &Day, proxy: Proxy) -> Result<(), String> {
+async fn rpc(day: &Day, proxy: Proxy) -> Result<(), Failure> {
     let left = day.ends.saturating_duration_since(Instant::now());
     let mut command = Command::from(day.setting.rpc());
     command
@@ -345,8 +349,7 @@ async fn rpc(day: &Day, proxy: Proxy) -> Result<(), String> {
         .arg(day.setting.path("ca.pem"))
         .arg(left.as_secs_f64().to_string())
         .kill_on_drop(true);
-    let done =
-        timeout(left + RUN_MAX, command.output()).await.map_err(|_| "grpcio's client hangs".to_owned())?;
+    let done = timeout(left + RUN_MAX, command.output()).await.map_err(|_| "grpcio's client hangs")?;
     let done = done.map_err(|why| format!("grpcio's client: {why}"))?;
     let counts: BTreeMap<String, BTreeMap<String, u64>> = serde_json::from_slice(&done.stdout)
         .map_err(|why| format!("grpcio's client: {why}: {}", String::from_utf8_lossy(&done.stderr)))?;

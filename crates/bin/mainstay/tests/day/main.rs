@@ -16,9 +16,9 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a test with a main of its own")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should say where")]
 
-#[path = "../../../../io/web/tests/browser/driver.rs"]
+#[path = "../../../../io/web/tests/browser/chromium.rs"]
 #[allow(dead_code, reason = "shared with the tests of the site, which use more of it")]
-mod driver;
+mod chromium;
 mod events;
 mod load;
 mod process;
@@ -32,6 +32,9 @@ use std::process::{Command, ExitCode};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tally::{Proxy, Tally};
+
+/// Why the day cannot go on: names the program or file.
+pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 const TEST: &str = "an_ordinary_day";
 const SECONDS: u64 = 75;
@@ -52,8 +55,8 @@ fn main() -> ExitCode {
     {
         return ended(
             port.parse()
-                .map_err(|_| "no port".to_owned())
-                .and_then(|port| server::run(port).map_err(|why| why.to_string())),
+                .map_err(|_| Failure::from("no port"))
+                .and_then(|port| server::run(port).map_err(Failure::from)),
         );
     }
     // As a test's main is called by cargo and by nextest.
@@ -66,10 +69,10 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    ended(runtime.map_err(|why| why.to_string()).and_then(|runtime| runtime.block_on(an_ordinary_day())))
+    ended(runtime.map_err(Failure::from).and_then(|runtime| runtime.block_on(an_ordinary_day())))
 }
 
-fn ended(done: Result<(), String>) -> ExitCode {
+fn ended(done: Result<(), Failure>) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
@@ -79,7 +82,7 @@ fn ended(done: Result<(), String>) -> ExitCode {
     }
 }
 
-async fn an_ordinary_day() -> Result<(), String> {
+async fn an_ordinary_day() -> Result<(), Failure> {
     let missing: Vec<&str> = PROGRAMS
         .iter()
         .filter(|(name, args, _)| {
@@ -91,7 +94,8 @@ async fn an_ordinary_day() -> Result<(), String> {
         return Err(format!(
             "the day needs Debian's packages {}; `cargo xtask ci` installs them",
             missing.join(", ")
-        ));
+        )
+        .into());
     }
     // reqwest wants one even where only http is spoken.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -106,16 +110,18 @@ async fn an_ordinary_day() -> Result<(), String> {
     let day = Arc::new(Day { setting, tally: Tally::default(), ends: Instant::now() + length, only });
     let clients = Proxy::BOTH.map(|proxy| tokio::spawn(load::all(Arc::clone(&day), proxy)));
     let kind = events::happen(&day.setting, &mut running, length).await;
-    let mut faults: Vec<String> = kind.err().into_iter().collect();
+    let mut faults: Vec<String> = kind.err().iter().map(Failure::to_string).collect();
     for client in clients {
         match client.await {
             Ok(Ok(())) => {}
-            Ok(Err(why)) => faults.push(why),
+            Ok(Err(why)) => faults.push(why.to_string()),
             Err(why) => faults.push(why.to_string()),
         }
     }
     for proxy in Proxy::BOTH {
-        faults.extend(load::serves_new_certificate(&day.setting, proxy).await.err());
+        faults.extend(
+            load::serves_new_certificate(&day.setting, proxy).await.err().iter().map(Failure::to_string),
+        );
     }
     if !running.mainstay.is_running() || !running.haproxy.is_running() {
         faults.push("a proxy is gone at the end of the day".to_owned());
@@ -129,7 +135,7 @@ async fn an_ordinary_day() -> Result<(), String> {
     verdict(&day.setting, &faults)
 }
 
-fn verdict(setting: &Setting, faults: &[String]) -> Result<(), String> {
+fn verdict(setting: &Setting, faults: &[String]) -> Result<(), Failure> {
     if std::env::var_os("DAY_KEEP").is_some() {
         let kept = std::env::temp_dir().join(format!("day-{}", std::process::id()));
         match std::fs::rename(setting.folder.path(), &kept) {
@@ -140,6 +146,6 @@ fn verdict(setting: &Setting, faults: &[String]) -> Result<(), String> {
     if faults.is_empty() {
         Ok(())
     } else {
-        Err(format!("mainstay did worse than HAProxy beside it:\n  {}", faults.join("\n  ")))
+        Err(format!("mainstay did worse than HAProxy beside it:\n  {}", faults.join("\n  ")).into())
     }
 }

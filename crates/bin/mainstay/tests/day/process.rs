@@ -1,5 +1,6 @@
 //! Processes of the day: each is ended by its id, however the day ends.
 
+use crate::Failure;
 use std::fs::File;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -12,7 +13,7 @@ pub(crate) struct Process {
 
 impl Process {
     /// Begins; what it writes goes to `NAME.log` in the folder.
-    pub(crate) fn begin(name: &str, folder: &Path, command: &mut Command) -> Result<Self, String> {
+    pub(crate) fn begin(name: &str, folder: &Path, command: &mut Command) -> Result<Self, Failure> {
         let log = File::options().create(true).append(true).open(folder.join(format!("{name}.log")));
         let log = log.map_err(|why| format!("{name}.log: {why}"))?;
         let errors = log.try_clone().map_err(|why| format!("{name}.log: {why}"))?;
@@ -21,11 +22,11 @@ impl Process {
         Ok(Self { child, name: name.to_owned() })
     }
 
-    pub(crate) fn signal(&self, signal: &str) -> Result<(), String> {
+    pub(crate) fn signal(&self, signal: &str) -> Result<(), Failure> {
         let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
         match sent {
             Ok(status) if status.success() => Ok(()),
-            other => Err(format!("{}: kill {signal}: {other:?}", self.name)),
+            other => Err(format!("{}: kill {signal}: {other:?}", self.name).into()),
         }
     }
 
@@ -34,11 +35,11 @@ impl Process {
     }
 
     /// Waits for its end. Does not wait longer than this.
-    pub(crate) async fn ended(&mut self, within: Duration) -> Result<(), String> {
+    pub(crate) async fn ended(&mut self, within: Duration) -> Result<(), Failure> {
         let ends = Instant::now() + within;
         while self.is_running() {
             if Instant::now() >= ends {
-                return Err(format!("{} has not ended within {within:?}", self.name));
+                return Err(format!("{} has not ended within {within:?}", self.name).into());
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

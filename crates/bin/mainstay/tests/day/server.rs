@@ -3,7 +3,7 @@
 //!
 //! | asked for | answered |
 //! |---|---|
-//! | `/health` | 200; 503 once it has been told to end |
+//! | `/health` | 200; 503 once it was signalled to end |
 //! | `/page/N`, `/part/...` | a page and its 60 resources of 2 to 200 ms and 1 to 100 kB: `testbed::pages` |
 //! | `/held` | HTML that holds EventSources and WebSockets open |
 //! | `/events`, `/echo` | an EventSource of numbers; a WebSocket that sends back what came |
@@ -89,7 +89,7 @@ async fn serve(port: u16) -> std::io::Result<()> {
         let _ = sender.send(Life::Leaving);
         sleep(LEAVING).await;
         let _ = sender.send(Life::Ending);
-        // Kept so that nobody sees a closed channel before the process is gone.
+        // Kept so that no task sees a closed channel before the process is gone.
         sleep(LAST_ANSWERS * 2).await;
     });
     let served = axum::serve(listener, app).with_graceful_shutdown(shared.ending()).into_future();

@@ -1,5 +1,6 @@
 //! The scene of the day: ports, certificates, servers, and both proxies before them.
 
+use crate::Failure;
 use crate::process::Process;
 use crate::tally::Proxy;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, KeyUsagePurpose};
@@ -20,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const APPS: usize = 3;
 const GRPCS: usize = 2;
 
-type Done = Result<(), String>;
+type Done = Result<(), Failure>;
 
 pub(crate) struct Ports {
     pub(crate) http: u16,
@@ -46,16 +47,16 @@ pub(crate) struct Running {
 }
 
 impl Setting {
-    pub(crate) fn new(python: PathBuf) -> Result<Self, String> {
-        let folder = TempDir::new().map_err(|why| why.to_string())?;
+    pub(crate) fn new(python: PathBuf) -> Result<Self, Failure> {
+        let folder = TempDir::new()?;
         let mut ports = free_ports(5 + APPS + GRPCS)?.into_iter();
-        let mut next = || ports.next().ok_or_else(|| "too few ports".to_owned());
+        let mut next = || ports.next().ok_or("too few ports");
         let mainstay = Ports { http: next()?, tls: next()? };
         let haproxy = Ports { http: next()?, tls: next()? };
         let site = next()?;
         let apps = (0..APPS).map(|_| next()).collect::<Result<_, _>>()?;
         let grpcs = (0..GRPCS).map(|_| next()).collect::<Result<_, _>>()?;
-        let authority = authority(folder.path()).map_err(|why| why.to_string())?;
+        let authority = authority(folder.path())?;
         let setting = Self { folder, mainstay, haproxy, site, apps, grpcs, python, authority };
         setting.certify()?;
         setting.configure(1)?;
@@ -80,7 +81,7 @@ impl Setting {
             let params = CertificateParams::new(vec![NAME.to_owned(), GRPC_NAME.to_owned()])?;
             Ok((params.signed_by(&key, &self.authority)?.pem(), key))
         };
-        let (chain, pair) = make().map_err(|why| why.to_string())?;
+        let (chain, pair) = make()?;
         let key = pair.serialize_pem();
         self.replace("edge.pub", &pair.public_key_pem())?;
         self.replace("edge-and-key.pem", &format!("{chain}{key}"))?;
@@ -114,12 +115,11 @@ impl Setting {
     /// A file is never seen half written.
     fn replace(&self, name: &str, text: &str) -> Done {
         let new = self.path("new");
-        fs::write(&new, text)
-            .and_then(|()| fs::rename(&new, self.path(name)))
-            .map_err(|why| format!("{name}: {why}"))
+        let written = fs::write(&new, text).and_then(|()| fs::rename(&new, self.path(name)));
+        Ok(written.map_err(|why| format!("{name}: {why}"))?)
     }
 
-    pub(crate) async fn start(&self) -> Result<Running, String> {
+    pub(crate) async fn start(&self) -> Result<Running, Failure> {
         let mut apps = Vec::new();
         for n in 0..APPS {
             apps.push(self.start_app(n).await?);
@@ -140,15 +140,15 @@ impl Setting {
         Ok(Running { apps, grpcs, mainstay, haproxy })
     }
 
-    pub(crate) async fn start_app(&self, n: usize) -> Result<Process, String> {
-        let here = std::env::current_exe().map_err(|why| why.to_string())?;
+    pub(crate) async fn start_app(&self, n: usize) -> Result<Process, Failure> {
+        let here = std::env::current_exe()?;
         let mut command = Command::new(here);
         command.args(["serve", &self.apps[n].to_string()]);
         let app = Process::begin(&format!("app{}", n + 1), self.folder.path(), &mut command)?;
         answers(&format!("127.0.0.1:{}", self.apps[n])).await.map(|()| app)
     }
 
-    pub(crate) async fn start_grpc(&self, n: usize) -> Result<Process, String> {
+    pub(crate) async fn start_grpc(&self, n: usize) -> Result<Process, Failure> {
         let mut command = self.rpc();
         command.args(["serve", &self.grpcs[n].to_string()]);
         let grpc = Process::begin(&format!("grpc{}", n + 1), self.folder.path(), &mut command)?;
@@ -182,18 +182,17 @@ impl Setting {
 
     /// From now on the servers take `times` as long.
     pub(crate) async fn slow(&self, times: u32) -> Done {
-        let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build();
-        let client = client.map_err(|why| why.to_string())?;
+        let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build()?;
         for port in &self.apps {
             let asked = client.post(format!("http://127.0.0.1:{port}/slow/{times}")).send().await;
-            asked.and_then(reqwest::Response::error_for_status).map_err(|why| why.to_string())?;
+            asked.and_then(reqwest::Response::error_for_status)?;
         }
         Ok(())
     }
 }
 
 /// The authority that signs the day's certificates; clients know it by `ca.pem`.
-fn authority(folder: &Path) -> Result<Issuer<'static, KeyPair>, Box<dyn std::error::Error>> {
+fn authority(folder: &Path) -> Result<Issuer<'static, KeyPair>, Failure> {
     let key = KeyPair::generate()?;
     let mut params = CertificateParams::new(Vec::new())?;
     params.distinguished_name.push(rcgen::DnType::CommonName, "Day's authority");
@@ -203,8 +202,8 @@ fn authority(folder: &Path) -> Result<Issuer<'static, KeyPair>, Box<dyn std::err
     Ok(Issuer::new(params, key))
 }
 
-/// Ports that nobody listens on: of the range in PORTS (`29000-29999`) or of the system's choice.
-fn free_ports(count: usize) -> Result<Vec<u16>, String> {
+/// Ports without a listener: of the range in PORTS (`29000-29999`) or of the system's choice.
+fn free_ports(count: usize) -> Result<Vec<u16>, Failure> {
     let range = std::env::var("PORTS").ok();
     let range = range.as_deref().and_then(|range| range.split_once('-'));
     let candidates: Vec<u16> = match range {
@@ -223,18 +222,16 @@ fn free_ports(count: usize) -> Result<Vec<u16>, String> {
         .take(count)
         .collect();
     if held.len() < count {
-        return Err("too few free ports".to_owned());
+        return Err("too few free ports".into());
     }
-    held.iter()
-        .map(|listener| listener.local_addr().map(|at| at.port()).map_err(|why| why.to_string()))
-        .collect()
+    held.iter().map(|listener| Ok(listener.local_addr()?.port())).collect()
 }
 
 async fn answers(address: &str) -> Done {
     let ends = Instant::now() + PATIENCE;
     while TcpStream::connect(address).await.is_err() {
         if Instant::now() >= ends {
-            return Err(format!("nobody listens on {address}"));
+            return Err(format!("no one listens on {address}").into());
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -248,7 +245,7 @@ pub(crate) fn program(name: &str) -> PathBuf {
 }
 
 /// A Python that has grpcio: the one that DAY_PYTHON names, the system's, or one made here by venv and pip.
-pub(crate) fn python() -> Result<PathBuf, String> {
+pub(crate) fn python() -> Result<PathBuf, Failure> {
     let has_grpcio = |python: &Path| {
         Command::new(python).args(["-c", "import grpc"]).output().is_ok_and(|output| output.status.success())
     };
@@ -268,7 +265,7 @@ pub(crate) fn python() -> Result<PathBuf, String> {
         let done = Command::new(&program).args(&args).output();
         let done = done.map_err(|why| format!("grpcio: {}: {why}", program.display()))?;
         if !done.status.success() {
-            return Err(format!("grpcio: {}", String::from_utf8_lossy(&done.stderr)));
+            return Err(format!("grpcio: {}", String::from_utf8_lossy(&done.stderr)).into());
         }
     }
     Ok(made.join("bin/python3"))

@@ -140,7 +140,7 @@ pub(crate) struct Kind {
     pub(crate) name: &'static str,
     /// The load that it is a part of, as `DAY_ONLY` names it.
     pub(crate) load: &'static str,
-    /// What a server that is killed takes with it, whoever stands before it: requests that no proxy may repeat and that
+    /// What a server that is killed takes with it, whichever proxy is in front: requests that no proxy may repeat and that
     /// may be under way through one proxy and not through the other.
     pub(crate) slack: u64,
 }

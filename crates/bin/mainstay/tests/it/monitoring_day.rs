@@ -243,7 +243,7 @@ fn one_real_outage(day: &Day, instance: &Instance) {
     assert!(said.contains("503"), "the page names the failure: {said}");
     let id = until("an open incident", || open_about(instance, "503"));
     assert!(instance.command(&["incident", "ack", &id, "--by", "ana"]).status.success());
-    // After a minute of outage; whoever would not have acknowledged is called again by then.
+    // After a minute of outage; a person who had not acknowledged is paged again by then.
     until("a public update", || (!public_words(instance).is_empty()).then_some(()));
     day.shop.answers(200);
     all_well(instance, "at the end of the outage");

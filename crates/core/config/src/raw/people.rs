@@ -12,7 +12,7 @@ use jiff::civil;
 use jiff::tz::TimeZone;
 use std::path::Path;
 use std::time::Duration;
-use types::config::{AcceptedWhen, ChannelKind, SecretRef, Turn};
+use types::config::{AcceptedWhen, ChannelKind, Rotation, SecretRef};
 
 /// A person as written.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ pub(crate) struct RawSchedule {
 pub(crate) struct RawLayer {
     pub(crate) people: Vec<At<String>>,
     pub(crate) start: Option<civil::DateTime>,
-    pub(crate) rotation: Option<Turn>,
+    pub(crate) rotation: Option<Rotation>,
     pub(crate) until: Option<civil::DateTime>,
 }
 

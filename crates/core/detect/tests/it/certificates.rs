@@ -40,7 +40,7 @@ fn every_fault_of_a_certificate_has_its_alert() {
 }
 
 #[test]
-fn little_life_left_is_told_in_steps() {
+fn short_validity_is_alerted_in_steps() {
     let mut w = Fixture::new(&[("a.acme.com", "acme.com")]);
     let answer = tls("a.acme.com", vec![], "2026-09-26T00:00:00Z", "2026-12-25T00:00:00Z");
     let mut words = String::new();

@@ -1,77 +1,30 @@
 //! A small edge: sign-in and its API behind a pool each, and seconds of their traffic.
 
 use crate::fixture::*;
-use std::collections::BTreeMap;
-use types::config::{Caller, Config, Edge, EdgeLimits, Pool, PoolServer, Protocol, Service, Traffic};
-use types::traffic::{CallerRefused, PoolStatus, Rollup, ServerState, ServerStatus, ServiceTraffic};
-use types::{CallerId, EscalationId, EventKind, PoolId, Resource, ServiceId};
+pub use testkit::edge::server;
+use testkit::edge::{add_caller, add_pool, rollup, traffic as policy};
+use types::config::{Config, Service};
+use types::traffic::{CallerRefused, Rollup, ServerState, ServiceTraffic};
+use types::{CallerId, EventKind, Resource, ServiceId};
 
 pub const HOST: &str = "auth.acme.com";
 
 /// Adds an edge to a configuration.
 pub fn with_edge(mut config: Config) -> Config {
-    config.edge = Some(Edge {
-        listen: vec![],
-        listen_tls: vec![],
-        redirect_to_https: false,
-        https_port: None,
-        health_path: None,
-        certificates: vec![],
-        trusted_proxies: vec![],
-        proxy_protocol: vec![],
-        threads: None,
-        limits: EdgeLimits::default(),
-        geoip_country: None,
-        geoip_asn: None,
-        access_log: false,
-        otlp: None,
-    });
-    for (name, host, needs) in [("auth", Some(HOST), Some("api")), ("api", None, None)] {
-        let pool = Pool {
-            id: PoolId(name.into()),
-            servers: vec![PoolServer { at: "10.0.0.1:80".into(), weight: 1, drain: false }],
-            min_healthy: Some(2),
-            protocol: Protocol::Http1,
-            tls: None,
-            health: None,
-            max_concurrency: 100,
-            initial_concurrency: 8,
-        };
-        config.pools.insert(pool.id.clone(), pool);
-        let guard = Traffic {
-            pool: PoolId(name.into()),
-            client: None,
-            subnet: None,
-            asn: None,
-            caller: None,
-            service: None,
-            deny: vec![],
-            allow: vec![],
-            recognize: None,
-            priority_paths: vec![],
-            response_timeout: secs(10),
-        };
+    config.edge = Some(testkit::edge::edge());
+    for (name, host, depends_on) in [("auth", Some(HOST), Some("api")), ("api", None, None)] {
         let hosts: Vec<String> = host.iter().map(|host| (*host).to_owned()).collect();
         let service = Service {
-            id: ServiceId(name.into()),
-            title: name.into(),
-            group: None,
             hosts: hosts.clone(),
             declared_hosts: hosts,
-            depends_on: needs.iter().map(|need| Resource::service(*need)).collect(),
-            schedule: None,
-            escalation: EscalationId("default".into()),
-            public: true,
-            traffic: Some(guard),
+            depends_on: depends_on.iter().map(|other| Resource::service(*other)).collect(),
+            ..testkit::config::service(name)
         };
         config.services.insert(service.id.clone(), service);
-        config.graph.add_need(Resource::service(name), Resource::pool(name));
+        add_pool(&mut config, name, policy(name));
     }
-    for (id, service) in [("auth-web", Some("auth")), ("nightly", None)] {
-        let id = CallerId(id.into());
-        let service = service.map(|service| ServiceId(service.into()));
-        config.callers.insert(id.clone(), Caller { id, service, token: None, cidrs: vec![] });
-    }
+    add_caller(&mut config, "auth-web", Some("auth"));
+    add_caller(&mut config, "nightly", None);
     config
 }
 
@@ -81,40 +34,14 @@ pub fn world() -> Fixture {
     world
 }
 
-pub fn server(address: &str, state: ServerState) -> ServerStatus {
-    let why = (!state.serves()).then(|| "connection refused".to_owned());
-    ServerStatus {
-        address: address.into(),
-        state,
-        since: secs(4),
-        why,
-        inflight: 0,
-        answered: 5,
-        failed: 0,
-        latency: secs(0),
-    }
-}
-
 pub fn traffic(requests: u64, shed: u64) -> ServiceTraffic {
     ServiceTraffic { requests, shed, passed: requests - shed, ..ServiceTraffic::default() }
 }
 
 /// A second in which sign-in was asked like this, and all else went well.
 pub fn second(auth: ServiceTraffic) -> Rollup {
-    let well = || PoolStatus {
-        servers: vec![
-            server("10.0.0.1:80", ServerState::Serving),
-            server("10.0.0.2:80", ServerState::Warming),
-        ],
-        ..PoolStatus::default()
-    };
-    Rollup {
-        interval: secs(1),
-        services: [(ServiceId("auth".into()), auth), (ServiceId("api".into()), traffic(10, 0))].into(),
-        pools: [(PoolId("auth".into()), well()), (PoolId("api".into()), well())].into(),
-        unknown_hosts: BTreeMap::new(),
-        connections: 1,
-    }
+    let servers = [server("10.0.0.1:80", ServerState::Serving), server("10.0.0.2:80", ServerState::Warming)];
+    rollup(&[("auth", auth), ("api", traffic(10, 0))], &servers)
 }
 
 pub fn quiet() -> Rollup {
@@ -157,6 +84,10 @@ impl Fixture {
     }
 
     pub fn learned(&self) -> usize {
-        self.journal.iter().filter(|event| matches!(event.kind, EventKind::TrafficLearned { .. })).count()
+        self.journal
+            .events
+            .iter()
+            .filter(|event| matches!(event.kind, EventKind::TrafficLearned { .. }))
+            .count()
     }
 }

@@ -69,7 +69,7 @@ proptest! {
             prop_assert!(w.detect.sooner(&types::Context::new(&w.config, w.now)).keys().all(|id| w.config.probes.contains_key(id)));
         }
         let mut folded = Detect::default();
-        w.journal.iter().for_each(|event| folded.apply(event));
+        w.journal.events.iter().for_each(|event| folded.apply(event));
         prop_assert_eq!(folded.state_text(), w.detect.state_text());
     }
 }

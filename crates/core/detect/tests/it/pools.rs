@@ -1,4 +1,4 @@
-//! Limits that fight, pools that shrink, names that nobody watches - and an edge that falls silent.
+//! Limit conflicts, pools below their minimum, unknown hosts, and an edge that falls silent.
 
 use crate::edge::*;
 use crate::fixture::*;
@@ -52,7 +52,7 @@ fn shrunk(states: &[ServerState]) -> Rollup {
 }
 
 #[test]
-fn a_pool_below_its_floor_is_named_at_once_with_those_that_do_not_serve() {
+fn pool_below_its_minimum_is_alerted_immediately_with_its_failed_servers() {
     use ServerState::{Down, Draining, Ejected, Serving, Warming};
     let mut w = world();
     let mut words = w.rolls(3, &shrunk(&[Serving, Serving, Serving]));
@@ -91,7 +91,7 @@ fn a_flicker_is_no_shrinking_and_names_being_looked_up_are_no_servers_lost() {
 }
 
 #[test]
-fn a_certificate_for_another_name_is_told_with_both_names() {
+fn certificate_for_another_name_is_reported_with_both_names() {
     let mut w = world();
     let mut wrong = quiet();
     let pool = wrong.pools.get_mut(&PoolId("api".into())).unwrap();
@@ -104,7 +104,7 @@ fn a_certificate_for_another_name_is_told_with_both_names() {
 }
 
 #[test]
-fn names_that_nobody_watches_are_noted_but_scanners_fill_nothing() {
+fn unknown_hosts_are_alerted_but_scanners_fill_nothing() {
     let mut w = world();
     let mut asked = quiet();
     asked.unknown_hosts = (0..40).map(|n| (format!("x{n}.scanner.example"), 1)).collect();
@@ -199,7 +199,7 @@ fn an_edge_that_falls_silent_leaves_its_alerts_open_until_the_probes_speak_in_it
 }
 
 #[test]
-fn an_edge_that_never_told_anything_is_silent_too_and_a_config_without_one_expects_nothing() {
+fn edge_without_any_rollup_is_silent_too_and_a_config_without_an_edge_expects_none() {
     let mut w = world();
     w.let_pass(secs(60));
     assert!(w.detect.alerts().values().any(|alert| matches!(alert.fault, Fault::EdgeSilent { .. })));

@@ -88,7 +88,7 @@ fn every_state_has_its_alert() {
 }
 
 #[test]
-fn a_coming_date_is_told_at_sixty_thirty_fourteen_seven_and_one_day() {
+fn expiry_date_is_alerted_at_sixty_thirty_fourteen_seven_and_one_day() {
     let mut w = world();
     let registration = seen(Some(62), None, &[CT], &OWN);
     let mut words = w.see(PROBE, Answer::Domain(registration.clone()));

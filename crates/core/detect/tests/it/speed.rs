@@ -43,7 +43,7 @@ fn judge(w: &mut Fixture, samples: &[ProbeResult]) -> (Duration, Duration, Durat
         worst = worst.max(took);
         opened += events.len();
         for kind in events {
-            let seq = w.journal.len() as u64 + n as u64 + 1;
+            let seq = w.journal.events.len() as u64 + n as u64 + 1;
             w.detect.apply(&Event { seq, at: w.now, kind });
         }
         if n % 10 == 0 {

@@ -8,7 +8,7 @@ use types::traffic::ServerState;
 use types::{Fault, PoolId, Resource, Severity};
 
 #[test]
-fn a_flood_is_named_within_seconds_and_told_again_only_when_it_became_another() {
+fn flood_is_alerted_within_seconds_and_again_only_when_it_changed() {
     let mut w = world();
     let mut words = w.rolls(60, &quiet());
     let flood = |requests, shed| {
@@ -73,7 +73,7 @@ fn how_much_is_a_surge_depends_on_what_is_usual_and_on_whether_it_hurts() {
 fn a_service_is_not_called_first_that_only_passes_on_what_another_gets() {
     for (over, named) in [(true, &["auth", "api"][..]), (false, &["api"])] {
         let mut w = world();
-        w.config.graph.add_need(Resource::service("auth"), Resource::service("api"));
+        w.config.graph.add_dependency(Resource::service("auth"), Resource::service("api"));
         w.rolls(60, &quiet());
         let mut only_api = quiet();
         only_api.services.insert("api".into(), traffic(2_000, 1_900));
@@ -86,9 +86,9 @@ fn a_service_is_not_called_first_that_only_passes_on_what_another_gets() {
         let about: BTreeSet<Resource> = w.detect.alerts().values().map(|found| found.about.clone()).collect();
         assert_eq!(about, named.iter().map(|name| Resource::service(*name)).collect());
     }
-    // One second of many visitors holds nobody up for longer.
+    // One second of many clients delays the detection no longer.
     let mut w = world();
-    w.config.graph.add_need(Resource::service("auth"), Resource::service("api"));
+    w.config.graph.add_dependency(Resource::service("auth"), Resource::service("api"));
     w.rolls(60, &quiet());
     let mut api = second(traffic(2_000, 0));
     api.services.insert("api".into(), traffic(2_000, 1_900));

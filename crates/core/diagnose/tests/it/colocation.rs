@@ -126,7 +126,7 @@ fn warnings_of_one_place_are_one_warning() {
 }
 
 #[test]
-fn the_neighbours_at_a_place_are_looked_at_before_anybody_is_told() {
+fn colocated_resources_are_probed_before_a_person_is_notified() {
     let (mut w, probes) = world(3, "127.0.0.9");
     w.pass(10).breaks(&probes[0], Fault::Refused);
     assert_eq!(w.react(), "");
@@ -177,7 +177,7 @@ fn two_events_at_one_place_stay_two() {
     w.breaks(&probes[3], Fault::Status { got: 500 });
     w.debounce();
     assert_eq!(open(&w), ["address.127.0.0.9", "probe.p-s02"]);
-    let all: Vec<AlertId> = w.alerts.keys().copied().collect();
+    let all: Vec<AlertId> = w.journal.alerts.keys().copied().collect();
     for alert in &all[..2] {
         w.close(*alert);
     }
@@ -212,7 +212,7 @@ fn what_fails_because_of_a_name_goes_where_that_name_goes() {
         w.put(&format!("host.{name}"), address);
     }
     w.look_at_all();
-    // The API needs sign-in, which stands on a.acme.app.
+    // The API depends on sign-in, which is served by a.acme.app.
     w.breaks("host.a.acme.app", Fault::Refused);
     w.breaks("host.shop.acme.io", Fault::Refused);
     w.breaks("host.api.acme.io", Fault::Status { got: 502 });

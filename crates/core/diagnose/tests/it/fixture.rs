@@ -1,148 +1,64 @@
 //! A small world to diagnose: two services on two domains, alerts by hand, a journal that is kept.
 //!
-//! Sign-in stands on six names of acme.app, the API on one of them and on api.acme.io; the shop on shop.acme.io alone.
+//! Sign-in has six hosts of acme.app, the API on one of them and on api.acme.io; the shop on shop.acme.io alone.
 
 use diagnose::Diagnose;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::net::IpAddr;
-use std::time::Duration;
-use types::config::{Ask, Config, Dns, Expect, Probe, Registry, Service, Site, StatusPage};
+use testkit::config::{add_host, empty, probe, probes_of};
+use testkit::journal::Journal;
+pub use testkit::probe::set;
+pub use testkit::time::{at, secs};
+use types::config::{Config, ProbeKind, Service};
 use types::event::Event;
-use types::graph::Graph;
 use types::time::later;
 use types::{
-    Alert, AlertId, Context, EscalationId, EventKind, Events, Fault, IncidentId, Kind, LastResult, Observed,
-    ProbeId, Resource, SeenAt, ServiceId, Severity, Time,
+    Alert, AlertId, Context, EventKind, Events, Fault, IncidentId, Kind, LastResult, Observed, Resource,
+    SeenAt, Severity, Time,
 };
-
-pub fn at(text: &str) -> Time {
-    text.parse().unwrap()
-}
-
-pub fn secs(n: u64) -> Duration {
-    Duration::from_secs(n)
-}
-
-pub fn set(names: &[&str]) -> BTreeSet<String> {
-    names.iter().map(|name| (*name).to_owned()).collect()
-}
 
 pub const NAMES: [&str; 6] =
     ["a.acme.app", "b.acme.app", "c.acme.app", "d.acme.app", "e.acme.app", "f.acme.app"];
 
-/// Services with their hosts and the services that they need.
+/// Services with their hosts and the services that they depend on.
 const SERVICES: [(&str, &str, &[&str], &[&str]); 3] = [
     ("auth", "Sign-in", &NAMES, &[]),
     ("api", "API", &["a.acme.app", "api.acme.io"], &["auth"]),
     ("shop", "Shop", &["shop.acme.io"], &[]),
 ];
 
-fn service(id: &str, title: &str, hosts: &[&str], needs: &[&str]) -> Service {
-    Service {
-        id: ServiceId(id.into()),
-        title: title.into(),
-        group: None,
-        hosts: hosts.iter().map(|host| (*host).to_owned()).collect(),
-        declared_hosts: vec![],
-        depends_on: needs.iter().map(|need| Resource::service(*need)).collect(),
-        schedule: None,
-        escalation: EscalationId("default".into()),
-        public: true,
-        traffic: None,
-    }
-}
-
-fn probe(about: Resource, ask: Ask) -> (ProbeId, Probe) {
-    let id = ProbeId(about.to_string());
-    let probe = Probe {
-        id: id.clone(),
-        about,
-        ask,
-        interval: secs(30),
-        timeout: secs(5),
-        failure_threshold: 3,
-        success_threshold: 2,
-        failing_for: Duration::ZERO,
-    };
-    (id, probe)
-}
-
 fn zone_of(host: &str) -> &'static str {
     if host.ends_with("acme.app") { "acme.app" } else { "acme.io" }
 }
 
-/// Probes of a host, its certificate, its zone and its domain.
-fn probes_of(host: &str) -> [(ProbeId, Probe); 4] {
-    let zone = zone_of(host);
-    let http = Ask::Http { url: format!("https://{host}/"), expect: Expect::default() };
-    [
-        probe(Resource::host(host), http),
-        probe(Resource::tls(host), Ask::Tls { host: host.into(), port: 443 }),
-        probe(Resource::dns(zone), Ask::Dns { zone: zone.into(), names: vec![] }),
-        probe(Resource::domain(zone), Ask::Domain { name: zone.into() }),
-    ]
-}
-
-fn add_needs(graph: &mut Graph, service: &Service) {
-    let of_service = || Resource::service(service.id.0.clone());
-    for host in &service.hosts {
-        let zone = zone_of(host);
-        graph.add_need(of_service(), Resource::host(host.as_str()));
-        graph.add_need(Resource::host(host.as_str()), Resource::tls(host.as_str()));
-        graph.add_need(Resource::host(host.as_str()), Resource::dns(zone));
-        graph.add_need(Resource::tls(host.as_str()), Resource::dns(zone));
-        graph.add_need(Resource::dns(zone), Resource::domain(zone));
-    }
-    for need in &service.depends_on {
-        graph.add_need(of_service(), need.clone());
-    }
-}
-
 pub fn config() -> Config {
-    let mut graph = Graph::default();
-    let mut services = BTreeMap::new();
-    let mut probes: BTreeMap<ProbeId, Probe> = BTreeMap::new();
-    for (id, title, hosts, needs) in SERVICES {
-        let service = service(id, title, hosts, needs);
-        probes.extend(hosts.iter().flat_map(|host| probes_of(host)));
-        add_needs(&mut graph, &service);
-        services.insert(service.id.clone(), service);
+    let mut config = empty();
+    for (id, title, hosts, depends_on) in SERVICES {
+        for host in hosts {
+            let probes = probes_of(host, zone_of(host));
+            config.probes.extend(probes.map(|probe| (probe.id.clone(), probe)));
+            add_host(&mut config.graph, id, host, zone_of(host));
+        }
+        for other in depends_on {
+            config.graph.add_dependency(Resource::service(id), Resource::service(*other));
+        }
+        let service = Service {
+            title: title.to_owned(),
+            hosts: hosts.iter().map(|host| (*host).to_owned()).collect(),
+            depends_on: depends_on.iter().map(|other| Resource::service(*other)).collect(),
+            ..testkit::config::service(id)
+        };
+        config.services.insert(service.id.clone(), service);
     }
-    Config {
-        digest: "by hand".into(),
-        site: Site {
-            name: "Acme".into(),
-            timezone: jiff::tz::TimeZone::UTC,
-            data: "data".into(),
-            listen: "127.0.0.1:0".parse().unwrap(),
-            url: "http://127.0.0.1".into(),
-            extra_ca_files: vec![],
-            allow_private: vec![],
-        },
-        dns: Dns { resolvers: vec![], roots: vec![], port: 53 },
-        registry: Registry::default(),
-        services,
-        probes,
-        domains: BTreeMap::new(),
-        people: BTreeMap::new(),
-        schedules: BTreeMap::new(),
-        escalations: BTreeMap::new(),
-        channels: BTreeMap::new(),
-        edge: None,
-        pools: Default::default(),
-        callers: Default::default(),
-        status_page: StatusPage { title: "Acme".into(), history_days: 90, ..StatusPage::default() },
-        graph,
-    }
+    config
 }
 
 pub struct Fixture {
     pub config: Config,
     pub diagnose: Diagnose,
     pub now: Time,
-    pub journal: Vec<Event>,
-    pub alerts: BTreeMap<AlertId, Alert>,
+    pub journal: Journal,
     pub last_results: BTreeMap<Resource, LastResult>,
     /// Where things stand: what is at one address, or behind one alias.
     pub stands: BTreeMap<Resource, SeenAt>,
@@ -200,8 +116,7 @@ impl Fixture {
             config: config(),
             diagnose: Diagnose::default(),
             now: at("2026-11-22T15:28:00Z"),
-            journal: vec![],
-            alerts: BTreeMap::new(),
+            journal: Journal::default(),
             last_results: BTreeMap::new(),
             stands: BTreeMap::new(),
             rounds_max: 0,
@@ -209,33 +124,22 @@ impl Fixture {
     }
 
     pub fn record(&mut self, kind: EventKind) -> Event {
-        let event = Event { seq: self.journal.len() as u64 + 1, at: self.now, kind };
-        match &event.kind {
-            EventKind::AlertOpened { alert } => _ = self.alerts.insert(alert.id, alert.clone()),
-            EventKind::AlertClosed { alert } => _ = self.alerts.remove(alert),
-            EventKind::AlertChanged { alert, fault, severity, evidence } => {
-                if let Some(open) = self.alerts.get_mut(alert) {
-                    (open.fault, open.severity, open.evidence) = (fault.clone(), *severity, evidence.clone());
-                }
-            }
-            _ => {}
-        }
+        let event = self.journal.append(self.now, kind);
         self.diagnose.apply(&event);
-        self.journal.push(event.clone());
         event
     }
 
     /// Something is wrong since now.
     pub fn open(&mut self, about: &str, fault: Fault, severity: Severity) -> AlertId {
-        let last = self.journal.iter().filter(|e| matches!(e.kind, EventKind::AlertOpened { .. })).count();
+        let last =
+            self.journal.events.iter().filter(|e| matches!(e.kind, EventKind::AlertOpened { .. })).count();
         let id = AlertId(last as u64 + 1);
         let about: Resource = about.parse().unwrap();
-        let probe = ProbeId(about.to_string());
         self.last_results
             .insert(about.clone(), LastResult { at: self.now, healthy: severity != Severity::Critical });
         let seen_at = self.stands.get(&about).cloned().unwrap_or_default();
-        let alert =
-            Alert { id, about, fault, severity, probe, since: self.now, evidence: "seen".into(), seen_at };
+        let alert = testkit::incident::alert(id.0, about, fault, self.now);
+        let alert = Alert { severity, evidence: "seen".into(), seen_at, ..alert };
         self.record(EventKind::AlertOpened { alert });
         id
     }
@@ -245,7 +149,7 @@ impl Fixture {
     }
 
     pub fn close(&mut self, alert: AlertId) {
-        let about = self.alerts[&alert].about.clone();
+        let about = self.journal.alerts[&alert].about.clone();
         self.last_results.insert(about, LastResult { at: self.now, healthy: true });
         self.record(EventKind::AlertClosed { alert });
     }
@@ -260,7 +164,11 @@ impl Fixture {
             .cloned()
             .collect();
         for resource in resources {
-            let well = !self.alerts.values().any(|f| f.about == resource && f.severity == Severity::Critical);
+            let well = !self
+                .journal
+                .alerts
+                .values()
+                .any(|f| f.about == resource && f.severity == Severity::Critical);
             self.last_results.insert(resource, LastResult { at: self.now, healthy: well });
         }
     }
@@ -275,7 +183,7 @@ impl Fixture {
         let mut words = String::new();
         for round in 1.. {
             let observed = World { last_results: &self.last_results, stands: &self.stands };
-            let context = Context::new(&self.config, self.now).detected(&self.alerts, &observed);
+            let context = Context::new(&self.config, self.now).detected(&self.journal.alerts, &observed);
             let mut events = Events::new();
             self.diagnose.react(&context, &mut events);
             self.rounds_max = self.rounds_max.max(round);
@@ -315,32 +223,10 @@ impl Fixture {
     /// A service with one probe of its own, at an address.
     pub fn serve(&mut self, id: &str, port: u16, place: &str) -> String {
         let about = Resource::new(Kind::Probe, format!("p-{id}"));
-        let service = Service {
-            id: ServiceId(id.into()),
-            title: id.to_uppercase(),
-            group: None,
-            hosts: vec![],
-            declared_hosts: vec![],
-            depends_on: BTreeSet::new(),
-            schedule: None,
-            escalation: EscalationId("default".into()),
-            public: true,
-            traffic: None,
-        };
-        let (id, every, timeout) = (ProbeId(about.to_string()), secs(30), secs(5));
-        let ask = Ask::Tcp { host: place.into(), port };
-        let probe = Probe {
-            id: id.clone(),
-            about: about.clone(),
-            ask,
-            interval: every,
-            timeout,
-            failure_threshold: 3,
-            success_threshold: 2,
-            failing_for: Duration::ZERO,
-        };
-        self.config.probes.insert(id, probe);
-        self.config.graph.add_need(Resource::service(service.id.0.clone()), about.clone());
+        let service = Service { title: id.to_uppercase(), ..testkit::config::service(id) };
+        let probe = probe(about.clone(), ProbeKind::Tcp { host: place.into(), port });
+        self.config.probes.insert(probe.id.clone(), probe);
+        self.config.graph.add_dependency(Resource::service(id), about.clone());
         self.config.services.insert(service.id.clone(), service);
         self.put(&about.to_string(), place);
         about.to_string()
@@ -348,7 +234,7 @@ impl Fixture {
 
     pub fn sooner(&self) -> Vec<String> {
         let observed = World { last_results: &self.last_results, stands: &self.stands };
-        let context = Context::new(&self.config, self.now).detected(&self.alerts, &observed);
+        let context = Context::new(&self.config, self.now).detected(&self.journal.alerts, &observed);
         self.diagnose.sooner(&context).keys().map(|probe| probe.0.clone()).collect()
     }
 
@@ -360,7 +246,7 @@ impl Fixture {
 
     pub fn restart(&mut self) {
         let mut diagnose = Diagnose::default();
-        self.journal.iter().for_each(|event| diagnose.apply(event));
+        self.journal.events.iter().for_each(|event| diagnose.apply(event));
         assert_eq!(diagnose.state_text(), self.diagnose.state_text());
         self.diagnose = diagnose;
     }

@@ -46,11 +46,11 @@ proptest! {
         for (what, place, pick, wait) in steps {
             w.pass(wait);
             let resource = resources[place % resources.len()].clone();
-            let open: Vec<AlertId> = w.alerts.keys().copied().collect();
+            let open: Vec<AlertId> = w.journal.alerts.keys().copied().collect();
             match what {
                 0..=4 => {
                     let (fault, severity) = trouble(&resource, pick);
-                    let twice = w.alerts.values().any(|f| f.about == resource && f.fault.as_str() == fault.as_str());
+                    let twice = w.journal.alerts.values().any(|f| f.about == resource && f.fault.as_str() == fault.as_str());
                     if !twice {
                         w.open(&resource.to_string(), fault, severity);
                     }
@@ -69,15 +69,15 @@ proptest! {
                 }
                 _ => {}
             }
-            let before = w.journal.len();
+            let before = w.journal.events.len();
             w.react();
             w.sooner();
 
             // No incident ends by itself while one of its alerts is open.
-            for event in &w.journal[before..] {
+            for event in &w.journal.events[before..] {
                 if let EventKind::IncidentResolved { incident, .. } = &event.kind {
                     let alerts = &w.diagnose.incidents()[incident].diagnosis.alerts;
-                    let left: Vec<_> = alerts.iter().filter(|id| w.alerts.contains_key(id)).collect();
+                    let left: Vec<_> = alerts.iter().filter(|id| w.journal.alerts.contains_key(id)).collect();
                     prop_assert!(left.is_empty(), "{incident} ended over {left:?}");
                 }
             }
@@ -86,7 +86,7 @@ proptest! {
             let mut homes: BTreeMap<AlertId, IncidentId> = BTreeMap::new();
             for incident in w.diagnose.incidents().values().filter(|incident| incident.is_open()) {
                 prop_assert_eq!(causes.insert(incident.diagnosis.cause.clone(), incident.id), None);
-                for alert in incident.diagnosis.alerts.iter().filter(|id| w.alerts.contains_key(id)) {
+                for alert in incident.diagnosis.alerts.iter().filter(|id| w.journal.alerts.contains_key(id)) {
                     prop_assert_eq!(homes.insert(*alert, incident.id), None, "alert in two incidents");
                 }
             }
@@ -100,7 +100,7 @@ proptest! {
         w.pass(6).react();
         w.restart();
         w.react();
-        for (id, alert) in w.alerts.clone() {
+        for (id, alert) in w.journal.alerts.clone() {
             let hurts = alert.severity == Severity::Critical
                 && !matches!(alert.fault, Fault::Domain { domain: DomainFault::Expires { .. } });
             let known = w.diagnose.incidents().values().any(|incident| {
@@ -110,7 +110,7 @@ proptest! {
             prop_assert!(known || alert.severity == Severity::Info, "nobody knows of {alert:?}");
         }
         // And when all is well again, everything ends.
-        let open: Vec<AlertId> = w.alerts.keys().copied().collect();
+        let open: Vec<AlertId> = w.journal.alerts.keys().copied().collect();
         for alert in open {
             w.pass(1).close(alert);
         }

@@ -5,10 +5,10 @@
 #![allow(clippy::print_stderr)] // figures are for whoever asks for them
 
 use crate::fixture::*;
-use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
-use types::config::{Ask, Config, Expect, Probe, Service};
-use types::{Context, EscalationId, Events, Fault, LastResult, ProbeId, Resource, ServiceId, Severity};
+use testkit::config::{add_host, probes_of, service};
+use types::config::Config;
+use types::{Context, Events, Fault, LastResult, Resource, ServiceId, Severity};
 
 const HOSTS: usize = 10_000;
 const ZONES: usize = 500;
@@ -25,42 +25,9 @@ fn large() -> Config {
         let zone = format!("z{:03}.example", n % ZONES);
         let host = format!("h{n}.{zone}");
         let id = ServiceId(format!("s{:02}", n % ZONES % SERVICES));
-        let mut ask = |about: Resource, ask: Ask| {
-            let id = ProbeId(about.to_string());
-            let (every, timeout) = (secs(30), secs(5));
-            let probe = Probe {
-                id: id.clone(),
-                about,
-                ask,
-                interval: every,
-                timeout,
-                failure_threshold: 3,
-                success_threshold: 2,
-                failing_for: Duration::ZERO,
-            };
-            config.probes.insert(id, probe);
-        };
-        ask(Resource::host(&host), Ask::Http { url: format!("https://{host}/"), expect: Expect::default() });
-        ask(Resource::tls(&host), Ask::Tls { host: host.clone(), port: 443 });
-        ask(Resource::dns(&zone), Ask::Dns { zone: zone.clone(), names: vec![] });
-        ask(Resource::domain(&zone), Ask::Domain { name: zone.clone() });
-        config.graph.add_need(Resource::service(&id.0), Resource::host(&host));
-        config.graph.add_need(Resource::host(&host), Resource::tls(&host));
-        config.graph.add_need(Resource::host(&host), Resource::dns(&zone));
-        config.graph.add_need(Resource::tls(&host), Resource::dns(&zone));
-        config.graph.add_need(Resource::dns(&zone), Resource::domain(&zone));
-        let service = config.services.entry(id.clone()).or_insert_with(|| Service {
-            id: id.clone(),
-            title: id.0.clone(),
-            group: None,
-            hosts: vec![],
-            declared_hosts: vec![],
-            depends_on: BTreeSet::new(),
-            schedule: None,
-            escalation: EscalationId("default".into()),
-            public: true,
-            traffic: None,
-        });
+        config.probes.extend(probes_of(&host, &zone).map(|probe| (probe.id.clone(), probe)));
+        add_host(&mut config.graph, &id.0, &host, &zone);
+        let service = config.services.entry(id.clone()).or_insert_with(|| service(&id.0));
         service.hosts.push(host);
     }
     config
@@ -73,7 +40,7 @@ fn step(w: &mut Fixture, what: &str) {
     let begun = Instant::now();
     for _ in 0..10 {
         let observed = w.large_world();
-        let context = Context::new(&w.config, w.now).detected(&w.alerts, &observed);
+        let context = Context::new(&w.config, w.now).detected(&w.journal.alerts, &observed);
         let mut made = Events::new();
         let one = Instant::now();
         w.diagnose.react(&context, &mut made);
@@ -88,7 +55,7 @@ fn step(w: &mut Fixture, what: &str) {
     }
     let reacting = begun.elapsed();
     let observed = w.large_world();
-    let context = Context::new(&w.config, w.now).detected(&w.alerts, &observed);
+    let context = Context::new(&w.config, w.now).detected(&w.journal.alerts, &observed);
     let begun = Instant::now();
     let wanted = w.diagnose.sooner(&context).len();
     let wishing = begun.elapsed();
@@ -99,7 +66,7 @@ fn step(w: &mut Fixture, what: &str) {
 
 fn each(w: &mut Fixture, what: &str) {
     let observed = w.large_world();
-    let context = Context::new(&w.config, w.now).detected(&w.alerts, &observed);
+    let context = Context::new(&w.config, w.now).detected(&w.journal.alerts, &observed);
     let (mut reacting, mut wishing) = (Duration::ZERO, Duration::ZERO);
     for _ in 0..1_000 {
         let mut events = Events::new();

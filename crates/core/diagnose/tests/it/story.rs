@@ -1,4 +1,4 @@
-//! The expired name, as people are told of it.
+//! The expired name, as people read it.
 
 use crate::fixture::*;
 use insta::assert_snapshot;

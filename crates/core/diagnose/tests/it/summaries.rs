@@ -255,7 +255,7 @@ fn several_names_of_one_service_are_one_trouble() {
     let mut words = w.debounce();
     w.pass(10).breaks(&format!("host.{}", NAMES[4]), Fault::Refused);
     words += &w.debounce();
-    let all: Vec<_> = w.alerts.keys().copied().collect();
+    let all: Vec<_> = w.journal.alerts.keys().copied().collect();
     for alert in all {
         w.pass(60).close(alert);
     }

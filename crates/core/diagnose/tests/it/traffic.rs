@@ -12,8 +12,8 @@ fn world() -> Fixture {
     let service = Some(ServiceId("api".into()));
     w.config.callers.insert(id.clone(), Caller { id, service, token: None, cidrs: vec![] });
     for (service, host) in [("auth", "a.acme.app"), ("api", "api.acme.io"), ("shop", "shop.acme.io")] {
-        w.config.graph.add_need(Resource::service(service), Resource::pool(service));
-        w.config.graph.add_need(Resource::host(host), Resource::pool(service));
+        w.config.graph.add_dependency(Resource::service(service), Resource::pool(service));
+        w.config.graph.add_dependency(Resource::host(host), Resource::pool(service));
     }
     w.look_at_all();
     w
@@ -47,7 +47,7 @@ fn wrong_name() -> Fault {
 }
 
 #[test]
-fn each_is_told_in_a_summary() {
+fn each_traffic_fault_has_a_summary() {
     let mut words = String::new();
     for (about, fault) in [
         ("service.api", surge()),
@@ -212,8 +212,9 @@ fn what_explains_what() {
         let mut causes: Vec<String> = open.map(|incident| incident.diagnosis.cause.to_string()).collect();
         causes.sort_unstable();
         assert_eq!(causes, expected, "{what}");
-        // Nobody is woken for an incident that turns out to be part of another.
-        let opened = w.journal.iter().filter(|event| matches!(event.kind, EventKind::IncidentOpened { .. }));
+        // No one is paged for an incident that turns out to be part of another.
+        let opened =
+            w.journal.events.iter().filter(|event| matches!(event.kind, EventKind::IncidentOpened { .. }));
         assert_eq!(opened.count(), expected.len(), "{what}");
         w.restart();
     }

@@ -10,8 +10,8 @@ use types::notification::{Contact, Delivered, Delivery, Undelivered};
 use types::probe_result::DomainSeen;
 use types::time::later;
 use types::{
-    Alert, AlertId, ChannelId, EscalationId, IncidentId, NotificationKey, PageId, PersonId, ProbeId,
-    Resource, ServiceId, Severity, UpdateId,
+    AlertId, ChannelId, EscalationId, IncidentId, NotificationKey, PageId, PersonId, Resource, ServiceId,
+    UpdateId,
 };
 
 fn script() -> Script {
@@ -33,18 +33,7 @@ fn events(list: Vec<(i64, EventKind)>) -> Vec<Event> {
 }
 
 fn alert(id: u64, about: Resource, fault: Fault) -> EventKind {
-    EventKind::AlertOpened {
-        alert: Alert {
-            id: AlertId(id),
-            probe: ProbeId(about.to_string()),
-            about,
-            fault,
-            severity: Severity::Critical,
-            since: fault_at(),
-            evidence: String::new(),
-            seen_at: types::SeenAt::default(),
-        },
-    }
+    EventKind::AlertOpened { alert: testkit::incident::alert(id, about, fault, fault_at()) }
 }
 
 fn diagnosis(cause: Resource, stage: Stage, alerts: u64) -> Diagnosis {
@@ -53,14 +42,10 @@ fn diagnosis(cause: Resource, stage: Stage, alerts: u64) -> Diagnosis {
             "{} expired; its name servers are now the registrar's; {alerts} names fail",
             cause.name
         ),
-        cause,
         alerts: (1..=alerts).map(AlertId).collect(),
-        affected: [Resource::service("auth"), Resource::service("tenants")].into(),
-        unaffected: [Resource::service("well")].into(),
-        wakes: true,
+        unaffected: testkit::incident::services(&["well"]),
         stage,
-        ahead: None,
-        calm: false,
+        ..testkit::incident::diagnosis(cause, &["auth", "tenants"])
     }
 }
 

@@ -14,20 +14,14 @@ fn many(services: usize) -> Bench {
         );
     }
     text += &CONFIG[CONFIG.find("[person.ana]").unwrap()..];
-    Bench::with(config::read(&text, "config", Path::new(".")).unwrap().config)
+    Bench::with(read(&text))
 }
 
 fn sample(bench: &mut Bench, n: usize, fault: Option<Fault>) {
-    let address = "127.0.0.9:80".parse().unwrap();
-    let answer = match &fault {
-        Some(fault) => Answer::Failed(fault.clone()),
-        None => {
-            let hops = Vec::new();
-            Answer::Http(HttpSeen { status: 200, address, body_bytes: 2, body_found: None, hops })
-        }
-    };
-    let mut sample = ProbeResult::new(format!("p{n:02}").as_str().into(), Phases::default(), answer);
-    sample.addresses.push(AddressSeen { address: address.ip(), fault });
+    let address = "127.0.0.9".parse().unwrap();
+    let answer = fault.clone().map_or_else(|| http(200), Answer::Failed);
+    let mut sample = result(&format!("p{n:02}"), 0, answer);
+    sample.addresses.push(AddressSeen { address, fault });
     bench.input(sample).unwrap();
 }
 
@@ -94,7 +88,7 @@ fn what_a_person_declares_over_while_it_fails_is_called_again() {
 }
 
 #[test]
-fn the_link_of_a_merged_incident_takes_its_survivor_in_hand() {
+fn link_of_a_merged_incident_acknowledges_the_other_one() {
     let mut bench = many(2);
     let status = |got| Some(Fault::Status { got });
     (0..2).for_each(|n| sample(&mut bench, n, None));
@@ -143,15 +137,15 @@ fn probes_that_leave_the_config_while_they_fail_open_nothing() {
         let people = &rest[rest.find("[person.ana]").unwrap()..];
         format!("{head}{}{people}", probes.iter().map(probe).collect::<String>())
     };
-    let read = |probes: &[&str]| config::read(&text(probes), "config", Path::new(".")).unwrap().config;
-    let mut bench = Bench::with(read(&["p00", "p01", "p02"]));
+    let config = |probes: &[&str]| read(&text(probes));
+    let mut bench = Bench::with(config(&["p00", "p01", "p02"]));
     for n in [0, 0, 1, 1, 2, 2] {
         sample(&mut bench, n, Some(Fault::Refused));
         bench.later(1);
     }
     (0..8).for_each(|_| bench.later(1));
     assert_eq!(opened(&bench), 1, "all names of one service");
-    let config = Arc::new(read(&["p00"]));
+    let config = Arc::new(config(&["p00"]));
     bench.config = config.clone();
     bench.input(System::Config(config)).unwrap();
     assert_eq!(bench.count(|it| matches!(it, EventKind::AlertClosed { .. })), 2);

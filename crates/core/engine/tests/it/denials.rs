@@ -93,7 +93,7 @@ fn what_cannot_be_denied_or_lifted_is_refused_with_a_reason() {
 }
 
 #[test]
-fn denial_that_hits_others_or_nobody_wants_a_second_word() {
+fn denial_that_hits_others_or_no_one_needs_a_confirmation() {
     let mut bench = Bench::with(config());
     let deny = |what: &str, everybody| {
         let what = what.parse().unwrap();

@@ -1,31 +1,22 @@
 //! What is kept of the last look of each probe: for /metrics, and only since the process began.
 
 use crate::Bench;
-use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use testkit::config::read;
+use testkit::probe::{certificate, handshake, result};
+use testkit::time::at;
 use types::config::Config;
-use types::probe_result::{Answer, Certificate, Phases, TlsSeen};
-use types::{Fault, ProbeId, ProbeResult, System, Time};
+use types::probe_result::Answer;
+use types::{Fault, ProbeId, System, Time};
+
+const HOST: &str = "shop.acme.com";
 
 fn config(host: &str) -> Config {
-    config::read(&format!("[service.shop]\nhosts = [\"{host}\"]\n"), "config", Path::new(".")).unwrap().config
-}
-
-fn certificate(ends: &str) -> Certificate {
-    Certificate {
-        subject: String::new(),
-        issuer: String::new(),
-        names: Vec::new(),
-        not_before: Time::MIN,
-        not_after: ends.parse().unwrap(),
-        key: String::new(),
-    }
+    read(&format!("[service.shop]\nhosts = [\"{host}\"]\n"))
 }
 
 fn look(bench: &mut Bench, probe: &str, millis: u64, answer: Answer) {
-    let phases = Phases { total: Duration::from_millis(millis), ..Phases::default() };
-    bench.input(ProbeResult::new(probe.into(), phases, answer)).unwrap();
+    bench.input(result(probe, millis, answer)).unwrap();
 }
 
 /// Probe, milliseconds, and until when a certificate is good.
@@ -38,14 +29,14 @@ fn shown(bench: &Bench) -> Vec<(ProbeId, u128, Option<String>)> {
 
 #[test]
 fn the_last_look_counts_and_a_failed_one_makes_no_certificate_unknown() {
-    let mut bench = Bench::with(config("shop.acme.com"));
+    let mut bench = Bench::with(config(HOST));
     assert_eq!(shown(&bench), []);
-    let seen = |chain| {
-        let (address, name) = ("192.0.2.7:443".parse().unwrap(), "shop.acme.com".to_owned());
-        Answer::Tls(TlsSeen { address, name, chain, faults: Vec::new(), spare: Vec::new(), outdated: None })
+    let seen = |ends: &[&str]| {
+        let chain = ends.iter().map(|end| certificate(HOST, Time::MIN, at(end)));
+        handshake(HOST, chain.collect(), Vec::new())
     };
     let (leaf, above) = ("2027-03-01T00:00:00Z", "2027-02-01T00:00:00Z");
-    look(&mut bench, "tls.shop.acme.com", 40, seen(vec![certificate(leaf), certificate(above)]));
+    look(&mut bench, "tls.shop.acme.com", 40, seen(&[leaf, above]));
     look(&mut bench, "http.shop.acme.com", 70, Answer::Failed(Fault::Refused));
     look(&mut bench, "no.such.probe", 70, Answer::Failed(Fault::Refused));
     let (http, tls) = (ProbeId::from("http.shop.acme.com"), ProbeId::from("tls.shop.acme.com"));
@@ -53,7 +44,7 @@ fn the_last_look_counts_and_a_failed_one_makes_no_certificate_unknown() {
     assert_eq!(shown(&bench), [(http.clone(), 70, None), (tls.clone(), 40, earliest.clone())]);
     look(&mut bench, "tls.shop.acme.com", 5_000, Answer::Failed(Fault::Refused));
     assert_eq!(shown(&bench), [(http.clone(), 70, None), (tls.clone(), 5_000, earliest)]);
-    look(&mut bench, "tls.shop.acme.com", 41, seen(vec![certificate(leaf)]));
+    look(&mut bench, "tls.shop.acme.com", 41, seen(&[leaf]));
     assert_eq!(shown(&bench), [(http, 70, None), (tls, 41, Some(leaf.to_owned()))]);
     // What another configuration does not ask is forgotten.
     bench.input(System::Config(Arc::new(config("other.acme.com")))).unwrap();

@@ -9,15 +9,15 @@ mod speed;
 mod surge;
 
 use engine::Engine;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use testkit::config::read;
+use testkit::probe::{http, result};
 use types::event::UpdateStatus;
 use types::input::Refused;
-use types::probe_result::{HttpSeen, Phases};
 use types::{
-    Actor, Answer, Command, Config, Event, EventKind, Fault, IncidentId, Input, ProbeResult, System, Time,
-    Urgency, Via, time,
+    Actor, Answer, Command, Config, Event, EventKind, Fault, IncidentId, Input, System, Time, Urgency, Via,
+    time,
 };
 
 const CONFIG: &str = r#"
@@ -51,7 +51,7 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        Self::with(config::read(CONFIG, "config", Path::new(".")).unwrap().config)
+        Self::with(read(CONFIG))
     }
 
     fn with(config: Config) -> Self {
@@ -80,8 +80,7 @@ impl Bench {
     }
 
     fn sample_of(&mut self, probe: &str, answer: Answer) {
-        let sample = ProbeResult::new(probe.into(), Phases::default(), answer);
-        self.input(sample).unwrap();
+        self.input(result(probe, 0, answer)).unwrap();
     }
 
     fn well(&mut self) {
@@ -89,17 +88,7 @@ impl Bench {
     }
 
     fn well_at(&mut self, probe: &str) {
-        let address = "192.0.2.7:80".parse().unwrap();
-        self.sample_of(
-            probe,
-            Answer::Http(HttpSeen {
-                status: 200,
-                address,
-                body_bytes: 2,
-                body_found: None,
-                hops: Vec::new(),
-            }),
-        );
+        self.sample_of(probe, http(200));
     }
 
     /// Two bad answers, and the time that an incident takes to settle.
@@ -144,7 +133,7 @@ fn resolve(force: bool) -> (Actor, Command) {
 }
 
 #[test]
-fn an_outage_is_one_incident_one_page_and_ends_when_it_is_seen_well() {
+fn outage_is_one_incident_and_one_page_and_ends_with_healthy_results() {
     let mut bench = Bench::new();
     bench.well();
     bench.break_it();
@@ -190,7 +179,7 @@ fn time_never_runs_backwards() {
 }
 
 #[test]
-fn what_is_not_on_disk_silences_nobody() {
+fn command_that_is_not_on_disk_stops_no_page() {
     let acknowledged = |engine: &Engine| engine.incidents()[&FIRST].acknowledged.clone();
     let mut bench = Bench::new();
     bench.break_it();
@@ -223,7 +212,7 @@ fn what_is_not_on_disk_silences_nobody() {
 }
 
 #[test]
-fn what_people_ask_is_done_once_or_refused_with_a_reason() {
+fn command_is_carried_out_once_or_refused_with_a_reason() {
     let mut bench = Bench::new();
     assert_eq!(bench.input(acknowledge("ana")), Err(Refused::NoSuchIncident(FIRST)));
     bench.break_it();

@@ -18,19 +18,14 @@ fn many(probes: usize) -> Bench {
         );
     }
     text += &CONFIG[CONFIG.find("[person.ana]").unwrap()..];
-    Bench::with(config::read(&text, "config", Path::new(".")).unwrap().config)
+    Bench::with(read(&text))
 }
 
 fn sample(n: usize, fault: Option<Fault>) -> Input {
-    let address = "127.0.0.9:80".parse().unwrap();
-    let answer = match &fault {
-        Some(fault) => Answer::Failed(fault.clone()),
-        None => {
-            Answer::Http(HttpSeen { status: 200, address, body_bytes: 2, body_found: None, hops: vec![] })
-        }
-    };
-    let mut sample = ProbeResult::new(format!("p{n}").as_str().into(), Phases::default(), answer);
-    sample.addresses.push(AddressSeen { address: address.ip(), fault });
+    let address = "127.0.0.9".parse().unwrap();
+    let answer = fault.clone().map_or_else(|| http(200), Answer::Failed);
+    let mut sample = result(&format!("p{n}"), 0, answer);
+    sample.addresses.push(AddressSeen { address, fault });
     sample.into()
 }
 

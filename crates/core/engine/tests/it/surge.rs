@@ -2,11 +2,13 @@
 
 use crate::{Bench, FIRST};
 use insta::assert_snapshot;
-use std::collections::BTreeMap;
 use std::time::Duration;
-use types::config::{Caller, Config, Edge, EdgeLimits, Pool, PoolServer, Protocol, Recognize, Traffic};
-use types::traffic::{Asked, CallerRefused, PoolStatus, Rollup, ServerState, ServerStatus, ServiceTraffic};
-use types::{Answer, CallerId, EventKind, Fault, PoolId, Resource, ServiceId};
+use testkit::config::read;
+use testkit::edge::{add_caller, add_pool, edge, rollup, server, traffic};
+use testkit::time::secs;
+use types::config::{Config, Recognize, Traffic};
+use types::traffic::{Asked, CallerRefused, Rollup, ServerState, ServerStatus, ServiceTraffic};
+use types::{Answer, CallerId, EventKind, Fault, ServiceId};
 
 const CONFIG: &str = r#"
 [site]
@@ -43,94 +45,38 @@ contacts = ["hook:ana"]
 webhook = "https://hook.acme.net/"
 "#;
 
-/// The configuration with an edge, put in by hand: what words it has in the file is another crate's business.
+/// The configuration with an edge, added by hand: its keys are tested with the reader.
 pub(crate) fn config() -> Config {
-    let read = config::read(CONFIG, "config", std::path::Path::new("."));
-    let mut config = read.unwrap_or_else(|problems| panic!("{problems}")).config;
-    config.edge = Some(Edge {
-        listen: vec![],
-        listen_tls: vec![],
-        redirect_to_https: false,
-        https_port: None,
-        health_path: None,
-        certificates: vec![],
-        trusted_proxies: vec![],
-        proxy_protocol: vec![],
-        threads: None,
-        limits: EdgeLimits::default(),
-        geoip_country: None,
-        geoip_asn: None,
-        access_log: false,
-        otlp: None,
-    });
+    let mut config = read(CONFIG);
+    config.edge = Some(edge());
     for name in ["auth", "api"] {
-        let pool = Pool {
-            id: PoolId(name.to_owned()),
-            servers: vec![PoolServer { at: "10.0.0.1:80".to_owned(), weight: 1, drain: false }],
-            min_healthy: Some(2),
-            protocol: Protocol::Http1,
-            tls: None,
-            health: None,
-            max_concurrency: 100,
-            initial_concurrency: 8,
-        };
-        config.pools.insert(pool.id.clone(), pool);
-        let guard = Traffic {
-            pool: PoolId(name.to_owned()),
-            client: None,
-            subnet: None,
-            asn: None,
-            caller: None,
-            service: None,
-            deny: vec![],
-            allow: vec![],
-            recognize: Some(Recognize {
-                method: None,
-                path: "/login".to_owned(),
-                status: vec![200],
-                duration: Duration::from_secs(60),
-            }),
-            priority_paths: vec![],
-            response_timeout: Duration::from_secs(10),
-        };
-        if let Some(service) = config.services.get_mut(&ServiceId(name.to_owned())) {
-            service.traffic = Some(guard);
-        }
-        config.graph.add_need(Resource::service(name), Resource::pool(name));
+        let login =
+            Recognize { method: None, path: "/login".to_owned(), status: vec![200], duration: secs(60) };
+        add_pool(&mut config, name, Traffic { recognize: Some(login), ..traffic(name) });
     }
-    let id = CallerId("auth-web".to_owned());
-    let service = Some(ServiceId("auth".to_owned()));
-    config.callers.insert(id.clone(), Caller { id, service, token: None, cidrs: vec![] });
+    add_caller(&mut config, "auth-web", Some("auth"));
     config
 }
 
 /// A second in which all goes well.
 pub(crate) fn quiet() -> Rollup {
     let asked = Asked { asked: 5, served: 5 };
-    let traffic =
-        || ServiceTraffic { requests: 10, passed: 10, recognized: asked, first: asked, ..Default::default() };
-    let server = |address: &str| ServerStatus {
-        address: address.to_owned(),
-        state: ServerState::Serving,
-        since: Duration::from_secs(600),
-        why: None,
-        inflight: 0,
-        answered: 5,
-        failed: 0,
-        latency: Duration::from_millis(20),
+    let traffic = ServiceTraffic {
+        requests: 10,
+        passed: 10,
+        recognized: asked,
+        first: asked,
+        ..ServiceTraffic::default()
     };
-    let pool = || PoolStatus {
-        servers: vec![server("10.0.0.1:80"), server("10.0.0.2:80")],
-        limit: 8,
-        ..Default::default()
-    };
-    Rollup {
-        interval: Duration::from_secs(1),
-        services: ["auth", "api"].map(|id| (ServiceId(id.to_owned()), traffic())).into(),
-        pools: ["auth", "api"].map(|id| (PoolId(id.to_owned()), pool())).into(),
-        unknown_hosts: BTreeMap::new(),
-        connections: 20,
-    }
+    let latency = Duration::from_millis(20);
+    let servers = ["10.0.0.1:80", "10.0.0.2:80"].map(|address| ServerStatus {
+        latency,
+        since: secs(600),
+        ..server(address, ServerState::Serving)
+    });
+    let mut rollup = rollup(&[("auth", traffic.clone()), ("api", traffic)], &servers);
+    rollup.pools.values_mut().for_each(|pool| pool.limit = 8);
+    Rollup { connections: 20, ..rollup }
 }
 
 fn of<'a>(rollup: &'a mut Rollup, id: &str) -> &'a mut ServiceTraffic {

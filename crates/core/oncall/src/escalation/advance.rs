@@ -13,7 +13,7 @@ use types::{Config, EventKind, PersonId, Time};
 /// The shortest time between a step and the next one, whatever the configuration says.
 const ESCALATE_AFTER_MIN: Duration = Duration::from_secs(1);
 
-/// When nobody can be paged and there is no fallback contact, the escalation is tried again after this long.
+/// When no one can be paged and there is no fallback contact, the escalation is tried again after this long.
 const EMPTY_ROUND_DELAY: Duration = Duration::from_secs(60);
 
 /// After the fallback was reached, the next round begins after this long: by then, other people may be on call. The
@@ -27,7 +27,7 @@ struct Position {
     round: u32,
     step: u32,
     until: Time,
-    /// Nobody on it can be paged.
+    /// No one on it can be paged.
     exhausted: bool,
 }
 
@@ -96,11 +96,11 @@ fn next_step(
     if !route.escalation.fallback.is_empty() && (repeated || round_exhausted) {
         return Some((position.round, route.len()));
     }
-    // Nobody in the round can be paged: another round at the same instant would find the same people.
+    // No one in the round can be paged: another round at the same instant would find the same people.
     (overdue || !round_exhausted).then_some((position.round.saturating_add(1), 0))
 }
 
-/// Whether nobody on a step can be paged any more.
+/// Whether no one on a step can be paged any more.
 fn is_exhausted(config: &Config, route: &Route<'_>, step: &Step) -> bool {
     let is_unavailable = |id: &PersonId| match config.people.get(id) {
         Some(person) => {

@@ -35,7 +35,7 @@ pub(crate) enum Mode {
 }
 
 impl Mode {
-    /// Whether it wakes nobody.
+    /// Whether it wakes no one.
     pub(crate) fn is_notice(self) -> bool {
         matches!(self, Self::Notice | Self::NoticeToAll)
     }

@@ -15,11 +15,11 @@ fn attempt_without_result_is_repeated_then_failed() {
     fixture.advance(secs(30));
     assert_eq!(keys(&fixture.run_batch()), ["page-1/r0/0/ana/1/0"], "the next contact");
     let late = fixture.sent[0].1.clone();
-    let lines = fixture.journal.len();
+    let lines = fixture.journal.events.len();
     fixture.answer(&late, accepted(&late));
-    assert_eq!(fixture.journal.len(), lines + 1, "late, but delivered: nothing to retry");
+    assert_eq!(fixture.journal.events.len(), lines + 1, "late, but delivered: nothing to retry");
     fixture.answer(&late, accepted(&late));
-    assert_eq!(fixture.journal.len(), lines + 1, "reported twice, counted once");
+    assert_eq!(fixture.journal.events.len(), lines + 1, "reported twice, counted once");
     fixture.in_flight.clear();
     fixture.advance(secs(3));
     assert!(fixture.run_batch().is_empty());
@@ -47,9 +47,9 @@ fn results_of_other_keys_and_closed_pages_are_handled() {
     {
         let mut other = notification.clone();
         other.key.0 = key.to_owned();
-        let lines = fixture.journal.len();
+        let lines = fixture.journal.events.len();
         fixture.answer(&other, accepted(&other));
-        assert_eq!(fixture.journal.len(), lines, "{key:?}");
+        assert_eq!(fixture.journal.events.len(), lines, "{key:?}");
     }
     fixture.resolve(1);
     assert_eq!(
@@ -59,7 +59,7 @@ fn results_of_other_keys_and_closed_pages_are_handled() {
     );
     fixture.answer(&notification, accepted(&notification));
     assert!(
-        matches!(fixture.journal.last().unwrap().kind, EventKind::AttemptEnded { .. }),
+        matches!(fixture.journal.events.last().unwrap().kind, EventKind::AttemptEnded { .. }),
         "the result is recorded"
     );
 }

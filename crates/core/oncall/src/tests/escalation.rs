@@ -38,7 +38,7 @@ fn one_year_down_writes_few_steps() {
         fixture.crash();
         fixture.advance(secs(86_400 * 365));
         fixture.run_batch();
-        assert!(fixture.journal.len() < 120, "{}", fixture.journal.len());
+        assert!(fixture.journal.events.len() < 120, "{}", fixture.journal.events.len());
         let page = &fixture.oncall.pages()[&PageId(1)];
         assert!(page.current().unwrap().until > fixture.now && !fixture.in_flight.is_empty());
     }

@@ -3,28 +3,20 @@
 use crate::OnCall;
 use crate::queue::REPEAT_INTERVAL;
 use jiff::tz::TimeZone;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
-use types::config::{
-    Channel, ChannelKind, Config, Dns, Escalation, Layer, Person, Registry, Schedule, Service, Site,
-    StatusPage, Step, Turn,
-};
-use types::event::Event;
-use types::incident::{Acknowledgement, Diagnosis, Stage};
-use types::notification::{Contact, Delivered, Undelivered};
+use testkit::config::{channel, contact, empty};
+use testkit::incident::acknowledged;
+use testkit::journal::Journal;
+pub(super) use testkit::time::{at, secs};
+use types::config::{ChannelKind, Config, Escalation, Layer, Person, Rotation, Schedule, Service, Step};
+use types::incident::Diagnosis;
+use types::notification::{Delivered, Undelivered};
 use types::time::later;
 use types::{
-    Actor, ChannelId, Context, Delivery, EscalationId, EventKind, Events, Graph, Incident, IncidentId,
-    Notification, PersonId, Resource, ScheduleId, ServiceId, Time, Via,
+    Context, Delivery, EscalationId, EventKind, Events, Incident, IncidentId, Notification, PersonId,
+    Resource, ScheduleId, Time,
 };
-
-pub(super) fn at(text: &str) -> Time {
-    text.parse().unwrap()
-}
-
-pub(super) fn secs(secs: u64) -> Duration {
-    Duration::from_secs(secs)
-}
 
 /// 12:00 in UTC, 14:00 in Tallinn, the timezone of all people here. Ana is on call this week.
 pub(super) fn monday() -> Time {
@@ -40,18 +32,9 @@ pub(super) fn keys(notifications: &[Notification]) -> Vec<&str> {
     notifications.iter().map(|notification| notification.key.0.as_str()).collect()
 }
 
-pub(super) fn person(name: &str, contact: &[&str]) -> Person {
-    let contact = contact.iter().map(|text| {
-        let (channel, address) = text.split_once(':').unwrap();
-        Contact { channel: channel.into(), address: address.to_owned() }
-    });
-    Person {
-        id: name.into(),
-        name: name.to_owned(),
-        timezone: TimeZone::get("Europe/Tallinn").unwrap(),
-        waking_hours: None,
-        contacts: contact.collect(),
-    }
+/// A person in Tallinn.
+pub(super) fn person(name: &str, contacts: &[&str]) -> Person {
+    testkit::config::person(name, TimeZone::get("Europe/Tallinn").unwrap(), contacts)
 }
 
 pub(super) fn step(schedules: &[&str], people: &[&str], wait: u64) -> Step {
@@ -67,7 +50,7 @@ pub(super) fn schedule(name: &str, people: &[&str], start: &str, until: Option<&
     let layer = Layer {
         people: people.iter().map(|name| PersonId::from(*name)).collect(),
         start: start.parse().unwrap(),
-        rotation: Turn::Weeks(1),
+        rotation: Rotation::Weeks(1),
         until: until.map(|until| until.parse().unwrap()),
     };
     Schedule { id: name.into(), timezone: TimeZone::UTC, layers: vec![layer] }
@@ -75,25 +58,16 @@ pub(super) fn schedule(name: &str, people: &[&str], start: &str, until: Option<&
 
 pub(super) fn service(name: &str, title: &str, schedule: Option<&str>, escalation: &str) -> Service {
     Service {
-        id: name.into(),
         title: title.to_owned(),
-        group: None,
-        hosts: Vec::new(),
-        declared_hosts: Vec::new(),
-        depends_on: BTreeSet::new(),
         schedule: schedule.map(ScheduleId::from),
         escalation: escalation.into(),
-        public: true,
-        traffic: None,
+        ..testkit::config::service(name)
     }
 }
 
 /// Ana and Bo take weekly turns; three steps (schedule, Bo, Cy), one repeat, one fallback contact.
 pub(super) fn config() -> Config {
-    let channel = |name: &str| {
-        let kind = ChannelKind::Ntfy { url: "http://127.0.0.1:1".to_owned() };
-        (ChannelId::from(name), Channel { id: name.into(), kind, secret: None, accepted_when: None })
-    };
+    let ntfy = |name: &str| channel(name, ChannelKind::Ntfy { url: "http://127.0.0.1:1".to_owned() });
     let people = [
         person("ana", &["ntfy:ana", "hook:ana"]),
         person("bo", &["ntfy:bo"]),
@@ -104,55 +78,26 @@ pub(super) fn config() -> Config {
         id: "default".into(),
         steps: vec![step(&["platform"], &[], 300), step(&[], &["bo"], 300), step(&[], &["cy"], 600)],
         repeat: 1,
-        fallback: vec![Contact { channel: "ntfy".into(), address: "last".to_owned() }],
+        fallback: vec![contact("ntfy:last")],
     };
     let services = [service("api", "API", None, "default"), service("auth", "Sign-in", None, "default")];
+    let platform = schedule("platform", &["ana", "bo"], "2026-11-16T09:00", None);
     Config {
-        digest: String::new(),
-        site: Site {
-            name: "Acme".to_owned(),
-            timezone: TimeZone::UTC,
-            data: "data".into(),
-            listen: "127.0.0.1:0".parse().unwrap(),
-            url: "https://status.acme.net".to_owned(),
-            extra_ca_files: Vec::new(),
-            allow_private: Vec::new(),
-        },
-        dns: Dns { resolvers: Vec::new(), roots: Vec::new(), port: 53 },
-        registry: Registry::default(),
         services: services.into_iter().map(|service| (service.id.clone(), service)).collect(),
-        probes: BTreeMap::new(),
-        domains: BTreeMap::new(),
         people: people.into_iter().map(|person| (person.id.clone(), person)).collect(),
-        schedules: BTreeMap::from([(
-            "platform".into(),
-            schedule("platform", &["ana", "bo"], "2026-11-16T09:00", None),
-        )]),
-        escalations: BTreeMap::from([(EscalationId::from("default"), escalation)]),
-        channels: BTreeMap::from([channel("ntfy"), channel("hook")]),
-        edge: None,
-        pools: Default::default(),
-        callers: Default::default(),
-        status_page: StatusPage {
-            title: "Acme status".to_owned(),
-            history_days: 90,
-            ..StatusPage::default()
-        },
-        graph: Graph::default(),
+        schedules: [(platform.id.clone(), platform)].into(),
+        escalations: [(escalation.id.clone(), escalation)].into(),
+        channels: [ntfy("ntfy"), ntfy("hook")].map(|channel| (channel.id.clone(), channel)).into(),
+        ..empty()
     }
 }
 
 pub(super) fn diagnosis(wakes: bool, affected: &[&str]) -> Diagnosis {
     Diagnosis {
-        cause: Resource::domain("acme.app"),
         summary: "acme.app expired at 15:28; 2 services fail because of it".to_owned(),
-        alerts: BTreeSet::new(),
-        affected: affected.iter().map(|name| Resource::service(*name)).collect(),
-        unaffected: BTreeSet::from([Resource::service(ServiceId::from("api").0)]),
+        unaffected: testkit::incident::services(&["api"]),
         wakes,
-        stage: Stage::Failing,
-        ahead: None,
-        calm: false,
+        ..testkit::incident::diagnosis(Resource::domain("acme.app"), affected)
     }
 }
 
@@ -160,13 +105,12 @@ fn context<'a>(config: &'a Config, now: Time, incidents: &'a BTreeMap<IncidentId
     Context::new(config, now).diagnosed(incidents)
 }
 
-/// A stand-in for the engine: clock, journal, incidents folded as `diagnose` folds them.
+/// A stand-in for the engine: clock and journal.
 pub(super) struct Fixture {
     pub(super) config: Config,
     pub(super) oncall: OnCall,
     pub(super) now: Time,
-    pub(super) journal: Vec<Event>,
-    pub(super) incidents: BTreeMap<IncidentId, Incident>,
+    pub(super) journal: Journal,
     /// Notifications without a delivery result.
     pub(super) in_flight: Vec<Notification>,
     /// All notifications that were due, with the time.
@@ -179,8 +123,7 @@ impl Fixture {
             config,
             oncall: OnCall::default(),
             now,
-            journal: Vec::new(),
-            incidents: BTreeMap::new(),
+            journal: Journal::default(),
             in_flight: Vec::new(),
             sent: Vec::new(),
         }
@@ -188,10 +131,8 @@ impl Fixture {
 
     pub(super) fn commit(&mut self, events: Vec<EventKind>) {
         for kind in events {
-            let event = Event { seq: self.journal.len() as u64 + 1, at: self.now, kind };
-            self.fold(&event);
+            let event = self.journal.append(self.now, kind);
             self.oncall.apply(&event);
-            self.journal.push(event);
         }
     }
 
@@ -201,18 +142,18 @@ impl Fixture {
             assert!(
                 round < 20,
                 "does not reach a fixpoint: {:?}",
-                self.journal.iter().rev().take(5).collect::<Vec<_>>()
+                self.journal.events.iter().rev().take(5).collect::<Vec<_>>()
             );
             let mut events = Events::new();
-            self.oncall.react(&context(&self.config, self.now, &self.incidents), &mut events);
+            self.oncall.react(&context(&self.config, self.now, &self.journal.incidents), &mut events);
             if events.is_empty() {
                 break;
             }
             self.commit(events);
         }
-        let notifications = self.oncall.due(&context(&self.config, self.now, &self.incidents));
+        let notifications = self.oncall.due(&context(&self.config, self.now, &self.journal.incidents));
         assert!(
-            self.oncall.due(&context(&self.config, self.now, &self.incidents)).is_empty(),
+            self.oncall.due(&context(&self.config, self.now, &self.journal.incidents)).is_empty(),
             "returned twice"
         );
         if let Some(next) = self.oncall.next_deadline(&Context::new(&self.config, self.now)) {
@@ -265,16 +206,12 @@ impl Fixture {
     }
 
     pub(super) fn diagnose(&mut self, id: u64, wakes: bool) {
-        let diagnosis = Diagnosis { wakes, ..self.incidents[&IncidentId(id)].diagnosis.clone() };
+        let diagnosis = Diagnosis { wakes, ..self.journal.incidents[&IncidentId(id)].diagnosis.clone() };
         self.commit(vec![EventKind::IncidentDiagnosed { incident: IncidentId(id), diagnosis }]);
     }
 
     pub(super) fn acknowledge(&mut self, id: u64) {
-        self.commit(vec![EventKind::IncidentAcknowledged {
-            incident: IncidentId(id),
-            by: Actor::person("ana", Via::Link),
-            until: later(self.now, secs(1_800)),
-        }]);
+        self.commit(vec![acknowledged(id, self.now)]);
     }
 
     pub(super) fn resolve(&mut self, id: u64) {
@@ -289,52 +226,17 @@ impl Fixture {
     /// Crash and restart: only the journal is kept.
     pub(super) fn crash(&mut self) {
         self.oncall = OnCall::default();
-        for event in &self.journal {
+        for event in &self.journal.events {
             self.oncall.apply(event);
         }
         self.in_flight.clear();
     }
 
-    fn fold(&mut self, event: &Event) {
-        match &event.kind {
-            EventKind::IncidentOpened { incident, since, diagnosis } => {
-                let incident = Incident {
-                    id: *incident,
-                    since: *since,
-                    opened: event.at,
-                    diagnosis: diagnosis.clone(),
-                    acknowledged: None,
-                    notes: Vec::new(),
-                    resolved: None,
-                    merged_into: None,
-                };
-                self.incidents.insert(incident.id, incident);
-            }
-            EventKind::IncidentDiagnosed { incident, diagnosis } => {
-                self.incidents.get_mut(incident).unwrap().diagnosis = diagnosis.clone();
-            }
-            EventKind::IncidentAcknowledged { incident, by, until, .. } => {
-                let ack = Acknowledgement { by: by.id.clone(), at: event.at, until: *until };
-                self.incidents.get_mut(incident).unwrap().acknowledged = Some(ack);
-            }
-            EventKind::AcknowledgementExpired { incident } => {
-                self.incidents.get_mut(incident).unwrap().acknowledged = None;
-            }
-            EventKind::IncidentResolved { incident, .. } => {
-                self.incidents.get_mut(incident).unwrap().resolved = Some(event.at);
-            }
-            EventKind::IncidentMerged { incident, into } => {
-                self.incidents.get_mut(incident).unwrap().merged_into = Some(*into);
-            }
-            _ => {}
-        }
-    }
-
     /// The events of this crate, one short line each.
     pub(super) fn story(&self) -> String {
-        let start = self.journal.first().map_or(self.now, |event| event.at);
+        let start = self.journal.events.first().map_or(self.now, |event| event.at);
         let mut lines = String::new();
-        for event in &self.journal {
+        for event in &self.journal.events {
             let what = match &event.kind {
                 EventKind::PageOpened { page, incident, escalation } => {
                     format!("{page} opened for {incident} by {escalation}")

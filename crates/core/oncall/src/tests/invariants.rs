@@ -62,7 +62,7 @@ impl Checker {
         for notification in notifications {
             if let Some(page) = notification.page {
                 self.last_sent.insert(page, fixture.now);
-                let incident = &fixture.incidents[&notification.incident.unwrap()];
+                let incident = &fixture.journal.incidents[&notification.incident.unwrap()];
                 assert!(
                     incident.is_open() && incident.diagnosis.wakes,
                     "paged without an open incident: {}",
@@ -78,7 +78,7 @@ impl Checker {
             assert!(self.keys.insert(key.clone()) || self.may_repeat.contains(&key), "sent twice: {key}");
         }
         for page in fixture.oncall.pages().values().filter(|page| page.is_open()) {
-            let incident = &fixture.incidents[&page.incident];
+            let incident = &fixture.journal.incidents[&page.incident];
             let calls =
                 incident.is_open() && incident.diagnosis.wakes && !acknowledged(fixture, page.incident.0);
             let last_sent = self.last_sent.entry(page.id).or_insert(fixture.now);
@@ -101,9 +101,9 @@ impl Checker {
 
 /// Whether an incident, or one that was merged into it, is acknowledged.
 fn acknowledged(fixture: &Fixture, id: u64) -> bool {
-    fixture.incidents.values().any(|incident| {
+    fixture.journal.incidents.values().any(|incident| {
         let mut survivor = incident.id.0;
-        while let Some(into) = fixture.incidents[&types::IncidentId(survivor)].merged_into {
+        while let Some(into) = fixture.journal.incidents[&types::IncidentId(survivor)].merged_into {
             survivor = into.0;
         }
         survivor == id && incident.is_acknowledged(fixture.now)
@@ -112,7 +112,7 @@ fn acknowledged(fixture: &Fixture, id: u64) -> bool {
 
 fn steps_follow_each_other(fixture: &Fixture) {
     let mut last: BTreeMap<PageId, (u32, u32)> = BTreeMap::new();
-    for event in &fixture.journal {
+    for event in &fixture.journal.events {
         if let EventKind::PageStep { page, round, step, .. } = &event.kind {
             let len = 3;
             match last.insert(*page, (*round, *step)) {
@@ -127,7 +127,7 @@ fn steps_follow_each_other(fixture: &Fixture) {
 
 /// Performs an action. Merges only open incidents, as `diagnose` does.
 fn play(fixture: &mut Fixture, action: &Action) {
-    let open = |fixture: &Fixture, id: u64| fixture.incidents[&types::IncidentId(id)].is_open();
+    let open = |fixture: &Fixture, id: u64| fixture.journal.incidents[&types::IncidentId(id)].is_open();
     match action {
         Action::Acknowledge(id) if open(fixture, *id) => fixture.acknowledge(*id),
         Action::Wakes(id, wakes) if open(fixture, *id) => fixture.diagnose(*id, *wakes),

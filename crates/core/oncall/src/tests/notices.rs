@@ -190,7 +190,7 @@ fn page_about_future_date_pauses_at_night_until_failure() {
 }
 
 #[test]
-fn recovering_incident_pages_nobody() {
+fn recovering_incident_pages_no_one() {
     let mut fixture = Fixture::new(config(), monday());
     fixture.open(1, true, &["auth"]);
     fixture.run_until(later(monday(), secs(30)), accepted);

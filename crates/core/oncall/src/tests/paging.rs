@@ -113,7 +113,7 @@ fn acknowledgement_stops_only_its_incident_and_expires() {
 }
 
 #[test]
-fn everybody_who_was_paged_gets_resolved_notice() {
+fn each_paged_person_gets_resolved_notice() {
     let mut fixture = Fixture::new(config(), monday());
     fixture.open(1, true, &["auth"]);
     fixture.run_until(later(monday(), secs(301)), accepted);
@@ -131,7 +131,7 @@ fn everybody_who_was_paged_gets_resolved_notice() {
 }
 
 #[test]
-fn incident_that_pages_nobody_sends_one_notice() {
+fn incident_that_pages_no_one_sends_one_notice() {
     let mut fixture = Fixture::new(config(), monday());
     fixture.open(1, false, &["auth"]);
     let notifications = fixture.run_batch();
@@ -219,7 +219,7 @@ fn longest_page_fits_push_message() {
     let names: Vec<String> = (0..200).map(|number| format!("s{number}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     fixture.open(1, true, &names);
-    fixture.incidents.get_mut(&IncidentId(1)).unwrap().diagnosis.summary = "€".repeat(5_000);
+    fixture.journal.incidents.get_mut(&IncidentId(1)).unwrap().diagnosis.summary = "€".repeat(5_000);
     let notifications = fixture.run_batch();
     assert!(notifications[0].title.len() + notifications[0].body.len() < 4_096);
     let channel = Contact { channel: "ntfy".into(), address: "ana".to_owned() };

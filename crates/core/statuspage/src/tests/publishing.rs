@@ -38,7 +38,7 @@ fn recover(fixture: &mut Fixture, resolved: bool) {
 /// Status and second of each update, from the beginning of the outage on.
 fn published(fixture: &Fixture) -> Vec<(UpdateStatus, i64)> {
     let begun = crate::fixture::at("2026-11-22T12:00:30Z");
-    let updates = fixture.journal.iter().filter_map(|event| match &event.kind {
+    let updates = fixture.journal.events.iter().filter_map(|event| match &event.kind {
         EventKind::UpdatePublished { status, .. } => {
             Some((*status, event.at.duration_since(begun).as_secs()))
         }

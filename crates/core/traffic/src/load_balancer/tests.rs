@@ -1,21 +1,11 @@
 //! Unit test of retries during an overload; it sets the private state of the load balancer.
 
 use super::*;
-use types::config::{PoolServer, Protocol};
 
 /// Three servers, and twelve clients that are asked for.
 fn balancer() -> (LoadBalancer, Vec<Permit>) {
-    let servers = (1..=3).map(|last| PoolServer { at: format!("10.0.0.{last}:80"), weight: 1, drain: false });
-    let pool = config::Pool {
-        id: "api".into(),
-        servers: servers.collect(),
-        min_healthy: None,
-        protocol: Protocol::Http1,
-        tls: None,
-        health: None,
-        max_concurrency: 100,
-        initial_concurrency: 12,
-    };
+    let servers = ["10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80"];
+    let pool = config::Pool { initial_concurrency: 12, ..testkit::edge::pool("api", &servers) };
     let mut balancer = LoadBalancer::new(&pool, Tick(0), 5);
     let permits = (0..12).map(|client| {
         let arrival =

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::time::Duration;
 use traffic::{Admission, Arrival, Class, LoadBalancer, Outcome, Permit, Tick, Ticket, Woken};
-use types::config::{Pool, PoolServer, Protocol};
+use types::config::Pool;
 
 pub(crate) const SEC: u64 = 1_000_000;
 
@@ -23,7 +23,7 @@ impl ServerShape {
     }
 }
 
-/// What a server refuses at once, whatever it could do.
+/// What a server refuses immediately, whatever its capacity.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Refuses {
     /// Nothing.
@@ -31,7 +31,7 @@ pub(crate) enum Refuses {
     /// What is beyond this number a second.
     Beyond(f64),
     /// What is beyond the first number within the last tenths of a second, refused ones counted too: one more than it
-    /// bears a second, and nobody is served.
+    /// bears a second, and no client is served.
     Counting(f64, usize),
     /// Everything, between two instants.
     All(u64, u64),
@@ -184,17 +184,7 @@ pub(crate) struct World {
 }
 
 pub(crate) fn pool(servers: &[&str], begin: u32) -> Pool {
-    let at = |at: &&str| PoolServer { at: (*at).to_owned(), weight: 1, drain: false };
-    Pool {
-        id: "auth".into(),
-        servers: servers.iter().map(at).collect(),
-        min_healthy: None,
-        protocol: Protocol::Http1,
-        tls: None,
-        health: None,
-        max_concurrency: 1_000,
-        initial_concurrency: begin,
-    }
+    Pool { max_concurrency: 1_000, initial_concurrency: begin, ..testkit::edge::pool("auth", servers) }
 }
 
 /// How a server knows that it was asked too often.
@@ -345,7 +335,7 @@ impl World {
             return;
         }
         let gap = self.exponential(1e6 / rate).max(1);
-        // A change of rate is noticed at once.
+        // A change of rate is noticed immediately.
         let next = self.now + gap;
         let next = if self.now < self.surge.from { next.min(self.surge.from) } else { next };
         self.at(next, Happens::Comes(kind));
@@ -452,7 +442,7 @@ impl World {
         self.busy -= 1;
         self.work();
         let Some(request) = self.requests.get_mut(&id) else { return };
-        // Its client may have left and come again meanwhile: then this response is for nobody.
+        // Its client may have left and come again meanwhile: then no client waits for this response.
         let Some(permit) = request.permit.take_if(|permit| permit.since() == Tick(began)) else { return };
         let latency = Duration::from_micros(self.now - began);
         self.balancer.done(Tick(self.now), permit, Outcome::Answered { latency, status: 200 });

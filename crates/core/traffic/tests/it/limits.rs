@@ -1,7 +1,6 @@
 //! Requests judged by a configuration as people write it.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use traffic::{Class, Facts, Identity, Limit, Meters, Policy, Refusal, Tick, Verdict};
@@ -50,7 +49,7 @@ fn policy(guard: &str, denials: Vec<Denial>) -> Policy {
         cidrs = ["10.9.0.0/24"]
         "#
     );
-    let config = config::read(&text, "config", Path::new("/")).unwrap().config;
+    let config = testkit::config::read(&text);
     let denials = denials.into_iter().map(|denial| (denial.id, denial)).collect();
     let policy = types::Policy { config: Arc::new(config), denials };
     let tokens = BTreeMap::from([(CallerId::from("auth-web"), "long secret".into())]);

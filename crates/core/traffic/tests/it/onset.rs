@@ -1,4 +1,4 @@
-//! How it is found out that there are fewer places than clients that come at once: before servers that nobody asked
+//! How it is found out that there are fewer places than concurrent clients: before servers that no client asked
 //! much, before servers of which nothing is known at all, and where the edge itself gets too little of the processor.
 
 use crate::fixture::{SEC, ServerShape, Story, Surge, World};
@@ -46,8 +46,8 @@ fn check(permits: u32, service: u64, times: f64, goodput: f64) {
         let (mean, least, p99) = of_seeds(server, times, cold);
         assert!(mean >= goodput, "{server:?} {cold} {mean}");
         assert!(least >= 0.9 * goodput, "{server:?} {cold} {least}");
-        // With the onset, when eight clients are let in to servers that nobody has seen under load. Where nothing is
-        // known at all, who exceeds that waits: nobody is refused before something was seen to be slow.
+        // With the onset, when eight clients are let in to servers whose behaviour under load is unknown. Where nothing is
+        // known at all, further clients wait: no client is refused before something was seen to be slow.
         assert!(p99 <= if cold { SEC } else { 5 * service }, "{server:?} {cold} {p99}");
     }
 }
@@ -68,7 +68,7 @@ fn one_place() {
     check(1, 200_000, 1_000.0, 0.70);
 }
 
-/// Of eight at once only four could be answered before their clients leave.
+/// Of eight concurrent requests only four could be answered before their clients leave.
 #[test]
 fn two_places_so_slow_that_clients_leave() {
     check(2, 500_000, 1_000.0, 0.70);
@@ -100,8 +100,8 @@ fn where_times_vary() {
     }
 }
 
-/// The edge gets no processor for 20 to 50 ms now and then: every answer of that time looks slow, and whoever came
-/// meanwhile comes at once. There is room for all of them.
+/// The edge gets no processor for 20 to 50 ms now and then: every answer of that time looks slow, and the clients that came
+/// meanwhile arrive together. There is room for all of them.
 #[test]
 fn where_the_edge_has_to_wait_for_the_processor() {
     for (permits, service, load) in

@@ -169,9 +169,9 @@ impl Day {
     }
 }
 
-/// Sixty resources over one connection, of a site where nobody else is.
+/// Sixty resources over one connection, of a site without other clients.
 #[test]
-fn page_of_one_client_is_served_at_once() {
+fn page_of_one_client_is_served_immediately() {
     let mut day = Day::new(None);
     for load in 0..6 {
         day.asks(load * SEC, 1, [60 * MS; 60]);
@@ -195,7 +195,7 @@ fn mixed_latencies_are_not_slowness() {
     assert_eq!((day.done.len(), day.worst(0)), (1_800, (0, 0)));
 }
 
-/// A load generator: few connections of one address that ask again at once.
+/// A load generator: few connections of one address that ask again immediately.
 #[test]
 fn clients_of_one_address_get_all_that_servers_can_do() {
     for (places, takes, clients) in
@@ -216,7 +216,7 @@ fn clients_of_one_address_get_all_that_servers_can_do() {
 
 /// Twenty connections with twenty calls each, before an edge that has seen nothing.
 #[test]
-fn calls_of_many_clients_at_once_on_a_fresh_edge_wait_for_less_than_a_second() {
+fn concurrent_calls_of_many_clients_on_a_fresh_edge_wait_for_less_than_a_second() {
     let mut day = Day::new(None);
     (0..20).for_each(|client| day.asks(SEC, client, [10 * MS; 20]));
     // And a hundred browsers that come back after a restart.
@@ -227,7 +227,7 @@ fn calls_of_many_clients_at_once_on_a_fresh_edge_wait_for_less_than_a_second() {
     assert!(waited < SEC, "{waited}");
 }
 
-/// Clients that wait at the server for something to happen are no work, and keep nobody out.
+/// Clients that wait at the server for an event are no work, and keep no client out.
 #[test]
 fn long_polls_block_no_client() {
     let mut day = Day::new(None);
@@ -236,7 +236,7 @@ fn long_polls_block_no_client() {
     day.until(30 * SEC);
     let (refused, waited) = day.worst(0);
     assert_eq!((day.done.len(), refused), (560, 0));
-    // Eight are let in, then twice as many each half second that nobody is answered.
+    // Eight are let in, then twice as many each half second without an answer.
     assert!(waited <= 3 * SEC / 2, "{waited}");
     // Most of all places are theirs.
     let mut day = Day::with(None, 250);
@@ -248,7 +248,7 @@ fn long_polls_block_no_client() {
     assert!(waited <= SEC, "{waited}");
 }
 
-/// All servers are five times slower for a while, and nobody asks more than before.
+/// All servers are five times slower for a while, and no client asks more than before.
 #[test]
 fn slow_servers_refuse_no_client() {
     for (takes, gap) in [(20 * MS, 20 * MS), (50 * MS, 8 * MS), (100 * MS, 15 * MS)] {
@@ -263,7 +263,7 @@ fn slow_servers_refuse_no_client() {
         let (refused, waited) = day.worst(0);
         assert_eq!((day.done.len() as u64, refused), (count, 0), "{takes} {gap}");
         assert!(waited <= 12 * takes + 2 * SEC, "{takes} {gap} {waited}");
-        // Once it is over, nobody waits.
+        // Once it is over, no client waits.
         assert!(day.worst(50 * SEC).1 <= 50 * MS, "{:?}", day.worst(50 * SEC));
     }
 }

@@ -131,7 +131,7 @@ fn a_slower_server_gets_less() {
 }
 
 #[test]
-fn no_server_gets_more_at_once_than_it_may() {
+fn no_server_gets_more_concurrent_requests_than_allowed() {
     let mut pool = servers(3);
     pool.max_concurrency = 4;
     let mut asked = Asked::new(&pool);
@@ -148,7 +148,7 @@ fn no_server_gets_more_at_once_than_it_may() {
 }
 
 #[test]
-fn a_server_that_fails_is_out_at_once_and_comes_back_by_and_by() {
+fn server_that_fails_is_ejected_immediately_and_returns_gradually() {
     let mut asked = Asked::new(&servers(4));
     asked.well(400);
     asked.fail(|server| server == at(2), &connect(), 60);
@@ -202,7 +202,7 @@ fn errors_count_beside_those_of_the_others() {
 fn one_that_is_far_slower_is_taken_out() {
     let mut asked = Asked::new(&servers(4));
     let mut held: Vec<(u64, Permit, u64)> = Vec::new();
-    // Many at once, so that the slow one gets its part too.
+    // Many concurrently, so that the slow one gets its part too.
     for _ in 0..5_000 {
         asked.now += 1_000;
         if let Some(permit) = asked.go() {
@@ -328,7 +328,7 @@ fn health_checks_take_out_and_bring_back() {
     for state in [ServerState::Down, ServerState::Down, ServerState::Warming] {
         assert_eq!(check(&mut asked, Ok(())).state, state);
     }
-    // Without checks nobody is down any more.
+    // Without checks no server is down any more.
     for _ in 0..2 {
         check(&mut asked, Err(connect()));
     }

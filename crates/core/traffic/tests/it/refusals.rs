@@ -1,4 +1,4 @@
-//! Servers that refuse: they answer at once, so that no latency tells that it is too much.
+//! Servers that refuse: they answer immediately, so that latency does not show the overload.
 //!
 //! `cargo test -p the load balancer --test it refusals -- --nocapture` prints the table.
 
@@ -45,7 +45,7 @@ fn refused_requests_count_too() {
     }
 }
 
-/// Limits that look back for ten seconds are common, and a flood has spent it all in the first moment: nobody is
+/// Limits that look back for ten seconds are common, and a flood has spent it all in the first moment: no client is
 /// served until that is forgotten, however little is asked then.
 #[test]
 fn a_limit_that_looks_back_for_long() {
@@ -63,7 +63,7 @@ fn a_limit_that_looks_back_for_long() {
 fn servers_that_refuse_everything_for_a_while() {
     for secs in [3, 8, 30] {
         let refuses = Refuses::All(10 * SEC, (10 + secs) * SEC);
-        // A twenty-fifth of what servers could do, 200 a second; nobody else comes.
+        // A twenty-fifth of what servers could do, 200 a second; there are no other clients.
         let surge =
             Surge { recognized: 0.02, quiet: 0.02, flood: 0.02, tries: 1, ..flood(refuses, 0.04, 0.02) };
         let story = World::run(Surge { to: 40 * SEC, end: 50 * SEC, ..surge });
@@ -134,7 +134,7 @@ fn few_refused_clients_set_no_ceiling() {
     assert_eq!((quiet.shed, quiet.sent), (0, 22_000));
 }
 
-/// A part of the service is switched off and answers with 503, whoever asks, and nobody asks more than before: for
+/// A part of the service is switched off and answers every client with 503, and no client asks more than before: for
 /// some seconds little is let through, and when that had no effect all are again.
 #[test]
 fn refusals_unrelated_to_load_set_no_ceiling() {
@@ -154,7 +154,7 @@ fn refusals_unrelated_to_load_set_no_ceiling() {
     assert!(shed[21..].iter().all(|shed| *shed == 0), "{shed:?}");
 }
 
-/// Nobody knows for whom a declared caller asks: what it is refused holds nobody back.
+/// The clients behind a declared caller are unknown: its refusals hold no client back.
 #[test]
 fn own_callers_that_are_refused_are_not_held_back_here() {
     let mut quiet = Quiet::new();

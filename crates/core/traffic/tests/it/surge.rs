@@ -1,7 +1,7 @@
 //! The surge: goodput, recognized clients, delay, recovery, newcomers, sign-ins of three steps.
 //!
 //! A server with ten permits sleeps for 50 ms a request (250 ms at 8,000 times, so that numbers stay small) and goes
-//! on with what nobody waits for. Clients wait a second, and try three times. Recognized clients ask for six tenths
+//! on with what no client waits for. Clients wait a second, and try three times. Recognized clients ask for six tenths
 //! of the capacity. `cargo test -p the load balancer --test it surge -- --nocapture` prints the table.
 
 use crate::fixture::{Refuses, SEC, ServerShape, Story, Surge, World};
@@ -89,7 +89,7 @@ fn eight_thousandfold() {
     check(SLOW, 8_000.0, 0.85, 0.90);
 }
 
-/// A server that can do less than it is given at first, and so slowly that nobody would stay for the response.
+/// A server that can do less than it is given at first, and so slowly that no client would stay for the response.
 #[test]
 fn a_server_of_two_places() {
     let surge = surge(ServerShape { permits: 2, service: 500_000, varies: false }, 1_000.0);

@@ -4,7 +4,6 @@ use edge::{Edge, Terms};
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -34,12 +33,8 @@ pub(crate) fn terms(servers: &[SocketAddr], parts: &ConfigParts<'_>) -> Terms {
         parts.pool,
         parts.more
     );
-    let config =
-        config::read(&text, "mainstay.toml", Path::new("/")).unwrap_or_else(|why| panic!("{why}")).config;
-    Terms {
-        policy: types::Policy { config: Arc::new(config), denials: BTreeMap::new() },
-        tokens: BTreeMap::new(),
-    }
+    let config = Arc::new(testkit::config::read(&text));
+    Terms { policy: types::Policy { config, denials: BTreeMap::new() }, tokens: BTreeMap::new() }
 }
 
 /// An edge before these servers.

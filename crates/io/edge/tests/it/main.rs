@@ -1,4 +1,4 @@
-//! The edge over real sockets: what servers receive, what clients are told, what is survived.
+//! The edge over real sockets: what servers and clients receive, and which faults it survives.
 
 #![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used)] // helpers of tests, outside of test functions
 

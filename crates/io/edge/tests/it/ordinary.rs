@@ -1,4 +1,4 @@
-//! An ordinary day: what one browser asks for at once, streams that come back together, uploads by HTTP/2. Nobody is
+//! An ordinary day: what one browser asks for concurrently, streams that come back together, uploads by HTTP/2. No client is
 //! refused.
 
 use crate::early::client;

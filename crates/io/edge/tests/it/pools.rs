@@ -6,7 +6,7 @@ use crate::fixture::{
 use std::io::{Read, Write};
 use std::net::TcpListener;
 
-/// An address where nobody listens.
+/// An address without a listener.
 fn nobody() -> std::net::SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }

@@ -22,7 +22,7 @@ fn connections_are_kept_on_both_sides_and_parked_between() {
             std::thread::yield_now();
         }
     }
-    // Two at once, in one piece.
+    // Two requests in one piece.
     socket.write_all(GET.repeat(2).as_bytes()).unwrap();
     assert!(answer(&mut socket).contains("200 OK"));
     assert!(server.asked() >= 16);
@@ -36,13 +36,13 @@ fn a_crowd_that_rests_loses_nothing_between_two_requests() {
         &ConfigParts { pool: "max_concurrency = 1000\ninitial_concurrency = 1000", ..ConfigParts::default() },
     );
     let at = door(&edge, false);
-    // More than may rest at once.
+    // More than may rest concurrently.
     let mut crowd: Vec<_> = (0..300).map(|_| connect(at)).collect();
     for client in &mut crowd {
         client.write_all(GET.as_bytes()).unwrap();
         assert_eq!(status(&answer(client)), 200);
     }
-    // A client that was parked at once asks twice in one breath, and begins a third time.
+    // A client that was parked immediately asks twice in one write, and begins a third time.
     let (head, tail) = "GET / HTTP/1.1\r\nhost: a.test\r\nconnection: close\r\n\r\n".split_at(20);
     for client in &mut crowd {
         client.write_all(format!("{GET}{GET}{head}").as_bytes()).unwrap();

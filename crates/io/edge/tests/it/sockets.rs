@@ -6,7 +6,7 @@ use std::net::Shutdown;
 
 const UPGRADE: &[u8] = b"GET /socket HTTP/1.1\r\nhost: a.test\r\nconnection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\n\r\n";
 
-/// Switches, says hello at once, and echoes.
+/// Switches, sends a greeting immediately, and echoes.
 fn echo() -> std::net::SocketAddr {
     listening(|mut socket| {
         let mut seen = Vec::new();

@@ -1,4 +1,4 @@
-//! Bodies towards HTTP/2 servers: both ways at once, held back where nobody reads, cut off where they are too long.
+//! Bodies towards HTTP/2 servers: in both directions, held back while the other side does not read, cut off where they are too long.
 
 use crate::fixture::{ConfigParts, door, edge, wait};
 use crate::http2::{self, begin, run};
@@ -15,7 +15,7 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 /// What a server does with a request.
 #[derive(Clone, Copy)]
 enum Manner {
-    /// Answers at once without a body, and reads the request's.
+    /// Answers immediately without a body, and reads the request's.
     Reads,
     /// Neither answers nor reads.
     Holds,

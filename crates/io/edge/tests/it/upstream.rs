@@ -139,7 +139,7 @@ fn stream_that_may_have_been_processed_is_not_asked_again() {
 
 #[test]
 fn used_up_streams_open_further_connections() {
-    // Two streams a connection; nobody is answered before all have come.
+    // Two streams a connection; no client is answered before all have come.
     const ALL: usize = 7;
     let open: Arc<(Mutex<Vec<usize>>, Condvar)> = Arc::default();
     let seen = Arc::clone(&open);
@@ -228,7 +228,7 @@ fn trusted_fields_come_only_from_edge_or_proxies() {
 }
 
 #[test]
-fn answer_that_breaks_off_at_once_is_a_502_with_an_id() {
+fn answer_that_breaks_off_immediately_is_a_502_with_an_id() {
     for part in [
         &b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf"[..],
         b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n",

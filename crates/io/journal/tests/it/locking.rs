@@ -7,7 +7,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use std::time::{Duration, Instant};
 
 #[test]
-fn a_second_opener_is_told_who_has_it() {
+fn second_opener_gets_an_error_with_the_first() {
     let (_folder, path) = place();
     let journal = filled(&path, 3);
     let refusal = SqliteJournal::open(&path).unwrap_err();

@@ -9,12 +9,11 @@ mod requests;
 mod responses;
 mod safety;
 
-use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
+use testkit::config::{channel, empty};
 use tokens::Key;
-use types::config::{Channel, ChannelKind, Dns, Registry, SecretRef, Site, StatusPage};
+use types::config::{Channel, ChannelKind, SecretRef};
 use types::notification::{Contact, Notification, Urgency};
-use types::{Config, Graph, IncidentId, NotificationKey, PageId, Time};
+use types::{Config, IncidentId, NotificationKey, PageId, Time};
 
 /// The clock of all notifiers in these tests.
 fn noon() -> Time {
@@ -27,42 +26,12 @@ fn key() -> Key {
 
 /// A configuration with one channel of each kind at an address, and secrets that Cargo sets for its tests.
 fn config(ntfy: &str, webhook: &str, secret: Option<SecretRef>) -> Config {
-    let channel = |id: &str, kind| {
-        (id.into(), Channel { id: id.into(), kind, secret: secret.clone(), accepted_when: None })
-    };
-    Config {
-        digest: String::new(),
-        site: Site {
-            name: "Acme".to_owned(),
-            timezone: jiff::tz::TimeZone::UTC,
-            data: "unused".into(),
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            url: "https://status.acme.net".to_owned(),
-            extra_ca_files: vec![],
-            allow_private: vec![],
-        },
-        dns: Dns { resolvers: vec![], roots: vec![], port: 53 },
-        registry: Registry::default(),
-        services: BTreeMap::new(),
-        probes: BTreeMap::new(),
-        domains: BTreeMap::new(),
-        people: BTreeMap::new(),
-        schedules: BTreeMap::new(),
-        escalations: BTreeMap::new(),
-        channels: BTreeMap::from([
-            channel("ntfy", ChannelKind::Ntfy { url: ntfy.to_owned() }),
-            channel("hook", ChannelKind::Webhook { url: webhook.to_owned() }),
-        ]),
-        edge: None,
-        pools: Default::default(),
-        callers: Default::default(),
-        status_page: StatusPage {
-            title: "Acme status".to_owned(),
-            history_days: 90,
-            ..StatusPage::default()
-        },
-        graph: Graph::default(),
-    }
+    let channels = [
+        channel("ntfy", ChannelKind::Ntfy { url: ntfy.to_owned() }),
+        channel("hook", ChannelKind::Webhook { url: webhook.to_owned() }),
+    ];
+    let with_secret = |channel: Channel| Channel { secret: secret.clone(), ..channel };
+    Config { channels: channels.map(|channel| (channel.id.clone(), with_secret(channel))).into(), ..empty() }
 }
 
 /// A secret whose text is `mainstay-notify`.

@@ -173,7 +173,7 @@ impl Names {
         }
         let resolvers = self.turned(&system);
         let mut unanswered = None;
-        // Only a name with few dots is completed, and before it is asked as it stands: trying `acme.app.corp.example` for
+        // Only a name with few dots is completed, and before it is queried unchanged: trying `acme.app.corp.example` for
         // a vanished `acme.app` could find a wildcard there and call the vanished name well.
         if key == host && host.matches('.').count() < system.ndots {
             for domain in &system.search {

@@ -46,7 +46,7 @@ impl Default for Options {
 
 /// Runs probes until `stop`, or until the channels of targets or results are closed.
 ///
-/// Each probe is asked once a period, at an offset that depends on its name alone; and at once, or at the time that
+/// Each probe is asked once a period, at an offset that depends on its name alone; and immediately, or at the time that
 /// `ProbeTargets::sooner` says. No probe is ever asked twice at the same time. When the configuration changes, probes that did not change
 /// keep their turns. A changed configuration that no prober can be set up by is reported in the log, and the last good setting goes on.
 ///

@@ -83,7 +83,7 @@ struct World {
 }
 
 impl World {
-    /// Takes answers off at once.
+    /// Takes answers off immediately.
     fn begin(config: Arc<Config>, takes: Duration, max_concurrent: usize) -> Self {
         let (world, mut answers) = Self::begin_untaken(config, takes, max_concurrent, 100);
         tokio::spawn(async move { while answers.recv().await.is_some() {} });
@@ -131,7 +131,7 @@ async fn a_thousand_probes_spread_over_their_period() {
     }
     let busiest = seconds.values().max().unwrap();
     assert!(*busiest < 40, "17 a second on average, {busiest} in the busiest");
-    // In virtual time nobody is late but by the grain of the timer.
+    // In virtual time no probe is late but by the grain of the timer.
     assert!(world.lag.read().p99 <= Duration::from_millis(2), "{:?}", world.lag.read());
 }
 
@@ -169,7 +169,7 @@ async fn what_is_wanted_sooner_is_asked_at_its_time_and_once() {
     sleep(secs(10)).await;
     assert_eq!(world.oracle.asked("a").len(), 1);
 
-    // A time that is past means at once; published again unchanged, it is not asked again.
+    // A time that is past means immediately; published again unchanged, it is not asked again.
     world.set_sooner("a", types::time::later(midnight(), secs(9)));
     sleep(secs(5)).await;
     world.set_sooner("a", types::time::later(midnight(), secs(9)));
@@ -202,7 +202,7 @@ async fn an_answer_under_way_does_not_satisfy_a_later_wish() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slow_probe_skips_turns_and_is_never_asked_twice_at_once() {
+async fn slow_probe_skips_periods_and_never_runs_twice_concurrently() {
     let world = World::begin(config_of(&[("a", secs(2))]), secs(7), 10);
     sleep(secs(100)).await;
     let asked = world.oracle.asked("a");
@@ -210,7 +210,7 @@ async fn a_slow_probe_skips_turns_and_is_never_asked_twice_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_more_are_under_way_than_allowed_and_the_lag_is_told() {
+async fn concurrency_is_limited_and_the_lag_is_reported() {
     let names: Vec<String> = (0..100).map(|n| format!("p{n}")).collect();
     let probes: Vec<(&str, Duration)> = names.iter().map(|name| (name.as_str(), secs(10))).collect();
     let world = World::begin(config_of(&probes), secs(1), 5);
@@ -235,7 +235,7 @@ async fn a_changed_config_keeps_the_turns_of_what_did_not_change() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_takes_answers_so_nothing_piles_up_and_all_goes_on_later() {
+async fn results_that_are_not_taken_do_not_pile_up_and_probing_resumes() {
     let (world, mut answers) =
         World::begin_untaken(config_of(&[("a", secs(5)), ("b", secs(5))]), secs(1), 10, 1);
     sleep(secs(120)).await;

@@ -11,7 +11,7 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use std::io::Write;
 use std::sync::Arc;
 
-/// Somebody who signs.
+/// A certificate authority.
 pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     name: rcgen::DistinguishedName,
@@ -53,7 +53,7 @@ impl Authority {
         Leaf { certificate, key }
     }
 
-    /// A certificate for a public key, whoever holds the private one.
+    /// A certificate for a public key; the private one may be elsewhere.
     pub(crate) fn certify(
         &self,
         names: &[&str],
@@ -94,7 +94,7 @@ pub(crate) fn authority(name: &str) -> CertificateParams {
     params
 }
 
-/// An RSA key of 1,024 bits, of which nobody here has the private half.
+/// An RSA key of 1,024 bits, without its private half.
 pub(crate) struct Rsa1024(Vec<u8>);
 
 impl Rsa1024 {

@@ -8,7 +8,7 @@ use prober::Prober;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
-use types::config::{Ask, Config};
+use types::config::{Config, ProbeKind};
 use types::probe_result::DnsSeen;
 use types::{Answer, Resource};
 
@@ -46,7 +46,8 @@ fn config(net: &Net) -> Config {
 }
 
 async fn ask(prober: &Prober, zone: &str, names: &[&str]) -> DnsSeen {
-    let ask = Ask::Dns { zone: zone.to_owned(), names: names.iter().map(|&name| name.to_owned()).collect() };
+    let ask =
+        ProbeKind::Dns { zone: zone.to_owned(), names: names.iter().map(|&name| name.to_owned()).collect() };
     let mut probe = config::probe("dns", ask);
     probe.about = Resource::dns(zone);
     probe.timeout = Duration::from_secs(20);
@@ -86,7 +87,7 @@ fn described(seen: &DnsSeen) -> String {
 }
 
 #[tokio::test]
-async fn parent_servers_and_resolvers_are_asked_and_a_moved_delegation_shows_at_once() {
+async fn parent_servers_and_resolvers_are_queried_and_a_moved_delegation_shows_immediately() {
     let (root, top) = (root(), Zone::new("test", healthy()));
     let one = Zone::new("acme.test", acme(7, "192.0.2.1"));
     let two = Zone::new("acme.test", acme(6, "192.0.2.1"));
@@ -195,7 +196,7 @@ async fn every_way_in_which_a_server_can_fail_has_its_name() {
 }
 
 #[tokio::test]
-async fn a_parent_that_leads_nowhere_is_told_and_bounded() {
+async fn parent_that_leads_nowhere_is_reported_and_bounded() {
     // Each answer points back up, sideways, or to itself.
     let myself: Behave = Arc::new(|question, _| {
         let mut reply = world::reply(question);
@@ -360,7 +361,7 @@ async fn servers_of_another_make_are_understood() {
 }
 
 #[tokio::test]
-async fn many_zones_at_once_ask_the_roots_once() {
+async fn concurrent_zones_query_the_roots_once() {
     let records = (0..50).flat_map(|n| {
         let zone = format!("z{n}.test");
         [ns(&zone, &format!("ns.{zone}")), a(&format!("ns.{zone}"), ONE)]

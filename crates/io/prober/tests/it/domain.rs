@@ -8,12 +8,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use types::config::{Ask, Config, Domain};
+use types::config::{Config, Domain, ProbeKind};
 use types::fault::DomainFault;
 use types::probe_result::DomainSeen;
 use types::{Answer, Fault, Resource};
 
-/// A configuration that asks these RDAP bases, by the end of the domain, and nobody else. Inner networks stay closed: what the
+/// A configuration that asks these RDAP bases, by the end of the domain, and no other. Inner networks stay closed: what the
 /// configuration names itself is reached all the same.
 fn config(rdap: &[(&str, String)]) -> Config {
     let mut config = config::bare();
@@ -23,7 +23,7 @@ fn config(rdap: &[(&str, String)]) -> Config {
 }
 
 async fn ask_for(prober: &Prober, domain: &str, secs: u64) -> Answer {
-    let mut probe = config::probe("domain", Ask::Domain { name: domain.to_owned() });
+    let mut probe = config::probe("domain", ProbeKind::Domain { name: domain.to_owned() });
     probe.about = Resource::domain(domain);
     probe.timeout = Duration::from_secs(secs);
     prober.run(&probe).await.answer
@@ -90,7 +90,7 @@ async fn registry_and_registrar_are_asked_and_their_dates_kept_apart() {
     );
     let hidden = seen(&prober, "noexpiry.test").await;
     assert_eq!((hidden.registry_expires, hidden.registrar_expires), (None, None));
-    // Linked, but the registrar does not know it: the registry's word stands.
+    // Linked, but the registrar does not know it: the registry's answer counts.
     let soon = seen(&prober, "soon.test").await;
     assert!(soon.registry_expires.is_some() && soon.registrar_expires.is_none());
 }
@@ -310,7 +310,7 @@ async fn whois_is_asked_where_rdap_fails_or_is_missing() {
 }
 
 #[tokio::test]
-async fn a_domain_that_nobody_can_be_asked_about_has_the_date_of_the_config_or_none() {
+async fn domain_without_a_source_has_the_date_of_the_config_or_none() {
     let mut config = config(&[]);
     let declared = Domain { expires: Some("2027-03-01T00:00:00Z".parse().unwrap()) };
     config.domains.insert("acme.invalid".to_owned(), declared);

@@ -4,12 +4,12 @@ use crate::certs::{self, Authority};
 use crate::{config, server};
 use prober::Prober;
 use std::sync::Arc;
-use types::config::{Ask, Config, Expect};
+use types::config::{Config, Expect, ProbeKind};
 use types::fault::{Fault, TlsFault};
 use types::probe_result::{Answer, HttpSeen, ProbeResult};
 
 async fn ask(config: &Config, url: &str, expect: Expect) -> ProbeResult {
-    let probe = config::probe("http", Ask::Http { url: url.to_owned(), expect });
+    let probe = config::probe("http", ProbeKind::Http { url: url.to_owned(), expect });
     Prober::new(config).unwrap().run(&probe).await
 }
 
@@ -34,7 +34,7 @@ fn fault(sample: ProbeResult) -> Fault {
 }
 
 #[tokio::test]
-async fn an_answer_and_its_phases_are_told() {
+async fn response_and_its_phases_are_reported() {
     let address = server::http(|_| server::ok("all is well")).await;
     let sample = get(&format!("http://shop.localhost:{}/health?deep=1", address.port())).await;
     let phases = sample.phases;
@@ -116,7 +116,7 @@ async fn text_is_looked_for_in_the_body() {
 }
 
 #[tokio::test]
-async fn redirects_are_followed_and_each_hop_is_told() {
+async fn redirects_are_followed_and_each_hop_is_reported() {
     let address = server::http(|path| match path {
         "/a" => server::to("/b"),
         "/b" => server::to("c?x=1"),

@@ -103,7 +103,7 @@ async fn a_failing_ipv6_does_not_fail_a_name_that_has_ipv4() {
 }
 
 #[tokio::test]
-async fn the_next_resolver_is_asked_when_one_fails_and_the_last_reason_is_told() {
+async fn next_resolver_is_queried_when_one_fails_and_the_last_reason_is_reported() {
     let net = listen(vec![
         ("127.0.0.1", silent()),
         ("127.0.0.2", world::code(ResponseCode::ServFail)),

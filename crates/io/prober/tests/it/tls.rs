@@ -1,11 +1,11 @@
-//! Every fault of a certificate has its name, and all faults are told.
+//! Every fault of a certificate has its name, and all faults are reported.
 
 use crate::certs::{self, Authority, Leaf, Rsa1024};
 use crate::{config, server, staple};
 use prober::{Prober, SetupError};
 use rcgen::{Certificate, CertificateParams, IsCa, date_time_ymd};
 use std::net::SocketAddr;
-use types::config::Ask;
+use types::config::ProbeKind;
 use types::fault::{Fault, TlsFault};
 use types::probe_result::{Answer, ProbeResult, TlsSeen};
 
@@ -19,7 +19,7 @@ async fn ask_host(host: &str, address: SocketAddr, roots: &[&Certificate]) -> Pr
     let mut config = config::bare();
     config.site.allow_private.push("::1/128".parse().unwrap());
     config.site.extra_ca_files = files.iter().map(|file| file.path().to_owned()).collect();
-    let probe = config::probe("tls", Ask::Tls { host: host.to_owned(), port: address.port() });
+    let probe = config::probe("tls", ProbeKind::Tls { host: host.to_owned(), port: address.port() });
     Prober::new(&config).unwrap().run(&probe).await
 }
 
@@ -189,7 +189,7 @@ fn with_faulty_key(mid: &Authority) -> Vec<Case> {
 }
 
 #[tokio::test]
-async fn all_faults_are_told_worst_first() {
+async fn all_faults_are_reported_worst_first() {
     let authorities = Authorities::new();
     let Authorities { root, mid, .. } = &authorities;
     let cases = [
@@ -210,7 +210,7 @@ async fn all_faults_are_told_worst_first() {
 }
 
 #[tokio::test]
-async fn facts_and_phases_are_told() {
+async fn certificate_and_phases_are_reported() {
     let root = Authority::root("Acme Root");
     let leaf = root.leaf(&["shop.acme.localhost", "127.0.0.1"], |params| {
         params.not_before = date_time_ymd(2026, 1, 1);
@@ -244,7 +244,7 @@ async fn facts_and_phases_are_told() {
 }
 
 #[tokio::test]
-async fn every_address_is_asked_and_the_worst_is_told() {
+async fn every_address_is_probed_and_the_worst_is_reported() {
     let root = Authority::root("Acme Root");
     let good = root.leaf(NAME, |_| {});
     let bad = root.leaf(NAME, expired);
@@ -259,7 +259,7 @@ async fn every_address_is_asked_and_the_worst_is_told() {
         let seen = seen(ask(addresses[0], &[&root.certificate]).await);
         assert_eq!((seen.address, seen.faults.len()), (addresses[bad_one], 1));
     }
-    // An address that nobody answers at is the host's trouble, not the certificate's.
+    // An address without an answer is a fault of the host, not of the certificate.
     let Some((_refuses, six)) = server::both() else { return };
     let address = server::shake_on(six.listen(16).unwrap(), config(&good));
     let seen = seen(ask(address, &[&root.certificate]).await);
@@ -307,7 +307,7 @@ async fn a_server_that_wants_a_certificate_from_us_still_shows_its_own() {
 }
 
 #[tokio::test]
-async fn who_speaks_no_tls_or_nobody_is_told_apart() {
+async fn server_without_tls_and_closed_port_differ() {
     let shouting = server::listen(|mut stream| async move {
         let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
         server::head(&mut stream).await;

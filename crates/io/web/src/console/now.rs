@@ -226,7 +226,7 @@ fn card<'a>(open: &'a OpenIncident, names: &BTreeMap<&Resource, &'a str>, clock:
 }
 
 /// Returns the timeline with equal events of several resources merged: twelve hosts behind one certificate are one
-/// line, so that the line about the cause stands out.
+/// line, so that the line about the cause is conspicuous.
 fn timeline(
     lines: &[TimelineLine],
     names: &BTreeMap<&Resource, &str>,

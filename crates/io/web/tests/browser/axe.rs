@@ -1,6 +1,6 @@
 //! Accessibility checks by axe-core, which is installed by npm; skipped with a message where npm is missing.
 
-use crate::driver::{Browser, Scripts, is_installed};
+use crate::chromium::{Browser, Scripts, is_installed};
 use crate::fixture::Fixture;
 use crate::pages::{PUBLIC, TEAM};
 use crate::team::signed_in;
@@ -26,11 +26,10 @@ fn script() -> Option<String> {
     Some(std::fs::read_to_string(file).unwrap())
 }
 
-fn fetch(folder: PathBuf) -> Result<(), String> {
-    let text = |error: std::io::Error| error.to_string();
-    std::fs::create_dir_all(&folder).map_err(text)?;
-    std::fs::write(folder.join("package.json"), PACKAGE).map_err(text)?;
-    std::fs::write(folder.join("package-lock.json"), LOCK).map_err(text)?;
+fn fetch(folder: PathBuf) -> std::io::Result<()> {
+    std::fs::create_dir_all(&folder)?;
+    std::fs::write(folder.join("package.json"), PACKAGE)?;
+    std::fs::write(folder.join("package-lock.json"), LOCK)?;
     let npm = Command::new("npm")
         .args([
             "ci",
@@ -43,19 +42,19 @@ fn fetch(folder: PathBuf) -> Result<(), String> {
         .current_dir(folder)
         .stdin(Stdio::null())
         .output()
-        .map_err(|error| format!("npm cannot be started: {error}"))?;
+        .map_err(|error| std::io::Error::new(error.kind(), format!("npm cannot be started: {error}")))?;
     let last = || String::from_utf8_lossy(&npm.stderr).lines().last().unwrap_or("no output").to_owned();
-    if npm.status.success() { Ok(()) } else { Err(format!("npm ci: {}", last())) }
+    if npm.status.success() { Ok(()) } else { Err(std::io::Error::other(format!("npm ci: {}", last()))) }
 }
 
 /// Violated rules of a page, with their elements.
 async fn violations(browser: &Browser, axe: &str) -> Value {
-    browser.devtools("Runtime.evaluate", json!({ "expression": axe })).await;
+    browser.cdp().send_raw("Runtime.evaluate", json!({ "expression": axe })).await.unwrap();
     let check = "const done = arguments[arguments.length - 1];
         axe.run(document, { resultTypes: ['violations'] }).then((result) => done(result.violations.map((broken) =>
             [broken.id, broken.help, broken.nodes.map((node) => node.html.slice(0, 160) + ' ' + node.failureSummary)])),
             (error) => done(String(error)))";
-    browser.send("execute/async", json!({ "script": check, "args": [] })).await
+    browser.execute_async(check, Vec::new()).await.unwrap().json().clone()
 }
 
 #[tokio::test]

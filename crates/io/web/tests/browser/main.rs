@@ -4,7 +4,7 @@
 #![allow(clippy::print_stdout, reason = "says why a test was skipped")]
 
 mod axe;
-mod driver;
+mod chromium;
 #[path = "../it/edge_views.rs"]
 mod edge_views;
 #[path = "../it/fixed_time.rs"]

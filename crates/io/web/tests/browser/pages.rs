@@ -1,6 +1,6 @@
 //! Every page at every width and in both colour schemes: no overflow, no violation of the content security policy.
 
-use crate::driver::{Browser, Scripts, is_installed};
+use crate::chromium::{Browser, Scripts, is_installed};
 use crate::fixture::Fixture;
 use crate::team::signed_in;
 use crate::views;

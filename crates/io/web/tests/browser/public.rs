@@ -1,10 +1,11 @@
 //! The public in a browser: headline, keyboard, no scripts, automatic refresh.
 
-use crate::driver::{Browser, ENTER, Scripts, TAB, is_installed};
+use crate::chromium::{Browser, Scripts, is_installed};
 use crate::fixture::Fixture;
 use crate::views;
 use serde_json::json;
 use std::sync::Arc;
+use thirtyfour::Key;
 
 /// Triggers the refresh that the page does every 30 seconds.
 const REFRESH: &str = "dispatchEvent(new Event('visibilitychange'))";
@@ -34,26 +35,26 @@ async fn page_is_usable_by_keyboard() {
     browser.open(&fixture.base).await;
     let focused = "return document.activeElement.textContent.trim()";
 
-    browser.press(TAB).await;
+    browser.press(Key::Tab).await;
     assert_eq!(browser.run(focused).await, "Skip to content");
     browser.until("document.activeElement.getBoundingClientRect().top >= 0").await;
-    browser.press(ENTER).await;
+    browser.press(Key::Enter).await;
     assert_eq!(browser.address().await, format!("{}/#main", fixture.base));
-    browser.press(TAB).await;
+    browser.press(Key::Tab).await;
     assert_eq!(browser.run("return Boolean(document.activeElement.closest('main'))").await, json!(true));
 
     browser.open(&fixture.base).await;
     for wanted in ["Skip to content", "Acme status", "Subscribe"] {
-        browser.press(TAB).await;
+        browser.press(Key::Tab).await;
         assert_eq!(browser.run(focused).await, wanted);
     }
     let outline = browser.run("return getComputedStyle(document.activeElement).outlineStyle").await;
     assert_eq!(outline, "solid", "the focus is visible");
     assert!(!browser.is_seen(".subscribe li a").await);
-    browser.press(ENTER).await;
+    browser.press(Key::Enter).await;
     browser.until("document.querySelector('.subscribe').open").await;
     assert!(browser.is_seen(".subscribe li a").await);
-    browser.press(TAB).await;
+    browser.press(Key::Tab).await;
     assert_eq!(browser.run(focused).await, "Atom feed");
     assert_eq!(browser.complaints().await, [""; 0]);
 }
@@ -67,7 +68,7 @@ async fn page_works_without_scripts() {
     let browser = Browser::start(Scripts::Off).await;
     // With scripts this title would change.
     browser.open("data:text/html,<title>off</title><script>document.title='on'</script>").await;
-    assert_eq!(browser.ask("title").await, "off");
+    assert_eq!(browser.title().await.unwrap(), "off");
     browser.open(&fixture.base).await;
     assert_eq!(browser.text("#headline").await, "Major outage: Sign-in");
     assert!(browser.is_seen(".uptime-bars.wide").await);
@@ -103,7 +104,7 @@ async fn open_page_refreshes_and_keeps_the_focus() {
         json!(true)
     );
     assert_eq!(browser.run("return kept").await, "kept", "the page was not reloaded");
-    assert!(browser.ask("title").await.as_str().unwrap().starts_with("Major outage"));
+    assert!(browser.title().await.unwrap().starts_with("Major outage"));
     assert_ne!(browser.run(icon).await, before);
     // The opened list stays open, and the focus on its summary stays where it is.
     browser.click(".subscribe summary").await;

@@ -1,6 +1,6 @@
 //! The team in a browser: sign-in, acknowledgement, notes, denials.
 
-use crate::driver::{Browser, Scripts, is_installed};
+use crate::chromium::{Browser, Scripts, is_installed};
 use crate::fixture::Fixture;
 use serde_json::json;
 use std::time::{Duration, Instant};

@@ -8,6 +8,7 @@ use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use std::fmt;
 use std::time::Duration;
+use testkit::time::secs;
 use types::time::{earlier, later};
 use types::trace::{Attempt, Hop, Phase, Trace, Verdict};
 use types::traffic::{Asked, PoolStatus, ServerState, ServerStatus, ServiceTraffic};
@@ -15,10 +16,6 @@ use types::{Denial, DenialId};
 
 /// Trace of a request that failed because its upstream call was refused.
 pub(crate) const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
-
-fn secs(secs: u64) -> Duration {
-    Duration::from_secs(secs)
-}
 
 fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)

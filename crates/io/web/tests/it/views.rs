@@ -11,6 +11,8 @@ use jiff::civil::{Date, date};
 use jiff::{Span, ToSpan as _};
 use std::collections::BTreeSet;
 use std::time::Duration;
+use testkit::incident::{alert, diagnosis};
+use testkit::time::secs;
 use types::event::{ServiceState, UpdateStatus};
 use types::fault::DomainFault;
 use types::incident::{Acknowledgement, Diagnosis, Incident, Note, Stage};
@@ -19,10 +21,6 @@ use types::{Alert, AlertId, Fault, IncidentId, PersonId, ProbeId, Resource, Serv
 
 /// Public URL.
 pub(crate) const URL: &str = "https://status.acme.net";
-
-fn secs(secs: u64) -> Duration {
-    Duration::from_secs(secs)
-}
 
 /// Days of a service: `bad` are days ago with their worst state; no data before `monitored` days ago.
 fn days(monitored: i64, bad: &[(i64, ServiceState)]) -> Vec<Day> {
@@ -197,45 +195,23 @@ fn resource(text: &str) -> Resource {
 const SUMMARY: &str = "acme.app expired at 04:15 UTC; its name servers are now the registrar's; 7 names and 2 services fail because of it";
 
 fn incident() -> Incident {
-    let resources = |names: &[&str]| names.iter().map(|name| resource(name)).collect::<BTreeSet<_>>();
-    Incident {
-        id: IncidentId(7),
-        since: at("2026-11-22T04:15:58Z"),
-        opened: at("2026-11-22T04:16:12Z"),
-        diagnosis: Diagnosis {
-            cause: resource("domain.acme.app"),
-            summary: SUMMARY.to_owned(),
-            alerts: [AlertId(31), AlertId(32)].into(),
-            affected: resources(&["service.auth", "service.tenants"]),
-            unaffected: resources(&["service.web", "service.search"]),
-            wakes: true,
-            stage: Stage::Failing,
-            ahead: None,
-            calm: false,
-        },
-        acknowledged: None,
-        notes: vec![],
-        resolved: None,
-        merged_into: None,
-    }
+    let diagnosis = Diagnosis {
+        summary: SUMMARY.to_owned(),
+        alerts: [AlertId(31), AlertId(32)].into(),
+        unaffected: testkit::incident::services(&["web", "search"]),
+        ..diagnosis(resource("domain.acme.app"), &["auth", "tenants"])
+    };
+    testkit::incident::incident(7, at("2026-11-22T04:15:58Z"), at("2026-11-22T04:16:12Z"), diagnosis)
 }
 
 fn old_incident() -> Incident {
+    let diagnosis = Diagnosis {
+        summary: "search.acme.com answers, but took longer than 2000 ms for 1 h 24 min".to_owned(),
+        wakes: false,
+        stage: Stage::Recovering,
+        ..diagnosis(resource("host.search.acme.com"), &["search"])
+    };
     Incident {
-        id: IncidentId(5),
-        since: at("2026-11-18T22:50:00Z"),
-        opened: at("2026-11-18T22:50:40Z"),
-        diagnosis: Diagnosis {
-            cause: resource("host.search.acme.com"),
-            summary: "search.acme.com answers, but took longer than 2000 ms for 1 h 24 min".to_owned(),
-            affected: [resource("service.search")].into(),
-            unaffected: BTreeSet::new(),
-            alerts: BTreeSet::new(),
-            wakes: false,
-            stage: Stage::Recovering,
-            ahead: None,
-            calm: false,
-        },
         acknowledged: Some(Acknowledgement {
             by: "Bo".to_owned(),
             at: at("2026-11-18T22:55:00Z"),
@@ -247,7 +223,7 @@ fn old_incident() -> Incident {
             text: "Added two search nodes and rebuilt the index.".to_owned(),
         }],
         resolved: Some(at("2026-11-19T00:14:00Z")),
-        merged_into: None,
+        ..testkit::incident::incident(5, at("2026-11-18T22:50:00Z"), at("2026-11-18T22:50:40Z"), diagnosis)
     }
 }
 
@@ -396,15 +372,12 @@ fn probes() -> Vec<ProbeRow> {
 }
 
 fn warning() -> Alert {
+    let fault = Fault::Domain { domain: DomainFault::AutoRenew };
     Alert {
-        id: AlertId(12),
-        about: resource("tls.search.acme.com"),
-        fault: Fault::Domain { domain: DomainFault::AutoRenew },
         severity: Severity::Warning,
         probe: ProbeId::from("domain.acme.com"),
-        since: at("2026-11-20T08:00:00Z"),
         evidence: "the registry says auto renew period".to_owned(),
-        seen_at: types::SeenAt::default(),
+        ..alert(12, resource("tls.search.acme.com"), fault, at("2026-11-20T08:00:00Z"))
     }
 }
 

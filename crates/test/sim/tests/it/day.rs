@@ -144,7 +144,7 @@ fn out(record: &Record) -> BTreeSet<&str> {
 const NIGHTS: [&str; 2] = ["2026-10-24T21:00:00Z", "2027-03-27T22:00:00Z"];
 
 #[test]
-fn ordinary_day_pages_nobody_and_publishes_nothing() {
+fn ordinary_day_pages_no_one_and_publishes_nothing() {
     for night in NIGHTS {
         let record = Day::from(night).ordinary().run();
         assert_eq!(pages(&record), [], "{night}");

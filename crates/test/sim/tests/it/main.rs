@@ -64,7 +64,7 @@ fn seconds_of_an_incident() -> impl Iterator<Item = u64> {
 }
 
 #[test]
-fn crashed_at_each_step_of_a_whole_incident_with_nobody_answering() {
+fn crashed_at_each_step_of_a_whole_incident_without_acknowledgement() {
     for second in seconds_of_an_incident() {
         let report = run(one_incident(NOBODY_ANSWERS, BTreeSet::from([after(second)])));
         assert_eq!(report.crashes, 1);
@@ -73,7 +73,7 @@ fn crashed_at_each_step_of_a_whole_incident_with_nobody_answering() {
 }
 
 #[test]
-fn crashed_at_each_step_of_a_whole_incident_with_somebody_answering() {
+fn crashed_at_each_step_of_a_whole_incident_with_acknowledgement() {
     for second in seconds_of_an_incident() {
         let report = run(one_incident(SOMEBODY_ANSWERS, BTreeSet::from([after(second)])));
         assert_eq!((report.incidents, report.pages), (1, 1), "crashed at second {second}: {report}");
@@ -123,7 +123,7 @@ fn crashed_at_every_other_second_of_a_whole_surge() {
 }
 
 #[test]
-fn an_edge_that_falls_silent_wakes_nobody_and_ends_nothing() {
+fn edge_that_falls_silent_pages_no_one_and_resolves_nothing() {
     let mut settings = one_incident(SOMEBODY_ANSWERS, BTreeSet::new());
     settings.world.spells = vec![
         Spell { outage: Outage::Flood("shop"), from: after(120), to: after(200) },

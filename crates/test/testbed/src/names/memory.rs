@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn old_answers_are_told_from_new_ones() {
+    fn old_answers_differ_from_new_ones() {
         let (t0, zone) = (Instant::now(), name("acme.app").unwrap());
         let www = name("www.acme.app").unwrap();
         let at = |secs: u32| t0 + SECOND * secs;

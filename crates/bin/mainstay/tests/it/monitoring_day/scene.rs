@@ -58,7 +58,7 @@ impl Web {
     }
 }
 
-/// Answers whoever came, and returns soon in any case.
+/// Answers the connections that are open, and returns soon in any case.
 fn serve_waiting(listener: &TcpListener, status: &Arc<AtomicU16>) {
     listener.set_nonblocking(true).unwrap();
     match listener.accept() {

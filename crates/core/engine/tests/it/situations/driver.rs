@@ -4,18 +4,19 @@ use crate::surge;
 use engine::Engine;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use types::config::Ask;
+use testkit::config::read;
+use testkit::probe::{certificate, handshake, http_from, registration, result};
+use types::config::ProbeKind;
 use types::event::UpdateStatus;
 use types::fault::TlsFault;
 use types::notification::{Delivered, Delivery};
-use types::probe_result::{Certificate, DnsSeen, DomainSeen, HttpSeen, Phases, ServerAnswer, TlsSeen};
+use types::probe_result::{DnsSeen, DomainSeen, HttpSeen, ServerAnswer};
 use types::traffic::Rollup;
 use types::{
-    Actor, Answer, Command, Config, Event, EventKind, Fault, IncidentId, Input, ProbeResult, System, Time,
-    Urgency, Via, time,
+    Actor, Answer, Command, Config, Event, EventKind, Fault, IncidentId, Input, System, Time, Urgency, Via,
+    time,
 };
 
 const CONFIG: &str = r#"
@@ -98,7 +99,7 @@ impl Story {
     }
 
     fn with(config: &str, now: &str) -> Self {
-        let config = Arc::new(config::read(config, "config", Path::new(".")).unwrap().config);
+        let config = Arc::new(read(config));
         let now = now.parse().unwrap();
         let mut story = Self {
             engine: Engine::new(config.clone()),
@@ -168,8 +169,7 @@ impl Story {
     }
 
     pub(crate) fn http(&self, status: u16) -> Answer {
-        let address = "192.0.2.7:80".parse().unwrap();
-        Answer::Http(HttpSeen { status, address, body_bytes: 2, body_found: None, hops: Vec::new() })
+        http_from("192.0.2.7:80".parse().unwrap(), status)
     }
 
     pub(crate) fn input(&mut self, input: impl Into<Input>) {
@@ -243,45 +243,31 @@ impl Story {
             let due: Vec<_> = self.config.probes.values().filter(due).cloned().collect();
             for probe in due {
                 let answer =
-                    self.bad.get(probe.id.0.as_str()).cloned().unwrap_or_else(|| self.good(&probe.ask));
+                    self.bad.get(probe.id.0.as_str()).cloned().unwrap_or_else(|| self.good(&probe.kind));
                 let slow = matches!(answer, Answer::Http(HttpSeen { body_bytes: 999, .. }));
-                let total = Duration::from_millis(if slow { 4_000 } else { 40 });
-                let phases = Phases { total, ..Phases::default() };
-                self.input(ProbeResult::new(probe.id, phases, answer));
+                let millis = if slow { 4_000 } else { 40 };
+                self.input(result(&probe.id.0, millis, answer));
             }
         }
     }
 
-    fn good(&self, ask: &Ask) -> Answer {
+    fn good(&self, kind: &ProbeKind) -> Answer {
         let address = "192.0.2.7:443".parse().unwrap();
         let hours = |hours: i64| time::later(self.began, Duration::from_secs(3_600 * hours.unsigned_abs()));
         let servers = || self.servers.iter().map(|server| (*server).to_owned()).collect();
-        match ask {
-            Ask::Http { .. } => self.http(200),
-            Ask::Tcp { .. } => Answer::Tcp { address },
-            Ask::Tls { host, .. } => {
-                let certificate = Certificate {
-                    subject: format!("CN={host}"),
-                    issuer: "CN=CA".to_owned(),
-                    names: vec![host.clone()],
-                    not_before: time::earlier(self.began, Duration::from_secs(30 * 86_400)),
-                    not_after: hours(self.certificate_hours),
-                    key: "k".to_owned(),
-                };
+        match kind {
+            ProbeKind::Http { .. } => self.http(200),
+            ProbeKind::Tcp { .. } => Answer::Tcp { address },
+            ProbeKind::Tls { host, .. } => {
+                let from = time::earlier(self.began, Duration::from_secs(30 * 86_400));
+                let chain = vec![certificate(host, from, hours(self.certificate_hours))];
                 let faults = match self.certificate_hours {
                     0 => vec![TlsFault::Expired { since: hours(0) }],
                     _ => Vec::new(),
                 };
-                Answer::Tls(TlsSeen {
-                    address,
-                    name: host.clone(),
-                    chain: vec![certificate],
-                    faults,
-                    spare: Vec::new(),
-                    outdated: None,
-                })
+                handshake(host, chain, faults)
             }
-            Ask::Dns { zone, names } => {
+            ProbeKind::Dns { zone, names } => {
                 let said = |server: &str| ServerAnswer {
                     server: server.to_owned(),
                     address: Some("192.0.2.53".parse().unwrap()),
@@ -296,15 +282,11 @@ impl Story {
                     resolvers: Vec::new(),
                 })
             }
-            Ask::Domain { name } => Answer::Domain(DomainSeen {
-                domain: name.clone(),
-                source: "rdap".to_owned(),
+            ProbeKind::Domain { name } => Answer::Domain(DomainSeen {
                 registry_expires: Some(hours(self.domain_hours)),
-                registrar_expires: None,
                 statuses: ["active".to_owned()].into(),
                 name_servers: servers(),
-                registrar: Some("Registrar".to_owned()),
-                database_updated: None,
+                ..registration(name)
             }),
         }
     }

@@ -133,7 +133,7 @@ fn coding_names() -> Vec<Attempt> {
         let line = [name, b"chunked\r\n"].concat();
         let printable = String::from_utf8_lossy(name).into_owned();
         for fields in [[length.as_bytes(), &line].concat(), [&line, length.as_bytes()].concat()] {
-            // A head that ends early leaves a second request to whoever sent it.
+            // A head that ends early leaves a second request to its sender.
             if !printable.contains("\n\r") {
                 attempts.push(Attempt::http1(
                     format!("coding's name {printable:?}"),

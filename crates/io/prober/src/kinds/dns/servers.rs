@@ -149,7 +149,7 @@ impl Dns {
     }
 
     /// Looks up where aliases lead that leave the servers' own zones: each once, so that all servers are compared by the
-    /// alias and not by the mood of somebody else's load balancer.
+    /// alias and not by the choice of another party's load balancer.
     async fn without_aliases(&self, asked: Vec<Asked>, deadlines: Deadlines) -> Vec<ServerAnswer> {
         let said = asked.iter().flat_map(|asked| &asked.names).flatten();
         let aliases: BTreeSet<String> = said.filter_map(|a| a.alias.as_ref().map(super::key)).collect();

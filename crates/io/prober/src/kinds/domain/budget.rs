@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn questions_are_a_second_apart_and_stop_when_told() {
+    fn queries_are_a_second_apart_and_stop_for_retry_after() {
         let budgets = Budgets::default();
         let now = Instant::now();
         let secs = Duration::from_secs;

@@ -69,7 +69,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Whether the text was found. `whole` says that the body came to its end; where it did not and the text has not come,
-    /// nobody knows.
+    /// that is unknown.
     pub(super) fn found(self, mut whole: bool) -> Option<bool> {
         let mut text = self.text?;
         if !text.codings.is_empty() {

@@ -17,7 +17,7 @@ pub(super) enum Coding {
 }
 
 /// The codings of a body in the order in which they were applied, by the parts of `Content-Encoding`. Empty when there is none, or
-/// one that nobody knows.
+/// an unknown one.
 pub(super) fn codings(listed: &[String]) -> Vec<Coding> {
     let known = listed.iter().filter(|name| *name != "identity").map(|name| match name.as_str() {
         "gzip" | "x-gzip" => Some(Coding::Gzip),

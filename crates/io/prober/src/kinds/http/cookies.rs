@@ -42,7 +42,7 @@ impl CookieJar {
     }
 }
 
-/// A cookie for all of `co.uk` is one for nobody: browsers keep it for its own host at most, or not at all.
+/// A cookie for all of `co.uk` is one for no host: browsers keep it for its own host at most, or not at all.
 fn without_suffix(mut cookie: cookie_store::Cookie<'static>, url: &Url) -> cookie_store::Cookie<'static> {
     let cookie_store::CookieDomain::Suffix(domain) = &cookie.domain else { return cookie };
     if psl::domain_str(domain).is_none()

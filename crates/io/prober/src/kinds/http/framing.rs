@@ -4,7 +4,7 @@ use super::head::Head;
 
 /// A chunk's size line may be this long, extensions included.
 const SIZE_LINE_MAX: usize = 4 * 1024;
-/// All extensions and trailers of one body together. Nobody reads them.
+/// All extensions and trailers of one body together. They are not read.
 const PACKING_MAX: usize = 64 * 1024;
 
 /// How the end of a body is determined.
@@ -23,12 +23,12 @@ pub(super) enum Framing {
 /// The framing of a response to GET.
 ///
 /// # Errors
-/// It has two lengths: whoever believes the one reads another answer than whoever believes the other.
+/// It has two lengths: two readers that believe different ones read different answers.
 pub(super) fn of(head: &Head) -> Result<Framing, &'static str> {
     if matches!(head.status, 100..=199 | 204 | 205 | 304) {
         return Ok(Framing::Nothing);
     }
-    // Chunks count before any length. What else stands beside them, such as `identity` or `chunked` again, changes nothing.
+    // Chunks count before any length. What else is beside them, such as `identity` or `chunked` again, changes nothing.
     if head.listed("transfer-encoding").iter().any(|coding| coding == "chunked") {
         return Ok(Framing::Chunks);
     }

@@ -104,7 +104,7 @@ fn failure(error: &h2::Error, first: &FirstByte) -> Failure {
     })
 }
 
-/// Moves the bytes while we wait for what they bring. It lives in this very task, so that whoever gives the question up
+/// Moves the bytes while we wait for what they bring. It lives in this very task, so that a caller that gives up
 /// drops the connection with it.
 struct Driver<'a> {
     connection: Pin<&'a mut Connection>,

@@ -23,7 +23,7 @@ pub(super) struct Stream {
     first: FirstByte,
     allowance: Allowance,
     /// Whether anything of the question was sent. Nothing is read before: a server that speaks first would otherwise be
-    /// told of by one word or another, as the race goes.
+    /// reported by one word or another, as the race goes.
     asked: bool,
     reader: Option<Waker>,
 }

@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn names_and_keys_are_told() {
+    fn names_and_keys_are_reported() {
         let der = made(|params| {
             params.subject_alt_names.push(rcgen::SanType::IpAddress("10.0.0.1".parse().unwrap()));
             params.distinguished_name = rcgen::DistinguishedName::new();

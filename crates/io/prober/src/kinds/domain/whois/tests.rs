@@ -160,7 +160,7 @@ fn the_common_forms_are_read() {
 }
 
 #[test]
-fn no_entry_and_no_sense_are_told_apart() {
+fn missing_entry_and_unreadable_text_differ() {
     let absent = "it has no entry for the domain";
     let useless = "it answers with nothing that can be used";
     for (text, said) in [
@@ -170,7 +170,7 @@ fn no_entry_and_no_sense_are_told_apart() {
         ("", useless),
         ("Quota exceeded, try again later", useless),
         ("<html><title>hello</title></html>", useless),
-        // An answer about somebody else.
+        // An answer about another domain.
         ("Domain Name: OTHER.COM\nRegistry Expiry Date: 2027-06-10T12:00:00Z\n", useless),
     ] {
         assert_eq!(described(text, "acme.com"), said, "{text:?}");

@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn pieces_and_refusals_are_told_apart() {
+    fn pieces_and_refusals_differ() {
         let whole = flight_of(0x0303, 0xc014, None);
         let records: Vec<u8> = whole.chunks(10).flat_map(|piece| record(22, piece)).collect();
         assert!(matches!(read(&records), Ended::Reply(_)));

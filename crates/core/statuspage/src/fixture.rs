@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use types::config::{Config, Dns, Escalation, Registry, Service, Site, StatusPage as StatusPageConfig};
-use types::event::{Event, UpdateStatus};
+use types::event::{Event, ServiceState, UpdateStatus};
 use types::fault::Fault;
 use types::incident::{Acknowledgement, Diagnosis, Stage};
 use types::time::later;
@@ -118,6 +118,14 @@ impl Fixture {
             isolated: self.isolated,
         };
         question(&mut self.publisher, &self.config, self.now, &facts)
+    }
+
+    /// The overall state, and the titles of the services in it.
+    pub(crate) fn worst(&mut self) -> (ServiceState, Vec<String>) {
+        let status_page = self.status_page();
+        let components = status_page.groups.into_iter().flat_map(|group| group.components);
+        let worst = components.filter(|component| component.state == status_page.state);
+        (status_page.state, worst.map(|component| component.title).collect())
     }
 
     pub(crate) fn status_page(&mut self) -> StatusPage {

@@ -177,7 +177,7 @@ fn domains(out: &mut String, now: &Now) -> fmt::Result {
     head(out, name, "gauge", "Expiry of a domain registration, as Unix time.")?;
     for row in &now.domains {
         if let Some(expires) = row.expires {
-            let (domain, knowledge) = (quoted(&row.domain), quoted(&row.knowledge));
+            let (domain, knowledge) = (quoted(&row.domain), row.knowledge.as_str());
             let at = expires.as_second();
             writeln!(out, "{name}{{domain=\"{domain}\",knowledge=\"{knowledge}\"}} {at}")?;
         }

@@ -12,7 +12,7 @@ use engine::Engine;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use types::event::UpdateStatus;
+use types::event::{ServiceState, UpdateStatus};
 use types::input::Refused;
 use types::probe_result::{HttpSeen, Phases};
 use types::{Answer, Config, Event, EventKind, Fault, IncidentId, Input, ProbeResult, Time, Urgency, time};
@@ -143,7 +143,7 @@ fn an_outage_is_one_incident_one_page_and_ends_when_it_is_seen_well() {
     assert_eq!(notifications[0].urgency, Urgency::Page);
     assert!(bench.engine.due(bench.now).is_empty(), "in flight already");
     let views = bench.engine.views();
-    assert_eq!(views.status_page.headline, "Major outage: Shop");
+    assert_eq!(views.status_page.state, ServiceState::MajorOutage);
     assert!(views.now.open[0].incident.diagnosis.summary.contains("refuses connections"));
 
     for _ in 0..10 {

@@ -77,7 +77,7 @@ impl ClockState {
     pub(crate) fn shown(&self, now: Time) -> Option<ClockJump> {
         let jump = self.jump.as_ref()?;
         let over = jump.end.as_ref().map(|end| end.at);
-        (!over.is_some_and(|over| between(over, now) > SHOWN_FOR)).then(|| jump.clone())
+        over.is_none_or(|over| between(over, now) <= SHOWN_FOR).then(|| jump.clone())
     }
 
     pub(crate) fn state_text(&self) -> String {

@@ -267,7 +267,7 @@ fn domains(engine: &Engine) -> Vec<DomainRow> {
             return DomainRow {
                 domain: name.clone(),
                 expires: declared,
-                knowledge: if declared.is_some() { Knowledge::Known } else { Knowledge::Unknown },
+                knowledge: if declared.is_some() { Knowledge::Current } else { Knowledge::Unknown },
                 registrar: None,
                 confirmed: None,
             };
@@ -279,7 +279,7 @@ fn domains(engine: &Engine) -> Vec<DomainRow> {
         let knowledge = match (expires, stale) {
             (None, _) => Knowledge::Unknown,
             (Some(_), true) => Knowledge::Stale,
-            (Some(_), false) => Knowledge::Known,
+            (Some(_), false) => Knowledge::Current,
         };
         DomainRow {
             domain: name.clone(),

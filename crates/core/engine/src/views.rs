@@ -208,7 +208,8 @@ pub struct DomainRow {
 #[serde(rename_all = "snake_case")]
 pub enum Knowledge {
     /// Declared, or confirmed recently.
-    Known,
+    #[serde(rename = "known")]
+    Current,
     /// Not confirmed for three days.
     Stale,
     /// No date.
@@ -220,7 +221,7 @@ impl Knowledge {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Known => "known",
+            Self::Current => "known",
             Self::Stale => "stale",
             Self::Unknown => "unknown",
         }

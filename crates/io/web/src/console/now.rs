@@ -355,7 +355,7 @@ fn domain_icon(expires: Option<Time>, knowledge: Knowledge, at: Time) -> Icon {
         None => Icon::Blank,
         Some(expires) if expires <= at => Icon::Major,
         Some(expires) if expires <= later(at, EXPIRES_SOON) => Icon::Slow,
-        Some(_) if knowledge == Knowledge::Known => Icon::Ok,
+        Some(_) if knowledge == Knowledge::Current => Icon::Ok,
         Some(_) => Icon::Blank,
     }
 }

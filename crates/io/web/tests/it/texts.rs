@@ -86,7 +86,7 @@ fn views() -> Views {
     for (seq, line) in EVENTS.trim().lines().enumerate() {
         let (time, rest) = line.split_once(' ').unwrap();
         let text = format!("{{\"seq\":{},\"at\":\"2020-11-22T{time}Z\",{rest}}}", seq + 1);
-        let event: Event = serde_json::from_str(&text).unwrap_or_else(|why| panic!("{why}: {text}"));
+        let event: Event = serde_json::from_str(&text).unwrap();
         engine.apply(&event);
     }
     engine.views()

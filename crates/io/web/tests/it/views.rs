@@ -388,7 +388,7 @@ fn domains(outage: bool) -> Vec<DomainRow> {
         domain(
             "acme.app",
             Some(if outage { "2026-11-22T04:15:00Z" } else { "2027-11-22T04:15:00Z" }),
-            Knowledge::Known,
+            Knowledge::Current,
         ),
         domain("acme.com", Some("2027-03-01T00:00:00Z"), Knowledge::Stale),
         domain("acme.dev", None, Knowledge::Unknown),

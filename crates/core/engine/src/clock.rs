@@ -2,11 +2,12 @@
 
 use crate::Engine;
 use crate::timeline::Timeline;
+use crate::views::{ClockJump, ClockJumpEnd};
 use std::sync::Arc;
 use std::time::Duration;
 use types::event::{Event, EventKind};
 use types::input::ClockChange;
-use types::time::{between, later, spoken};
+use types::time::{between, later};
 use types::{Config, Time};
 
 /// Time for which a step of the clock is shown after its end, so that the morning shows the night.
@@ -19,7 +20,7 @@ const CHUNK: usize = 4_096;
 #[derive(Debug, Default)]
 pub(crate) struct ClockState {
     anchor: Option<Anchor>,
-    jump: Option<Jump>,
+    jump: Option<ClockJump>,
 }
 
 #[derive(Debug)]
@@ -27,19 +28,6 @@ struct Anchor {
     boot: String,
     running: Duration,
     at: Time,
-}
-
-#[derive(Debug)]
-struct Jump {
-    at: Time,
-    by_ms: i64,
-    end: Option<(Time, End)>,
-}
-
-#[derive(Debug)]
-enum End {
-    Returned,
-    Confirmed,
 }
 
 impl ClockState {
@@ -50,20 +38,18 @@ impl ClockState {
                 self.anchor = Some(Anchor { boot: boot.clone(), running, at: event.at });
             }
             // A process that finds the clock still wrong reports it again.
-            EventKind::Booted { .. } | EventKind::ClockJumped { by_ms: 0 } => {
-                self.end(event.at, End::Returned)
-            }
+            EventKind::Booted { .. } | EventKind::ClockJumped { by_ms: 0 } => self.end(event.at, false),
             EventKind::ClockJumped { by_ms } => {
-                self.jump = Some(Jump { at: event.at, by_ms: *by_ms, end: None });
+                self.jump = Some(ClockJump { at: event.at, by_ms: *by_ms, end: None });
             }
-            EventKind::ClockSet { .. } => self.end(event.at, End::Confirmed),
+            EventKind::ClockSet { .. } => self.end(event.at, true),
             _ => {}
         }
     }
 
-    fn end(&mut self, at: Time, end: End) {
+    fn end(&mut self, at: Time, confirmed: bool) {
         if let Some(jump) = self.jump.as_mut().filter(|jump| jump.end.is_none()) {
-            jump.end = Some((at, end));
+            jump.end = Some(ClockJumpEnd { at, confirmed });
         }
     }
 
@@ -87,34 +73,16 @@ impl ClockState {
         Some(later(anchor.at, running.checked_sub(anchor.running)?))
     }
 
-    /// The last step of the clock as text, while it lasts and for a day after.
-    pub(crate) fn message(&self, now: Time) -> Option<String> {
+    /// The last step of the clock, while it lasts and for a day after.
+    pub(crate) fn shown(&self, now: Time) -> Option<ClockJump> {
         let jump = self.jump.as_ref()?;
-        let over = jump.end.as_ref().map(|(at, _)| *at);
-        if over.is_some_and(|over| between(over, now) > SHOWN_FOR) {
-            return None;
-        }
-        let clock = |at: Time| at.strftime("%Y-%m-%d %H:%M UTC");
-        let began = format!("the clock of this machine jumped {} at {}", ahead(jump.by_ms), clock(jump.at));
-        Some(match &jump.end {
-            None => format!("{began} and is not confirmed: deadlines follow monotonic time"),
-            Some((at, End::Returned)) => format!("{began} and returned at {}", clock(*at)),
-            Some((at, End::Confirmed)) => format!("{began}; confirmed at {}", clock(*at)),
-        })
+        let over = jump.end.as_ref().map(|end| end.at);
+        over.is_none_or(|over| between(over, now) <= SHOWN_FOR).then(|| jump.clone())
     }
 
     pub(crate) fn state_text(&self) -> String {
         format!("{self:?}")
     }
-}
-
-/// `1 h ahead`, `20 years back`.
-fn ahead(by_ms: i64) -> String {
-    let span = Duration::from_millis(by_ms.unsigned_abs());
-    let year = 365 * 86_400;
-    let years = (span.as_secs() + year / 2) / year;
-    let span = if years >= 2 { format!("{years} years") } else { spoken(span) };
-    format!("{span} {}", if by_ms < 0 { "back" } else { "ahead" })
 }
 
 impl Engine {
@@ -184,23 +152,5 @@ fn each<E>(
         let Some(last) = events.last() else { return Ok(()) };
         after = last.seq;
         events.into_iter().for_each(&mut take);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn step_text_has_size_and_direction() {
-        for (by_ms, words) in [
-            (3_600_000, "1 h ahead"),
-            (-50_400_000, "14 h back"),
-            (20 * 365 * 86_400_000, "20 years ahead"),
-            (6_000 - 20 * 365 * 86_400_000, "20 years back"),
-            (-6_000, "6 s back"),
-        ] {
-            assert_eq!(ahead(by_ms), words);
-        }
     }
 }

@@ -100,7 +100,7 @@ impl Engine {
         self.diagnose.apply(event);
         self.oncall.apply(event);
         self.publisher.apply(event);
-        self.stories.apply(event, &self.config.site.timezone);
+        self.stories.apply(event);
         self.denials.apply(event);
         self.clock_state.apply(event);
     }

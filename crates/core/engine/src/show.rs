@@ -2,12 +2,13 @@
 
 use crate::Engine;
 use crate::views::{
-    Attempts, DomainRow, Edge, Node, NodeState, Now, OnCall, OpenIncident, ServiceRow, Unreached, Views,
+    Attempts, DomainRow, Edge, Isolation, Knowledge, Node, NodeState, Now, OnCall, OpenIncident, SelfProblem,
+    ServiceRow, Unreached, Views,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use types::event::ServiceState;
-use types::{Alert, Config, Incident, Kind, Resource, Severity, Time};
+use types::{Alert, Config, Fault, Incident, Kind, Resource, Severity, Time};
 
 /// Maximum of past incidents in the view.
 const PAST_MAX: usize = 100;
@@ -29,17 +30,11 @@ pub(crate) fn views(engine: &Engine) -> Views {
         edges: edges(engine),
         domains: domains(engine),
         probes: engine.last_results.rows(&engine.config),
-        isolated: engine.detect.isolated().map(str::to_owned),
-        self_problems: engine
-            .clock_state
-            .message(engine.clock)
-            .into_iter()
-            .chain(unreached(engine).iter().map(nobody_heard))
-            .collect(),
+        isolated: isolated(engine),
+        self_problems: self_problems(engine),
         unreached: unreached(engine),
         attempts: attempts(engine),
         probe_lag_p99: None,
-        public_headline: status_page.headline.clone(),
         drafts: engine.publisher.drafts().collect(),
         timezone: status_page.timezone_name.clone(),
     };
@@ -66,15 +61,23 @@ fn unreached(engine: &Engine) -> Vec<Unreached> {
     let row = |page: &oncall::Page| Unreached {
         incident: page.incident,
         since: page.run_start,
-        why: page.failed.as_ref().map(|(_, why)| why.clone()),
+        failed: page.failed.clone(),
     };
     engine.oncall.unreached().map(row).collect()
 }
 
-fn nobody_heard(row: &Unreached) -> String {
-    let since = row.since.strftime("%H:%M UTC");
-    let why = row.why.as_deref().unwrap_or("nobody is on call");
-    format!("no contact could be reached about {} since {since} ({why})", row.incident)
+/// Those that the engine knows; the binary adds its own.
+fn self_problems(engine: &Engine) -> Vec<SelfProblem> {
+    let jump = engine.clock_state.shown(engine.clock).map(SelfProblem::ClockJumped);
+    jump.into_iter().chain(unreached(engine).into_iter().map(SelfProblem::Unreached)).collect()
+}
+
+fn isolated(engine: &Engine) -> Option<Isolation> {
+    let here = Resource::here();
+    engine.detect.alerts().values().filter(|alert| alert.about == here).find_map(|alert| match &alert.fault {
+        Fault::Isolated { why } => Some(Isolation { alert: alert.id, since: alert.since, why: why.clone() }),
+        _ => None,
+    })
 }
 
 fn attempts(engine: &Engine) -> Vec<Attempts> {
@@ -131,7 +134,7 @@ fn services(engine: &Engine) -> Vec<ServiceRow> {
         .map(|service| {
             let (state, since) = engine.publisher.state(&service.id);
             let (uptime_percent, monitored) = uptimes.get(&service.id).copied().unwrap_or_default();
-            let why = reasons.get(&Resource::service(&service.id.0));
+            let incident = reasons.get(&Resource::service(&service.id.0));
             ServiceRow {
                 id: service.id.0.clone(),
                 title: service.title.clone(),
@@ -140,7 +143,7 @@ fn services(engine: &Engine) -> Vec<ServiceRow> {
                 uptime_percent,
                 monitored,
                 public: service.public,
-                why: why.map(|incident| incident.diagnosis.summary.clone()),
+                incident: incident.map(|incident| incident.id),
             }
         })
         .collect();
@@ -178,7 +181,7 @@ fn nodes(engine: &Engine) -> Vec<Node> {
     };
     let node = |resource: &Resource| Node {
         resource: resource.clone(),
-        label: label(&engine.config, resource),
+        title: title(&engine.config, resource),
         state: state(resource),
     };
     let shared = shared(engine);
@@ -257,7 +260,7 @@ fn domains(engine: &Engine) -> Vec<DomainRow> {
             return DomainRow {
                 domain: name.clone(),
                 expires: declared,
-                knowledge: if declared.is_some() { "known" } else { "unknown" }.to_owned(),
+                knowledge: if declared.is_some() { Knowledge::Current } else { Knowledge::Unknown },
                 registrar: None,
                 confirmed: None,
             };
@@ -267,14 +270,14 @@ fn domains(engine: &Engine) -> Vec<DomainRow> {
         let confirmed = engine.detect.confirmed(probe).unwrap_or(known.at);
         let stale = types::time::between(confirmed, engine.clock) > FRESH_FOR;
         let knowledge = match (expires, stale) {
-            (None, _) => "unknown",
-            (Some(_), true) => "stale",
-            (Some(_), false) => "known",
+            (None, _) => Knowledge::Unknown,
+            (Some(_), true) => Knowledge::Stale,
+            (Some(_), false) => Knowledge::Current,
         };
         DomainRow {
             domain: name.clone(),
             expires,
-            knowledge: knowledge.to_owned(),
+            knowledge,
             registrar: known.seen.registrar.clone(),
             confirmed: Some(confirmed.to_zoned_datetime(jiff::tz::TimeZone::UTC).date()),
         }
@@ -282,19 +285,9 @@ fn domains(engine: &Engine) -> Vec<DomainRow> {
     names.into_iter().map(row).collect()
 }
 
-/// Display name of a resource.
-fn label(config: &Config, resource: &Resource) -> String {
-    match resource.kind {
-        Kind::Service => {
-            let id = types::ServiceId(resource.name.clone());
-            config.services.get(&id).map_or_else(|| resource.name.clone(), |service| service.title.clone())
-        }
-        Kind::Pool => format!("servers of {}", resource.name),
-        Kind::Tls => format!("certificate of {}", resource.name),
-        Kind::Address => format!("server at {}", resource.name),
-        Kind::Dns => format!("name servers of {}", resource.name),
-        Kind::Domain => format!("registration of {}", resource.name),
-        Kind::Host | Kind::Probe => resource.name.clone(),
-        Kind::Mainstay => "mainstay itself".to_owned(),
-    }
+/// Title of a service.
+fn title(config: &Config, resource: &Resource) -> Option<String> {
+    let id = types::ServiceId(resource.name.clone());
+    let service = config.services.get(&id).filter(|_| resource.kind == Kind::Service)?;
+    Some(service.title.clone())
 }

@@ -1,15 +1,15 @@
 //! Timeline and paging history of each incident: a fold of the journal, bounded.
 
-use crate::views::{PagingLine, TimelineLine};
-use jiff::tz::TimeZone;
+use crate::views::{PagingEntry, PagingFact, TimelineEntry, TimelineFact};
 use std::collections::{BTreeMap, BTreeSet};
 use types::event::{Event, EventKind};
 use types::incident::Diagnosis;
-use types::time::{clock, formatted};
-use types::{Actor, AlertId, Denial, DenialId, IncidentId, PageId, Time};
+use types::{Actor, AlertId, Denial, DenialId, DenyTarget, IncidentId, PageId, Resource, ServiceId, Time};
 
-/// Maximum of lines per incident, so that a long page does not use up memory.
-const LINES_MAX: usize = 400;
+/// Maximum of entries per incident, so that a long page does not use up memory.
+const ENTRIES_MAX: usize = 400;
+/// Maximum of entries of an alert that belongs to no incident yet.
+const ALERT_ENTRIES_MAX: usize = 20;
 /// Maximum of incidents with a history.
 const INCIDENTS_MAX: usize = 100;
 
@@ -17,33 +17,39 @@ const INCIDENTS_MAX: usize = 100;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Stories {
     incidents: BTreeMap<IncidentId, Story>,
-    alerts: BTreeMap<AlertId, Vec<TimelineLine>>,
+    alerts: BTreeMap<AlertId, AlertStory>,
     pages: BTreeMap<PageId, IncidentId>,
     /// Open incidents: denials are added to all of them.
     open: BTreeSet<IncidentId>,
-    denied: BTreeMap<DenialId, String>,
+    denied: BTreeMap<DenialId, (DenyTarget, Option<ServiceId>)>,
 }
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Story {
-    pub(crate) timeline: Vec<TimelineLine>,
-    pub(crate) paging: Vec<PagingLine>,
+    pub(crate) timeline: Vec<TimelineEntry>,
+    pub(crate) paging: Vec<PagingEntry>,
     alerts: BTreeSet<AlertId>,
     summary: String,
 }
 
+#[derive(Clone, Debug)]
+struct AlertStory {
+    about: Resource,
+    entries: Vec<TimelineEntry>,
+}
+
 impl Story {
-    fn add(&mut self, at: Time, text: String) {
-        if self.timeline.len() < LINES_MAX {
-            self.timeline.push(TimelineLine { at, text });
+    fn add(&mut self, at: Time, fact: TimelineFact) {
+        if self.timeline.len() < ENTRIES_MAX {
+            self.timeline.push(TimelineEntry { at, fact });
         }
     }
 
-    fn add_paging(&mut self, at: Time, text: String) {
-        if self.paging.len() == LINES_MAX {
+    fn add_paging(&mut self, at: Time, fact: PagingFact) {
+        if self.paging.len() == ENTRIES_MAX {
             self.paging.remove(0);
         }
-        self.paging.push(PagingLine { at, text });
+        self.paging.push(PagingEntry { at, fact });
     }
 }
 
@@ -52,19 +58,14 @@ impl Stories {
         self.incidents.get(&incident)
     }
 
-    pub(crate) fn apply(&mut self, event: &Event, zone: &TimeZone) {
+    pub(crate) fn apply(&mut self, event: &Event) {
+        use TimelineFact as Fact;
         let at = event.at;
         match &event.kind {
-            EventKind::AlertOpened { alert } => {
-                let text = format!("{} {}", alert.about, alert.fault);
-                self.note_alert(alert.id, at, text);
-            }
-            EventKind::AlertChanged { alert, fault, .. } => {
-                self.note_alert(*alert, at, format!("now {fault}"));
-            }
-            EventKind::AlertClosed { alert } => {
-                self.note_alert(*alert, at, "recovered".to_owned());
-                self.alerts.remove(alert);
+            EventKind::AlertOpened { .. }
+            | EventKind::AlertChanged { .. }
+            | EventKind::AlertClosed { .. } => {
+                self.apply_alert(at, &event.kind);
             }
             EventKind::IncidentOpened { incident, diagnosis, .. }
             | EventKind::IncidentDiagnosed { incident, diagnosis } => {
@@ -72,43 +73,39 @@ impl Stories {
             }
             EventKind::IncidentMerged { incident, into } => {
                 self.open.remove(incident);
-                self.story(*incident).add(at, format!("merged into {into}"));
+                self.story(*incident).add(at, Fact::Merged { into: *into });
             }
             EventKind::IncidentResolved { incident, summary, .. } => {
                 self.open.remove(incident);
-                self.story(*incident).add(at, format!("Resolved: {summary}"));
+                self.story(*incident).add(at, Fact::Resolved { summary: summary.clone() });
             }
-            EventKind::TrafficDenied { denial, .. } => {
-                self.add_denial(at, denial, &clock(denial.until, zone));
-            }
-            EventKind::DenialLifted { denial, by } => self.end_denial(at, *denial, by.as_ref()),
+            EventKind::TrafficDenied { denial, .. } => self.add_denial(at, denial),
+            EventKind::DenialLifted { denial, by } => self.end_denial(at, *denial, by.clone()),
             EventKind::IncidentAcknowledged { incident, by, until } => {
-                let until = clock(*until, zone);
-                self.story(*incident).add_paging(at, format!("{by} acknowledged"));
-                self.story(*incident).add(at, format!("{by} acknowledged ({}) until {until}", by.via));
+                let story = self.story(*incident);
+                story.add_paging(at, PagingFact::Acknowledged { by: by.clone() });
+                story.add(at, Fact::Acknowledged { by: by.clone(), until: *until });
             }
             EventKind::AcknowledgementExpired { incident } => {
-                self.story(*incident).add(at, "acknowledgement expired: paging again".to_owned());
+                self.story(*incident).add(at, Fact::AcknowledgementExpired);
             }
             EventKind::AcknowledgementWithdrawn { incident, .. } => {
-                let text = "the last acknowledgement could not be written to the journal and does not count"
-                    .to_owned();
-                self.story(*incident).add_paging(at, text.clone());
-                self.story(*incident).add(at, text);
+                let story = self.story(*incident);
+                story.add_paging(at, PagingFact::AcknowledgementWithdrawn);
+                story.add(at, Fact::AcknowledgementWithdrawn);
             }
             EventKind::IncidentNoted { incident, by, text } => {
-                self.story(*incident).add(at, format!("{by}: {text}"));
+                self.story(*incident).add(at, Fact::Noted { by: by.clone(), note: text.clone() });
             }
             EventKind::UpdatePublished { incident, status, body, by, .. } => {
-                let who = by.as_ref().map_or("mainstay", |by| by.id.as_str());
-                self.story(*incident)
-                    .add(at, format!("{who} published an update ({}): {body}", status.title()));
+                let (by, status, body) = (by.clone(), *status, body.clone());
+                self.story(*incident).add(at, Fact::UpdatePublished { by, status, body });
             }
             EventKind::UpdateDrafted { incident, status, body, .. } => {
-                let text = format!("an update waits for approval ({}): {body}", status.title());
-                self.story(*incident).add(at, text);
+                let (status, body) = (*status, body.clone());
+                self.story(*incident).add(at, Fact::UpdateDrafted { status, body });
             }
-            kind => self.apply_paging(at, kind, zone),
+            kind => self.apply_paging(at, kind),
         }
         while self.incidents.len() > INCIDENTS_MAX {
             self.incidents.pop_first();
@@ -118,79 +115,90 @@ impl Stories {
         }
     }
 
-    /// Applies the events of a page: its steps and the attempts to deliver it.
-    fn apply_paging(&mut self, at: Time, kind: &EventKind, zone: &TimeZone) {
+    /// Applies the events of an alert. Before it belongs to an incident, its entries are kept for that.
+    fn apply_alert(&mut self, at: Time, kind: &EventKind) {
         match kind {
-            EventKind::PageOpened { page, incident, escalation } => {
-                self.pages.insert(*page, *incident);
-                self.story(*incident).add_paging(at, format!("{page} opened with escalation {escalation}"));
+            EventKind::AlertOpened { alert } => {
+                let (about, fault) = (alert.about.clone(), alert.fault.clone());
+                let fact = TimelineFact::AlertOpened { alert: alert.id, about: about.clone(), fault };
+                let entries = vec![TimelineEntry { at, fact }];
+                self.alerts.insert(alert.id, AlertStory { about, entries });
             }
-            EventKind::PageStep { page, step, people, until, .. } => {
-                let whom = people.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-                let whom = if whom.is_empty() { "nobody".to_owned() } else { whom };
-                let until = formatted(*until, zone, "%H:%M:%S");
-                self.add_paging(
-                    *page,
-                    at,
-                    format!("step {}: {whom}; the next step is due at {until}", step + 1),
-                );
+            EventKind::AlertChanged { alert, fault, .. } => {
+                if let Some(about) = self.about(*alert) {
+                    let fact = TimelineFact::AlertChanged { alert: *alert, about, fault: fault.clone() };
+                    self.note_alert(*alert, at, fact);
+                }
             }
-            EventKind::AttemptEnded { page: Some(page), contact, person, delivery } => {
-                let whom = person.as_ref().map_or("fallback", |person| person.0.as_str());
-                let end = match &delivery.result {
-                    Ok(_) => "accepted by the provider, not acknowledged yet".to_owned(),
-                    Err(failure) => format!("failed: {}", failure.why),
-                };
-                self.add_paging(*page, at, format!("{whom} over {}: {end}", contact.channel));
+            EventKind::AlertClosed { alert } => {
+                if let Some(about) = self.about(*alert) {
+                    self.note_alert(*alert, at, TimelineFact::AlertClosed { alert: *alert, about });
+                }
+                self.alerts.remove(alert);
             }
-            EventKind::PageClosed { page } => self.add_paging(*page, at, format!("{page} closed")),
             _ => {}
         }
     }
 
-    /// Adds the earlier lines of alerts that are new in the incident, and the diagnosis if its summary changed.
+    /// Applies the events of a page: its steps and the attempts to deliver it.
+    fn apply_paging(&mut self, at: Time, kind: &EventKind) {
+        let (page, fact) = match kind {
+            EventKind::PageOpened { page, incident, escalation } => {
+                self.pages.insert(*page, *incident);
+                (page, PagingFact::Opened { page: *page, escalation: escalation.clone() })
+            }
+            EventKind::PageStep { page, step, people, until, .. } => {
+                (page, PagingFact::Step { step: *step, people: people.clone(), until: *until })
+            }
+            EventKind::AttemptEnded { page: Some(page), contact, person, delivery } => {
+                let failure = delivery.result.as_ref().err().map(|undelivered| undelivered.why.clone());
+                let (person, channel) = (person.clone(), contact.channel.clone());
+                (page, PagingFact::Attempted { person, channel, failure })
+            }
+            EventKind::PageClosed { page } => (page, PagingFact::Closed { page: *page }),
+            _ => return,
+        };
+        if let Some(incident) = self.pages.get(page).copied() {
+            self.story(incident).add_paging(at, fact);
+        }
+    }
+
+    /// Adds the earlier entries of alerts that are new in the incident, and the diagnosis if its summary changed.
     fn add_diagnosis(&mut self, incident: IncidentId, at: Time, diagnosis: &Diagnosis) {
         self.open.insert(incident);
         let story = self.incidents.entry(incident).or_default();
         let before = story.timeline.len();
         for id in &diagnosis.alerts {
             if story.alerts.insert(*id) {
-                let room = LINES_MAX.saturating_sub(story.timeline.len());
-                let lines = self.alerts.get(id).into_iter().flatten().cloned();
-                story.timeline.extend(lines.take(room));
+                let room = ENTRIES_MAX.saturating_sub(story.timeline.len());
+                let entries = self.alerts.get(id).into_iter().flat_map(|alert| &alert.entries);
+                story.timeline.extend(entries.take(room).cloned());
             }
         }
         if story.timeline.len() > before {
-            story.timeline.sort_by_key(|line| line.at);
+            story.timeline.sort_by_key(|entry| entry.at);
         }
         if story.summary != diagnosis.summary {
             story.summary.clone_from(&diagnosis.summary);
-            story.add(at, format!("Diagnosis: {}", diagnosis.summary));
+            story.add(at, TimelineFact::Diagnosed { summary: diagnosis.summary.clone() });
         }
     }
 
-    fn add_denial(&mut self, at: Time, denial: &Denial, until: &str) {
-        let what = match &denial.service {
-            Some(service) => format!("{} at {service}", denial.what),
-            None => denial.what.to_string(),
-        };
-        self.add_to_open(at, &format!("{} denied {what} until {until}", denial.by));
-        self.denied.insert(denial.id, what);
+    fn add_denial(&mut self, at: Time, denial: &Denial) {
+        self.add_to_open(at, &TimelineFact::Denied { denial: denial.clone() });
+        self.denied.insert(denial.id, (denial.what.clone(), denial.service.clone()));
     }
 
     /// A denial was lifted by a person, or expired.
-    fn end_denial(&mut self, at: Time, denial: DenialId, by: Option<&Actor>) {
-        let what = self.denied.remove(&denial).unwrap_or_else(|| denial.to_string());
-        let text = match by {
-            Some(by) => format!("{by} lifted the denial of {what}"),
-            None => format!("the denial of {what} expired"),
-        };
-        self.add_to_open(at, &text);
+    fn end_denial(&mut self, at: Time, denial: DenialId, by: Option<Actor>) {
+        let (what, service) =
+            self.denied.remove(&denial).map_or((None, None), |(what, service)| (Some(what), service));
+        self.add_to_open(at, &TimelineFact::DenialEnded { denial, what, service, by });
     }
 
-    fn add_to_open(&mut self, at: Time, text: &str) {
+    fn add_to_open(&mut self, at: Time, fact: &TimelineFact) {
         for id in self.open.clone() {
-            self.story(id).add(at, text.to_owned());
+            self.story(id).add(at, fact.clone());
         }
     }
 
@@ -198,23 +206,17 @@ impl Stories {
         self.incidents.entry(incident).or_default()
     }
 
-    fn add_paging(&mut self, page: PageId, at: Time, text: String) {
-        if let Some(incident) = self.pages.get(&page).copied() {
-            self.story(incident).add_paging(at, text);
-        }
+    fn about(&self, alert: AlertId) -> Option<Resource> {
+        self.alerts.get(&alert).map(|known| known.about.clone())
     }
 
-    fn note_alert(&mut self, alert: AlertId, at: Time, text: String) {
-        let line = TimelineLine { at, text };
+    fn note_alert(&mut self, alert: AlertId, at: Time, fact: TimelineFact) {
         let story = self.incidents.values_mut().rev().find(|story| story.alerts.contains(&alert));
         if let Some(story) = story {
-            let first = self.alerts.get(&alert).and_then(|lines| lines.first());
-            let about = first.and_then(|line| line.text.split(' ').next()).unwrap_or("it").to_owned();
-            story.add(at, format!("{about} {}", line.text));
+            story.add(at, fact.clone());
         }
-        let lines = self.alerts.entry(alert).or_default();
-        if lines.len() < 20 {
-            lines.push(line);
+        if let Some(known) = self.alerts.get_mut(&alert).filter(|it| it.entries.len() < ALERT_ENTRIES_MAX) {
+            known.entries.push(TimelineEntry { at, fact });
         }
     }
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 use types::time::between;
 use types::traffic::ServiceTraffic;
-use types::{PoolId, Resource, Rollup, ServiceId, Time};
+use types::{Alert, PoolId, Resource, Rollup, ServiceId, Time};
 
 /// Time without a roll-up after which the figures are outdated.
 const SILENT_AFTER: Duration = Duration::from_secs(5);
@@ -92,7 +92,6 @@ pub(crate) fn view(engine: &Engine) -> Option<Traffic> {
     })
 }
 
-fn alerts(engine: &Engine, about: &Resource) -> Vec<String> {
-    let alerts = engine.detect.alerts().values().filter(|alert| alert.about == *about);
-    alerts.map(|alert| alert.fault.to_string()).collect()
+fn alerts(engine: &Engine, about: &Resource) -> Vec<Alert> {
+    engine.detect.alerts().values().filter(|alert| alert.about == *about).cloned().collect()
 }

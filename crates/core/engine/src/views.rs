@@ -6,10 +6,15 @@ use std::time::Duration;
 use types::event::ServiceState;
 use types::{Incident, IncidentId, PersonId, Resource, Time};
 
+pub use history::{PagingEntry, PagingFact, TimelineEntry, TimelineFact};
+pub use oncall::FailedAttempt;
+pub use self_problem::{ClockJump, ClockJumpEnd, Isolation, SelfProblem, Unreached};
 pub use statuspage::Draft;
 pub use statuspage::status_page::{self, StatusPage};
 pub use traffic::Traffic;
 
+pub mod history;
+pub mod self_problem;
 pub mod traffic;
 
 /// Everything that web shows. Swapped in as a whole.
@@ -26,7 +31,7 @@ pub struct Views {
 }
 
 /// The console's first page as data.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct Now {
     /// When this view was made.
     pub at: Time,
@@ -48,50 +53,42 @@ pub struct Now {
     pub domains: Vec<DomainRow>,
     /// Last result of every probe that has one since boot.
     pub probes: Vec<ProbeRow>,
-    /// Why mainstay is isolated: it has no connectivity itself. `None` otherwise.
-    pub isolated: Option<String>,
-    /// Problems of mainstay itself, one sentence each: unreachable people, an invalid configuration on disk, a journal that
-    /// refuses to write. The engine adds those of paging, the binary the others.
-    #[serde(rename = "self")]
-    pub self_problems: Vec<String>,
+    /// Set while mainstay has no connectivity itself.
+    pub isolated: Option<Isolation>,
+    /// Problems of mainstay itself.
+    pub self_problems: Vec<SelfProblem>,
     /// Pages without an accepted attempt, oldest first.
     pub unreached: Vec<Unreached>,
     /// Ended delivery attempts by channel, since the journal began.
     pub attempts: Vec<Attempts>,
     /// p99 of the schedule lag of probes in the last minute; `None` in the first half minute. Added by the binary.
-    #[serde(rename = "probe_lag_p99_seconds")]
     pub probe_lag_p99: Option<Duration>,
-    /// Headline of the public status page, so that the team sees when it lags behind.
-    pub public_headline: String,
     /// Updates that are waiting for approval.
     pub drafts: Vec<Draft>,
     /// IANA name of the timezone of texts.
     pub timezone: String,
 }
 
+impl Now {
+    /// Summary of an open incident.
+    #[must_use]
+    pub fn summary(&self, incident: IncidentId) -> Option<&str> {
+        let open = self.open.iter().map(|open| &open.incident).find(|open| open.id == incident)?;
+        Some(&open.diagnosis.summary)
+    }
+}
+
 /// An open incident with what the team needs beside it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct OpenIncident {
     /// The incident.
     pub incident: Incident,
     /// Time without an acknowledgement; `None` while it is acknowledged.
-    #[serde(rename = "unacknowledged_seconds")]
     pub unacknowledged_for: Option<Duration>,
-    /// Whom we have tried to reach and when the next step is due, in plain words, oldest first.
-    pub paging: Vec<PagingLine>,
+    /// Steps and attempts of its pages, oldest first.
+    pub paging: Vec<PagingEntry>,
     /// What happened, oldest first.
-    pub timeline: Vec<TimelineLine>,
-}
-
-/// A page that calls and has reached nobody.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Unreached {
-    /// Which incident nobody heard of.
-    pub incident: IncidentId,
-    /// Since when somebody is to be called.
-    pub since: Time,
-    /// The last failure: over which channel, and why. `None` when there is nobody to call.
-    pub why: Option<String>,
+    pub timeline: Vec<TimelineEntry>,
 }
 
 /// How the attempts over a channel ended.
@@ -117,24 +114,6 @@ pub struct ProbeRow {
     pub duration: Duration,
     /// Earliest expiry in the last certificate chain that it received.
     pub certificate_expires: Option<Time>,
-}
-
-/// One thing that happened during an incident, as a person tells it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct TimelineLine {
-    /// When.
-    pub at: Time,
-    /// What, in plain words.
-    pub text: String,
-}
-
-/// One step of waking somebody, as a person tells it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct PagingLine {
-    /// When it happened or is due.
-    pub at: Time,
-    /// What, in plain words.
-    pub text: String,
 }
 
 /// Who is on call.
@@ -166,17 +145,18 @@ pub struct ServiceRow {
     pub monitored: Duration,
     /// Whether it is on the public status page.
     pub public: bool,
-    /// The sentence of what is wrong with it, if anything.
-    pub why: Option<String>,
+    /// The oldest open incident that affects it.
+    pub incident: Option<IncidentId>,
 }
 
 /// A node of the graph.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Node {
-    /// The thing.
+    /// The resource.
     pub resource: Resource,
-    /// Its words for people.
-    pub label: String,
+    /// The title of a service, from the configuration.
+    #[serde(skip)]
+    pub title: Option<String>,
     /// Its state.
     pub state: NodeState,
 }
@@ -215,10 +195,35 @@ pub struct DomainRow {
     pub domain: String,
     /// When it expires, by the best knowledge there is.
     pub expires: Option<Time>,
-    /// `known`, `stale` or `unknown`.
-    pub knowledge: String,
+    /// How good the knowledge of the date is.
+    pub knowledge: Knowledge,
     /// The registrar.
     pub registrar: Option<String>,
     /// Day of the last confirmation.
     pub confirmed: Option<civil::Date>,
+}
+
+/// How good the knowledge of an expiry is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Knowledge {
+    /// Declared, or confirmed recently.
+    #[serde(rename = "known")]
+    Current,
+    /// Not confirmed for three days.
+    Stale,
+    /// No date.
+    Unknown,
+}
+
+impl Knowledge {
+    /// Name in the API and in metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Current => "known",
+            Self::Stale => "stale",
+            Self::Unknown => "unknown",
+        }
+    }
 }

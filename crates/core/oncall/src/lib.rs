@@ -40,7 +40,7 @@ mod text;
 mod volatile;
 
 pub use gaps::{Gap, gaps};
-pub use page::{Page, Step};
+pub use page::{FailedAttempt, Page, Step};
 pub use schedule::instant;
 
 use std::collections::BTreeMap;

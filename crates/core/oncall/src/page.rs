@@ -1,9 +1,10 @@
 //! Pages: an escalation run for one incident, as the journal's events have made it.
 
 use crate::queue::{DeliveryQueue, REPEAT_INTERVAL, Recipient, repeat_interval};
+use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use types::time::between;
-use types::{EscalationId, IncidentId, PageId, PersonId, Time};
+use types::{ChannelId, EscalationId, IncidentId, PageId, PersonId, Time};
 
 /// A page about one incident: the steps reached so far and the attempts on them.
 ///
@@ -31,12 +32,23 @@ pub struct Page {
     pub reached: BTreeSet<PersonId>,
     /// When a provider last accepted an attempt, for a person or for a fallback contact.
     pub accepted: Option<Time>,
-    /// The last failed attempt: when, over which channel, and why.
-    pub failed: Option<(Time, String)>,
+    /// The last failed attempt.
+    pub failed: Option<FailedAttempt>,
     /// Everybody who was on a step of it.
     pub(crate) recipients: BTreeSet<PersonId>,
     /// Number of rounds that began, over all runs.
     rounds: u32,
+}
+
+/// An attempt that no provider accepted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FailedAttempt {
+    /// Time of its end.
+    pub at: Time,
+    /// The channel.
+    pub channel: ChannelId,
+    /// The provider's reason.
+    pub why: String,
 }
 
 /// A step that was reached.
@@ -123,7 +135,7 @@ impl Page {
     /// call.
     #[must_use]
     pub fn is_unreached(&self) -> bool {
-        let tried = self.failed.as_ref().is_some_and(|(at, _)| *at >= self.run_start);
+        let tried = self.failed.as_ref().is_some_and(|attempt| attempt.at >= self.run_start);
         let nobody = !self.steps.is_empty() && self.recipients.is_empty();
         self.accepted.is_none_or(|at| at < self.run_start) && (tried || nobody)
     }

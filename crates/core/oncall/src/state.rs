@@ -1,7 +1,7 @@
 //! The fold of the journal: open pages, and what was sent about each incident.
 
 use crate::notice::{MISSED, Notice};
-use crate::page::{Page, Step};
+use crate::page::{FailedAttempt, Page, Step};
 use crate::queue::{DeliveryQueue, QueueKey, repeat_interval};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -221,7 +221,8 @@ impl State {
         let Some(page) = page.and_then(|page| self.pages.get_mut(&page)) else { return };
         match (&delivery.result, person) {
             (Err(undelivered), _) => {
-                page.failed = Some((at, format!("{}: {}", contact.channel, undelivered.why)));
+                let (channel, why) = (contact.channel.clone(), undelivered.why.clone());
+                page.failed = Some(FailedAttempt { at, channel, why });
                 return;
             }
             (Ok(_), Some(person)) => {

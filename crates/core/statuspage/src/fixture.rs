@@ -9,7 +9,7 @@ use testkit::incident::{acknowledged, alert, services};
 use testkit::journal::Journal;
 pub(crate) use testkit::time::at;
 use types::config::{Config, Service};
-use types::event::UpdateStatus;
+use types::event::{ServiceState, UpdateStatus};
 use types::fault::Fault;
 use types::incident::{Diagnosis, Stage};
 use types::time::later;
@@ -93,6 +93,14 @@ impl Fixture {
         let observed = World { last_results: &self.last_results, isolated: self.isolated };
         let context = Context::new(&self.config, self.now).detected(&self.journal.alerts, &observed);
         question(&mut self.publisher, &context.diagnosed(&self.journal.incidents))
+    }
+
+    /// The overall state, and the titles of the services in it.
+    pub(crate) fn worst(&mut self) -> (ServiceState, Vec<String>) {
+        let status_page = self.status_page();
+        let components = status_page.groups.into_iter().flat_map(|group| group.components);
+        let worst = components.filter(|component| component.state == status_page.state);
+        (status_page.state, worst.map(|component| component.title).collect())
     }
 
     pub(crate) fn status_page(&mut self) -> StatusPage {

@@ -3,7 +3,7 @@
 use crate::history::{History, days};
 use crate::state::{IncidentState, State};
 use crate::status_page::{Component, Group, PastDay, StatusPage, StatusPageIncident, Update};
-use crate::{titles, updates};
+use crate::updates;
 use jiff::civil::Date;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -21,13 +21,8 @@ const MONITORED_MIN: Duration = Duration::from_secs(86_400);
 pub(crate) fn status_page(context: &Context<'_>, state: &State) -> StatusPage {
     let Context { config, now, .. } = *context;
     let groups = groups(config, state, now);
-    let components = || groups.iter().flat_map(|group: &Group| &group.components);
-    let overall = components().map(|component| component.state).max().unwrap_or(ServiceState::Unknown);
-    let worst: Vec<String> = components()
-        .filter(|component| component.state == overall)
-        .map(|component| component.title.clone())
-        .collect();
-    let headline = headline(overall, &worst, components().count());
+    let components = groups.iter().flat_map(|group| &group.components);
+    let overall = components.map(|component| component.state).max().unwrap_or(ServiceState::Unknown);
     let published = state.incidents.iter().rev();
     let open =
         published.filter(|(_, published)| !published.updates.is_empty() && !published.is_resolved_publicly());
@@ -40,21 +35,9 @@ pub(crate) fn status_page(context: &Context<'_>, state: &State) -> StatusPage {
         changed: state.changed.unwrap_or(now),
         check_interval: config.probes.values().map(|probe| probe.interval).min().unwrap_or(Duration::ZERO),
         state: overall,
-        headline,
         open: open.map(|(id, published)| incident(context, *id, published)).collect(),
         past: past(context, state),
         groups,
-    }
-}
-
-/// Returns one sentence that names the worst services.
-fn headline(state: ServiceState, worst: &[String], all: usize) -> String {
-    match state {
-        ServiceState::Operational => "All systems operational".to_owned(),
-        ServiceState::Unknown if worst.len() == all => {
-            "No data: we cannot see whether anything works".to_owned()
-        }
-        _ => format!("{}: {}", state.title(), titles::list(worst)),
     }
 }
 

@@ -27,8 +27,6 @@ pub struct StatusPage {
     pub check_interval: Duration,
     /// The worst state of any service.
     pub state: ServiceState,
-    /// One sentence that names the worst services: "Major outage: Sign-in".
-    pub headline: String,
     /// Open incidents, newest first.
     pub open: Vec<StatusPageIncident>,
     /// Services by group, in the order of the configuration.

@@ -26,6 +26,7 @@
 //! | `message_page` | a page with a message and a button |
 //! | [`json`] | durations in JSON |
 //! | [`clock`] | the clock |
+//! | `wording` | English for the facts in the views |
 //! | [`design`] | texts, icons and the files under `web/` |
 //!
 //! **Invariant**: a request for the status page never waits for the event loop, a lock or the disk.
@@ -52,6 +53,7 @@ pub mod session;
 pub mod snapshot;
 pub mod state;
 pub mod status_page;
+mod wording;
 
 pub use command::{CommandError, CommandRequest, CommandResult};
 pub use control_socket::serve_control;

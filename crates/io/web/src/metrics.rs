@@ -186,7 +186,7 @@ fn domains(encoder: &mut DescriptorEncoder<'_>, now: &Now) -> fmt::Result {
     let mut family = gauges(encoder, "mainstay_domain_expiry_timestamp_seconds", help)?;
     for row in &now.domains {
         if let Some(expires) = row.expires {
-            let labels = [("domain", &*row.domain), ("knowledge", &*row.knowledge)];
+            let labels = [("domain", &*row.domain), ("knowledge", row.knowledge.as_str())];
             gauge(&mut family, &labels, expires.as_second())?;
         }
     }

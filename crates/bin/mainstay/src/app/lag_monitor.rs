@@ -14,7 +14,7 @@ pub(crate) struct LagMonitor {
     current: LagSnapshot,
     begun: Option<Instant>,
     p99: Option<Duration>,
-    /// The p99 while the lag is too high.
+    /// The p99 when the lag was found too high, until it ends.
     alert: Option<Duration>,
 }
 
@@ -49,16 +49,9 @@ impl LagMonitor {
         self.p99
     }
 
-    /// The message for the status while the lag is too high.
-    pub(crate) fn alert(&self) -> Option<String> {
-        let p99 = self.alert?;
-        let p99 = match p99.as_secs() {
-            0 => format!("{} ms", p99.as_millis()),
-            _ => types::time::spoken(p99),
-        };
-        Some(format!(
-            "probes run late, p99 {p99}: this machine cannot keep up with the configuration, and outages are detected later"
-        ))
+    /// The p99 while the lag is too high.
+    pub(crate) fn late(&self) -> Option<Duration> {
+        self.alert
     }
 }
 
@@ -80,7 +73,7 @@ mod tests {
         let mut alerts = Vec::new();
         for late in [false, true, false, true, true, true, false, false] {
             window(&mut monitor, &lag, late);
-            alerts.push(monitor.alert().is_some());
+            alerts.push(monitor.late().is_some());
         }
         assert_eq!(alerts, [false, false, false, false, true, true, true, false]);
         assert!(monitor.p99().is_some_and(|p99| p99 < Duration::from_millis(10)), "{:?}", monitor.p99());

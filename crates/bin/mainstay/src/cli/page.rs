@@ -33,12 +33,12 @@ impl Page {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::no)?;
         let stamp = clock::now();
-        let notification = |(n, reach): (usize, &types::notification::Contact)| Notification {
+        let notification = |(n, contact): (usize, &types::notification::Contact)| Notification {
             key: NotificationKey(format!("test/{id}/{n}/{stamp}")),
             page: None,
             incident: None,
             person: Some(id.clone()),
-            contact: reach.clone(),
+            contact: contact.clone(),
             urgency: Urgency::Page,
             title: format!("{}: test page", config.site.name),
             body: format!(

@@ -12,6 +12,7 @@ mod cli;
 mod docs;
 mod edge;
 mod hostile;
+mod incident;
 mod instance;
 mod lifecycle;
 mod monitoring_day;

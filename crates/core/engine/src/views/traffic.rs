@@ -3,10 +3,10 @@
 use serde::Serialize;
 use std::time::Duration;
 use types::traffic::{PoolStatus, ServiceTraffic};
-use types::{Denial, Time};
+use types::{Alert, Denial, Time};
 
 /// The page as data.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct Traffic {
     /// When this view was made.
     pub at: Time,
@@ -44,8 +44,9 @@ pub struct ServiceNow {
     pub usual_milli: Option<u64>,
     /// The last quarter of an hour, oldest first; points without a roll-up are not there.
     pub series: Vec<Point>,
-    /// Open alerts of the edge about it, as predicates: `refuses its own caller auth-web: ...`.
-    pub alerts: Vec<String>,
+    /// Open alerts about it.
+    #[serde(skip)]
+    pub alerts: Vec<Alert>,
 }
 
 /// A few seconds of a service's traffic.
@@ -83,6 +84,7 @@ pub struct PoolNow {
     pub services: Vec<String>,
     /// The newest roll-up; `None` before the first.
     pub seen: Option<PoolStatus>,
-    /// Open alerts about it, as predicates.
-    pub alerts: Vec<String>,
+    /// Open alerts about it.
+    #[serde(skip)]
+    pub alerts: Vec<Alert>,
 }

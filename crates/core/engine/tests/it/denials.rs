@@ -3,6 +3,7 @@
 use crate::surge::{config, flood, quiet};
 use crate::{Bench, person};
 use engine::Engine;
+use engine::views::TimelineFact;
 use std::time::Duration;
 use types::input::Refused;
 use types::{Actor, Command, DenialId, EventKind, ServiceId, System, time};
@@ -44,18 +45,20 @@ fn what_people_deny_is_part_of_the_story_of_what_goes_on() {
     bench.seconds(5, &flood());
     bench.input(deny(Some("auth"), HOUR)).unwrap();
     bench.input((person("bo"), Command::Lift { denial: DenialId(2) })).unwrap();
-    let timeline: Vec<String> =
-        bench.engine.views().now.open[0].timeline.iter().map(|line| line.text.clone()).collect();
-    assert!(
-        timeline.contains(&"ana denied 198.51.100.0/24 at auth until 04:00 UTC".to_owned()),
-        "{timeline:?}"
-    );
-    assert!(timeline.contains(&"bo lifted the denial of 198.51.100.0/24 at auth".to_owned()), "{timeline:?}");
-    assert_eq!(
-        timeline.iter().filter(|line| line.contains(" denied ")).count(),
-        1,
-        "what was before is no part of it"
-    );
+    let timeline = &bench.engine.views().now.open[0].timeline;
+    let denied = timeline.iter().filter_map(|entry| match &entry.fact {
+        TimelineFact::Denied { denial } => Some(denial),
+        _ => None,
+    });
+    let denied: Vec<DenialId> = denied.map(|denial| denial.id).collect();
+    assert_eq!(denied, [DenialId(2)], "what was before is no part of it");
+    let lifted = TimelineFact::DenialEnded {
+        denial: DenialId(2),
+        what: Some("198.51.100.0/24".parse().unwrap()),
+        service: Some("auth".into()),
+        by: Some(person("bo")),
+    };
+    assert!(timeline.iter().any(|entry| entry.fact == lifted), "{timeline:?}");
 }
 
 #[test]

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use testkit::config::read;
 use testkit::probe::{http, result};
-use types::event::UpdateStatus;
+use types::event::{ServiceState, UpdateStatus};
 use types::input::Refused;
 use types::{
     Actor, Answer, Command, Config, Event, EventKind, Fault, IncidentId, Input, System, Time, Urgency, Via,
@@ -143,7 +143,7 @@ fn outage_is_one_incident_and_one_page_and_ends_with_healthy_results() {
     assert_eq!(notifications[0].urgency, Urgency::Page);
     assert!(bench.engine.due(bench.now).is_empty(), "in flight already");
     let views = bench.engine.views();
-    assert_eq!(views.status_page.headline, "Major outage: Shop");
+    assert_eq!(views.status_page.state, ServiceState::MajorOutage);
     assert!(views.now.open[0].incident.diagnosis.summary.contains("refuses connections"));
 
     for _ in 0..10 {

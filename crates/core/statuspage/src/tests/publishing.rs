@@ -2,7 +2,7 @@
 
 use crate::fixture::{Fixture, diagnosis};
 use types::config::Publish;
-use types::event::UpdateStatus;
+use types::event::{ServiceState, UpdateStatus};
 use types::fault::Fault;
 use types::incident::Stage;
 use types::{EventKind, Resource, Severity};
@@ -168,7 +168,7 @@ fn draft_is_published_on_approval() {
     let drafts: Vec<_> = fixture.publisher.drafts().collect();
     assert_eq!(drafts.len(), 1);
     assert!(!drafts[0].body.contains("Next update by"), "no update is promised: {}", drafts[0].body);
-    assert_eq!(fixture.status_page().headline, "Major outage: API", "states need no approval");
+    assert_eq!(fixture.worst(), (ServiceState::MajorOutage, vec!["API".into()]), "states need no approval");
     let update = fixture
         .publisher
         .approved(drafts[0].incident, types::Actor::person("Ana", types::Via::Console))

@@ -11,8 +11,9 @@ use types::Event;
 /// SQLite application id: `msty`.
 pub(crate) const APPLICATION: i32 = 0x6d73_7479;
 
-/// Format of tables and events. A file with another one is not opened. Format 1 had events with other names.
-pub(crate) const VERSION: i32 = 2;
+/// Format of tables and events. A file with another one is not opened. Format 1 had events with other names,
+/// format 2 names instead of actors.
+pub(crate) const VERSION: i32 = 3;
 
 /// One row per event. `set_aside` has the rows removed by an accepted loss; `seal` is the high-water mark of a backup.
 pub(crate) const TABLES: &str = "

@@ -194,8 +194,8 @@ fn journal_of_another_format_and_missing_one_are_refused() {
     assert_eq!(verify(&path).unwrap_err().why, format!("there is no journal at {}", path.display()));
     assert!(!path.exists());
     drop(filled(&path, 3));
-    for (format, wanted) in [(1, "move the files `journal.*` out of the data folder"), (3, "newer mainstay")]
-    {
+    let older = "move the files `journal.*` out of the data folder";
+    for (format, wanted) in [(1, older), (2, older), (4, "newer mainstay")] {
         rusqlite::Connection::open(&path).unwrap().pragma_update(None, "user_version", format).unwrap();
         for refused in [SqliteJournal::open(&path), SqliteJournal::open_accepting_loss(&path)] {
             let refused = refused.unwrap_err().to_string();

@@ -1,6 +1,7 @@
 //! The API of the edge: traffic, denials and traces.
 
 use super::json_response;
+use super::traffic::TrafficBody;
 use crate::auth::{OverControlSocket, actor, may_read, may_write};
 use crate::command::denial_in;
 use crate::params::{denial_duration, denial_id, deny_what, from_json};
@@ -54,7 +55,7 @@ struct LiftBody {
 
 async fn edge(State(state): State<Arc<WebState>>, headers: HeaderMap) -> Response<Body> {
     match may_read(&state, &headers).and_then(|()| traffic(&state)) {
-        Ok(traffic) => json_response(&*traffic),
+        Ok(traffic) => json_response(&TrafficBody::new(&traffic)),
         Err(problem) => problem.into_json(),
     }
 }

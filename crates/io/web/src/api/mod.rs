@@ -2,7 +2,10 @@
 //! enough to read.
 
 pub mod edge;
+mod now;
+mod traffic;
 
+use self::now::{IncidentsBody, NowBody};
 use crate::auth::{OverControlSocket, actor, may_read, may_write};
 use crate::params::{from_json, incident_id, text};
 use crate::problem::Problem;
@@ -74,14 +77,14 @@ async fn health(State(state): State<Arc<WebState>>) -> Response<Body> {
 
 async fn now(State(state): State<Arc<WebState>>, headers: HeaderMap) -> Response<Body> {
     match views(&state, &headers) {
-        Ok(views) => json_response(&views.now),
+        Ok(views) => json_response(&NowBody::new(&views)),
         Err(problem) => problem.into_json(),
     }
 }
 
 async fn incidents(State(state): State<Arc<WebState>>, headers: HeaderMap) -> Response<Body> {
     match views(&state, &headers) {
-        Ok(views) => json_response(&json!({ "open": views.now.open, "past": views.now.past })),
+        Ok(views) => json_response(&IncidentsBody::new(&views)),
         Err(problem) => problem.into_json(),
     }
 }

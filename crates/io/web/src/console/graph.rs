@@ -2,6 +2,7 @@
 
 use super::graph_layout::{Arrangement, Position, arrange};
 use crate::design::Icon;
+use crate::wording::resource::label;
 use askama::filters::HtmlSafe;
 use engine::views::{Edge, Node, NodeState};
 use std::collections::{BTreeMap, BTreeSet};
@@ -205,7 +206,7 @@ impl Columns {
             NodeState::Unknown => "node unknown",
         };
         let (label, short, caption) =
-            (escape::html(&node.label), escape::html(&short(name(node))), caption(node));
+            (escape::html(&label(node)), escape::html(&short(name(node))), caption(node));
         let (shape, sign, colour) = (icon.shape(), icon.sign(), icon.class());
         let _ = write!(
             html,
@@ -242,8 +243,9 @@ fn caption(node: &Node) -> &'static str {
     }
 }
 
+/// Name without the kind.
 fn name(node: &Node) -> &str {
-    if node.resource.kind == Kind::Service { &node.label } else { &node.resource.name }
+    node.title.as_deref().unwrap_or(&node.resource.name)
 }
 
 /// Text of a state.
@@ -274,7 +276,7 @@ mod tests {
 
     fn node(resource: &str, state: NodeState) -> Node {
         let resource: Resource = resource.parse().unwrap();
-        Node { label: resource.name.clone(), resource, state }
+        Node { resource, title: None, state }
     }
 
     fn edge(above: &str, below: &str, hot: bool) -> Edge {

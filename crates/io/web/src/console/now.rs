@@ -9,9 +9,12 @@ use crate::design::text::{list, per_sec, percent, rounded};
 use crate::design::{Clock, Icon, Moment, StateClass as _};
 use crate::session::Session;
 use crate::state::WebState;
+use crate::wording::headline::headline;
+use crate::wording::{paging, resource, self_problem, timeline};
 use askama::Template;
-use engine::views::{Now, OpenIncident, ServiceRow, TimelineLine, Traffic, Views};
+use engine::views::{Knowledge, Now, OpenIncident, ServiceRow, TimelineEntry, Traffic, Views};
 use jiff::civil::Date;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use types::incident::Stage;
@@ -38,6 +41,8 @@ struct NowPage<'a> {
     on_call: Vec<Shift<'a>>,
     edge: Option<EdgeTile>,
     public_icon: Icon,
+    headline: String,
+    self_problems: Vec<String>,
     open: Vec<Card<'a>>,
     alerts: Vec<Alert>,
     graph_summary: String,
@@ -62,7 +67,7 @@ struct Shift<'a> {
 struct Card<'a> {
     id: IncidentId,
     incident: &'a Incident,
-    cause: TraceLink<'a>,
+    cause: TraceLink,
     icon: Icon,
     since: Moment,
     duration: String,
@@ -72,7 +77,7 @@ struct Card<'a> {
     affected: Vec<&'a str>,
     unaffected: String,
     timeline: Vec<(Moment, String)>,
-    paging: Vec<(Moment, &'a str, bool)>,
+    paging: Vec<(Moment, String, bool)>,
 }
 
 struct Alert {
@@ -85,6 +90,7 @@ struct Alert {
 
 struct Service<'a> {
     row: &'a ServiceRow,
+    why: Option<&'a str>,
     icon: Icon,
     class: &'static str,
     since: Option<Moment>,
@@ -114,8 +120,7 @@ struct Past<'a> {
 pub fn page(state: &WebState, views: &Views, session: &Session, at: Time) -> askama::Result<String> {
     let Views { status_page, now, .. } = views;
     let clock = Clock::new(&status_page.timezone, at);
-    let names: BTreeMap<&Resource, &str> =
-        now.nodes.iter().map(|node| (&node.resource, node.label.as_str())).collect();
+    let names: Names<'_> = now.nodes.iter().map(|node| (&node.resource, resource::label(node))).collect();
     let open: Vec<Card<'_>> = now.open.iter().map(|open| card(open, &names, clock)).collect();
     let graph_summary = graph_summary(now);
     NowPage {
@@ -134,11 +139,13 @@ pub fn page(state: &WebState, views: &Views, session: &Session, at: Time) -> ask
             .collect(),
         edge: state.traffic().as_deref().map(edge_tile),
         public_icon: status_page.state.into(),
+        headline: headline(status_page),
+        self_problems: now.self_problems.iter().map(self_problem::text).collect(),
         open,
         alerts: other_alerts(now, &names, clock),
         graph: GraphDrawing::new(&now.nodes, &now.edges, &graph_summary),
         graph_summary,
-        services: now.services.iter().map(|row| service(row, clock)).collect(),
+        services: now.services.iter().map(|row| service(now, row, clock)).collect(),
         domains: now
             .domains
             .iter()
@@ -146,8 +153,8 @@ pub fn page(state: &WebState, views: &Views, session: &Session, at: Time) -> ask
                 name: &row.domain,
                 expires: row.expires.map(|at| Moment::date(clock.day_of(at))),
                 remaining: remaining(row.expires, at),
-                icon: domain_icon(row.expires, &row.knowledge, at),
-                knowledge: &row.knowledge,
+                icon: domain_icon(row.expires, row.knowledge, at),
+                knowledge: row.knowledge.as_str(),
                 registrar: row.registrar.as_deref().unwrap_or("–"),
                 confirmed: row.confirmed.map(|day: Date| Moment::date(day)),
             })
@@ -192,18 +199,18 @@ fn edge_tile(traffic: &Traffic) -> EdgeTile {
     }
 }
 
-fn card<'a>(open: &'a OpenIncident, names: &BTreeMap<&Resource, &'a str>, clock: Clock<'_>) -> Card<'a> {
+fn card<'a>(open: &'a OpenIncident, names: &'a Names<'_>, clock: Clock<'_>) -> Card<'a> {
     let at = clock.at;
     let incident = &open.incident;
     let diagnosis = &incident.diagnosis;
     let named = |resources: &'a BTreeSet<Resource>| -> Vec<&'a str> {
-        resources.iter().map(|resource| names.get(resource).copied().unwrap_or(&resource.name)).collect()
+        resources.iter().map(|resource| name(names, resource)).collect()
     };
     let acknowledged = incident.acknowledged.as_ref().filter(|ack| at < ack.until);
     Card {
         id: incident.id,
         incident,
-        cause: TraceLink::from(diagnosis.summary.as_str()),
+        cause: TraceLink::from(diagnosis.summary.clone()),
         icon: if diagnosis.wakes { Icon::Major } else { Icon::Slow },
         since: clock.seconds(incident.since),
         duration: rounded(between(incident.since, at)),
@@ -216,53 +223,72 @@ fn card<'a>(open: &'a OpenIncident, names: &BTreeMap<&Resource, &'a str>, clock:
         acknowledged: acknowledged.map(|ack| (ack.by.as_str(), clock.time(ack.until))),
         affected: named(&diagnosis.affected),
         unaffected: list(&named(&diagnosis.unaffected)),
-        timeline: timeline(&open.timeline, names, clock),
+        timeline: merged_timeline(&open.timeline, names, clock),
         paging: open
             .paging
             .iter()
-            .map(|line| (clock.exact(line.at), line.text.as_str(), line.at > at))
+            .map(|entry| {
+                let text = paging::text(&entry.fact, clock.timezone());
+                (clock.exact(entry.at), text, entry.at > at)
+            })
             .collect(),
     }
 }
 
+/// Names of the nodes of the graph.
+type Names<'a> = BTreeMap<&'a Resource, Cow<'a, str>>;
+
+fn name<'a>(names: &'a Names<'_>, resource: &'a Resource) -> &'a str {
+    names.get(resource).map_or(&resource.name, |name| name.as_ref())
+}
+
+/// An entry of the timeline that stands for equal ones of several resources.
+struct Merged {
+    at: Time,
+    /// Name of the first resource.
+    first: Option<String>,
+    predicate: String,
+    others: BTreeSet<String>,
+}
+
 /// Returns the timeline with equal events of several resources merged: twelve hosts behind one certificate are one
-/// line, so that the line about the cause is conspicuous.
-fn timeline(
-    lines: &[TimelineLine],
-    names: &BTreeMap<&Resource, &str>,
-    clock: Clock<'_>,
-) -> Vec<(Moment, String)> {
-    let mut merged: Vec<(Time, String, &str, BTreeSet<String>)> = Vec::new();
-    for line in lines {
-        let about = line
-            .text
-            .split_once(' ')
-            .and_then(|(resource, what)| Some((resource.parse::<Resource>().ok()?, what)));
-        let Some((resource, what)) = about else {
-            merged.push((line.at, String::new(), &line.text, BTreeSet::new()));
+/// line, so that the line about the cause stands out.
+fn merged_timeline(entries: &[TimelineEntry], names: &Names<'_>, clock: Clock<'_>) -> Vec<(Moment, String)> {
+    let mut merged: Vec<Merged> = Vec::new();
+    for entry in entries {
+        let predicate = timeline::predicate(&entry.fact, clock.timezone());
+        let resource = timeline::about(&entry.fact);
+        // Only services have other names here than in the alert.
+        let subject = resource.map(|resource| match resource.kind {
+            Kind::Service => name(names, resource).to_owned(),
+            _ => resource.name.clone(),
+        });
+        let same = |it: &&mut Merged| it.first.is_some() && it.predicate == predicate;
+        if let Some(subject) = &subject
+            && let Some(same) = merged.iter_mut().find(same)
+        {
+            if same.first.as_ref() != Some(subject) {
+                same.others.insert(subject.clone());
+            }
             continue;
-        };
-        let titled = names.get(&resource).filter(|_| resource.kind == Kind::Service);
-        let name = titled.map_or_else(|| resource.name.clone(), |name| (*name).to_owned());
-        match merged.iter_mut().find(|(_, first, same, _)| !first.is_empty() && *same == what) {
-            Some((_, first, _, _)) if *first == name => {}
-            Some((_, _, _, others)) => _ = others.insert(name),
-            None => merged.push((line.at, name, what, BTreeSet::new())),
         }
+        merged.push(Merged { at: entry.at, first: subject, predicate, others: BTreeSet::new() });
     }
-    let line = |(when, first, what, others): (Time, String, &str, BTreeSet<String>)| {
-        let text = match others.len() {
-            0 => format!("{first} {what}").trim_start().to_owned(),
-            more => format!("{first} {what} (and {more} more)"),
+    let line = |Merged { at, first, predicate, others }: Merged| {
+        let text = match (first, others.len()) {
+            (None, _) => predicate,
+            (Some(first), 0) => format!("{first} {predicate}"),
+            (Some(first), more) => format!("{first} {predicate} (and {more} more)"),
         };
-        (clock.exact(when), text)
+        (clock.exact(at), text)
     };
     merged.into_iter().map(line).collect()
 }
 
-fn service<'a>(row: &'a ServiceRow, clock: Clock<'_>) -> Service<'a> {
+fn service<'a>(now: &'a Now, row: &'a ServiceRow, clock: Clock<'_>) -> Service<'a> {
     Service {
         row,
+        why: row.incident.and_then(|id| now.summary(id)),
         icon: row.state.into(),
         class: row.state.class(),
         since: row.since.map(|since| clock.time(since)),
@@ -274,7 +300,7 @@ fn service<'a>(row: &'a ServiceRow, clock: Clock<'_>) -> Service<'a> {
 }
 
 /// Open alerts that belong to no open incident.
-fn other_alerts(now: &Now, names: &BTreeMap<&Resource, &str>, clock: Clock<'_>) -> Vec<Alert> {
+fn other_alerts(now: &Now, names: &Names<'_>, clock: Clock<'_>) -> Vec<Alert> {
     let explained =
         |alert: &types::Alert| now.open.iter().any(|open| open.incident.diagnosis.alerts.contains(&alert.id));
     now.alerts
@@ -286,9 +312,7 @@ fn other_alerts(now: &Now, names: &BTreeMap<&Resource, &str>, clock: Clock<'_>) 
                 Severity::Warning => Icon::Slow,
                 Severity::Critical => Icon::Part,
             },
-            about: names
-                .get(&alert.about)
-                .map_or_else(|| alert.about.name.clone(), |name| (*name).to_owned()),
+            about: name(names, &alert.about).to_owned(),
             fault: alert.fault.to_string(),
             since: clock.time(alert.since),
             evidence: alert.evidence.clone(),
@@ -326,12 +350,12 @@ fn remaining(expires: Option<Time>, at: Time) -> String {
     }
 }
 
-fn domain_icon(expires: Option<Time>, knowledge: &str, at: Time) -> Icon {
+fn domain_icon(expires: Option<Time>, knowledge: Knowledge, at: Time) -> Icon {
     match expires {
         None => Icon::Blank,
         Some(expires) if expires <= at => Icon::Major,
         Some(expires) if expires <= later(at, EXPIRES_SOON) => Icon::Slow,
-        Some(_) if knowledge == "known" => Icon::Ok,
+        Some(_) if knowledge == Knowledge::Current => Icon::Ok,
         Some(_) => Icon::Blank,
     }
 }
@@ -339,30 +363,37 @@ fn domain_icon(expires: Option<Time>, knowledge: &str, at: Time) -> Icon {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use engine::views::TimelineFact;
+    use types::Fault;
 
     #[test]
     fn equal_events_of_several_resources_are_one_line() {
         let at: Time = "2026-11-22T04:16:00Z".parse().unwrap();
-        let line = |text: &str| TimelineLine { at, text: text.to_owned() };
-        let lines = [
-            line("Diagnosis: looking"),
-            line("host.a.acme.app serves the certificate of b.example"),
-            line("tls.a.acme.app serves the certificate of b.example"),
-            line("dns.acme.app is delegated to ns1.b.example"),
-            line("host.c.acme.app serves the certificate of b.example"),
-            line("Diagnosis: looking"),
-            line("service.auth is slow"),
+        let entry = |fact| TimelineEntry { at, fact };
+        let alert = |about: &str, fault: Fault| {
+            let (alert, about) = (types::AlertId(1), about.parse().unwrap());
+            entry(TimelineFact::AlertOpened { alert, about, fault })
+        };
+        let diagnosed = || entry(TimelineFact::Diagnosed { summary: "looking".to_owned() });
+        let entries = [
+            diagnosed(),
+            alert("host.a.acme.app", Fault::Refused),
+            alert("tls.a.acme.app", Fault::Refused),
+            alert("dns.acme.app", Fault::NameNotFound),
+            alert("host.c.acme.app", Fault::Refused),
+            diagnosed(),
+            alert("service.auth", Fault::BodyLacks),
         ];
         let auth: Resource = "service.auth".parse().unwrap();
-        let lines =
-            timeline(&lines, &BTreeMap::from([(&auth, "Sign-in")]), Clock::new(&jiff::tz::TimeZone::UTC, at));
+        let names = BTreeMap::from([(&auth, "Sign-in".into())]);
+        let lines = merged_timeline(&entries, &names, Clock::new(&jiff::tz::TimeZone::UTC, at));
         let texts: Vec<&str> = lines.iter().map(|(_, text)| text.as_str()).collect();
         let wanted = [
             "Diagnosis: looking",
-            "a.acme.app serves the certificate of b.example (and 1 more)",
-            "acme.app is delegated to ns1.b.example",
+            "a.acme.app refuses connections (and 1 more)",
+            "acme.app does not resolve: no such name or no address",
             "Diagnosis: looking",
-            "Sign-in is slow",
+            "Sign-in answers without the expected text",
         ];
         assert_eq!(texts, wanted);
     }

@@ -64,6 +64,12 @@ impl<'a> Clock<'a> {
         Self { timezone, at }
     }
 
+    /// The timezone.
+    #[must_use]
+    pub fn timezone(&self) -> &'a TimeZone {
+        self.timezone
+    }
+
     /// The same timezone at another instant.
     #[must_use]
     pub fn read_at(&self, at: Time) -> Self {

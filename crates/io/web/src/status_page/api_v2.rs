@@ -5,6 +5,7 @@
 
 use crate::cache::digest;
 use crate::design::text::iso;
+use crate::wording::headline::headline;
 use engine::views::StatusPage;
 use engine::views::status_page::{Component as Part, StatusPageIncident};
 use jiff::civil::Date;
@@ -28,9 +29,9 @@ struct Page<'a> {
 }
 
 #[derive(Serialize)]
-struct Status<'a> {
+struct Status {
     indicator: &'static str,
-    description: &'a str,
+    description: String,
 }
 
 #[derive(Clone, Serialize)]
@@ -103,7 +104,7 @@ pub fn documents(status_page: &StatusPage) -> Vec<(String, String)> {
         time_zone: &status_page.timezone_name,
         updated_at: iso(status_page.changed),
     };
-    let status = Status { indicator: indicator(status_page.state), description: &status_page.headline };
+    let status = Status { indicator: indicator(status_page.state), description: headline(status_page) };
     let components = components(status_page, &page_id);
     let by_id: BTreeMap<&str, &Component<'_>> =
         components.iter().filter(|row| !row.group).map(|row| (row.id.as_str(), row)).collect();

@@ -1,6 +1,7 @@
 //! Atom (RFC 4287) and RSS 2.0: one entry per incident, changed by every update.
 
 use crate::design::text::iso;
+use crate::wording::headline::headline;
 use askama::Template;
 use engine::views::StatusPage;
 use engine::views::status_page::StatusPageIncident;
@@ -16,6 +17,7 @@ const ENTRIES_MAX: usize = 25;
 #[template(path = "feed.atom.xml", escape = "html")]
 struct Atom<'a> {
     status_page: &'a StatusPage,
+    headline: String,
     host: &'a str,
     updated: String,
     entries: Vec<Entry<'a>>,
@@ -25,6 +27,7 @@ struct Atom<'a> {
 #[template(path = "feed.rss.xml", escape = "html")]
 struct Rss<'a> {
     status_page: &'a StatusPage,
+    headline: String,
     updated: String,
     entries: Vec<Entry<'a>>,
 }
@@ -51,7 +54,14 @@ pub fn atom(status_page: &StatusPage) -> askama::Result<String> {
         .split(['/', ':'])
         .next()
         .unwrap_or_default();
-    Atom { status_page, host, updated: iso(status_page.changed), entries: entries(status_page) }.render()
+    Atom {
+        status_page,
+        headline: headline(status_page),
+        host,
+        updated: iso(status_page.changed),
+        entries: entries(status_page),
+    }
+    .render()
 }
 
 /// Renders the RSS feed.
@@ -59,7 +69,13 @@ pub fn atom(status_page: &StatusPage) -> askama::Result<String> {
 /// # Errors
 /// When a template fails, which would be a bug.
 pub fn rss(status_page: &StatusPage) -> askama::Result<String> {
-    Rss { status_page, updated: rfc_2822(status_page.changed), entries: entries(status_page) }.render()
+    Rss {
+        status_page,
+        headline: headline(status_page),
+        updated: rfc_2822(status_page.changed),
+        entries: entries(status_page),
+    }
+    .render()
 }
 
 fn entries(status_page: &StatusPage) -> Vec<Entry<'_>> {

@@ -3,6 +3,7 @@
 use super::uptime_bars::{NARROW_DAYS, UptimeBars};
 use crate::design::text::{percent, rounded};
 use crate::design::{Clock, Icon, Moment, StateClass as _, assets};
+use crate::wording::headline::headline;
 use askama::Template;
 use engine::views::StatusPage;
 use engine::views::status_page::{Component, StatusPageIncident};
@@ -25,6 +26,8 @@ pub struct Frame<'a> {
     pub script: &'static str,
     /// The status page.
     pub status_page: &'a StatusPage,
+    /// One sentence on the state of all services.
+    pub headline: String,
     /// CSS class of the state; also changes the path of the favicon.
     pub state: &'static str,
     /// Timezone of all times.
@@ -37,6 +40,7 @@ impl<'a> Frame<'a> {
             style: assets::STATUS_PAGE_CSS.path,
             script: assets::REFRESH_JS.path,
             status_page,
+            headline: headline(status_page),
             state: status_page.state.class(),
             timezone: clock(status_page).named(),
         }

@@ -12,7 +12,7 @@ use testkit::time::secs;
 use types::time::{earlier, later};
 use types::trace::{Attempt, Hop, Phase, Trace, Verdict};
 use types::traffic::{Asked, PoolStatus, ServerState, ServerStatus, ServiceTraffic};
-use types::{Denial, DenialId};
+use types::{Alert, AlertId, Denial, DenialId, Fault, ProbeId, Severity};
 
 /// Trace of a request that failed because its upstream call was refused.
 pub(crate) const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -46,6 +46,19 @@ fn series(usual: u64, times: u64, failed: bool) -> Vec<Point> {
 
 fn shares(of: &[(&str, u8)]) -> Vec<(String, u8)> {
     of.iter().map(|(name, share)| ((*name).to_owned(), *share)).collect()
+}
+
+fn alert(id: u64, about: &str, fault: Fault) -> Alert {
+    Alert {
+        id: AlertId(id),
+        about: about.parse().unwrap(),
+        fault,
+        severity: Severity::Critical,
+        probe: ProbeId::from("edge"),
+        since: at(NOW),
+        evidence: "figures of the last ten seconds".to_owned(),
+        seen_at: types::SeenAt::default(),
+    }
 }
 
 fn signin(surge: bool) -> ServiceNow {
@@ -91,7 +104,16 @@ fn signin(surge: bool) -> ServiceNow {
         usual_milli: Some(38_500),
         series: series(38, if surge { 140 } else { 1 }, surge),
         alerts: if surge {
-            vec!["gets 140 times its usual traffic (5412 requests a second), 92 % of it from 3 networks: AS64500, AS64501, 203.0.113.0/24".to_owned()]
+            vec![alert(
+                21,
+                "service.auth",
+                Fault::Surge {
+                    times: Some(140),
+                    per_sec: 5_412,
+                    share_percent: 92,
+                    networks: ["AS64500", "AS64501", "203.0.113.0/24"].map(str::to_owned).to_vec(),
+                },
+            )]
         } else {
             vec![]
         },
@@ -120,8 +142,15 @@ fn api(surge: bool) -> ServiceNow {
         usual_milli: Some(115_000),
         series: series(115, 1, false),
         alerts: if surge {
-            vec![format!(
-                "refuses its own caller auth-web: 93 % of its 429s hit it (api-client of auth-web; per-address of api); the proof: mainstay trace {TRACE}"
+            vec![alert(
+                22,
+                "service.api",
+                Fault::LimitConflict {
+                    caller: "auth-web".to_owned(),
+                    percent: 93,
+                    trace: Some(TRACE.to_owned()),
+                    limits: vec!["api-client of auth-web".to_owned(), "per-address of api".to_owned()],
+                },
             )]
         } else {
             vec![]

@@ -11,4 +11,5 @@ mod fixture;
 mod metrics;
 mod requests;
 mod sign_in;
+mod texts;
 mod views;

@@ -85,7 +85,7 @@ async fn console_shows_the_incident_and_unchanged_page_is_304() {
     for wanted in [
         "acme.app expired at 04:15 UTC",
         "unacknowledged for",
-        "Bo is paged next",
+        "step 2: bo; the next step is due at 04:26:12 UTC",
         "Exports &#38; &#60;reports&#62;",
         "class=\"edge hot\"",
         "Probe lag: p99 14 ms",

@@ -4,8 +4,8 @@ use crate::edge_views::traffic;
 use crate::fixed_time::{NOW, at};
 use engine::views::status_page::{Component, Day, Group, PastDay, StatusPage, StatusPageIncident, Update};
 use engine::views::{
-    DomainRow, Edge, Node, NodeState, Now, OnCall, OpenIncident, PagingLine, ProbeRow, ServiceRow,
-    TimelineLine, Views,
+    DomainRow, Edge, Knowledge, Node, NodeState, Now, OnCall, OpenIncident, PagingEntry, PagingFact,
+    ProbeRow, ServiceRow, TimelineEntry, TimelineFact, Views,
 };
 use jiff::civil::{Date, date};
 use jiff::{Span, ToSpan as _};
@@ -135,7 +135,6 @@ fn status_page(outage: bool) -> StatusPage {
         changed: if outage { at("2026-11-22T04:19:30Z") } else { at("2026-11-19T00:14:00Z") },
         check_interval: secs(30),
         state: if outage { MajorOutage } else { Operational },
-        headline: if outage { "Major outage: Sign-in" } else { "All systems operational" }.to_owned(),
         open: if outage { vec![open_on_status_page()] } else { vec![] },
         groups: vec![
             Group {
@@ -273,51 +272,65 @@ fn graph(outage: bool) -> (Vec<Node>, Vec<Edge>) {
             _ => NodeState::Well,
         };
         let title = titles.iter().find(|(id, _)| name == format!("service.{id}"));
-        Node {
-            label: title.map_or_else(|| resource.name.clone(), |(_, title)| (*title).to_owned()),
-            resource,
-            state,
-        }
+        Node { title: title.map(|(_, title)| (*title).to_owned()), resource, state }
     });
     (nodes.collect(), edges)
 }
 
-fn row(id: &str, title: &str, state: ServiceState, why: Option<&str>) -> ServiceRow {
+fn row(id: &str, title: &str, state: ServiceState, incident: Option<IncidentId>) -> ServiceRow {
     ServiceRow {
         id: id.to_owned(),
         title: title.to_owned(),
         state,
-        since: Some(earlier(at(NOW), secs(if why.is_some() { 297 } else { 2_000_000 }))),
-        uptime_percent: Some(if why.is_some() { 99.89 } else { 100.0 }),
+        since: Some(earlier(at(NOW), secs(if incident.is_some() { 297 } else { 2_000_000 }))),
+        uptime_percent: Some(if incident.is_some() { 99.89 } else { 100.0 }),
         monitored: secs(90 * 86_400),
         public: true,
-        why: why.map(str::to_owned),
+        incident,
     }
 }
 
 fn open_incident() -> OpenIncident {
-    let line = |time: &str, text: &str| TimelineLine { at: at(time), text: text.to_owned() };
-    let paging = |time: &str, text: &str| PagingLine { at: at(time), text: text.to_owned() };
+    let entry = |time: &str, fact| TimelineEntry { at: at(time), fact };
+    let paging = |time: &str, fact| PagingEntry { at: at(time), fact };
+    let step = |step, person: &str, until: &str| PagingFact::Step {
+        step,
+        people: vec![person.into()],
+        until: at(until),
+    };
+    let attempted = |failure: Option<&str>| PagingFact::Attempted {
+        person: Some("ana".into()),
+        channel: "ntfy".into(),
+        failure: failure.map(str::to_owned),
+    };
+    let held = DomainFault::Held { by: "registrar".to_owned(), status: "client hold".to_owned() };
     OpenIncident {
         incident: incident(),
         unacknowledged_for: Some(secs(297)),
         paging: vec![
-            paging("2026-11-22T04:16:12Z", "Ana is paged over ntfy"),
-            paging("2026-11-22T04:16:13Z", "ntfy accepted the message for Ana"),
-            paging("2026-11-22T04:18:12Z", "Ana is paged again over sms"),
-            paging("2026-11-22T04:21:12Z", "Bo is paged next"),
+            paging("2026-11-22T04:16:12Z", step(0, "ana", "2026-11-22T04:21:12Z")),
+            paging("2026-11-22T04:16:13Z", attempted(None)),
+            paging("2026-11-22T04:18:12Z", attempted(Some("timed out"))),
+            paging("2026-11-22T04:21:12Z", step(1, "bo", "2026-11-22T04:26:12Z")),
         ],
         timeline: vec![
-            line("2026-11-22T04:15:58Z", "registration of acme.app: client hold"),
-            line(
-                "2026-11-22T04:16:01Z",
-                "name servers of acme.app are park1.registrar.example and park2.registrar.example",
+            entry(
+                "2026-11-22T04:15:58Z",
+                TimelineFact::AlertOpened {
+                    alert: AlertId(31),
+                    about: resource("domain.acme.app"),
+                    fault: Fault::Domain { domain: held },
+                },
             ),
-            line(
-                "2026-11-22T04:16:12Z",
-                "incident opened; the status page says: Sign-in and Customer workspaces are failing",
+            entry("2026-11-22T04:16:12Z", TimelineFact::Diagnosed { summary: SUMMARY.to_owned() }),
+            entry(
+                "2026-11-22T04:19:30Z",
+                TimelineFact::UpdatePublished {
+                    by: Some(types::Actor::person("Cy", types::Via::Console)),
+                    status: UpdateStatus::Identified,
+                    body: "A domain of ours ran out and is being renewed.".to_owned(),
+                },
             ),
-            line("2026-11-22T04:19:30Z", "Cy published: a domain of ours ran out and is being renewed"),
         ],
     }
 }
@@ -327,7 +340,7 @@ fn services(outage: bool) -> Vec<ServiceRow> {
         row("web", "Web site", ServiceState::Operational, None),
         row("search", "Search", ServiceState::Operational, None),
     ];
-    let because = outage.then_some(SUMMARY);
+    let because = outage.then_some(IncidentId(7));
     let (auth, tenants) = if outage {
         (ServiceState::MajorOutage, ServiceState::PartialOutage)
     } else {
@@ -340,10 +353,10 @@ fn services(outage: bool) -> Vec<ServiceRow> {
 }
 
 fn domains(outage: bool) -> Vec<DomainRow> {
-    let domain = |domain: &str, expires: Option<&str>, knowledge: &str| DomainRow {
+    let domain = |domain: &str, expires: Option<&str>, knowledge| DomainRow {
         domain: domain.to_owned(),
         expires: expires.map(at),
-        knowledge: knowledge.to_owned(),
+        knowledge,
         registrar: expires.map(|_| "Example Registrar, Inc.".to_owned()),
         confirmed: expires.map(|_| date(2026, 11, 22)),
     };
@@ -351,10 +364,10 @@ fn domains(outage: bool) -> Vec<DomainRow> {
         domain(
             "acme.app",
             Some(if outage { "2026-11-22T04:15:00Z" } else { "2027-11-22T04:15:00Z" }),
-            "known",
+            Knowledge::Current,
         ),
-        domain("acme.com", Some("2027-03-01T00:00:00Z"), "stale"),
-        domain("acme.dev", None, "unknown"),
+        domain("acme.com", Some("2027-03-01T00:00:00Z"), Knowledge::Stale),
+        domain("acme.dev", None, Knowledge::Unknown),
     ]
 }
 
@@ -405,7 +418,6 @@ fn now(outage: bool) -> Now {
         probe_lag_p99: Some(Duration::from_millis(14)),
         drafts: Vec::new(),
         timezone: "UTC".to_owned(),
-        public_headline: if outage { "Major outage: Sign-in" } else { "All systems operational" }.to_owned(),
     }
 }
 

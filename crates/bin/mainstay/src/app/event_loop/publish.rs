@@ -3,6 +3,7 @@
 use super::EventLoop;
 use crate::app::clock::by_the_wall;
 use crate::app::inputs::{Inputs, Outputs};
+use engine::views::SelfProblem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use types::Policy;
@@ -18,13 +19,22 @@ impl EventLoop {
     pub(super) fn publish_views(&mut self, inputs: &Inputs, outputs: &Outputs) {
         self.views_published = Some(Instant::now());
         let mut views = self.view_throttle.run(|| self.engine.views());
-        views.now.self_problems.extend(self.pending_writes.refusal().map(str::to_owned));
-        views.now.self_problems.extend(inputs.config_problem.borrow().clone());
-        views.now.self_problems.extend(inputs.edge_problem.borrow().clone());
-        views.now.self_problems.extend(inputs.unused_lines.borrow().iter().cloned());
-        views.now.self_problems.extend(self.lag_monitor.alert());
+        views.now.self_problems.extend(self.self_problems(inputs));
         views.now.probe_lag_p99 = self.lag_monitor.p99();
         outputs.views.send_replace(Some(Arc::new(views)));
+    }
+
+    /// Problems of mainstay itself that the engine does not know.
+    fn self_problems(&self, inputs: &Inputs) -> Vec<SelfProblem> {
+        let journal = self.pending_writes.refusal().map(str::to_owned);
+        let journal = journal.map(|error| SelfProblem::JournalRefuses { error });
+        let config = inputs.config_problem.borrow().clone();
+        let config = config.map(|error| SelfProblem::ConfigNotInForce { error });
+        let edge = inputs.edge_problem.borrow().clone().map(|error| SelfProblem::EdgeDiffers { error });
+        let lines = inputs.unused_lines.borrow().clone().into_iter();
+        let lines = lines.map(|error| SelfProblem::ResolverLineUnused { error });
+        let late = self.lag_monitor.late().map(|p99| SelfProblem::ProbesLate { p99 });
+        [journal, config, edge].into_iter().flatten().chain(lines).chain(late).collect()
     }
 
     /// Policy of the edge as of the last input. The edge uses the wall clock, so denials end at its instants: after as

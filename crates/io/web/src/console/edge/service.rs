@@ -26,7 +26,7 @@ pub(super) struct ServiceView<'a> {
     pub(super) usual: Option<String>,
     pub(super) chart: Chart,
     pub(super) top: String,
-    pub(super) alerts: Vec<TraceLink<'a>>,
+    pub(super) alerts: Vec<TraceLink>,
     /// Name, rate, share of all requests.
     pub(super) verdicts: Vec<(String, String, Bar)>,
     pub(super) clients: Vec<(&'static str, String)>,
@@ -74,7 +74,7 @@ fn view(row: &ServiceNow, now: Time, number: usize) -> ServiceView<'_> {
         clients: clients(traffic),
         latency: (traffic.passed > 0)
             .then(|| (duration_text(micros(traffic.p50)), duration_text(micros(traffic.p99)))),
-        alerts: row.alerts.iter().map(|alert| TraceLink::from(alert.as_str())).collect(),
+        alerts: row.alerts.iter().map(|alert| TraceLink::from(alert.fault.to_string())).collect(),
         sources: row.now.as_ref().map(sources).unwrap_or_default(),
         row,
     }

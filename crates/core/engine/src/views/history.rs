@@ -1,0 +1,167 @@
+//! What happened during an incident, as facts: its timeline and its pages.
+
+use serde::Serialize;
+use types::event::UpdateStatus;
+use types::{
+    Actor, AlertId, ChannelId, Denial, DenialId, DenyTarget, EscalationId, Fault, IncidentId, PageId,
+    PersonId, Resource, ServiceId, Time,
+};
+
+/// An entry of an incident's timeline.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TimelineEntry {
+    /// Time.
+    pub at: Time,
+    /// What happened.
+    #[serde(flatten)]
+    pub fact: TimelineFact,
+}
+
+/// Something that happened during an incident.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum TimelineFact {
+    /// An alert of the incident opened.
+    AlertOpened {
+        /// The alert.
+        alert: AlertId,
+        /// Its resource.
+        about: Resource,
+        /// Its fault.
+        fault: Fault,
+    },
+    /// An alert of the incident has another fault.
+    AlertChanged {
+        /// The alert.
+        alert: AlertId,
+        /// Its resource.
+        about: Resource,
+        /// The new fault.
+        fault: Fault,
+    },
+    /// An alert of the incident resolved.
+    AlertClosed {
+        /// The alert.
+        alert: AlertId,
+        /// Its resource.
+        about: Resource,
+    },
+    /// The diagnosis has another summary.
+    Diagnosed {
+        /// The summary.
+        summary: String,
+    },
+    /// The incident was merged into another.
+    Merged {
+        /// The incident that continues.
+        into: IncidentId,
+    },
+    /// The incident ended.
+    Resolved {
+        /// Cause, effect and duration.
+        summary: String,
+    },
+    /// A person acknowledged.
+    Acknowledged {
+        /// The person.
+        by: Actor,
+        /// Its end.
+        until: Time,
+    },
+    /// The acknowledgement expired without a note.
+    AcknowledgementExpired,
+    /// The last acknowledgement does not count, because the journal may not have it.
+    AcknowledgementWithdrawn,
+    /// A person added a note.
+    Noted {
+        /// The person.
+        by: Actor,
+        /// The text.
+        note: String,
+    },
+    /// An update was published.
+    UpdatePublished {
+        /// The person; `None` for mainstay itself.
+        by: Option<Actor>,
+        /// Status of the incident.
+        status: UpdateStatus,
+        /// Text of the update.
+        body: String,
+    },
+    /// An update waits for approval.
+    UpdateDrafted {
+        /// Status of the incident.
+        status: UpdateStatus,
+        /// Text of the update.
+        body: String,
+    },
+    /// A person denied traffic while the incident was open.
+    Denied {
+        /// The denial.
+        denial: Denial,
+    },
+    /// A denial ended while the incident was open.
+    DenialEnded {
+        /// The denial.
+        denial: DenialId,
+        /// The denied source; `None` when it is not known any more.
+        what: Option<DenyTarget>,
+        /// The only service that it applied to.
+        service: Option<ServiceId>,
+        /// The person who lifted it; `None` when it expired.
+        by: Option<Actor>,
+    },
+}
+
+/// An entry of the history of an incident's pages.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PagingEntry {
+    /// Time.
+    pub at: Time,
+    /// What happened.
+    #[serde(flatten)]
+    pub fact: PagingFact,
+}
+
+/// Something that happened to a page.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum PagingFact {
+    /// A page opened.
+    Opened {
+        /// The page.
+        page: PageId,
+        /// Its escalation.
+        escalation: EscalationId,
+    },
+    /// A step was reached.
+    Step {
+        /// Counted from 0; one past the last step is the fallback.
+        step: u32,
+        /// The people on it.
+        people: Vec<PersonId>,
+        /// When the next step is due.
+        until: Time,
+    },
+    /// An attempt ended.
+    Attempted {
+        /// The recipient; `None` for a fallback contact.
+        person: Option<PersonId>,
+        /// The channel.
+        channel: ChannelId,
+        /// The provider's reason for a failure; `None` when it accepted.
+        failure: Option<String>,
+    },
+    /// A person acknowledged.
+    Acknowledged {
+        /// The person.
+        by: Actor,
+    },
+    /// The last acknowledgement does not count, because the journal may not have it.
+    AcknowledgementWithdrawn,
+    /// A page closed.
+    Closed {
+        /// The page.
+        page: PageId,
+    },
+}

@@ -75,10 +75,11 @@ impl<'ast> Visit<'ast> for Signatures {
         for part in &item.items {
             match part {
                 // A method of a trait is visible wherever the trait is.
-                syn::ImplItem::Fn(method) if item.trait_.is_some() || !is_private(&method.vis) => {
-                    if !is_test_only(&method.attrs) {
-                        self.signature(&method.sig);
-                    }
+                syn::ImplItem::Fn(method)
+                    if (item.trait_.is_some() || !is_private(&method.vis))
+                        && !is_test_only(&method.attrs) =>
+                {
+                    self.signature(&method.sig);
                 }
                 syn::ImplItem::Type(associated) => {
                     let names_an_error = associated.ident == "Err" || associated.ident == "Error";

@@ -4,8 +4,9 @@ source "$(dirname "$0")/world.sh"
 out=${OUT:-bench/results/series.md}
 [ -n "${BUILT:-}" ] || cargo build -q --release -p mainstay-journal --example series-bench
 built=$(cargo metadata --no-deps --format-version 1 | python3 -c 'import json,sys; print(json.load(sys.stdin)["target_directory"])')/release
+rows=${ROWS:-500,90,0 500,10,500 10000,2,0}
 load_before=$(load)
-for row in ${ROWS:-"500,90,0 500,10,500 10000,2,0"}; do
+for row in $rows; do
     IFS=, read -r series days jitter <<<"$row"
     mkdir "$folder/$row"
     "$built/examples/series-bench" "$folder/$row" "$series" "$days" "$jitter" >"$folder/$row.out" 2>"$folder/$row.err" ||
@@ -23,7 +24,7 @@ done
     echo
     echo "| series | days | jitter of timing | samples | bytes a sample | columns | put ns | CPU ns a sample | file GB | peak MB |"
     echo "|---|---|---|---|---|---|---|---|---|---|"
-    for row in ${ROWS:-"500,90,0 500,10,500 10000,2,0"}; do grep -m1 '^| [0-9]' "$folder/$row.out"; done
-    for row in ${ROWS:-"500,90,0 500,10,500 10000,2,0"}; do sed '/^| [0-9]/d' "$folder/$row.out"; done
+    for row in $rows; do grep -m1 '^| [0-9]' "$folder/$row.out"; done
+    for row in $rows; do sed '/^| [0-9]/d' "$folder/$row.out"; done
 } >"$out"
 cat "$out"

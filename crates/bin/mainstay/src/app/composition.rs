@@ -207,7 +207,7 @@ fn open_storage(data: &Path, loss: Loss) -> Result<(PendingWrites, Option<Series
         Loss::Refused => SqliteJournal::open(data.join("journal.db")),
         Loss::Accepted => SqliteJournal::open_accepting_loss(data.join("journal.db")),
     };
-    let series = Series::open(data.join("samples.db"))
+    let series = Series::open(data.join("samples.db"), clock::now)
         .inspect_err(|why| tracing::error!("probe results will not be stored: {why}"))
         .ok();
     Ok((PendingWrites::new(Box::new(journal.map_err(cannot("journal"))?)), series))

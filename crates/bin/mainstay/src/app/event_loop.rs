@@ -9,7 +9,8 @@ use crate::app::inputs::{Inputs, Message, Outputs};
 use crate::app::lag_monitor::LagMonitor;
 use crate::app::throttle::Throttle;
 use engine::Engine;
-use journal::{PendingWrites, Series};
+use journal::PendingWrites;
+use journal::series::{self, Sample, Series};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,13 +26,11 @@ const BATCH_MAX: usize = 256;
 const COMMANDS_MAX: usize = 32;
 /// Longest wait between two batches: a notification that was lost in flight is owed again within it.
 const WAIT_MAX: Duration = Duration::from_secs(2);
-/// Retention of stored samples.
-const SAMPLES_FOR: Duration = Duration::from_secs(90 * 86_400);
 /// Interval at which expired samples are deleted.
-const DELETE_EVERY: Duration = Duration::from_secs(3_600);
-/// Longest stretch of samples deleted in one step. With a wrong clock a start deletes nothing, and samples are deleted
-/// at most twice as fast as they arrive.
-const DELETE_MAX: Duration = Duration::from_secs(2 * 3_600);
+const DELETE_EVERY: Duration = Duration::from_secs(6 * 3_600);
+/// Longest stretch of samples deleted in one step: the days of the store are deleted as a whole. With a wrong clock
+/// a start deletes nothing, and samples are deleted at most four times as fast as they arrive.
+const DELETE_MAX: Duration = Duration::from_secs(86_400);
 /// A pause between two batches from which on the process counts as suspended. When healthy there is a batch every two
 /// seconds, and an append may take two more.
 const SUSPENDED_AFTER: Duration = Duration::from_secs(15);
@@ -147,7 +146,7 @@ impl EventLoop {
             && let Some(oldest) = series.first_at()
         {
             let most = time::later(oldest, DELETE_MAX);
-            series.forget(time::earlier(self.clock.now(), SAMPLES_FOR).min(most));
+            series.forget(time::earlier(self.clock.now(), series::RETENTION).min(most));
         }
     }
 
@@ -200,7 +199,9 @@ impl EventLoop {
                     continue;
                 }
                 if let Some(series) = &self.series {
-                    series.record(result, now);
+                    let ok = !matches!(result.answer, Answered::Failed(_));
+                    let value = result.phases.total.as_secs_f64();
+                    series.put(&result.probe.0, "latency", Sample { at: now, value, ok });
                 }
             }
             match (input, reply) {

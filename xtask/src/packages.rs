@@ -3,7 +3,7 @@
 use crate::run::{command, quiet};
 
 /// Each package, and a command that shows that it is there.
-const PACKAGES: [(&str, &str, &[&str]); 9] = [
+const PACKAGES: [(&str, &str, &[&str]); 11] = [
     ("apache2-utils", "ab", &["-V"]),
     ("chromium", "chromium", &["--version"]),
     ("chromium-driver", "chromedriver", &["--version"]),
@@ -11,7 +11,9 @@ const PACKAGES: [(&str, &str, &[&str]); 9] = [
     ("haproxy", "haproxy", &["-v"]),
     ("nghttp2-client", "h2load", &["--version"]),
     ("nginx-light", "nginx", &["-v"]),
+    ("postgresql", "psql", &["--version"]),
     ("python3-venv", "python3", &["-c", "import ensurepip"]),
+    ("redis-server", "redis-server", &["--version"]),
     ("wrk", "which", &["wrk"]),
 ];
 

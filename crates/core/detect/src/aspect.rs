@@ -1,7 +1,7 @@
 //! Aspects of an answer: faults of one aspect exclude one another. Also when two faults mean the same to a reader.
 
 use types::Fault;
-use types::fault::{DnsFault, DomainFault, TlsFault};
+use types::fault::{DatabaseFault, DnsFault, DomainFault, TlsFault};
 
 /// One aspect of a probe's answers. Within an aspect one fault replaces another; aspects are independent, so that a
 /// slow answer does not hide an expiring certificate.
@@ -31,6 +31,8 @@ pub(crate) enum Aspect {
     Transfer,
     /// Age of the last confirmed registration data.
     Confirmation,
+    /// One condition of a database, by the code of its faults.
+    Database(&'static str),
     /// mainstay's own connectivity.
     Connectivity,
     /// Traffic as the edge counts it, which has its own counters.
@@ -49,6 +51,11 @@ impl Aspect {
             Fault::Isolated { .. } => Self::Connectivity,
             fault if is_edge_fault(fault) => Self::Traffic,
             Fault::Lookup { .. } => Self::Confirmation,
+            // An unsound backup has no age that counts.
+            Fault::Database { database: DatabaseFault::BackupOld { .. } } => {
+                Self::Database("database-backup-fails")
+            }
+            Fault::Database { database } => Self::Database(database.as_str()),
             Fault::Dns { dns } => match dns {
                 DnsFault::DelegationMoved { .. } | DnsFault::NotDelegated | DnsFault::NxDomain => {
                     Self::Delegation
@@ -99,6 +106,10 @@ pub(crate) fn same_meaning(one: &Fault, other: &Fault) -> bool {
         | (F::PrivateAddress { .. }, F::PrivateAddress { .. })
         | (F::Intermittent { .. }, F::Intermittent { .. })
         | (F::Unstable { .. }, F::Unstable { .. }) => true,
+        // Their figures differ from round to round.
+        (F::Database { database: a }, F::Database { database: b }) => {
+            a.as_str() == b.as_str() && a.subject() == b.subject()
+        }
         (F::SomeAddresses { bad: a, .. }, F::SomeAddresses { bad: b, .. }) => a == b,
         (
             F::Domain { domain: DomainFault::Stale { .. } },

@@ -8,11 +8,13 @@
 //! | `certificate` | served certificate chains |
 //! | `delegation` | delegation, name servers and their agreement |
 //! | `registration` | registrations: dates, status codes, name servers |
+//! | `database` | rounds of databases |
 //! | `intermittent` | the share of bad answers |
 
 pub(crate) mod addresses;
 pub(crate) mod baseline;
 pub(crate) mod certificate;
+pub(crate) mod database;
 pub(crate) mod delegation;
 pub(crate) mod intermittent;
 pub(crate) mod registration;

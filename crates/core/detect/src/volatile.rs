@@ -11,6 +11,7 @@ use crate::streak::Streak;
 use crate::traffic::Traffic;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+use types::database::DatabaseSeen;
 use types::time::later;
 use types::{Config, ProbeId, Resource, Time};
 
@@ -42,6 +43,8 @@ pub(crate) struct Volatile {
     pub(crate) held_back: BTreeMap<ProbeId, Resource>,
     pub(crate) traffic: Traffic,
     pub(crate) places: Places,
+    /// The newest round of each database.
+    pub(crate) databases: BTreeMap<ProbeId, DatabaseSeen>,
 }
 
 /// Counters of one probe.
@@ -87,6 +90,7 @@ impl Volatile {
         self.lookups.retain(|id, _| stays(id));
         self.urgent_lookups.retain(stays);
         self.places.retain(stays);
+        self.databases.retain(|id, _| stays(id));
         // The next answers hold their alerts back again.
         self.held_back.clear();
         for trouble in self.troubles.values_mut() {

@@ -11,10 +11,12 @@ use text::list;
 use text::number::grouped;
 use thiserror::Error;
 
+mod database;
 mod dns;
 mod domain;
 mod tls;
 
+pub use database::DatabaseFault;
 pub use dns::DnsFault;
 pub use domain::DomainFault;
 pub use tls::TlsFault;
@@ -156,6 +158,12 @@ pub enum Fault {
         /// The fault.
         dns: DnsFault,
     },
+    /// A fault of a database.
+    #[error(transparent)]
+    Database {
+        /// The fault.
+        database: DatabaseFault,
+    },
     /// A fault of the registration.
     #[error(transparent)]
     Domain {
@@ -245,6 +253,7 @@ impl Fault {
             Self::Tls { tls } => tls.clean(),
             Self::Dns { dns } => dns.clean(),
             Self::Domain { domain } => domain.clean(),
+            Self::Database { database } => database.clean(),
             Self::ServerCertificate { expected, why } => {
                 clean(expected);
                 clean(why);
@@ -283,6 +292,7 @@ impl Fault {
             Self::Unstable { .. } => "unstable",
             Self::Dns { dns } => dns.as_str(),
             Self::Domain { domain } => domain.as_str(),
+            Self::Database { database } => database.as_str(),
             Self::Lookup { .. } => "lookup-failed",
             Self::Surge { .. } => "surge",
             Self::LimitConflict { .. } => "limit-conflict",

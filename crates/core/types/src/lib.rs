@@ -8,6 +8,7 @@
 //! | [`id`] | names of configured items, numbers of alerts, incidents and pages |
 //! | [`resource`] | a node of the dependency graph: `domain.acme.app` |
 //! | [`config`] | the configuration |
+//! | [`database`] | one round of measurements of a database |
 //! | [`deny_target`] | sources of traffic that can be denied |
 //! | [`traffic`] | roll-ups of the edge, denials, the edge's policy |
 //! | [`trace`] | one traced request of the edge |
@@ -30,6 +31,7 @@ pub mod actor;
 pub mod alert;
 pub mod config;
 pub mod context;
+pub mod database;
 pub mod deny_target;
 pub mod event;
 pub mod fault;
@@ -52,6 +54,7 @@ pub use actor::{Actor, ActorKind, Via};
 pub use alert::{Alert, LastResult, SeenAt, Severity};
 pub use config::Config;
 pub use context::{Context, Observed};
+pub use database::DatabaseSeen;
 pub use deny_target::DenyTarget;
 pub use event::{Event, EventKind, Events};
 pub use fault::Fault;

@@ -1,5 +1,6 @@
 //! Result of one probe: facts without judgement. The prober fills it in; `detect` judges it.
 
+use crate::database::DatabaseSeen;
 use crate::fault::{DnsFault, Fault, TlsFault};
 use crate::shown::{clean, clean_all};
 use crate::{ProbeId, Time};
@@ -68,6 +69,7 @@ impl Answer {
             Self::Dns(seen) => seen.clean(),
             Self::Tls(seen) => seen.clean(),
             Self::Domain(seen) => seen.clean(),
+            Self::Database(seen) => seen.clean(),
             Self::Failed(fault) => fault.clean(),
         }
     }
@@ -149,6 +151,8 @@ pub enum Answer {
     Tls(TlsSeen),
     /// An answer of the registry.
     Domain(DomainSeen),
+    /// Facts of the nodes of a database.
+    Database(Box<DatabaseSeen>),
     /// No answer. For a `domain` probe this means "unknown", never "expired".
     Failed(Fault),
 }

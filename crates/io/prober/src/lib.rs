@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`prober`] | one probe run: [`Prober::run`] |
 //! | [`scheduler`] | all probes of the configuration at their intervals: [`run`] |
+//! | [`databases`] | one round of all nodes of a database: [`DatabaseMonitor::round`] |
 //! | [`lag`] | how late probes run |
 //! | [`names`] | resolution of names, and which addresses the configuration allows |
 //! | `kinds` | one folder per probe kind |
@@ -18,6 +19,7 @@
 
 mod addresses;
 mod connect;
+pub mod databases;
 mod dns;
 mod faults;
 mod kinds;
@@ -27,6 +29,7 @@ pub mod prober;
 pub mod scheduler;
 mod setup;
 
+pub use databases::{DatabaseError, DatabaseMonitor, DatabaseTarget};
 pub use lag::{Lag, LagSnapshot};
 pub use names::Names;
 pub use prober::Prober;

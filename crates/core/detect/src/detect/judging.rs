@@ -4,11 +4,12 @@ use super::Detect;
 use crate::alert::AlertEvents;
 use crate::aspect::Aspect;
 use crate::aspects::baseline::baseline;
-use crate::aspects::{registration, response};
+use crate::aspects::{database, registration, response};
 use crate::lookup::{Lookup, Trouble};
 use crate::violation::{Judgement, Reachability, Verdict, hurts_now};
 use std::collections::BTreeMap;
 use types::config::{Probe, ProbeKind};
+use types::database::{DatabaseSeen, DatabaseThresholds};
 use types::fault::{DnsFault, TlsFault};
 use types::probe_result::Answer;
 use types::{Config, EventKind, Fault, Kind, ProbeResult, Resource, Time};
@@ -24,6 +25,7 @@ impl Detect {
         events: &mut AlertEvents,
     ) -> Verdict {
         match (&probe.kind, &result.answer) {
+            (_, Answer::Database(seen)) => self.judge_database(probe, seen),
             (ProbeKind::Dns { names, .. }, Answer::Dns(seen)) => self.judge_zone(seen, names, now, events),
             (ProbeKind::Domain { .. }, Answer::Domain(seen)) => {
                 self.judge_registration(config, probe, seen, now, events)
@@ -49,6 +51,12 @@ impl Detect {
                 response::judge(probe, result, host_too, usual.status, now)
             }
         }
+    }
+
+    /// Judges a round of a database, and keeps it for the next one.
+    fn judge_database(&mut self, probe: &Probe, seen: &DatabaseSeen) -> Verdict {
+        let before = self.volatile.databases.insert(probe.id.clone(), seen.clone());
+        database::judge(seen, before.as_ref(), &DatabaseThresholds::default())
     }
 
     fn lookup_failed(&mut self, probe: &Probe, fault: &Fault, now: Time) -> Verdict {

@@ -3,6 +3,7 @@
 
 mod certificates;
 mod counting;
+mod databases;
 mod edge;
 mod fixture;
 mod invariants;

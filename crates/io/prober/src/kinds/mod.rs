@@ -8,11 +8,15 @@
 //! | `tls` | the certificate chain as served, and every fault of it |
 //! | `dns` | the parent zone, each name server and each resolver of a zone |
 //! | `domain` | registration by RDAP and WHOIS |
+//! | `postgres` | the state of a PostgreSQL node |
+//! | `redis` | the state of a Redis or Valkey node |
 //!
 //! A new kind is a folder here, an arm in [`crate::prober`], and its aspect in `detect`.
 
 pub(crate) mod dns;
 pub(crate) mod domain;
 pub(crate) mod http;
+pub(crate) mod postgres;
+pub(crate) mod redis;
 pub(crate) mod tcp;
 pub(crate) mod tls;

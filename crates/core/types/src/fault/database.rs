@@ -1,0 +1,302 @@
+//! Faults of databases.
+
+use crate::shown::clean;
+use crate::time::spoken;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+use thiserror::Error;
+
+mod clause;
+
+use clause::{behind, full, reason, sessions, since, size, standby_lost};
+
+/// A fault of a database. `node` is the host and port of the node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Error)]
+#[serde(tag = "database", rename_all = "snake_case")]
+pub enum DatabaseFault {
+    /// No free connection slots for ordinary clients.
+    #[error("{}{}", full(node, *used, *usable), reason(crowd))]
+    Saturated {
+        /// The node.
+        node: String,
+        /// Slots in use, if mainstay has a connection that can tell.
+        used: Option<u32>,
+        /// Slots for ordinary clients.
+        usable: Option<u32>,
+        /// What occupies the slots: the statement that most sessions execute, or the message of the server.
+        crowd: Option<String>,
+    },
+    /// No node accepts writes.
+    #[error("has no node that accepts writes: {how}")]
+    NoPrimary {
+        /// Each node and its state.
+        how: String,
+    },
+    /// A node gives no answer while another one accepts writes.
+    #[error("has lost its node {node}: {how}")]
+    NodeFails {
+        /// The node.
+        node: String,
+        /// The fault.
+        how: String,
+    },
+    /// The login of mainstay is refused.
+    #[error("refuses the login of mainstay at {node}: {said} (check the URL, and pg_hba.conf or the grants)")]
+    Denied {
+        /// The node.
+        node: String,
+        /// Message of the server.
+        said: String,
+    },
+    /// The role of mainstay may not read everything.
+    #[error("does not let mainstay read {what} at {node}: not permitted, grant {grant}")]
+    NotPermitted {
+        /// The node.
+        node: String,
+        /// The facts that are missing.
+        what: String,
+        /// The right that is missing.
+        grant: String,
+    },
+    /// Two nodes of one cluster accept writes: their data diverges.
+    #[error(
+        "has {} nodes that accept writes, of one cluster (system identifier {system_identifier}): {}; \
+         stop the one that was replaced before clients write to both",
+        nodes.len(), nodes.join(" and ")
+    )]
+    TwoPrimaries {
+        /// The nodes.
+        nodes: Vec<String>,
+        /// Their common identifier.
+        system_identifier: String,
+    },
+    /// Sessions wait for a lock of one session.
+    #[error("has {} at {node} blocked for {} by {head}", sessions(*victims), spoken(*longest))]
+    Blocked {
+        /// The node.
+        node: String,
+        /// Number of sessions that wait.
+        victims: u32,
+        /// Longest wait.
+        longest: Duration,
+        /// The session at the head of the chain, with its statement.
+        head: String,
+    },
+    /// A statement runs for very long.
+    #[error("executes one statement for {} at {node}: {session}", spoken(*age))]
+    LongStatement {
+        /// The node.
+        node: String,
+        /// Execution time until now.
+        age: Duration,
+        /// The session, with its statement.
+        session: String,
+    },
+    /// A transaction is open without a statement: it keeps locks, and keeps vacuum from removing rows.
+    #[error("has a transaction open and idle for {} at {node}: {session}", spoken(*age))]
+    IdleInTransaction {
+        /// The node.
+        node: String,
+        /// Time without a statement.
+        age: Duration,
+        /// The session, with its last statement.
+        session: String,
+    },
+    /// A replica is far behind.
+    #[error("has a replica that is behind: {node} by {}", behind(*bytes, *lag, *paused))]
+    Lag {
+        /// The replica.
+        node: String,
+        /// Bytes not replayed.
+        bytes: u64,
+        /// The same as time.
+        lag: Option<Duration>,
+        /// Whether replay is paused by command.
+        paused: bool,
+    },
+    /// A replica receives nothing.
+    #[error("has a replica that does not receive changes: {node}{}", from.as_ref().map(|from| format!(" (last from {from})")).unwrap_or_default())]
+    NotStreaming {
+        /// The replica.
+        node: String,
+        /// The primary, as the replica names it.
+        from: Option<String>,
+    },
+    /// A replica gets no work while the primary has too much.
+    #[error(
+        "has a replica without work: {node} serves {replica} transactions/s, its primary {primary}/s with {percent} % \
+         of its connections in use; what distributes queries (driver, pooler, DNS) does not send any to it"
+    )]
+    ReplicaIdle {
+        /// The replica.
+        node: String,
+        /// Transactions per second, mainstay's own subtracted.
+        replica: u64,
+        /// Transactions per second of the primary.
+        primary: u64,
+        /// Connection slots of the primary in use, in percent.
+        percent: u32,
+    },
+    /// Commits wait for a synchronous standby that is not connected.
+    #[error("{}", standby_lost(node, *waiting, *longest, synchronous))]
+    StandbyLost {
+        /// The primary.
+        node: String,
+        /// Commits that wait.
+        waiting: u32,
+        /// Longest wait.
+        longest: Duration,
+        /// Standbys for which a commit waits, as configured.
+        synchronous: String,
+    },
+    /// A slot without a consumer keeps write-ahead log until the disk is full.
+    #[error(
+        "keeps {} of write-ahead log at {node} for the unused slot {slot} ({status}); reconnect its consumer or drop it",
+        size(*bytes)
+    )]
+    SlotRetains {
+        /// The node.
+        node: String,
+        /// The slot.
+        slot: String,
+        /// Bytes kept.
+        bytes: u64,
+        /// State of the slot.
+        status: String,
+    },
+    /// Transaction ids are running out.
+    #[error(
+        "has used {percent} % of its transaction ids in {name} at {node}; at 100 % it refuses writes: vacuum it"
+    )]
+    Wraparound {
+        /// The node.
+        node: String,
+        /// The database.
+        name: String,
+        /// Share that is used.
+        percent: u32,
+    },
+    /// Archiving fails, so that the newest changes are in no backup and write-ahead log accumulates.
+    #[error("fails to archive its write-ahead log at {node}{}: {failed} failed attempts", since(*age))]
+    ArchiverFails {
+        /// The node.
+        node: String,
+        /// Time since the last archived segment; `None` when there was none.
+        age: Option<Duration>,
+        /// Failed attempts.
+        failed: u64,
+    },
+    /// The last good backup is too old.
+    #[error("has no backup since {} ({name}), more than the {} that are allowed", age.map_or_else(|| "ever".to_owned(), |age| format!("{} ago", spoken(age))), spoken(*max))]
+    BackupOld {
+        /// Name of the stanza.
+        name: String,
+        /// Age of the last good backup; `None` when there is none.
+        age: Option<Duration>,
+        /// The configured maximum.
+        max: Duration,
+    },
+    /// The backup tool reports an error.
+    #[error("has unsound backups ({name}): {status}")]
+    BackupFails {
+        /// Name of the stanza.
+        name: String,
+        /// Message of the tool.
+        status: String,
+    },
+    /// Memory is at its limit.
+    #[error("uses {percent} % of its memory limit at {node} ({} of {}){}", size(*used), size(*max), if *evicts { ": it evicts entries" } else { ": it will refuse writes" })]
+    Memory {
+        /// The node.
+        node: String,
+        /// Bytes in use.
+        used: u64,
+        /// The limit.
+        max: u64,
+        /// Share in use.
+        percent: u32,
+        /// Whether entries may be evicted.
+        evicts: bool,
+    },
+}
+
+impl DatabaseFault {
+    /// The code for machines.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Saturated { .. } => "database-saturated",
+            Self::NoPrimary { .. } => "database-no-primary",
+            Self::NodeFails { .. } => "database-node-fails",
+            Self::Denied { .. } => "database-denied",
+            Self::NotPermitted { .. } => "database-not-permitted",
+            Self::TwoPrimaries { .. } => "database-two-primaries",
+            Self::Blocked { .. } => "database-blocked",
+            Self::LongStatement { .. } => "database-long-statement",
+            Self::IdleInTransaction { .. } => "database-idle-in-transaction",
+            Self::Lag { .. } => "database-lag",
+            Self::NotStreaming { .. } => "database-not-streaming",
+            Self::ReplicaIdle { .. } => "database-replica-idle",
+            Self::StandbyLost { .. } => "database-standby-lost",
+            Self::SlotRetains { .. } => "database-slot-retains",
+            Self::Wraparound { .. } => "database-wraparound",
+            Self::ArchiverFails { .. } => "database-archiver-fails",
+            Self::BackupOld { .. } => "database-backup-old",
+            Self::BackupFails { .. } => "database-backup-fails",
+            Self::Memory { .. } => "database-memory",
+        }
+    }
+
+    /// What it is about within the database: a node, or the stanza of a backup. Two faults with the same code and
+    /// subject mean the same, although their figures differ from round to round.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        match self {
+            Self::NoPrimary { .. } => "",
+            Self::TwoPrimaries { system_identifier, .. } => system_identifier,
+            Self::BackupOld { name, .. } | Self::BackupFails { name, .. } => name,
+            Self::Saturated { node, .. }
+            | Self::NodeFails { node, .. }
+            | Self::Denied { node, .. }
+            | Self::NotPermitted { node, .. }
+            | Self::Blocked { node, .. }
+            | Self::LongStatement { node, .. }
+            | Self::IdleInTransaction { node, .. }
+            | Self::Lag { node, .. }
+            | Self::NotStreaming { node, .. }
+            | Self::ReplicaIdle { node, .. }
+            | Self::StandbyLost { node, .. }
+            | Self::SlotRetains { node, .. }
+            | Self::Wraparound { node, .. }
+            | Self::ArchiverFails { node, .. }
+            | Self::Memory { node, .. } => node,
+        }
+    }
+
+    /// Escapes external text in it.
+    pub(crate) fn clean(&mut self) {
+        match self {
+            Self::Saturated { crowd: Some(text), .. }
+            | Self::NoPrimary { how: text }
+            | Self::NodeFails { how: text, .. }
+            | Self::Denied { said: text, .. }
+            | Self::Blocked { head: text, .. }
+            | Self::LongStatement { session: text, .. }
+            | Self::IdleInTransaction { session: text, .. }
+            | Self::NotStreaming { from: Some(text), .. }
+            | Self::StandbyLost { synchronous: text, .. }
+            | Self::Wraparound { name: text, .. }
+            | Self::BackupOld { name: text, .. } => clean(text),
+            Self::SlotRetains { slot, status, .. } => {
+                clean(slot);
+                clean(status);
+            }
+            Self::BackupFails { name, status } => {
+                clean(name);
+                clean(status);
+            }
+            Self::TwoPrimaries { system_identifier, .. } => clean(system_identifier),
+            _ => {}
+        }
+    }
+}

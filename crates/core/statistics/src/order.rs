@@ -89,14 +89,14 @@ mod tests {
 
     #[test]
     fn medians_of_small_samples() {
-        let cases: [(&[f64], Option<f64>, Option<f64>, Option<f64>); 5] = [
-            (&[], None, None, None),
-            (&[3.0], Some(3.0), Some(3.0), Some(3.0)),
-            (&[4.0, 2.0], Some(3.0), Some(2.0), Some(2.0)),
-            (&[9.0, 1.0, 2.0], Some(2.0), Some(2.0), Some(1.0)),
-            (&[1.0, 100.0, 90.0, 2.0], Some(46.0), Some(2.0), Some(2.0)),
+        let cases: [(&[f64], [Option<f64>; 3]); 5] = [
+            (&[], [None; 3]),
+            (&[3.0], [Some(3.0); 3]),
+            (&[4.0, 2.0], [Some(3.0), Some(2.0), Some(2.0)]),
+            (&[9.0, 1.0, 2.0], [Some(2.0), Some(2.0), Some(1.0)]),
+            (&[1.0, 100.0, 90.0, 2.0], [Some(46.0), Some(2.0), Some(2.0)]),
         ];
-        for (values, middle, lower, third) in cases {
+        for (values, [middle, lower, third]) in cases {
             assert_eq!(median(&mut values.to_vec()), middle, "{values:?}");
             assert_eq!(lower_median(&mut values.to_vec()), lower, "{values:?}");
             assert_eq!(lower_third(&mut values.to_vec()), third, "{values:?}");

@@ -1,3 +1,5 @@
+//! Levels, ends and ordinary disturbances of one series.
+
 use super::*;
 use proptest::prelude::*;
 

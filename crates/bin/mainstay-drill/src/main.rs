@@ -1,4 +1,5 @@
-//! `mainstay-drill demo | NAME`: known outages with real parts on loopback, against mainstay as a child process.
+//! `mainstay-drill demo | NAME`: known outages with real parts on loopback, against mainstay as a child process;
+//! `mainstay-drill rank FILE`: recorded ones.
 //!
 //! Exit code 0: every limit was met; 1: one was missed; 2: usage error.
 
@@ -7,6 +8,7 @@ mod comparison;
 mod demo;
 mod drills;
 mod killer;
+mod rank;
 mod run;
 mod stage;
 
@@ -39,6 +41,8 @@ enum Command {
         #[arg(long)]
         alone: bool,
     },
+    /// Rank the causes of recorded faults by their metrics, one JSON line for each case.
+    Rank(rank::Options),
 }
 
 fn main() -> ExitCode {
@@ -58,6 +62,7 @@ fn main() -> ExitCode {
         Command::Demo(demo) => demo.run(),
         Command::ExpiredName(options) => drills::expired_name(&options, json),
         Command::Surge { options, alone } => drills::surge(&options, json, alone),
+        Command::Rank(options) => options.run(),
     };
     result.unwrap_or_else(|failure| failure.report(json))
 }

@@ -12,8 +12,50 @@ fn output(args: &[&str]) -> (Option<i32>, String) {
 fn help_lists_demo_and_every_drill() {
     let (code, help) = output(&["--help"]);
     assert_eq!(code, Some(0));
-    for command in ["demo", "expired-name", "surge"] {
+    for command in ["demo", "expired-name", "surge", "rank"] {
         assert!(help.contains(&format!("\n  {command} ")), "{command}:\n{help}");
+    }
+}
+
+/// A file of this process in the folder for temporary files, removed at the end.
+struct TemporaryFile(std::path::PathBuf);
+
+impl TemporaryFile {
+    fn new(name: &str, content: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("mainstay-rank-{}-{name}", std::process::id()));
+        std::fs::write(&path, content).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for TemporaryFile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+#[test]
+fn rank_prints_a_line_for_each_case() {
+    let set = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../core/statistics/tests/fixtures/nezha-online-boutique.json.gz"
+    );
+    let (code, lines) = output(&["rank", set]);
+    assert_eq!((code, lines.lines().count()), (Some(0), 56));
+    let one = r#" {"id": "x", "target": {"node": "a", "metric": "latency"}, "nodes": ["b", "a"]}"#;
+    let file = TemporaryFile::new("one.json", one);
+    let (code, line) = output(&["rank", file.0.to_str().unwrap()]);
+    let expected = r#"{"id":"x","ranked":[{"node":"a","score":0.0},{"node":"b","score":0.0}],"verdict":"nothing stands out"}"#;
+    assert_eq!((code, line.trim()), (Some(0), expected));
+}
+
+#[test]
+fn rank_refuses_what_it_cannot_read() {
+    assert_eq!(output(&["rank", "/no/such/file.json"]).0, Some(2));
+    for (name, content) in [("empty", ""), ("text", "nodes"), ("target", r#"{"id": "x"}"#), ("open", "[{")] {
+        let file = TemporaryFile::new(name, content);
+        let (code, text) = output(&["rank", file.0.to_str().unwrap()]);
+        assert_eq!((code, text.as_str()), (Some(2), ""), "{name}");
     }
 }
 

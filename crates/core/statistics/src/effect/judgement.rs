@@ -1,0 +1,211 @@
+//! The verdict on one signal.
+
+use super::shift::{chance, shift};
+use crate::order::{count, median};
+use std::fmt;
+
+/// Points after the change before a verdict.
+const POINTS_MIN: usize = 6;
+/// Points on each side at most. More of them would include what happened later.
+const POINTS_MAX: usize = 24;
+/// The placebo share below which a shift is not chance. Not 5 %: placebo moments overlap, so that the share itself is
+/// uncertain, and 5 % gave 4.0 to 4.3 % of false verdicts in each direction.
+const CHANCE: f64 = 0.04;
+/// Placebo shifts below which chance cannot be judged.
+const PLACEBOS_MIN: usize = 20;
+/// The least change that is worth a word: 10 %.
+const RATIO_MIN: f64 = 0.10;
+/// The least change of a failure share: one request in a hundred.
+const SHARE_MIN: f64 = 0.01;
+/// Added to a share before the logarithm, so that zero is a number.
+const SHARE_LEAST: f64 = 0.01;
+/// Share of answers that must exist on both sides.
+const ANSWERED_MIN: f64 = 0.5;
+/// The answered shares of both sides may differ by this much; beyond it the remaining answers are a selection.
+const ANSWERED_DIFFERENCE: f64 = 0.25;
+/// A value within 5 % of the ceiling is at the ceiling.
+const AT_CEILING: f64 = 0.95;
+
+/// What the points of a signal are.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Measure {
+    /// Latency in seconds. Points at `ceiling`, usually the timeout, say only "at least as slow".
+    Latency {
+        /// Greatest value that can be measured.
+        ceiling: Option<f64>,
+    },
+    /// Share of requests that failed, 0 to 1. An availability is `1 - share`.
+    FailureShare,
+}
+
+/// One signal of an incident around a change. Points are at equal steps, oldest first; `None` is a step without an answer.
+#[derive(Debug, Clone, Copy)]
+pub struct Signal<'a> {
+    /// What the points are.
+    pub measure: Measure,
+    /// Before the incident: the last 240 points. Placebo shifts come from here.
+    pub usual: &'a [Option<f64>],
+    /// From the onset of the incident, or from the previous change, to the change.
+    pub before: &'a [Option<f64>],
+    /// Since the change.
+    pub after: &'a [Option<f64>],
+}
+
+/// Whether a change helped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// Lower than before by more than chance and 10 %.
+    Helped,
+    /// Neither.
+    NoEffect,
+    /// Higher than before by more than chance and 10 %.
+    MadeItWorse,
+    /// Fewer than 6 points since the change.
+    TooEarly,
+    /// Nothing can be said: too few answers, values at their ceiling, or no history to compare with.
+    NoData,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Helped => "helped",
+            Self::NoEffect => "no effect",
+            Self::MadeItWorse => "made it worse",
+            Self::TooEarly => "too early",
+            Self::NoData => "no data",
+        })
+    }
+}
+
+/// A verdict and its figure. `Display` prints the figure: `1.9 s -> 0.4 s, -79 %`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Judgement {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// What the figures are.
+    pub measure: Measure,
+    /// Median of the points before the change; `None` without answers.
+    pub before: Option<f64>,
+    /// Median of the points since; `None` without answers.
+    pub after: Option<f64>,
+    /// Share of placebo shifts that are as great; 1 without a comparison.
+    pub chance: f64,
+}
+
+/// Judges one signal.
+#[must_use]
+pub fn judge(signal: &Signal<'_>) -> Judgement {
+    let before = &signal.before[signal.before.len().saturating_sub(POINTS_MAX)..];
+    let after = &signal.after[..signal.after.len().min(POINTS_MAX)];
+    let (early, late) = (Side::of(before, signal.measure), Side::of(after, signal.measure));
+    let judged = |verdict, chance| Judgement {
+        verdict,
+        measure: signal.measure,
+        before: early.median(),
+        after: late.median(),
+        chance,
+    };
+    if after.len() < POINTS_MIN {
+        return judged(Verdict::TooEarly, 1.0);
+    }
+    if !comparable(&early, &late) {
+        return judged(Verdict::NoData, 1.0);
+    }
+    let log = |values: &[f64]| -> Vec<f64> {
+        values.iter().map(|value| logarithm(*value, signal.measure)).collect()
+    };
+    let (early_logs, late_logs) = (log(&early.values), log(&late.values));
+    let Some(observed) = shift(&early_logs, &late_logs) else { return judged(Verdict::NoData, 1.0) };
+    let all = |points: &[Option<f64>]| log(&Side::of(points, signal.measure).values);
+    let (usual, incident) = (all(signal.usual), all(signal.before));
+    let (chance, placebos) = chance(observed, &[&usual, &incident], early_logs.len(), late_logs.len());
+    let verdict = if placebos < PLACEBOS_MIN {
+        Verdict::NoData
+    } else if chance >= CHANCE || !worth_a_word(observed, &early, &late, signal.measure) {
+        Verdict::NoEffect
+    } else if observed < 0.0 {
+        Verdict::Helped
+    } else {
+        Verdict::MadeItWorse
+    };
+    judged(verdict, chance)
+}
+
+/// The answers of one side.
+struct Side {
+    values: Vec<f64>,
+    points: usize,
+    at_ceiling: bool,
+}
+
+impl Side {
+    fn of(points: &[Option<f64>], measure: Measure) -> Self {
+        let valid = |value: &f64| value.is_finite() && *value >= 0.0;
+        let values: Vec<f64> = points.iter().flatten().copied().filter(valid).collect();
+        let at_ceiling = match measure {
+            Measure::Latency { ceiling: Some(ceiling) } => {
+                values.iter().filter(|value| **value >= AT_CEILING * ceiling).count() * 2 > values.len()
+            }
+            _ => false,
+        };
+        Self { values, points: points.len(), at_ceiling }
+    }
+
+    fn answered(&self) -> f64 {
+        count(self.values.len()) / count(self.points.max(1))
+    }
+
+    fn median(&self) -> Option<f64> {
+        median(&mut self.values.clone())
+    }
+}
+
+/// Enough answers on both sides, not all of them censored, and none selected by who was answered at all.
+fn comparable(early: &Side, late: &Side) -> bool {
+    let enough = |side: &Side| side.values.len() >= POINTS_MIN && side.answered() >= ANSWERED_MIN;
+    let censored = early.at_ceiling && late.at_ceiling;
+    enough(early)
+        && enough(late)
+        && !censored
+        && (early.answered() - late.answered()).abs() <= ANSWERED_DIFFERENCE
+}
+
+fn logarithm(value: f64, measure: Measure) -> f64 {
+    match measure {
+        Measure::Latency { .. } => value.max(1e-6).ln(),
+        Measure::FailureShare => (value.min(1.0) + SHARE_LEAST).ln(),
+    }
+}
+
+fn worth_a_word(shift: f64, early: &Side, late: &Side, measure: Measure) -> bool {
+    let apart = match (measure, early.median(), late.median()) {
+        (Measure::FailureShare, Some(early), Some(late)) => (late - early).abs() >= SHARE_MIN,
+        _ => true,
+    };
+    apart && (shift.exp() - 1.0).abs() > RATIO_MIN
+}
+
+impl fmt::Display for Judgement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Some(before), Some(after)) = (self.before, self.after) else { return f.write_str("no answers") };
+        write!(f, "{} -> {}", Value(before, self.measure), Value(after, self.measure))?;
+        if before > 0.0 { write!(f, ", {:+.0} %", (after / before - 1.0) * 100.0) } else { Ok(()) }
+    }
+}
+
+/// A value with its unit.
+struct Value(f64, Measure);
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(value, measure) = *self;
+        match measure {
+            Measure::FailureShare => write!(f, "{:.1} %", value * 100.0),
+            Measure::Latency { .. } if value >= 10.0 => write!(f, "{value:.0} s"),
+            Measure::Latency { .. } if value >= 0.995 => write!(f, "{value:.1} s"),
+            Measure::Latency { .. } if value >= 0.01 => write!(f, "{:.0} ms", value * 1e3),
+            Measure::Latency { .. } => write!(f, "{:.1} ms", value * 1e3),
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! Judges series of measurements: pure functions of numbers, without clock, I/O or randomness.
+//!
+//! | module | question | method |
+//! |---|---|---|
+//! | [`slowness`] | is this latency higher than usual, since when? | clipped one-sided CUSUM of the logarithms |
+//! | [`effect`] | did a change help? | Hodges-Lehmann shift, compared with placebo shifts of the same series |
+//! | [`rank`] | which node is the cause? | robust z of each node's metrics, minus those of the nodes that it calls |
+//! | `order` | medians, quantiles, ranks | |
+//!
+//! `docs/concepts/effects-and-slowness.md` has the measured tables and the limits.
+
+pub mod effect;
+mod order;
+pub mod rank;
+pub mod slowness;

@@ -1,0 +1,11 @@
+//! Measured figures of the methods, on fixed seeds and on recorded faults.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "small numbers")]
+#![allow(unreachable_pub, reason = "two modules are shared with the examples")]
+
+mod effect;
+mod effect_figures;
+mod generated;
+mod rank;
+mod slowness;
+mod slowness_figures;

@@ -1,6 +1,6 @@
 //! Reads the sections of a document: those that exist once, and those that exist once per name.
 
-use crate::kind::table::{TableReader, Written, report_unsupported, unknown_key};
+use crate::kind::reader::{TableReader, Written, report_unsupported, unknown_key};
 use crate::kind::value::type_word;
 use crate::kind::{Context, NAME, OwnName, Section, Sectional};
 use crate::suggest;

@@ -2,6 +2,7 @@
 //! values, describes itself in messages and on the reference page, and has a JSON Schema.
 
 pub(crate) mod list;
+pub(crate) mod reader;
 pub(crate) mod scalar;
 pub(crate) mod string;
 pub(crate) mod table;
@@ -9,9 +10,9 @@ pub(crate) mod value;
 
 use crate::diagnostics::Diagnostics;
 use crate::parse::domain::Declared;
+use reader::TableReader;
 use serde_json::{Value as Json, json};
 use std::path::Path;
-use table::TableReader;
 use value::Value;
 
 /// The type of a key, as it is described.

@@ -142,3 +142,24 @@ pub(crate) fn title_of(name: &str) -> String {
     }
     title
 }
+
+#[cfg(test)]
+mod tests {
+    use super::SECTIONS;
+    use crate::kind::{Absent, Key};
+
+    /// A type without a short form needs its default in words: `default VALUE => "in words"`.
+    #[test]
+    fn every_default_is_shown() {
+        fn check(path: &str, keys: &[Key]) {
+            for key in keys {
+                let path = format!("{path}.{}", key.name);
+                assert!(!matches!(key.absent, Absent::Default(show) if show().is_empty()), "{path}");
+                check(&path, key.kind.keys().unwrap_or_default());
+            }
+        }
+        for section in SECTIONS {
+            check(section.name, section.keys);
+        }
+    }
+}

@@ -170,6 +170,7 @@ fn local(datetime: &Datetime) -> Result<civil::DateTime, ValueError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn durations() {
@@ -197,6 +198,8 @@ mod tests {
             ("1 month", None),
             ("1y", None),
             ("1y 2d", None),
+            ("30m 1h", None),
+            ("1s 1s", None),
             ("1M", None),
             ("PT1H", None),
             ("soon", None),
@@ -204,6 +207,26 @@ mod tests {
             ("1ü", None),
         ] {
             assert_eq!(duration(text).ok().map(|span| span.as_millis()), millis, "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn units_from_large_to_small_add_up(
+            counts in proptest::array::uniform6(prop::option::of(0..1_000u64)),
+            space in " ?",
+            gap in " {0,2}",
+        ) {
+            let units = [("w", 604_800_000), ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
+            let parts = counts.iter().zip(units).filter_map(|(count, unit)| Some(((*count)?, unit)));
+            let text: Vec<String> = parts.clone().map(|(count, (unit, _))| format!("{count}{space}{unit}")).collect();
+            let millis: Option<u128> = (!text.is_empty()).then(|| parts.map(|(count, (_, size))| u128::from(count * size)).sum());
+            prop_assert_eq!(duration(&text.join(&gap)).ok().map(|span| span.as_millis()), millis);
+        }
+
+        #[test]
+        fn any_text_is_a_duration_or_an_error(text in "[0-9a-z .,:µ-]{0,40}|\\PC{0,40}") {
+            let _ = duration(&text);
         }
     }
 

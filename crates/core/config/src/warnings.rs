@@ -128,7 +128,7 @@ fn unused(raw: &RawConfig, diagnostics: &mut Diagnostics) {
 /// Warns of services without probes, declared domains without probes, and domains that cannot be probed.
 fn unmonitored(raw: &RawConfig, derived: &Derived, diagnostics: &mut Diagnostics) {
     for (name, service) in &raw.services {
-        if derived.graph.needs(&Resource::service(name)).next().is_none() {
+        if derived.graph.depends_on(&Resource::service(name)).next().is_none() {
             let message = format!("service `{}` has no probe: its state is never known", shown(name));
             diagnostics.warn(service.written.place.clone(), message, "add hosts, or a probe with `service`");
         }

@@ -187,6 +187,6 @@ impl Detect {
 
     fn zone_of(&self, config: &Config, probe: &ProbeId) -> Option<String> {
         let probe: &Probe = config.probes.get(probe)?;
-        self.volatile.index.as_ref()?.zone_of(&probe.ask, &probe.about)
+        self.volatile.index.as_ref()?.zone_of(&probe.kind, &probe.about)
     }
 }

@@ -1,7 +1,7 @@
 //! Index of a configuration: probes by resource, the domain of each resource, reference probes for connectivity checks.
 
 use std::collections::{BTreeMap, BTreeSet};
-use types::config::Ask;
+use types::config::ProbeKind;
 use types::{Config, Kind, ProbeId, Resource};
 
 /// Maximum number of reference probes.
@@ -37,11 +37,11 @@ impl Index {
             Self { digest: config.digest.clone(), probes: config.probes.len(), ..Self::default() };
         for probe in config.probes.values() {
             index.about.entry(probe.about.clone()).or_default().insert(probe.id.clone());
-            match &probe.ask {
-                Ask::Domain { name } => {
+            match &probe.kind {
+                ProbeKind::Domain { name } => {
                     _ = index.domain_probe.entry(name.clone()).or_insert_with(|| probe.id.clone())
                 }
-                Ask::Dns { zone, .. } => {
+                ProbeKind::Dns { zone, .. } => {
                     _ = index.dns_probe.entry(zone.clone()).or_insert_with(|| probe.id.clone())
                 }
                 _ => {}
@@ -55,10 +55,10 @@ impl Index {
     }
 
     /// The zone that a probe is about or depends on.
-    pub(crate) fn zone_of(&self, ask: &Ask, about: &Resource) -> Option<String> {
-        match ask {
-            Ask::Domain { name } => Some(name.clone()),
-            Ask::Dns { zone, .. } => Some(zone.clone()),
+    pub(crate) fn zone_of(&self, kind: &ProbeKind, about: &Resource) -> Option<String> {
+        match kind {
+            ProbeKind::Domain { name } => Some(name.clone()),
+            ProbeKind::Dns { zone, .. } => Some(zone.clone()),
             _ => self.zone.get(about).cloned(),
         }
     }
@@ -68,14 +68,14 @@ impl Index {
         let mut by_zone: BTreeMap<String, Vec<(ProbeId, bool)>> = BTreeMap::new();
         let mut hosts = BTreeSet::new();
         for probe in config.probes.values() {
-            let (host, names) = match &probe.ask {
-                Ask::Http { url, .. } => (host_of(url), false),
-                Ask::Tcp { host, .. } | Ask::Tls { host, .. } => (host.as_str(), false),
-                Ask::Dns { zone, .. } => (zone.as_str(), true),
-                Ask::Domain { .. } => continue,
+            let (host, names) = match &probe.kind {
+                ProbeKind::Http { url, .. } => (host_of(url), false),
+                ProbeKind::Tcp { host, .. } | ProbeKind::Tls { host, .. } => (host.as_str(), false),
+                ProbeKind::Dns { zone, .. } => (zone.as_str(), true),
+                ProbeKind::Domain { .. } => continue,
             };
             if hosts.insert((host.to_owned(), names)) {
-                let zone = self.zone_of(&probe.ask, &probe.about).unwrap_or_else(|| host.to_owned());
+                let zone = self.zone_of(&probe.kind, &probe.about).unwrap_or_else(|| host.to_owned());
                 let of_zone = by_zone.entry(zone).or_default();
                 let chosen = (probe.id.clone(), names);
                 if names { of_zone.insert(0, chosen) } else { of_zone.push(chosen) }

@@ -18,7 +18,7 @@ use crate::traffic;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
-use types::config::Ask;
+use types::config::ProbeKind;
 use types::fault::{Phase, TlsFault};
 use types::time::earlier;
 use types::{Alert, AlertId, Config, Fault, Kind, Resource, SeenAt, Time};
@@ -116,10 +116,10 @@ pub(crate) fn recovered_members<'a, 'b>(
 }
 
 fn key(config: &Config, alert: &Alert) -> Option<Key> {
-    let ask = config.probes.get(&alert.probe).map(|probe| &probe.ask);
-    let port = || match ask {
-        Some(Ask::Http { url, .. }) => port_of(url),
-        Some(Ask::Tcp { port, .. } | Ask::Tls { port, .. }) => Some(*port),
+    let kind = config.probes.get(&alert.probe).map(|probe| &probe.kind);
+    let port = || match kind {
+        Some(ProbeKind::Http { url, .. }) => port_of(url),
+        Some(ProbeKind::Tcp { port, .. } | ProbeKind::Tls { port, .. }) => Some(*port),
         _ => None,
     };
     Some(match &alert.fault {

@@ -37,7 +37,7 @@ impl Healthy {
     pub(crate) fn now(config: &Config, seen: &Observations<'_>) -> Self {
         let is_healthy = |resource: &Resource| (seen.last_result)(resource).is_some_and(|last| last.healthy);
         let services = config.services.keys().map(|id| Resource::service(id.0.clone())).filter(|service| {
-            let mut asked = config.graph.needs(service).filter(|need| is_endpoint(need.kind)).peekable();
+            let mut asked = config.graph.depends_on(service).filter(|need| is_endpoint(need.kind)).peekable();
             asked.peek().is_some() && asked.all(is_healthy)
         });
         let hosts: BTreeSet<&String> = config.services.values().flat_map(|service| &service.hosts).collect();
@@ -75,17 +75,17 @@ pub(crate) fn scope(
     };
     // A host fails with its certificate; a service with any of its hosts and probes.
     let with_certificate =
-        harmed.iter().filter(|resource| resource.kind == Kind::Tls).flat_map(|tls| graph.needed_by(tls));
+        harmed.iter().filter(|resource| resource.kind == Kind::Tls).flat_map(|tls| graph.dependents(tls));
     let late = above.iter().filter(|resource| recovered_at.is_some() && unverified(resource));
     let failing_endpoints = harmed.iter().copied().chain(with_certificate).chain(late);
     // A service fails with its pool, and with a caller of its own that is refused.
     let pools = harmed.iter().copied().filter(|resource| resource.kind == Kind::Pool);
-    let of_pools = pools.flat_map(|pool| graph.needed_by(pool)).filter(|above| above.kind == Kind::Service);
+    let of_pools = pools.flat_map(|pool| graph.dependents(pool)).filter(|above| above.kind == Kind::Service);
     let refused: BTreeSet<Resource> =
         open().filter(|alert| hurts(alert)).filter_map(|alert| caller_of(config, alert)).collect();
     let broken: BTreeSet<&Resource> = failing_endpoints
         .filter(|resource| is_endpoint(resource.kind))
-        .flat_map(|endpoint| graph.needed_by(endpoint))
+        .flat_map(|endpoint| graph.dependents(endpoint))
         .filter(|above| above.kind == Kind::Service)
         .chain(of_pools)
         .chain(&refused)
@@ -104,7 +104,7 @@ pub(crate) fn scope(
     scope.names = match cause.kind {
         // Configured probes count like hosts: a service does not fail as a whole while one of them answers.
         Kind::Service => {
-            let asked = graph.needs(cause).filter(|need| matches!(need.kind, Kind::Host | Kind::Probe));
+            let asked = graph.depends_on(cause).filter(|need| matches!(need.kind, Kind::Host | Kind::Probe));
             asked.map(|need| need.name.clone()).collect()
         }
         _ => above.iter().filter(hosts).map(|host| host.name.clone()).collect(),
@@ -122,7 +122,7 @@ impl Scope {
         // A host of a service with an alert of the edge may answer probes, but is not unaffected.
         let by_the_edge = |case: &&Case| case.alert.about == *cause && is_edge_fault(&case.alert.fault);
         if cases.iter().any(by_the_edge) {
-            let needs = self.affected.iter().flat_map(|service| graph.needs(service));
+            let needs = self.affected.iter().flat_map(|service| graph.depends_on(service));
             not_other.extend(needs.filter(|need| need.kind == Kind::Host).map(|host| &host.name));
         }
         let other = |host: &&String| !not_other.contains(*host);

@@ -112,7 +112,7 @@ fn dependencies(graph: &Graph, resource: &Resource) -> BTreeSet<Resource> {
     let mut all = graph.beneath(resource);
     if is_endpoint(resource.kind) {
         for service in services_on(graph, resource) {
-            for need in graph.needs(&service).filter(|need| need.kind == Kind::Service) {
+            for need in graph.depends_on(&service).filter(|need| need.kind == Kind::Service) {
                 all.extend(graph.beneath(need));
                 all.insert(need.clone());
             }
@@ -128,7 +128,7 @@ fn services_on(graph: &Graph, resource: &Resource) -> BTreeSet<Resource> {
     let host = Resource::host(resource.name.clone());
     let of = |resource: &Resource| {
         graph
-            .needed_by(resource)
+            .dependents(resource)
             .filter(|above| above.kind == Kind::Service)
             .cloned()
             .collect::<BTreeSet<_>>()
@@ -142,7 +142,7 @@ fn find_neighbours(config: &Config, about: &Resource) -> BTreeSet<Resource> {
     let graph = &config.graph;
     let above = graph.above(about);
     let endpoints = |service: &Resource| -> Vec<Resource> {
-        graph.needs(service).filter(|need| is_endpoint(need.kind)).cloned().collect()
+        graph.depends_on(service).filter(|need| is_endpoint(need.kind)).cloned().collect()
     };
     let mut all: BTreeSet<Resource> =
         above.iter().filter(|resource| is_endpoint(resource.kind)).take(NEIGHBOURS_MAX).cloned().collect();

@@ -74,7 +74,7 @@ pub(crate) fn explain(
             }
             Fault::LimitConflict { .. } => first_surge(graph, about, &surges),
             Fault::PoolBelowMinimum { .. } => {
-                let mut over = graph.needed_by(about).filter(|above| {
+                let mut over = graph.dependents(about).filter(|above| {
                     surges.get(above).is_some_and(|surge| earlier(*surge, BEFORE) <= alert.since)
                 });
                 over.next().and_then(|service| first_surge(graph, service, &surges))
@@ -149,7 +149,7 @@ fn pool_before(
     pools: &BTreeMap<&Resource, Time>,
 ) -> Option<Resource> {
     let shrunk = |pool: &&Resource| pools.get(*pool).is_some_and(|since| *since < earlier(surge, BEFORE));
-    graph.needs(service).find(shrunk).cloned()
+    graph.depends_on(service).find(shrunk).cloned()
 }
 
 /// The service whose surge reaches a service: itself, or one that calls it.

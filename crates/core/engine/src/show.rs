@@ -215,7 +215,7 @@ fn shared(engine: &Engine) -> Vec<(Resource, Resource)> {
 fn has_result(engine: &Engine, resource: &Resource) -> bool {
     let looked = |resource: &Resource| engine.detect.last_result(resource).is_some();
     if resource.kind == Kind::Service {
-        engine.config.graph.needs(resource).any(looked)
+        engine.config.graph.depends_on(resource).any(looked)
     } else {
         looked(resource)
     }
@@ -253,8 +253,8 @@ fn edges(engine: &Engine) -> Vec<Edge> {
 }
 
 fn domains(engine: &Engine) -> Vec<DomainRow> {
-    let named = engine.config.probes.values().filter_map(|probe| match &probe.ask {
-        types::config::Ask::Domain { name } => Some((name, probe)),
+    let named = engine.config.probes.values().filter_map(|probe| match &probe.kind {
+        types::config::ProbeKind::Domain { name } => Some((name, probe)),
         _ => None,
     });
     let names: BTreeMap<&String, &types::config::Probe> = named.collect();

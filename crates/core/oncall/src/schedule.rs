@@ -86,9 +86,9 @@ mod tests {
     use super::*;
     use jiff::tz::TimeZone;
     use proptest::prelude::*;
-    use types::config::Turn;
+    use types::config::Rotation;
 
-    fn layer(people: &[&str], start: &str, rotation: Turn, until: Option<&str>) -> Layer {
+    fn layer(people: &[&str], start: &str, rotation: Rotation, until: Option<&str>) -> Layer {
         Layer {
             people: people.iter().map(|name| PersonId::from(*name)).collect(),
             start: start.parse().unwrap(),
@@ -113,19 +113,24 @@ mod tests {
         let tallinn =
             |rotation| schedule("Europe/Tallinn", vec![layer(&all, "2026-10-19T09:00", rotation, None)]);
         for (rotation, at, expected, why) in [
-            (Turn::Weeks(1), "2026-10-19T05:59:59Z", "", "one second before the first shift"),
-            (Turn::Weeks(1), "2026-10-19T06:00:00Z", "ana", "09:00 in summer"),
-            (Turn::Weeks(1), "2026-10-26T06:59:59Z", "ana", "summer time ended: the week is an hour longer"),
-            (Turn::Weeks(1), "2026-10-26T07:00:00Z", "bo", "09:00 in winter"),
-            (Turn::Weeks(1), "2026-11-09T07:00:00Z", "ana", "the first person again"),
-            (Turn::Weeks(1), "2076-10-19T07:00:00Z", "cy", "fifty years later"),
-            (Turn::Days(1), "2026-10-25T06:59:59Z", "cy", "25 hours of one day"),
-            (Turn::Days(1), "2026-10-25T07:00:00Z", "ana", "next day"),
-            (Turn::Hours(8), "2026-10-24T22:00:00Z", "cy", "01:00: the 18th shift began"),
-            (Turn::Hours(8), "2026-10-24T21:59:59Z", "bo", "the shift before"),
-            (Turn::Months(1), "2026-11-19T06:59:59Z", "ana", "a month ends by the calendar"),
-            (Turn::Months(1), "2026-11-19T07:00:00Z", "bo", "next month"),
-            (Turn::Months(1), "2027-01-19T07:00:00Z", "ana", "the first person again"),
+            (Rotation::Weeks(1), "2026-10-19T05:59:59Z", "", "one second before the first shift"),
+            (Rotation::Weeks(1), "2026-10-19T06:00:00Z", "ana", "09:00 in summer"),
+            (
+                Rotation::Weeks(1),
+                "2026-10-26T06:59:59Z",
+                "ana",
+                "summer time ended: the week is an hour longer",
+            ),
+            (Rotation::Weeks(1), "2026-10-26T07:00:00Z", "bo", "09:00 in winter"),
+            (Rotation::Weeks(1), "2026-11-09T07:00:00Z", "ana", "the first person again"),
+            (Rotation::Weeks(1), "2076-10-19T07:00:00Z", "cy", "fifty years later"),
+            (Rotation::Days(1), "2026-10-25T06:59:59Z", "cy", "25 hours of one day"),
+            (Rotation::Days(1), "2026-10-25T07:00:00Z", "ana", "next day"),
+            (Rotation::Hours(8), "2026-10-24T22:00:00Z", "cy", "01:00: the 18th shift began"),
+            (Rotation::Hours(8), "2026-10-24T21:59:59Z", "bo", "the shift before"),
+            (Rotation::Months(1), "2026-11-19T06:59:59Z", "ana", "a month ends by the calendar"),
+            (Rotation::Months(1), "2026-11-19T07:00:00Z", "bo", "next month"),
+            (Rotation::Months(1), "2027-01-19T07:00:00Z", "ana", "the first person again"),
         ] {
             assert_eq!(who(&tallinn(rotation), at), expected, "{rotation:?} {at}: {why}");
         }
@@ -134,7 +139,8 @@ mod tests {
     #[test]
     fn handoffs_in_gaps_and_folds_happen_once() {
         let two = ["ana", "bo"];
-        let york = schedule("America/New_York", vec![layer(&two, "2027-03-13T02:30", Turn::Days(1), None)]);
+        let york =
+            schedule("America/New_York", vec![layer(&two, "2027-03-13T02:30", Rotation::Days(1), None)]);
         for (at, expected, why) in [
             ("2027-03-14T06:59:59Z", "ana", "before the gap"),
             ("2027-03-14T07:00:00Z", "bo", "02:30 does not exist: the first instant after the gap"),
@@ -143,7 +149,8 @@ mod tests {
         ] {
             assert_eq!(who(&york, at), expected, "{at}: {why}");
         }
-        let york = schedule("America/New_York", vec![layer(&two, "2026-10-31T01:30", Turn::Days(1), None)]);
+        let york =
+            schedule("America/New_York", vec![layer(&two, "2026-10-31T01:30", Rotation::Days(1), None)]);
         for (at, expected, why) in [
             ("2026-11-01T05:29:59Z", "ana", "before the first 01:30"),
             ("2026-11-01T05:30:00Z", "bo", "the first 01:30"),
@@ -153,10 +160,11 @@ mod tests {
             assert_eq!(who(&york, at), expected, "{at}: {why}");
         }
         let howe =
-            schedule("Australia/Lord_Howe", vec![layer(&two, "2026-10-03T02:15", Turn::Days(1), None)]);
+            schedule("Australia/Lord_Howe", vec![layer(&two, "2026-10-03T02:15", Rotation::Days(1), None)]);
         assert_eq!(who(&howe, "2026-10-03T15:29:59Z"), "ana");
         assert_eq!(who(&howe, "2026-10-03T15:30:00Z"), "bo", "a gap of half an hour");
-        let hours = schedule("America/New_York", vec![layer(&two, "2026-11-01T00:00", Turn::Hours(1), None)]);
+        let hours =
+            schedule("America/New_York", vec![layer(&two, "2026-11-01T00:00", Rotation::Hours(1), None)]);
         assert_eq!(who(&hours, "2026-11-01T05:00:00Z"), "bo", "01:00");
         assert_eq!(who(&hours, "2026-11-01T06:30:00Z"), "bo", "01:30 again: the shift lasts two hours");
         assert_eq!(who(&hours, "2026-11-01T07:00:00Z"), "ana", "02:00");
@@ -165,7 +173,7 @@ mod tests {
     #[test]
     fn monthly_turn_from_day_31_keeps_day_31() {
         let schedule =
-            schedule("UTC", vec![layer(&["ana", "bo"], "2026-01-31T00:00", Turn::Months(1), None)]);
+            schedule("UTC", vec![layer(&["ana", "bo"], "2026-01-31T00:00", Rotation::Months(1), None)]);
         assert_eq!(who(&schedule, "2026-02-28T00:00:00Z"), "bo", "the last day that February has");
         assert_eq!(who(&schedule, "2026-03-30T00:00:00Z"), "bo");
         assert_eq!(who(&schedule, "2026-03-31T00:00:00Z"), "ana", "the 31st again, not the 28th");
@@ -176,8 +184,8 @@ mod tests {
         let schedule = schedule(
             "UTC",
             vec![
-                layer(&["ana"], "2026-01-01T00:00", Turn::Weeks(1), Some("2026-12-31T00:00")),
-                layer(&["bo"], "2026-06-01T00:00", Turn::Weeks(1), Some("2026-06-08T00:00")),
+                layer(&["ana"], "2026-01-01T00:00", Rotation::Weeks(1), Some("2026-12-31T00:00")),
+                layer(&["bo"], "2026-06-01T00:00", Rotation::Weeks(1), Some("2026-06-08T00:00")),
             ],
         );
         for (at, expected) in [
@@ -211,16 +219,16 @@ mod tests {
         let empty = schedule("UTC", Vec::new());
         assert!(on_call(&empty, Time::UNIX_EPOCH).is_empty());
         assert!(shifts(&empty, Time::UNIX_EPOCH, Time::MAX).is_empty());
-        let no_people = schedule("UTC", vec![layer(&[], "2026-01-01T00:00", Turn::Hours(0), None)]);
+        let no_people = schedule("UTC", vec![layer(&[], "2026-01-01T00:00", Rotation::Hours(0), None)]);
         assert!(on_call(&no_people, Time::MAX).is_empty());
     }
 
-    fn any_turn() -> impl Strategy<Value = Turn> {
+    fn any_turn() -> impl Strategy<Value = Rotation> {
         prop_oneof![
-            (1u32..30).prop_map(Turn::Hours),
-            (1u32..10).prop_map(Turn::Days),
-            (1u32..5).prop_map(Turn::Weeks),
-            (1u32..4).prop_map(Turn::Months),
+            (1u32..30).prop_map(Rotation::Hours),
+            (1u32..10).prop_map(Rotation::Days),
+            (1u32..5).prop_map(Rotation::Weeks),
+            (1u32..4).prop_map(Rotation::Months),
         ]
     }
 

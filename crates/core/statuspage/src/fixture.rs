@@ -44,7 +44,7 @@ pub(crate) fn config() -> Config {
     let mut graph = Graph::default();
     for service in &services {
         for host in &service.hosts {
-            graph.add_need(Resource::service(&service.id.0), Resource::host(host));
+            graph.add_dependency(Resource::service(&service.id.0), Resource::host(host));
         }
     }
     let escalation = Escalation { id: "default".into(), steps: Vec::new(), repeat: 0, fallback: Vec::new() };

@@ -98,7 +98,7 @@ impl<'a> StateEvaluator<'a> {
     /// part of its own unless it is that of a host, for example on another port.
     fn parts(&self, service: &Service, node: &Resource) -> BTreeSet<Resource> {
         let mut parts: BTreeSet<Resource> = service.hosts.iter().map(Resource::host).collect();
-        let dependencies = self.config.graph.needs(node);
+        let dependencies = self.config.graph.depends_on(node);
         let is_client_facing = |resource: &&Resource| match resource.kind {
             Kind::Host | Kind::Probe => true,
             Kind::Tls => !parts.contains(&Resource::host(&resource.name)),

@@ -124,7 +124,7 @@ fn certificate_of_a_declared_probe_is_a_part_of_its_service() {
     let mail =
         types::config::Service { id: "mail".into(), title: "Mail".to_owned(), hosts: Vec::new(), ..mail };
     fixture.config.services.insert(mail.id.clone(), mail);
-    fixture.config.graph.add_need(Resource::service("mail"), certificate.clone());
+    fixture.config.graph.add_dependency(Resource::service("mail"), certificate.clone());
     fixture
         .last_results
         .insert(certificate.clone(), types::LastResult { at: at("2026-11-22T12:00:00Z"), healthy: true });

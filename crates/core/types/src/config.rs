@@ -133,7 +133,7 @@ pub struct Probe {
     /// The thing that its answers are about.
     pub about: Resource,
     /// Its target.
-    pub ask: Ask,
+    pub kind: ProbeKind,
     /// Time between probes.
     pub interval: Duration,
     /// Timeout of one probe, all phases and redirects together.
@@ -148,7 +148,7 @@ pub struct Probe {
 
 /// Kind and target of a probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ask {
+pub enum ProbeKind {
     /// Requests a URL and follows redirects.
     Http {
         /// The first URL.
@@ -249,14 +249,14 @@ pub struct Layer {
     /// Begin of the first shift, local time.
     pub start: civil::DateTime,
     /// Length of a shift.
-    pub rotation: Turn,
+    pub rotation: Rotation,
     /// End of the layer, local time.
     pub until: Option<civil::DateTime>,
 }
 
 /// Length of a shift in wall-clock time: a week stays a week across a DST change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turn {
+pub enum Rotation {
     /// Hours.
     Hours(u32),
     /// Days.
@@ -394,7 +394,7 @@ impl Config {
     pub fn services_on<'a>(&'a self, resource: &'a Resource) -> impl Iterator<Item = &'a Service> + 'a {
         self.services.values().filter(move |service| {
             let node = Resource::service(&service.id.0);
-            node == *resource || self.graph.needs_directly(&node, resource)
+            node == *resource || self.graph.depends_directly_on(&node, resource)
         })
     }
 }

@@ -7,22 +7,22 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Graph {
     dependencies: BTreeMap<Resource, BTreeSet<Resource>>,
-    needed_by: BTreeMap<Resource, BTreeSet<Resource>>,
+    dependents: BTreeMap<Resource, BTreeSet<Resource>>,
 }
 
 impl Graph {
     /// Adds a resource without dependencies.
     pub fn add(&mut self, resource: Resource) {
         self.dependencies.entry(resource.clone()).or_default();
-        self.needed_by.entry(resource).or_default();
+        self.dependents.entry(resource).or_default();
     }
 
     /// Adds a dependency and both resources.
-    pub fn add_need(&mut self, above: Resource, below: Resource) {
+    pub fn add_dependency(&mut self, above: Resource, below: Resource) {
         self.add(above.clone());
         self.add(below.clone());
         self.dependencies.entry(above.clone()).or_default().insert(below.clone());
-        self.needed_by.entry(below).or_default().insert(above);
+        self.dependents.entry(below).or_default().insert(above);
     }
 
     /// All resources, in order.
@@ -42,18 +42,18 @@ impl Graph {
     }
 
     /// Direct dependencies of a resource.
-    pub fn needs(&self, resource: &Resource) -> impl Iterator<Item = &Resource> {
+    pub fn depends_on(&self, resource: &Resource) -> impl Iterator<Item = &Resource> {
         self.dependencies.get(resource).into_iter().flatten()
     }
 
     /// Direct dependents of a resource.
-    pub fn needed_by(&self, resource: &Resource) -> impl Iterator<Item = &Resource> {
-        self.needed_by.get(resource).into_iter().flatten()
+    pub fn dependents(&self, resource: &Resource) -> impl Iterator<Item = &Resource> {
+        self.dependents.get(resource).into_iter().flatten()
     }
 
     /// Whether `above` depends on `below` directly.
     #[must_use]
-    pub fn needs_directly(&self, above: &Resource, below: &Resource) -> bool {
+    pub fn depends_directly_on(&self, above: &Resource, below: &Resource) -> bool {
         self.dependencies.get(above).is_some_and(|all| all.contains(below))
     }
 
@@ -66,7 +66,7 @@ impl Graph {
     /// All direct and indirect dependents of a resource, without itself.
     #[must_use]
     pub fn above(&self, resource: &Resource) -> BTreeSet<Resource> {
-        reach(resource, &self.needed_by)
+        reach(resource, &self.dependents)
     }
 }
 
@@ -90,9 +90,9 @@ mod tests {
     #[test]
     fn cycle_terminates_and_resource_is_not_beneath_itself() {
         let mut graph = Graph::default();
-        graph.add_need(Resource::service("a"), Resource::service("b"));
-        graph.add_need(Resource::service("b"), Resource::service("a"));
-        graph.add_need(Resource::service("b"), Resource::host("b.acme.com"));
+        graph.add_dependency(Resource::service("a"), Resource::service("b"));
+        graph.add_dependency(Resource::service("b"), Resource::service("a"));
+        graph.add_dependency(Resource::service("b"), Resource::host("b.acme.com"));
         let beneath: Vec<String> =
             graph.beneath(&Resource::service("a")).iter().map(Resource::to_string).collect();
         assert_eq!(beneath, ["service.b", "host.b.acme.com"]);

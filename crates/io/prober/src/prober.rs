@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tls_roots::Roots;
 use tokio::time::{Instant, timeout};
-use types::config::{Ask, Probe};
+use types::config::{Probe, ProbeKind};
 use types::fault::Phase;
 use types::probe_result::Phases;
 use types::{Answer, Config, Fault, ProbeResult, Time};
@@ -131,7 +131,7 @@ impl Prober {
         let limit = probe.timeout.min(TIMEOUT_MAX);
         let late =
             || Measurement::of(Answer::Failed(Fault::TimedOut { phase: Phase::Body }), Phases::default());
-        let asked = timeout(limit + GRACE, self.answer(&probe.ask, began, limit)).await;
+        let asked = timeout(limit + GRACE, self.answer(&probe.kind, began, limit)).await;
         let Measurement { answer, mut phases, addresses, alias } = asked.unwrap_or_else(|_| late());
         if phases.total.is_zero() {
             phases.total = began.elapsed();
@@ -140,12 +140,12 @@ impl Prober {
         ProbeResult { addresses, alias, ..ProbeResult::new(probe.id.clone(), phases, answer) }.shown()
     }
 
-    async fn answer(&self, ask: &Ask, began: Instant, limit: Duration) -> Measurement {
+    async fn answer(&self, kind: &ProbeKind, began: Instant, limit: Duration) -> Measurement {
         let deadline = began + limit;
         let (names, tls) = (&self.names, &self.tls);
         let alone = |(answer, phases)| Measurement::of(answer, phases);
-        match ask {
-            Ask::Http { url, expect } => {
+        match kind {
+            ProbeKind::Http { url, expect } => {
                 let question = |at: SocketAddr| http::run(tls, names, url, at.ip(), expect, deadline);
                 let parsed = Url::parse(url).ok();
                 let place =
@@ -155,16 +155,16 @@ impl Prober {
                     None => alone((Answer::Failed(Fault::BadRedirect), Phases::default())),
                 }
             }
-            Ask::Tcp { host, port } => {
+            ProbeKind::Tcp { host, port } => {
                 let question = |at| tcp::run(at, deadline);
                 addresses::run(names, (host, *port), None, deadline, question).await
             }
-            Ask::Tls { host, port } => {
+            ProbeKind::Tls { host, port } => {
                 let question = |at| tls::run(tls, host, at, deadline);
                 addresses::run(names, (host, *port), None, deadline, question).await
             }
-            Ask::Dns { zone, names } => alone(self.dns.run(zone, names, limit).await),
-            Ask::Domain { name } => alone(self.domain.run(name, limit).await),
+            ProbeKind::Dns { zone, names } => alone(self.dns.run(zone, names, limit).await),
+            ProbeKind::Domain { name } => alone(self.domain.run(name, limit).await),
         }
     }
 }

@@ -4,7 +4,7 @@ use fastrand::Rng;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
-use types::config::{Ask, Probe};
+use types::config::{Probe, ProbeKind};
 use types::fault::{DnsFault, Fault, TlsFault};
 use types::probe_result::{
     Answer, Certificate, DnsSeen, DomainSeen, Hop, HttpSeen, Phases, ProbeResult, ResolverAnswer,
@@ -145,17 +145,19 @@ impl World {
     pub fn answer(&self, config: &Config, probe: &Probe, at: Time) -> ProbeResult {
         let fails_locally = |outage: &Outage| match outage {
             Outage::Isolated => true,
-            Outage::Resolver => matches!(probe.ask, Ask::Http { .. } | Ask::Tls { .. } | Ask::Tcp { .. }),
+            Outage::Resolver => {
+                matches!(probe.kind, ProbeKind::Http { .. } | ProbeKind::Tls { .. } | ProbeKind::Tcp { .. })
+            }
             _ => false,
         };
         let answer = if self.now(at).any(fails_locally) {
-            local_failure(&probe.ask)
+            local_failure(&probe.kind)
         } else {
-            self.seen(config, &probe.ask, at)
+            self.seen(config, &probe.kind, at)
         };
         let phases = Phases { total: Duration::from_millis(40), ..Phases::default() };
         let mut sample = ProbeResult::new(probe.id.clone(), phases, answer);
-        if let Ask::Http { .. } | Ask::Tls { .. } = probe.ask {
+        if let ProbeKind::Http { .. } | ProbeKind::Tls { .. } = probe.kind {
             let fault = match &sample.answer {
                 Answer::Failed(fault) => Some(fault.clone()),
                 _ => None,
@@ -166,9 +168,9 @@ impl World {
         sample
     }
 
-    fn seen(&self, config: &Config, ask: &Ask, at: Time) -> Answer {
-        match ask {
-            Ask::Http { url, .. } => {
+    fn seen(&self, config: &Config, kind: &ProbeKind, at: Time) -> Answer {
+        match kind {
+            ProbeKind::Http { url, .. } => {
                 let host = url.trim_start_matches("https://").trim_end_matches('/');
                 if let Some(tls) = self.tls_fault(host, at) {
                     return Answer::Failed(Fault::Tls { tls });
@@ -185,8 +187,8 @@ impl World {
                     hops: vec![hop],
                 })
             }
-            Ask::Tcp { port, .. } => Answer::Tcp { address: here(*port) },
-            Ask::Tls { host, port } => {
+            ProbeKind::Tcp { port, .. } => Answer::Tcp { address: here(*port) },
+            ProbeKind::Tls { host, port } => {
                 if self.refused(host, at) {
                     return Answer::Failed(Fault::Refused);
                 }
@@ -199,8 +201,8 @@ impl World {
                     outdated: None,
                 })
             }
-            Ask::Dns { zone, names } => Answer::Dns(self.dns(config, zone, names, at)),
-            Ask::Domain { name } => self.registration(name, at),
+            ProbeKind::Dns { zone, names } => Answer::Dns(self.dns(config, zone, names, at)),
+            ProbeKind::Domain { name } => self.registration(name, at),
         }
     }
 
@@ -295,11 +297,11 @@ impl World {
     }
 }
 
-fn local_failure(ask: &Ask) -> Answer {
+fn local_failure(kind: &ProbeKind) -> Answer {
     let why = "no answer from the resolver".to_owned();
-    match ask {
-        Ask::Domain { .. } => Answer::Failed(Fault::Lookup { why, retry_after: None }),
-        Ask::Dns { zone, .. } => Answer::Dns(DnsSeen {
+    match kind {
+        ProbeKind::Domain { .. } => Answer::Failed(Fault::Lookup { why, retry_after: None }),
+        ProbeKind::Dns { zone, .. } => Answer::Dns(DnsSeen {
             zone: zone.clone(),
             delegation: Err(DnsFault::Silent),
             servers: Vec::new(),

@@ -129,7 +129,7 @@ fn shown(schedule: &Schedule, at: Time) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use types::config::{Layer, Turn as Rotation};
+    use types::config::{Layer, Rotation};
 
     #[test]
     fn gaps_are_shifts_without_people() {

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 use toml::value::{Datetime, Offset};
 use types::Time;
-use types::config::{SecretRef, Turn};
+use types::config::{Rotation, SecretRef};
 
 /// Parses text for people: one line of 1 to 500 characters.
 pub(crate) fn text(text: &str) -> Result<String, ValueError> {
@@ -41,7 +41,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, ValueError> {
 }
 
 /// Parses a rotation, the length of a shift: `1 week`, `8 hours`.
-pub(crate) fn rotation(text: &str) -> Result<Turn, ValueError> {
+pub(crate) fn rotation(text: &str) -> Result<Rotation, ValueError> {
     let error = || {
         ValueError::new(format!("`{}` is not a rotation", shown(text)))
             .hint("a number and hours, days, weeks or months: \"1 week\", \"8 hours\"")
@@ -49,10 +49,10 @@ pub(crate) fn rotation(text: &str) -> Result<Turn, ValueError> {
     let (number, unit) = text.trim().split_once(' ').ok_or_else(error)?;
     let number: u32 = number.parse().ok().filter(|n| (1..=1_000).contains(n)).ok_or_else(error)?;
     match unit.trim() {
-        "hour" | "hours" => Ok(Turn::Hours(number)),
-        "day" | "days" => Ok(Turn::Days(number)),
-        "week" | "weeks" => Ok(Turn::Weeks(number)),
-        "month" | "months" => Ok(Turn::Months(number)),
+        "hour" | "hours" => Ok(Rotation::Hours(number)),
+        "day" | "days" => Ok(Rotation::Days(number)),
+        "week" | "weeks" => Ok(Rotation::Weeks(number)),
+        "month" | "months" => Ok(Rotation::Months(number)),
         _ => Err(error()),
     }
 }
@@ -232,8 +232,8 @@ mod tests {
 
     #[test]
     fn rotations() {
-        assert_eq!(rotation("1 week").unwrap(), Turn::Weeks(1));
-        assert_eq!(rotation("8 hours").unwrap(), Turn::Hours(8));
+        assert_eq!(rotation("1 week").unwrap(), Rotation::Weeks(1));
+        assert_eq!(rotation("8 hours").unwrap(), Rotation::Hours(8));
         for text in ["", "week", "0 days", "1 fortnight", "1week", "9999999999 days"] {
             assert!(rotation(text).is_err(), "{text:?}");
         }

@@ -15,7 +15,7 @@ use crate::value_error::ValueError;
 use jiff::civil;
 use jiff::tz::TimeZone;
 use std::time::Duration;
-use types::config::Turn;
+use types::config::Rotation;
 
 /// Default of `escalate_after`.
 pub(crate) const ESCALATE_AFTER: Duration = Duration::from_secs(300);
@@ -31,7 +31,7 @@ const WAKING_HOURS: Format<(civil::Time, civil::Time)> =
     format("a range of hours: \"07:30-23:00\"", Some("^[0-9]{2}:[0-9]{2}-[0-9]{2}:[0-9]{2}$"), |text, _| {
         scalar::waking_hours(text)
     });
-const ROTATION: Format<Turn> = format(
+const ROTATION: Format<Rotation> = format(
     "a rotation: \"1 week\", \"8 hours\"",
     Some("^[1-9][0-9]{0,3} (hour|day|week|month)s?$"),
     |text, _| scalar::rotation(text),
@@ -76,7 +76,7 @@ keys! {
         /// Begin of the first shift, in the timezone of the schedule.
         start: Option<civil::DateTime> = LOCAL_DATETIME, required, example "2026-10-26T09:00:00";
         /// Length of a shift in wall-clock time: a week stays a week across a DST change.
-        rotation: Option<Turn> = ROTATION, required, example r#""1 week""#;
+        rotation: Option<Rotation> = ROTATION, required, example r#""1 week""#;
         /// End of the layer, in the timezone of the schedule.
         until: Option<At<civil::DateTime>> = LOCAL_DATETIME, otherwise "never", example "2027-01-01T00:00:00";
     }

@@ -19,7 +19,7 @@ use crate::resolve::service::resolve;
 use crate::suggest::shown;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-use types::config::{Ask, Probe, Service};
+use types::config::{Probe, ProbeKind, Service};
 use types::{Graph, Kind, ProbeId, Resource, ServiceId};
 
 /// Maximum number of probes: beyond it one process cannot run them in time.
@@ -46,8 +46,8 @@ pub(crate) fn derive(raw: &RawConfig, diagnostics: &mut Diagnostics) -> Derived 
         let made = resolve(raw, name, service, &mut hosts, diagnostics);
         let node = Resource::service(name);
         graph.add(node.clone());
-        made.hosts.iter().for_each(|host| graph.add_need(node.clone(), Resource::host(host)));
-        made.depends_on.iter().for_each(|need| graph.add_need(node.clone(), need.clone()));
+        made.hosts.iter().for_each(|host| graph.add_dependency(node.clone(), Resource::host(host)));
+        made.depends_on.iter().for_each(|need| graph.add_dependency(node.clone(), need.clone()));
         services.insert(made.id.clone(), made);
     }
 
@@ -125,14 +125,14 @@ fn add_host(
     graph: &mut Graph,
 ) {
     let port = host.port.unwrap_or(443);
-    graph.add_need(Resource::host(text), Resource::tls(text));
+    graph.add_dependency(Resource::host(text), Resource::tls(text));
     if web.is_probed {
-        let http = Ask::Http { url: format!("https://{text}{}", web.path), expect: web.expected() };
+        let http = ProbeKind::Http { url: format!("https://{text}{}", web.path), expect: web.expected() };
         if let Some(probe) = add(raw, Resource::host(text), "http", http, declared, probes) {
             probe.failing_for = web.failing_for.unwrap_or(probe.failing_for);
         }
     }
-    add(raw, Resource::tls(text), "tls", Ask::Tls { host: host.bare(), port }, declared, probes);
+    add(raw, Resource::tls(text), "tls", ProbeKind::Tls { host: host.bare(), port }, declared, probes);
 }
 
 fn add_zone(
@@ -142,16 +142,16 @@ fn add_zone(
     declared: &BTreeMap<Resource, Place>,
     probes: &mut BTreeMap<ProbeId, Probe>,
 ) {
-    let dns = Ask::Dns { zone: zone.to_owned(), names: some(zone, Some(names)) };
+    let dns = ProbeKind::Dns { zone: zone.to_owned(), names: some(zone, Some(names)) };
     add(raw, Resource::dns(zone), "dns", dns, declared, probes);
-    add(raw, Resource::domain(zone), "domain", Ask::Domain { name: zone.to_owned() }, declared, probes);
+    add(raw, Resource::domain(zone), "domain", ProbeKind::Domain { name: zone.to_owned() }, declared, probes);
 }
 
 fn add<'a>(
     raw: &RawConfig,
     about: Resource,
     word: &str,
-    ask: Ask,
+    kind: ProbeKind,
     declared: &BTreeMap<Resource, Place>,
     probes: &'a mut BTreeMap<ProbeId, Probe>,
 ) -> Option<&'a mut Probe> {
@@ -159,7 +159,7 @@ fn add<'a>(
         return None;
     }
     let id = ProbeId(format!("{word}.{}", about.name));
-    let probe = timed(raw, id.clone(), about, ask, None);
+    let probe = timed(raw, id.clone(), about, kind, None);
     Some(probes.entry(id).insert_entry(probe).into_mut())
 }
 
@@ -194,7 +194,7 @@ fn declared(
         }
         let Some(written) = probe.ask() else { continue };
         let is_shared = matches!(written, RawAsk::Tls(_) | RawAsk::Dns(_) | RawAsk::Domain(_));
-        let (about, ask) = match written {
+        let (about, kind) = match written {
             RawAsk::Http(url, expect) => {
                 let about = replaced_host(&url, service, services);
                 if let Some(host) = &about {
@@ -202,24 +202,24 @@ fn declared(
                 }
                 let url = if url.rest.is_empty() { format!("{}/", url.text()) } else { url.text() };
                 let about = about.unwrap_or_else(|| Resource::new(Kind::Probe, name));
-                (about, Ask::Http { url, expect })
+                (about, ProbeKind::Http { url, expect })
             }
             RawAsk::Tcp(host, port) => {
-                (Resource::new(Kind::Probe, name), Ask::Tcp { host: host.bare(), port })
+                (Resource::new(Kind::Probe, name), ProbeKind::Tcp { host: host.bare(), port })
             }
             RawAsk::Tls(host) => (
                 Resource::tls(host.text(443)),
-                Ask::Tls { host: host.bare(), port: host.port.unwrap_or(443) },
+                ProbeKind::Tls { host: host.bare(), port: host.port.unwrap_or(443) },
             ),
             RawAsk::Dns(zone) => {
                 let names = some(&zone, zones.get(&zone));
-                (Resource::dns(&zone), Ask::Dns { zone, names })
+                (Resource::dns(&zone), ProbeKind::Dns { zone, names })
             }
-            RawAsk::Domain(zone) => (Resource::domain(&zone), Ask::Domain { name: zone }),
+            RawAsk::Domain(zone) => (Resource::domain(&zone), ProbeKind::Domain { name: zone }),
         };
         graph.add(about.clone());
         if let Some(service) = service.filter(|name| raw.services.contains_key(*name)) {
-            graph.add_need(Resource::service(service), about.clone());
+            graph.add_dependency(Resource::service(service), about.clone());
         }
         if is_shared && probed.insert(about.clone(), probe.written.place.clone()).is_some() {
             diagnostics.conflict(
@@ -229,7 +229,7 @@ fn declared(
             );
         }
         let id = ProbeId(name.clone());
-        probes.insert(id.clone(), timed(raw, id, about, ask, Some(probe)));
+        probes.insert(id.clone(), timed(raw, id, about, kind, Some(probe)));
     }
     probed
 }
@@ -246,20 +246,26 @@ fn replaced_host(
 }
 
 /// Sets intervals and thresholds of a probe: as declared, otherwise the defaults. One answer of a registry is conclusive.
-fn timed(raw: &RawConfig, id: ProbeId, about: Resource, ask: Ask, declared: Option<&RawProbe>) -> Probe {
+fn timed(
+    raw: &RawConfig,
+    id: ProbeId,
+    about: Resource,
+    kind: ProbeKind,
+    declared: Option<&RawProbe>,
+) -> Probe {
     let defaults = &raw.probe_defaults;
-    let interval = match ask {
-        Ask::Http { .. } | Ask::Tcp { .. } => defaults.http,
-        Ask::Tls { .. } => defaults.tls,
-        Ask::Dns { .. } => defaults.dns,
-        Ask::Domain { .. } => defaults.domain,
+    let interval = match kind {
+        ProbeKind::Http { .. } | ProbeKind::Tcp { .. } => defaults.http,
+        ProbeKind::Tls { .. } => defaults.tls,
+        ProbeKind::Dns { .. } => defaults.dns,
+        ProbeKind::Domain { .. } => defaults.domain,
     };
-    let (failure_threshold, success_threshold) = match ask {
-        Ask::Domain { .. } => (1, 1),
+    let (failure_threshold, success_threshold) = match kind {
+        ProbeKind::Domain { .. } => (1, 1),
         _ => (defaults.failure_threshold, defaults.success_threshold),
     };
-    let failing_for = match ask {
-        Ask::Domain { .. } => Duration::ZERO,
+    let failing_for = match kind {
+        ProbeKind::Domain { .. } => Duration::ZERO,
         _ => defaults.failing_for,
     };
     Probe {
@@ -270,6 +276,6 @@ fn timed(raw: &RawConfig, id: ProbeId, about: Resource, ask: Ask, declared: Opti
         failing_for: declared.and_then(|raw| raw.failing_for).unwrap_or(failing_for),
         id,
         about,
-        ask,
+        kind,
     }
 }

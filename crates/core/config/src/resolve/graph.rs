@@ -17,12 +17,12 @@ pub(crate) fn add_dependencies(
     graph: &mut Graph,
 ) {
     for zone in watched {
-        graph.add_need(Resource::dns(zone), Resource::domain(zone));
+        graph.add_dependency(Resource::dns(zone), Resource::domain(zone));
     }
     for (text, host) in hosts {
         if let Some(zone) = raw.zone_behind(host) {
-            graph.add_need(Resource::host(text), Resource::dns(&zone));
-            graph.add_need(Resource::tls(text), Resource::dns(&zone));
+            graph.add_dependency(Resource::host(text), Resource::dns(&zone));
+            graph.add_dependency(Resource::tls(text), Resource::dns(&zone));
         }
     }
     for (name, probe) in &raw.probes {
@@ -49,7 +49,7 @@ pub(crate) fn add_dependencies(
                     let nearest = [Resource::dns(zone), Resource::domain(zone)]
                         .into_iter()
                         .find(|below| graph.contains(below));
-                    nearest.into_iter().for_each(|below| graph.add_need(above.clone(), below));
+                    nearest.into_iter().for_each(|below| graph.add_dependency(above.clone(), below));
                 }
             }
         }
@@ -72,11 +72,14 @@ pub(crate) fn add_pools(
         .collect();
     for service in services.values() {
         let Some(traffic) = &service.traffic else { continue };
-        graph.add_need(Resource::service(&service.id.0), Resource::pool(&traffic.pool.0));
+        graph.add_dependency(Resource::service(&service.id.0), Resource::pool(&traffic.pool.0));
         for text in &service.hosts {
             // A sample below a wildcard may be a declared host of another service, which serves it.
             let own = hosts.get(text).and_then(|host| exact.get(&host.bare()));
-            graph.add_need(Resource::host(text), Resource::pool(own.copied().unwrap_or(&traffic.pool.0)));
+            graph.add_dependency(
+                Resource::host(text),
+                Resource::pool(own.copied().unwrap_or(&traffic.pool.0)),
+            );
         }
     }
 }
@@ -84,7 +87,7 @@ pub(crate) fn add_pools(
 fn add_existing<const N: usize>(above: Resource, below: [Resource; N], graph: &mut Graph) {
     for resource in below {
         if graph.contains(&resource) {
-            graph.add_need(above.clone(), resource);
+            graph.add_dependency(above.clone(), resource);
         }
     }
 }

@@ -3,19 +3,19 @@
 use crate::valid;
 use insta::assert_snapshot;
 use std::time::Duration;
-use types::config::Ask;
+use types::config::ProbeKind;
 use types::{Kind, Resource};
 
 /// Probes, one a line: id, resource, target, interval/timeout, thresholds.
 fn probes(text: &str) -> String {
     let config = valid(text).config;
     let lines = config.probes.values().map(|probe| {
-        let ask = match &probe.ask {
-            Ask::Http { url, .. } => format!("http {url}"),
-            Ask::Tcp { host, port } => format!("tcp {host} {port}"),
-            Ask::Dns { zone, names } => format!("dns {zone} [{}]", names.join(" ")),
-            Ask::Tls { host, port } => format!("tls {host} {port}"),
-            Ask::Domain { name } => format!("domain {name}"),
+        let ask = match &probe.kind {
+            ProbeKind::Http { url, .. } => format!("http {url}"),
+            ProbeKind::Tcp { host, port } => format!("tcp {host} {port}"),
+            ProbeKind::Dns { zone, names } => format!("dns {zone} [{}]", names.join(" ")),
+            ProbeKind::Tls { host, port } => format!("tls {host} {port}"),
+            ProbeKind::Domain { name } => format!("domain {name}"),
         };
         let pace = format!(
             "{:?}/{:?} {}/{}",
@@ -196,7 +196,7 @@ fn declared_probes_add_to_and_replace_derived_ones() {
     dns.acme.com -> domain.acme.com
     "#);
     let config = valid(DECLARED).config;
-    let Ask::Http { expect, .. } = &config.probes[&"checkout".into()].ask else { panic!("not http") };
+    let ProbeKind::Http { expect, .. } = &config.probes[&"checkout".into()].kind else { panic!("not http") };
     assert_eq!(expect.status, [200, 204]);
     assert_eq!(expect.body_contains.as_deref(), Some("ok"));
     assert_eq!(expect.max_latency, Some(Duration::from_millis(800)));
@@ -211,8 +211,8 @@ fn http_of_a_service_sets_its_derived_probes() {
     };
     let requests = |http: &str| {
         let config = valid(&config(http)).config;
-        let web = config.probes.values().filter_map(|probe| match &probe.ask {
-            Ask::Http { url, expect } => {
+        let web = config.probes.values().filter_map(|probe| match &probe.kind {
+            ProbeKind::Http { url, expect } => {
                 Some(format!("{url} {:?} {} {:?}", expect.status, expect.learns, probe.failing_for))
             }
             _ => None,
@@ -278,7 +278,7 @@ fn unlisted_suffix_is_probed_only_when_declared() {
 fn names_compared_by_dns_probe_are_capped_and_spread() {
     let hosts: Vec<String> = (0..105).map(|n| format!("\"h{n:03}.acme.com\"")).collect();
     let config = valid(&format!("[service.a]\nhosts = [{}]\n", hosts.join(","))).config;
-    let Ask::Dns { names, .. } = &config.probes[&"dns.acme.com".into()].ask else { panic!("not dns") };
+    let ProbeKind::Dns { names, .. } = &config.probes[&"dns.acme.com".into()].kind else { panic!("not dns") };
     assert!(names.len() <= 20 && names.len() >= 15, "{}", names.len());
     assert_eq!(names.first().map(String::as_str), Some("h000.acme.com"));
     assert!(names.last().unwrap() > &"h090.acme.com".to_owned());

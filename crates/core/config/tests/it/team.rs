@@ -2,7 +2,7 @@
 
 use crate::valid;
 use std::time::Duration;
-use types::config::{ChannelKind, SecretRef, Turn};
+use types::config::{ChannelKind, Rotation, SecretRef};
 
 const TEAM: &str = r#"
 [site]
@@ -40,7 +40,7 @@ fn missing_escalation_defaults_to_all_schedules() {
     assert_eq!(ana.contacts.iter().map(ToString::to_string).collect::<Vec<_>>(), ["ntfy:ana", "hook:"]);
     let schedule = &config.schedules[&"platform".into()];
     assert_eq!(schedule.timezone.iana_name(), Some("Europe/Tallinn"));
-    assert_eq!(schedule.layers[0].rotation, Turn::Weeks(1));
+    assert_eq!(schedule.layers[0].rotation, Rotation::Weeks(1));
     assert_eq!(schedule.layers[1].start.to_string(), "2026-12-24T00:00:00");
     assert_eq!(schedule.layers[1].until.unwrap().to_string(), "2026-12-26T09:00:00");
     let escalation = &config.escalations[&"default".into()];

@@ -5,7 +5,7 @@
 //! a fault. The learned code is in the journal, so that a restart during an outage does not learn from it.
 
 use crate::state::State;
-use types::config::{Ask, Probe};
+use types::config::{Probe, ProbeKind};
 use types::probe_result::{Answer, ProbeResult};
 
 /// Status code that counts as usual for a probe.
@@ -18,7 +18,7 @@ pub(crate) struct Baseline {
 /// The usual status code of a probe, with the present answer taken into account.
 pub(crate) fn baseline(state: &State, probe: &Probe, result: &ProbeResult) -> Baseline {
     let unknown = Baseline { status: None, is_new: false };
-    let (Ask::Http { expect, .. }, Answer::Http(seen)) = (&probe.ask, &result.answer) else {
+    let (ProbeKind::Http { expect, .. }, Answer::Http(seen)) = (&probe.kind, &result.answer) else {
         return unknown;
     };
     if !expect.learns {

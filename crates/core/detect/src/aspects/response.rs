@@ -4,7 +4,7 @@ use crate::aspect::Aspect;
 use crate::aspects::baseline::is_usual;
 use crate::aspects::{addresses, certificate};
 use crate::violation::{Judgement, Verdict, Violation};
-use types::config::{Ask, Expect, Probe};
+use types::config::{Expect, Probe, ProbeKind};
 use types::fault::TlsFault;
 use types::probe_result::{Answer, HttpSeen, ProbeResult};
 use types::{Fault, Severity, Time};
@@ -58,8 +58,8 @@ fn about_certificate(fault: &Fault) -> bool {
 
 fn http(probe: &Probe, seen: &HttpSeen, result: &ProbeResult, usual: Option<u16>) -> Verdict {
     let fallback = Expect::default();
-    let expect = match &probe.ask {
-        Ask::Http { expect, .. } => expect,
+    let expect = match &probe.kind {
+        ProbeKind::Http { expect, .. } => expect,
         _ => &fallback,
     };
     // The certificate comes first: behind a wrong one, status and body may belong to another site.

@@ -6,7 +6,7 @@ use crate::aspect::Aspect;
 use crate::aspects::registration::{self, Before};
 use crate::violation::{Judgement, Verdict, Violation};
 use crate::volatile::{EXPIRY_GRACE, STEP_GRACE};
-use types::config::{Ask, Probe};
+use types::config::{Probe, ProbeKind};
 use types::fault::DomainFault;
 use types::probe_result::DomainSeen;
 use types::time::{between, later};
@@ -82,7 +82,7 @@ impl Detect {
 
     /// Judges the dates of a registration without a new answer.
     pub(super) fn judge_dates(&mut self, config: &Config, probe: &Probe, now: Time, events: &mut Events) {
-        let Ask::Domain { name } = &probe.ask else { return };
+        let ProbeKind::Domain { name } = &probe.kind else { return };
         let seen = match self.state.registrations.get(name) {
             Some(known) => known.seen.clone(),
             None => registration::declared_only(name),

@@ -8,7 +8,7 @@ use crate::aspects::{registration, response};
 use crate::lookup::{Lookup, Trouble};
 use crate::violation::{Judgement, Reachability, Verdict, hurts_now};
 use std::collections::BTreeMap;
-use types::config::{Ask, Probe};
+use types::config::{Probe, ProbeKind};
 use types::fault::{DnsFault, TlsFault};
 use types::probe_result::Answer;
 use types::{Config, EventKind, Fault, Kind, ProbeResult, Resource, Time};
@@ -23,20 +23,21 @@ impl Detect {
         now: Time,
         events: &mut Events,
     ) -> Verdict {
-        match (&probe.ask, &result.answer) {
-            (Ask::Dns { names, .. }, Answer::Dns(seen)) => self.judge_zone(seen, names, now, events),
-            (Ask::Domain { .. }, Answer::Domain(seen)) => {
+        match (&probe.kind, &result.answer) {
+            (ProbeKind::Dns { names, .. }, Answer::Dns(seen)) => self.judge_zone(seen, names, now, events),
+            (ProbeKind::Domain { .. }, Answer::Domain(seen)) => {
                 self.judge_registration(config, probe, seen, now, events)
             }
-            (Ask::Domain { .. }, Answer::Failed(Fault::Domain { domain })) => {
+            (ProbeKind::Domain { .. }, Answer::Failed(Fault::Domain { domain })) => {
                 self.note_lookup(config, probe, now);
                 registration::unregistered(domain)
             }
             // The lookup failed for another reason: the last known date stays valid (P12).
-            (Ask::Domain { .. }, Answer::Failed(fault)) => self.lookup_failed(probe, fault, now),
-            (Ask::Domain { .. } | Ask::Dns { .. }, Answer::Http(_) | Answer::Tcp { .. } | Answer::Tls(_)) => {
-                Verdict::default()
-            }
+            (ProbeKind::Domain { .. }, Answer::Failed(fault)) => self.lookup_failed(probe, fault, now),
+            (
+                ProbeKind::Domain { .. } | ProbeKind::Dns { .. },
+                Answer::Http(_) | Answer::Tcp { .. } | Answer::Tls(_),
+            ) => Verdict::default(),
             _ => {
                 let host = Resource::host(probe.about.name.clone());
                 let host_too = probe.about.kind == Kind::Tls
@@ -77,7 +78,7 @@ impl Detect {
         let Verdict { aspects, reachability, healthy } = verdict;
         let quiet = self.isolated().is_some()
             || self.open.about(&self.state, &probe.about).any(|alert| alert.probe == probe.id);
-        if let (Some(index), false) = (&self.volatile.index, matches!(probe.ask, Ask::Domain { .. })) {
+        if let (Some(index), false) = (&self.volatile.index, matches!(probe.kind, ProbeKind::Domain { .. })) {
             self.volatile.connectivity.note(&probe.id, reachability, index, quiet, now);
         }
         // This answer replaces the one that was held back.

@@ -65,7 +65,7 @@ pub fn with_edge(mut config: Config) -> Config {
             traffic: Some(guard),
         };
         config.services.insert(service.id.clone(), service);
-        config.graph.add_need(Resource::service(name), Resource::pool(name));
+        config.graph.add_dependency(Resource::service(name), Resource::pool(name));
     }
     for (id, service) in [("auth-web", Some("auth")), ("nightly", None)] {
         let id = CallerId(id.into());

@@ -4,7 +4,7 @@ use detect::Detect;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::time::Duration;
-use types::config::{Ask, Config, Dns, Domain, Expect, Probe, Registry, Site, StatusPage};
+use types::config::{Config, Dns, Domain, Expect, Probe, ProbeKind, Registry, Site, StatusPage};
 use types::event::Event;
 use types::fault::{DnsFault, Fault};
 use types::graph::Graph;
@@ -31,14 +31,14 @@ pub fn set(names: &[&str]) -> BTreeSet<String> {
 pub fn config(hosts: &[(&str, &str)]) -> Config {
     let mut graph = Graph::default();
     let mut probes = BTreeMap::new();
-    let mut add = |id: String, about: Resource, ask: Ask, every: u64| {
+    let mut add = |id: String, about: Resource, kind: ProbeKind, every: u64| {
         let (failure_threshold, success_threshold) =
-            if matches!(ask, Ask::Domain { .. }) { (1, 1) } else { (3, 2) };
+            if matches!(kind, ProbeKind::Domain { .. }) { (1, 1) } else { (3, 2) };
         let id = ProbeId(id);
         let probe = Probe {
             id: id.clone(),
             about,
-            ask,
+            kind,
             interval: secs(every),
             timeout: secs(5),
             failure_threshold,
@@ -50,22 +50,22 @@ pub fn config(hosts: &[(&str, &str)]) -> Config {
     let zones: BTreeSet<&str> = hosts.iter().map(|(_, zone)| *zone).collect();
     for (host, zone) in hosts {
         let expect = Expect { max_latency: Some(Duration::from_millis(800)), ..Expect::default() };
-        let ask = Ask::Http { url: format!("https://{host}/"), expect };
-        add(format!("http.{host}"), Resource::host(*host), ask, 30);
-        let ask = Ask::Tls { host: (*host).to_owned(), port: 443 };
-        add(format!("tls.{host}"), Resource::tls(*host), ask, 300);
-        graph.add_need(Resource::service("web"), Resource::host(*host));
-        graph.add_need(Resource::host(*host), Resource::tls(*host));
-        graph.add_need(Resource::host(*host), Resource::dns(*zone));
-        graph.add_need(Resource::tls(*host), Resource::dns(*zone));
+        let kind = ProbeKind::Http { url: format!("https://{host}/"), expect };
+        add(format!("http.{host}"), Resource::host(*host), kind, 30);
+        let kind = ProbeKind::Tls { host: (*host).to_owned(), port: 443 };
+        add(format!("tls.{host}"), Resource::tls(*host), kind, 300);
+        graph.add_dependency(Resource::service("web"), Resource::host(*host));
+        graph.add_dependency(Resource::host(*host), Resource::tls(*host));
+        graph.add_dependency(Resource::host(*host), Resource::dns(*zone));
+        graph.add_dependency(Resource::tls(*host), Resource::dns(*zone));
     }
     for zone in zones {
         let names = hosts.iter().filter(|(_, of)| *of == zone).map(|(host, _)| (*host).to_owned()).collect();
-        let ask = Ask::Dns { zone: zone.to_owned(), names };
-        add(format!("dns.{zone}"), Resource::dns(zone), ask, 60);
-        let ask = Ask::Domain { name: zone.to_owned() };
-        add(format!("domain.{zone}"), Resource::domain(zone), ask, 86_400);
-        graph.add_need(Resource::dns(zone), Resource::domain(zone));
+        let kind = ProbeKind::Dns { zone: zone.to_owned(), names };
+        add(format!("dns.{zone}"), Resource::dns(zone), kind, 60);
+        let kind = ProbeKind::Domain { name: zone.to_owned() };
+        add(format!("domain.{zone}"), Resource::domain(zone), kind, 86_400);
+        graph.add_dependency(Resource::dns(zone), Resource::domain(zone));
     }
     Config {
         digest: format!("{hosts:?}"),

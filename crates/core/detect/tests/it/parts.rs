@@ -2,7 +2,7 @@
 
 use crate::fixture::*;
 use insta::assert_snapshot;
-use types::config::Ask;
+use types::config::ProbeKind;
 use types::fault::Fault;
 use types::probe_result::{AddressSeen, Phases, ProbeResult};
 use types::{Answer, ProbeId};
@@ -164,7 +164,7 @@ fn a_refusal_from_the_first_answer_on_is_usual_and_one_that_comes_later_is_a_fau
     let learning = || {
         let mut w = world();
         for probe in w.config.probes.values_mut() {
-            if let Ask::Http { expect, .. } = &mut probe.ask {
+            if let ProbeKind::Http { expect, .. } = &mut probe.kind {
                 expect.learns = true;
             }
         }

@@ -73,7 +73,7 @@ fn how_much_is_a_surge_depends_on_what_is_usual_and_on_whether_it_hurts() {
 fn a_service_is_not_called_first_that_only_passes_on_what_another_gets() {
     for (over, named) in [(true, &["auth", "api"][..]), (false, &["api"])] {
         let mut w = world();
-        w.config.graph.add_need(Resource::service("auth"), Resource::service("api"));
+        w.config.graph.add_dependency(Resource::service("auth"), Resource::service("api"));
         w.rolls(60, &quiet());
         let mut only_api = quiet();
         only_api.services.insert("api".into(), traffic(2_000, 1_900));
@@ -88,7 +88,7 @@ fn a_service_is_not_called_first_that_only_passes_on_what_another_gets() {
     }
     // One second of many visitors holds nobody up for longer.
     let mut w = world();
-    w.config.graph.add_need(Resource::service("auth"), Resource::service("api"));
+    w.config.graph.add_dependency(Resource::service("auth"), Resource::service("api"));
     w.rolls(60, &quiet());
     let mut api = second(traffic(2_000, 0));
     api.services.insert("api".into(), traffic(2_000, 1_900));

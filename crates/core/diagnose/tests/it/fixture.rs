@@ -6,7 +6,7 @@ use diagnose::{Diagnose, Observations};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::time::Duration;
-use types::config::{Ask, Config, Dns, Expect, Probe, Registry, Service, Site, StatusPage};
+use types::config::{Config, Dns, Expect, Probe, ProbeKind, Registry, Service, Site, StatusPage};
 use types::event::Event;
 use types::graph::Graph;
 use types::time::later;
@@ -52,7 +52,7 @@ fn service(id: &str, title: &str, hosts: &[&str], needs: &[&str]) -> Service {
     }
 }
 
-fn probe(about: Resource, ask: Ask) -> (ProbeId, Probe) {
+fn probe(about: Resource, ask: ProbeKind) -> (ProbeId, Probe) {
     let id = ProbeId(about.to_string());
     let probe = Probe {
         id: id.clone(),
@@ -74,12 +74,12 @@ fn zone_of(host: &str) -> &'static str {
 /// Probes of a host, its certificate, its zone and its domain.
 fn probes_of(host: &str) -> [(ProbeId, Probe); 4] {
     let zone = zone_of(host);
-    let http = Ask::Http { url: format!("https://{host}/"), expect: Expect::default() };
+    let http = ProbeKind::Http { url: format!("https://{host}/"), expect: Expect::default() };
     [
         probe(Resource::host(host), http),
-        probe(Resource::tls(host), Ask::Tls { host: host.into(), port: 443 }),
-        probe(Resource::dns(zone), Ask::Dns { zone: zone.into(), names: vec![] }),
-        probe(Resource::domain(zone), Ask::Domain { name: zone.into() }),
+        probe(Resource::tls(host), ProbeKind::Tls { host: host.into(), port: 443 }),
+        probe(Resource::dns(zone), ProbeKind::Dns { zone: zone.into(), names: vec![] }),
+        probe(Resource::domain(zone), ProbeKind::Domain { name: zone.into() }),
     ]
 }
 
@@ -87,14 +87,14 @@ fn add_needs(graph: &mut Graph, service: &Service) {
     let of_service = || Resource::service(service.id.0.clone());
     for host in &service.hosts {
         let zone = zone_of(host);
-        graph.add_need(of_service(), Resource::host(host.as_str()));
-        graph.add_need(Resource::host(host.as_str()), Resource::tls(host.as_str()));
-        graph.add_need(Resource::host(host.as_str()), Resource::dns(zone));
-        graph.add_need(Resource::tls(host.as_str()), Resource::dns(zone));
-        graph.add_need(Resource::dns(zone), Resource::domain(zone));
+        graph.add_dependency(of_service(), Resource::host(host.as_str()));
+        graph.add_dependency(Resource::host(host.as_str()), Resource::tls(host.as_str()));
+        graph.add_dependency(Resource::host(host.as_str()), Resource::dns(zone));
+        graph.add_dependency(Resource::tls(host.as_str()), Resource::dns(zone));
+        graph.add_dependency(Resource::dns(zone), Resource::domain(zone));
     }
     for need in &service.depends_on {
-        graph.add_need(of_service(), need.clone());
+        graph.add_dependency(of_service(), need.clone());
     }
 }
 
@@ -295,7 +295,7 @@ impl Fixture {
             traffic: None,
         };
         let (id, every, timeout) = (ProbeId(about.to_string()), secs(30), secs(5));
-        let ask = Ask::Tcp { host: place.into(), port };
+        let ask = ProbeKind::Tcp { host: place.into(), port };
         let probe = Probe {
             id: id.clone(),
             about: about.clone(),
@@ -307,7 +307,7 @@ impl Fixture {
             failing_for: Duration::ZERO,
         };
         self.config.probes.insert(id, probe);
-        self.config.graph.add_need(Resource::service(service.id.0.clone()), about.clone());
+        self.config.graph.add_dependency(Resource::service(service.id.0.clone()), about.clone());
         self.config.services.insert(service.id.clone(), service);
         self.put(&about.to_string(), place);
         about.to_string()

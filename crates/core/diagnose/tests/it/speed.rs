@@ -8,7 +8,7 @@ use crate::fixture::*;
 use diagnose::Observations;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
-use types::config::{Ask, Config, Expect, Probe, Service};
+use types::config::{Config, Expect, Probe, ProbeKind, Service};
 use types::{EscalationId, Fault, LastResult, ProbeId, Resource, ServiceId, Severity};
 
 const HOSTS: usize = 10_000;
@@ -26,7 +26,7 @@ fn large() -> Config {
         let zone = format!("z{:03}.example", n % ZONES);
         let host = format!("h{n}.{zone}");
         let id = ServiceId(format!("s{:02}", n % ZONES % SERVICES));
-        let mut ask = |about: Resource, ask: Ask| {
+        let mut ask = |about: Resource, ask: ProbeKind| {
             let id = ProbeId(about.to_string());
             let (every, timeout) = (secs(30), secs(5));
             let probe = Probe {
@@ -41,15 +41,18 @@ fn large() -> Config {
             };
             config.probes.insert(id, probe);
         };
-        ask(Resource::host(&host), Ask::Http { url: format!("https://{host}/"), expect: Expect::default() });
-        ask(Resource::tls(&host), Ask::Tls { host: host.clone(), port: 443 });
-        ask(Resource::dns(&zone), Ask::Dns { zone: zone.clone(), names: vec![] });
-        ask(Resource::domain(&zone), Ask::Domain { name: zone.clone() });
-        config.graph.add_need(Resource::service(&id.0), Resource::host(&host));
-        config.graph.add_need(Resource::host(&host), Resource::tls(&host));
-        config.graph.add_need(Resource::host(&host), Resource::dns(&zone));
-        config.graph.add_need(Resource::tls(&host), Resource::dns(&zone));
-        config.graph.add_need(Resource::dns(&zone), Resource::domain(&zone));
+        ask(
+            Resource::host(&host),
+            ProbeKind::Http { url: format!("https://{host}/"), expect: Expect::default() },
+        );
+        ask(Resource::tls(&host), ProbeKind::Tls { host: host.clone(), port: 443 });
+        ask(Resource::dns(&zone), ProbeKind::Dns { zone: zone.clone(), names: vec![] });
+        ask(Resource::domain(&zone), ProbeKind::Domain { name: zone.clone() });
+        config.graph.add_dependency(Resource::service(&id.0), Resource::host(&host));
+        config.graph.add_dependency(Resource::host(&host), Resource::tls(&host));
+        config.graph.add_dependency(Resource::host(&host), Resource::dns(&zone));
+        config.graph.add_dependency(Resource::tls(&host), Resource::dns(&zone));
+        config.graph.add_dependency(Resource::dns(&zone), Resource::domain(&zone));
         let service = config.services.entry(id.clone()).or_insert_with(|| Service {
             id: id.clone(),
             title: id.0.clone(),

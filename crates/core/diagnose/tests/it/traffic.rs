@@ -12,8 +12,8 @@ fn world() -> Fixture {
     let service = Some(ServiceId("api".into()));
     w.config.callers.insert(id.clone(), Caller { id, service, token: None, cidrs: vec![] });
     for (service, host) in [("auth", "a.acme.app"), ("api", "api.acme.io"), ("shop", "shop.acme.io")] {
-        w.config.graph.add_need(Resource::service(service), Resource::pool(service));
-        w.config.graph.add_need(Resource::host(host), Resource::pool(service));
+        w.config.graph.add_dependency(Resource::service(service), Resource::pool(service));
+        w.config.graph.add_dependency(Resource::host(host), Resource::pool(service));
     }
     w.look_at_all();
     w

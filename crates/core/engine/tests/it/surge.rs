@@ -96,7 +96,7 @@ pub(crate) fn config() -> Config {
         if let Some(service) = config.services.get_mut(&ServiceId(name.to_owned())) {
             service.traffic = Some(guard);
         }
-        config.graph.add_need(Resource::service(name), Resource::pool(name));
+        config.graph.add_dependency(Resource::service(name), Resource::pool(name));
     }
     let id = CallerId("auth-web".to_owned());
     let service = Some(ServiceId("auth".to_owned()));

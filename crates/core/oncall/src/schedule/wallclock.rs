@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, TimeZone};
 use types::Time;
-use types::config::Turn;
+use types::config::Rotation;
 
 /// Maximum error of an estimate from local times, in turns: a day that a timezone skipped or repeated, in turns of one
 /// hour, with a margin.
@@ -37,7 +37,7 @@ pub fn instant(timezone: &TimeZone, local: DateTime) -> Time {
 pub(super) struct Turns<'a> {
     pub(super) timezone: &'a TimeZone,
     pub(super) start: DateTime,
-    pub(super) rotation: Turn,
+    pub(super) rotation: Rotation,
 }
 
 impl Turns<'_> {
@@ -68,7 +68,7 @@ impl Turns<'_> {
 
     fn local(&self, number: i64) -> Option<DateTime> {
         match self.rotation {
-            Turn::Months(months) => {
+            Rotation::Months(months) => {
                 let months = number.checked_mul(i64::from(months.max(1)))?;
                 self.start.checked_add(jiff::Span::new().try_months(months).ok()?).ok()
             }
@@ -81,7 +81,7 @@ impl Turns<'_> {
 
     fn estimate(&self, local: DateTime) -> i64 {
         match self.rotation {
-            Turn::Months(months) => {
+            Rotation::Months(months) => {
                 let count = |at: DateTime| i64::from(at.year()) * 12 + i64::from(at.month());
                 (count(local) - count(self.start)).div_euclid(i64::from(months.max(1)))
             }
@@ -92,10 +92,10 @@ impl Turns<'_> {
     /// Length of a turn in seconds of the wall clock. Not used for months.
     fn secs(&self) -> i64 {
         let (count, unit) = match self.rotation {
-            Turn::Hours(count) => (count, 3_600),
-            Turn::Days(count) => (count, 86_400),
-            Turn::Weeks(count) => (count, 604_800),
-            Turn::Months(count) => (count, 2_592_000),
+            Rotation::Hours(count) => (count, 3_600),
+            Rotation::Days(count) => (count, 86_400),
+            Rotation::Weeks(count) => (count, 604_800),
+            Rotation::Months(count) => (count, 2_592_000),
         };
         i64::from(count.max(1)) * unit
     }

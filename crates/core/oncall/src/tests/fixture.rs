@@ -6,8 +6,8 @@ use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use types::config::{
-    Channel, ChannelKind, Config, Dns, Escalation, Layer, Person, Registry, Schedule, Service, Site,
-    StatusPage, Step, Turn,
+    Channel, ChannelKind, Config, Dns, Escalation, Layer, Person, Registry, Rotation, Schedule, Service,
+    Site, StatusPage, Step,
 };
 use types::event::Event;
 use types::incident::{Acknowledgement, Diagnosis, Stage};
@@ -67,7 +67,7 @@ pub(super) fn schedule(name: &str, people: &[&str], start: &str, until: Option<&
     let layer = Layer {
         people: people.iter().map(|name| PersonId::from(*name)).collect(),
         start: start.parse().unwrap(),
-        rotation: Turn::Weeks(1),
+        rotation: Rotation::Weeks(1),
         until: until.map(|until| until.parse().unwrap()),
     };
     Schedule { id: name.into(), timezone: TimeZone::UTC, layers: vec![layer] }

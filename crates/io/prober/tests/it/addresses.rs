@@ -5,7 +5,7 @@ use crate::dns_world::{self as world, a, cname, listen};
 use prober::Prober;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
-use types::config::{Ask, Expect};
+use types::config::{Expect, ProbeKind};
 use types::probe_result::{Answer, ProbeResult};
 
 /// Servers on 127.0.0.2 and so on, all on one port; each answers with its status code, and 0 stands for one that never does.
@@ -34,7 +34,7 @@ async fn servers(statuses: &[u16]) -> u16 {
     port
 }
 
-async fn ask(addresses: &[&str], ask: impl Fn(u16) -> Ask, port: u16) -> ProbeResult {
+async fn ask(addresses: &[&str], ask: impl Fn(u16) -> ProbeKind, port: u16) -> ProbeResult {
     let mut records: Vec<_> = addresses.iter().map(|address| a("lb.acme.test", address)).collect();
     records.push(cname("www.acme.test", "lb.acme.test"));
     let net = listen(vec![("127.0.0.1", world::resolver(records))]).await;
@@ -44,8 +44,8 @@ async fn ask(addresses: &[&str], ask: impl Fn(u16) -> Ask, port: u16) -> ProbeRe
     Prober::new(&config).unwrap().run(&config::probe("x", ask(port))).await
 }
 
-fn http(port: u16) -> Ask {
-    Ask::Http { url: format!("http://www.acme.test:{port}/"), expect: Expect::default() }
+fn http(port: u16) -> ProbeKind {
+    ProbeKind::Http { url: format!("http://www.acme.test:{port}/"), expect: Expect::default() }
 }
 
 fn described(sample: &ProbeResult) -> String {
@@ -67,7 +67,7 @@ async fn localhost_answers_when_one_of_its_addresses_does() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let prober = Prober::new(&config::bare()).unwrap();
-    let tcp = config::probe("x", Ask::Tcp { host: "db.localhost".to_owned(), port });
+    let tcp = config::probe("x", ProbeKind::Tcp { host: "db.localhost".to_owned(), port });
     assert_eq!(described(&prober.run(&tcp).await), "open, 127.0.0.1 well");
     drop(listener);
     assert!(described(&prober.run(&tcp).await).starts_with("refused, 127.0.0.1 refused"));
@@ -105,7 +105,7 @@ async fn each_address_is_told_and_a_good_one_speaks_for_all() {
         assert_eq!(described(&sample), by_http);
         assert_eq!(sample.alias.as_deref(), Some("lb.acme.test"));
         assert!(sample.phases.dns.is_some() && !sample.phases.total.is_zero());
-        let tcp = |port| Ask::Tcp { host: "www.acme.test".to_owned(), port };
+        let tcp = |port| ProbeKind::Tcp { host: "www.acme.test".to_owned(), port };
         assert_eq!(described(&ask(addresses, tcp, port).await), by_tcp);
     }
 }

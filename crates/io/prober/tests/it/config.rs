@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::time::Duration;
-use types::config::{Ask, Config, Dns, Escalation, Expect, Probe, Registry, Site, StatusPage};
+use types::config::{Config, Dns, Escalation, Expect, Probe, ProbeKind, Registry, Site, StatusPage};
 use types::{EscalationId, ProbeId, Resource};
 
 /// A configuration that allows loopback and asks nothing.
@@ -50,7 +50,7 @@ pub(crate) fn with(probes: impl IntoIterator<Item = Probe>) -> Config {
 }
 
 /// A question with a timeout that a slow machine keeps.
-pub(crate) fn probe(id: &str, ask: Ask) -> Probe {
+pub(crate) fn probe(id: &str, ask: ProbeKind) -> Probe {
     Probe {
         id: ProbeId::from(id),
         about: Resource::host(id),
@@ -64,6 +64,6 @@ pub(crate) fn probe(id: &str, ask: Ask) -> Probe {
 }
 
 /// GET this.
-pub(crate) fn get(url: impl Into<String>) -> Ask {
-    Ask::Http { url: url.into(), expect: Expect::default() }
+pub(crate) fn get(url: impl Into<String>) -> ProbeKind {
+    ProbeKind::Http { url: url.into(), expect: Expect::default() }
 }

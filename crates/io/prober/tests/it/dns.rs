@@ -8,7 +8,7 @@ use prober::Prober;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
-use types::config::{Ask, Config};
+use types::config::{Config, ProbeKind};
 use types::probe_result::DnsSeen;
 use types::{Answer, Resource};
 
@@ -46,7 +46,8 @@ fn config(net: &Net) -> Config {
 }
 
 async fn ask(prober: &Prober, zone: &str, names: &[&str]) -> DnsSeen {
-    let ask = Ask::Dns { zone: zone.to_owned(), names: names.iter().map(|&name| name.to_owned()).collect() };
+    let ask =
+        ProbeKind::Dns { zone: zone.to_owned(), names: names.iter().map(|&name| name.to_owned()).collect() };
     let mut probe = config::probe("dns", ask);
     probe.about = Resource::dns(zone);
     probe.timeout = Duration::from_secs(20);

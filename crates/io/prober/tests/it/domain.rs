@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use types::config::{Ask, Config, Domain};
+use types::config::{Config, Domain, ProbeKind};
 use types::fault::DomainFault;
 use types::probe_result::DomainSeen;
 use types::{Answer, Fault, Resource};
@@ -23,7 +23,7 @@ fn config(rdap: &[(&str, String)]) -> Config {
 }
 
 async fn ask_for(prober: &Prober, domain: &str, secs: u64) -> Answer {
-    let mut probe = config::probe("domain", Ask::Domain { name: domain.to_owned() });
+    let mut probe = config::probe("domain", ProbeKind::Domain { name: domain.to_owned() });
     probe.about = Resource::domain(domain);
     probe.timeout = Duration::from_secs(secs);
     prober.run(&probe).await.answer

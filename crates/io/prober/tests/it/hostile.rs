@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
-use types::config::{Ask, Expect};
+use types::config::{Expect, ProbeKind};
 use types::fault::{Fault, Phase};
 use types::probe_result::{Answer, ProbeResult};
 
@@ -15,7 +15,7 @@ const BUFFERS: usize = 24 * 1024 * 1024;
 
 async fn get(address: SocketAddr, timeout: Duration) -> ProbeResult {
     let expect = Expect { body_contains: Some("never said".to_owned()), ..Expect::default() };
-    let mut probe = config::probe("http", Ask::Http { url: format!("http://{address}/"), expect });
+    let mut probe = config::probe("http", ProbeKind::Http { url: format!("http://{address}/"), expect });
     probe.timeout = timeout;
     let prober = Prober::new(&config::bare()).unwrap();
     // Far beyond what is promised: this machine may be slow, but not for ever.
@@ -175,7 +175,7 @@ async fn a_handshake_that_never_ends_is_timed_out() {
     .await;
     let prober = Prober::new(&config::bare()).unwrap();
     for ask in [
-        Ask::Tls { host: "127.0.0.1".to_owned(), port: address.port() },
+        ProbeKind::Tls { host: "127.0.0.1".to_owned(), port: address.port() },
         config::get(format!("https://{address}/")),
     ] {
         let mut probe = config::probe("tls", ask);

@@ -3,14 +3,14 @@
 use crate::{config, server};
 use prober::Prober;
 use types::AddressSeen;
-use types::config::Ask;
+use types::config::ProbeKind;
 use types::fault::Fault;
 use types::probe_result::{Answer, ProbeResult};
 
 async fn ask(host: &str, port: u16) -> ProbeResult {
     let mut config = config::bare();
     config.site.allow_private.push("::1/128".parse().unwrap());
-    let probe = config::probe("tcp", Ask::Tcp { host: host.to_owned(), port });
+    let probe = config::probe("tcp", ProbeKind::Tcp { host: host.to_owned(), port });
     Prober::new(&config).unwrap().run(&probe).await
 }
 
@@ -43,7 +43,7 @@ async fn an_address_written_in_the_config_was_meant() {
     config.site.allow_private.clear();
     let prober = Prober::new(&config).unwrap();
     for (host, allowed) in [("127.0.0.1", true), ("db.localhost", false)] {
-        let probe = config::probe("tcp", Ask::Tcp { host: host.to_owned(), port: address.port() });
+        let probe = config::probe("tcp", ProbeKind::Tcp { host: host.to_owned(), port: address.port() });
         let sample = prober.run(&probe).await;
         assert_eq!(matches!(sample.answer, Answer::Tcp { .. }), allowed, "{sample:?}");
         assert_eq!(

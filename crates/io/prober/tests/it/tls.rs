@@ -5,7 +5,7 @@ use crate::{config, server, staple};
 use prober::{Prober, SetupError};
 use rcgen::{Certificate, CertificateParams, IsCa, date_time_ymd};
 use std::net::SocketAddr;
-use types::config::Ask;
+use types::config::ProbeKind;
 use types::fault::{Fault, TlsFault};
 use types::probe_result::{Answer, ProbeResult, TlsSeen};
 
@@ -19,7 +19,7 @@ async fn ask_host(host: &str, address: SocketAddr, roots: &[&Certificate]) -> Pr
     let mut config = config::bare();
     config.site.allow_private.push("::1/128".parse().unwrap());
     config.site.extra_ca_files = files.iter().map(|file| file.path().to_owned()).collect();
-    let probe = config::probe("tls", Ask::Tls { host: host.to_owned(), port: address.port() });
+    let probe = config::probe("tls", ProbeKind::Tls { host: host.to_owned(), port: address.port() });
     Prober::new(&config).unwrap().run(&probe).await
 }
 

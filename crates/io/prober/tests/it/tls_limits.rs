@@ -6,7 +6,7 @@ use prober::Prober;
 use rcgen::{Certificate, date_time_ymd};
 use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use types::config::{Ask, Config};
+use types::config::{Config, ProbeKind};
 use types::fault::{Fault, TlsFault};
 use types::probe_result::Answer;
 
@@ -57,7 +57,7 @@ async fn serve(old: Old, certificate: &Certificate) -> SocketAddr {
 
 async fn both(config: &Config, address: SocketAddr) -> [Answer; 2] {
     let prober = Prober::new(config).unwrap();
-    let tls = config::probe("tls", Ask::Tls { host: "127.0.0.1".to_owned(), port: address.port() });
+    let tls = config::probe("tls", ProbeKind::Tls { host: "127.0.0.1".to_owned(), port: address.port() });
     let web = config::probe("web", config::get(format!("https://{address}/")));
     [prober.run(&tls).await.answer, prober.run(&web).await.answer]
 }

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use types::config::Ask;
+use types::config::ProbeKind;
 use types::event::UpdateStatus;
 use types::fault::TlsFault;
 use types::notification::{Delivered, Delivery};
@@ -238,7 +238,7 @@ impl Story {
             let due: Vec<_> = self.config.probes.values().filter(due).cloned().collect();
             for probe in due {
                 let answer =
-                    self.bad.get(probe.id.0.as_str()).cloned().unwrap_or_else(|| self.good(&probe.ask));
+                    self.bad.get(probe.id.0.as_str()).cloned().unwrap_or_else(|| self.good(&probe.kind));
                 let slow = matches!(answer, Answer::Http(HttpSeen { body_bytes: 999, .. }));
                 let total = Duration::from_millis(if slow { 4_000 } else { 40 });
                 let phases = Phases { total, ..Phases::default() };
@@ -247,14 +247,14 @@ impl Story {
         }
     }
 
-    fn good(&self, ask: &Ask) -> Answer {
+    fn good(&self, kind: &ProbeKind) -> Answer {
         let address = "192.0.2.7:443".parse().unwrap();
         let hours = |hours: i64| time::later(self.began, Duration::from_secs(3_600 * hours.unsigned_abs()));
         let servers = || self.servers.iter().map(|server| (*server).to_owned()).collect();
-        match ask {
-            Ask::Http { .. } => self.http(200),
-            Ask::Tcp { .. } => Answer::Tcp { address },
-            Ask::Tls { host, .. } => {
+        match kind {
+            ProbeKind::Http { .. } => self.http(200),
+            ProbeKind::Tcp { .. } => Answer::Tcp { address },
+            ProbeKind::Tls { host, .. } => {
                 let certificate = Certificate {
                     subject: format!("CN={host}"),
                     issuer: "CN=CA".to_owned(),
@@ -276,7 +276,7 @@ impl Story {
                     outdated: None,
                 })
             }
-            Ask::Dns { zone, names } => {
+            ProbeKind::Dns { zone, names } => {
                 let said = |server: &str| ServerAnswer {
                     server: server.to_owned(),
                     address: Some("192.0.2.53".parse().unwrap()),
@@ -291,7 +291,7 @@ impl Story {
                     resolvers: Vec::new(),
                 })
             }
-            Ask::Domain { name } => Answer::Domain(DomainSeen {
+            ProbeKind::Domain { name } => Answer::Domain(DomainSeen {
                 domain: name.clone(),
                 source: "rdap".to_owned(),
                 registry_expires: Some(hours(self.domain_hours)),

@@ -1,75 +1,147 @@
-//! The type of a configuration key.
+//! Keys of the configuration and their types. A key is declared once, by [`keys!`](crate::keys::keys); its type reads its
+//! values, describes itself in messages and on the reference page, and has a JSON Schema.
 
-use std::time::Duration;
+pub(crate) mod list;
+pub(crate) mod reader;
+pub(crate) mod scalar;
+pub(crate) mod string;
+pub(crate) mod table;
+pub(crate) mod value;
 
-/// The type of a configuration key.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Kind {
-    /// Text for people, on one line.
-    Text,
-    /// `true` or `false`.
-    Boolean,
-    /// A string, an integer or a boolean.
-    Scalar,
-    /// An integer.
-    Integer { min: u64, max: u64 },
-    /// A duration: `"30s"`.
-    Duration { min: Duration, max: Duration },
-    /// A date, or an instant with its offset.
-    Date,
-    /// A date and time without an offset.
-    LocalDateTime,
-    /// A string with a format of its own; `pattern` is a rough check for editors.
-    String { what: &'static str, pattern: Option<&'static str> },
-    /// One of these strings.
-    Choice(&'static [&'static str]),
-    /// The name of something else in the configuration.
-    Name(&'static str),
-    /// A list.
-    List { of: &'static Kind, min: usize },
-    /// A value for each key.
-    Map { key: &'static str, of: &'static Kind },
-    /// A table with these keys.
-    Table(&'static [Field]),
-    /// A table with these keys, or `false`.
-    Optional(&'static [Field]),
-    /// A string for the usual case, a table for the rest.
-    Either { string: &'static Kind, table: &'static [Field] },
-    /// A list of tables.
-    Tables { of: &'static [Field], min: usize },
-    /// A key that this version does not support; rejected, never ignored.
-    Later,
+use crate::diagnostics::Diagnostics;
+use crate::parse::domain::Declared;
+use reader::TableReader;
+use serde_json::{Value as Json, json};
+use std::path::Path;
+use value::Value;
+
+/// The type of a key, as it is described.
+pub(crate) trait Kind {
+    /// Describes the type, for messages and the reference page.
+    fn describe(&self) -> String;
+
+    /// The JSON Schema of a value.
+    fn schema(&self) -> Json;
+
+    /// The keys of the table inside, if there is one.
+    fn keys(&self) -> Option<&'static [Key]> {
+        None
+    }
+}
+
+/// The type of a key, as it is read.
+pub(crate) trait Read: Kind {
+    /// The value that is read.
+    type Value;
+
+    /// Reads a value; reports what is wrong with it.
+    fn read(&self, context: &mut Context<'_>, key: &KeyPath<'_>, value: Value<'_>) -> Option<Self::Value>;
+
+    /// Formats a default as the configuration writes it, for the reference page.
+    fn show(&self, _: &Self::Value) -> String {
+        String::new()
+    }
+}
+
+/// What values are read with.
+pub(crate) struct Context<'c> {
+    pub(crate) diagnostics: &'c mut Diagnostics,
+    /// The folder of the configuration, which paths are relative to.
+    pub(crate) folder: &'c Path,
+    /// Registrations that the configuration declares; empty until `[registry]` has been read.
+    pub(crate) declared: Declared,
+    /// All sections, for hints where a key belongs.
+    pub(crate) sections: &'static [Section],
 }
 
 /// One key of a section or table.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Field {
+pub(crate) struct Key {
     pub(crate) name: &'static str,
-    pub(crate) kind: Kind,
-    /// Whether it must be there.
-    pub(crate) required: bool,
-    /// The default, in words; empty when there is none.
-    pub(crate) default: &'static str,
+    pub(crate) kind: &'static dyn Kind,
+    pub(crate) absent: Absent,
     /// The description, in one or two sentences.
     pub(crate) doc: &'static str,
     /// An example value, as it is written in the file.
     pub(crate) example: &'static str,
 }
 
+/// What holds when a key is not there.
+pub(crate) enum Absent {
+    /// It is an error.
+    Required,
+    /// The key has this value, formatted.
+    Default(fn() -> String),
+    /// In words; empty when there is nothing to say.
+    Words(&'static str),
+    /// It must not be there: this version does not support it. Rejected, never ignored.
+    Unsupported,
+}
+
+impl Key {
+    pub(crate) fn is_required(&self) -> bool {
+        matches!(self.absent, Absent::Required)
+    }
+
+    pub(crate) fn is_supported(&self) -> bool {
+        !matches!(self.absent, Absent::Unsupported)
+    }
+
+    /// The default in words; empty when there is none.
+    pub(crate) fn default(&self) -> String {
+        match self.absent {
+            Absent::Default(show) => show(),
+            Absent::Words(words) => words.to_owned(),
+            Absent::Required | Absent::Unsupported => String::new(),
+        }
+    }
+}
+
+/// A key and the path of its table: `service.auth`.
+pub(crate) struct KeyPath<'p> {
+    pub(crate) table: &'p str,
+    pub(crate) key: &'static Key,
+}
+
+/// The type of a key that this version does not support.
+pub(crate) struct Unsupported;
+
+impl Kind for Unsupported {
+    fn describe(&self) -> String {
+        "not supported".to_owned()
+    }
+
+    fn schema(&self) -> Json {
+        json!(false)
+    }
+}
+
+/// A table whose keys are declared; implemented by [`keys!`](crate::keys::keys).
+pub(crate) trait Keys: Sized {
+    /// Its keys, in the order of the reference page.
+    const KEYS: &'static [Key];
+
+    /// Reads every key.
+    fn read(table: &TableReader<'_>, context: &mut Context<'_>) -> Self;
+}
+
+/// A section; implemented by [`keys!`](crate::keys::keys).
+pub(crate) trait Sectional: Keys {
+    const SECTION: Section;
+}
+
 /// One section of the configuration.
-#[derive(Clone, Copy, Debug)]
 pub(crate) struct Section {
     pub(crate) name: &'static str,
     /// The part after the dot (`[service.auth]`); `None` for a section that exists once.
-    pub(crate) key: Option<Key>,
+    pub(crate) own: Option<OwnName>,
     pub(crate) doc: &'static str,
     /// Empty for a section that this version does not support.
-    pub(crate) fields: &'static [Field],
+    pub(crate) keys: &'static [Key],
 }
 
 /// The part after the dot of a section.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Key {
+pub(crate) enum OwnName {
     /// A name of the user's choice.
     Name,
     /// A registrable domain.
@@ -79,54 +151,9 @@ pub(crate) enum Key {
 impl Section {
     /// Whether this version supports it.
     pub(crate) fn is_supported(&self) -> bool {
-        !self.fields.is_empty()
+        !self.keys.is_empty()
     }
 }
 
 /// The pattern of names of the user's choice.
 pub(crate) const NAME: &str = "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$";
-
-impl Kind {
-    /// Describes the type, for messages and the reference page.
-    pub(crate) fn describe(&self) -> String {
-        match self {
-            Self::Text => "a string".to_owned(),
-            Self::Boolean => "true or false".to_owned(),
-            Self::Scalar => "a string, an integer, true or false".to_owned(),
-            Self::Integer { min, max } => format!("an integer from {min} to {max}"),
-            Self::Duration { min, max } => {
-                format!("a duration from {} to {}", short(*min), short(*max))
-            }
-            Self::Date => "a date".to_owned(),
-            Self::LocalDateTime => "a local date and time".to_owned(),
-            Self::String { what, .. } => (*what).to_owned(),
-            Self::Choice(words) => {
-                let quoted: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
-                quoted.join(" or ")
-            }
-            Self::Name(of) => format!("the name of {} {of}", article(of)),
-            Self::List { of, .. } => format!("a list, each {}", of.describe()),
-            Self::Map { key, of } => format!("a table: {} by {key}", of.describe()),
-            Self::Table(_) => "a table".to_owned(),
-            Self::Optional(_) => "a table, or false".to_owned(),
-            Self::Either { string, .. } => format!("{}, or a table", string.describe()),
-            Self::Tables { .. } => "a list of tables".to_owned(),
-            Self::Later => "not supported".to_owned(),
-        }
-    }
-}
-
-/// Formats a duration as the configuration writes it: `100ms`, `90d`. Exact for whole milliseconds.
-pub(crate) fn short(span: Duration) -> String {
-    let millis = span.as_millis();
-    for (unit, size) in [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)] {
-        if millis >= size && millis.is_multiple_of(size) {
-            return format!("{}{unit}", millis / size);
-        }
-    }
-    format!("{millis}ms")
-}
-
-fn article(noun: &str) -> &'static str {
-    if noun.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" }
-}

@@ -5,13 +5,13 @@
 //!
 //! | module | contents |
 //! |---|---|
-//! | `fields`, `kind` | the one table of all configuration keys |
-//! | `schema`, `reference` | JSON Schema and reference page, generated from that table |
+//! | `keys`, `kind`, `formats` | how a key is declared, and the types that it may have |
+//! | `raw` | the configuration as it is written: each section with its keys, declared once |
+//! | `schema`, `reference` | JSON Schema and reference page, generated from those declarations |
 //! | `renames`, `fix` | keys that had another name once: how they are reported, and how a file is rewritten |
 //! | `syntax` | text -> TOML tables; recovers after a syntax error |
-//! | `reader` | reads sections, tables and values by the table of keys: types, ranges, unknown and missing keys |
+//! | `document` | reads the sections of a document |
 //! | `parse` | parsers of single values: durations, timezones, host names, CIDR ranges, URLs, registrable domains |
-//! | `raw` | the configuration as it is written |
 //! | `resolve` | the configuration as it is meant: references, derived probes, the dependency graph |
 //! | `warnings` | what is valid, but probably not intended |
 //! | `diagnostics`, `problem`, `value_error`, `suggest` | problems, their positions, and what was probably meant |
@@ -19,13 +19,14 @@
 //! Deliberately absent: a default that nobody would guess, and a key that is read but not checked.
 
 mod diagnostics;
-mod fields;
+mod document;
 mod fix;
+mod formats;
+mod keys;
 mod kind;
 mod parse;
 mod problem;
 mod raw;
-mod reader;
 mod reference;
 mod renames;
 mod resolve;
@@ -41,10 +42,13 @@ pub use reference::reference;
 pub use schema::schema;
 
 use diagnostics::Diagnostics;
+use document::DocumentReader;
+use kind::Context;
+use parse::domain::Declared;
 use parse::scalar;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
-use types::{Config, config};
+use types::{CallerId, Config, PoolId};
 
 /// The longest text that is read, in bytes.
 pub const LONGEST: usize = 16 << 20;
@@ -117,8 +121,9 @@ pub fn data_folder(text: &str, folder: &Path) -> PathBuf {
 fn interpret(text: &str, recovered: &str, folder: &Path, diagnostics: &mut Diagnostics) -> Config {
     let mut table = syntax::parse(recovered, diagnostics);
     renames::apply(table.get_mut(), diagnostics);
-    let document = reader::document::DocumentReader::open(table.get_ref(), diagnostics);
-    let raw = raw::read(&document, folder, diagnostics);
+    let mut context = Context { diagnostics, folder, declared: Declared::default(), sections: raw::SECTIONS };
+    let document = DocumentReader::open(table.get_ref(), &mut context);
+    let raw = raw::read(&document, &mut context);
     let people = resolve::team::people(&raw, diagnostics);
     let schedules = resolve::team::schedules(&raw, diagnostics);
     let escalations = resolve::team::escalations(&raw, diagnostics);
@@ -129,11 +134,9 @@ fn interpret(text: &str, recovered: &str, folder: &Path, diagnostics: &mut Diagn
     warnings::warn(&raw, &derived, diagnostics);
     let mut status_page = raw.status_page;
     let mut order: Vec<_> =
-        raw.services.iter().map(|(name, service)| (service.place.start, name.as_str())).collect();
+        raw.services.iter().map(|(name, service)| (service.written.place.start, name.as_str())).collect();
     order.sort_unstable();
     status_page.order = order.into_iter().map(|(_, name)| name.into()).collect();
-    let domains =
-        raw.domains.into_iter().map(|(zone, domain)| (zone, config::Domain { expires: domain.expires }));
     Config {
         digest: digest(text),
         site: raw.site,
@@ -141,14 +144,18 @@ fn interpret(text: &str, recovered: &str, folder: &Path, diagnostics: &mut Diagn
         registry: raw.registry,
         services: derived.services,
         probes: derived.probes,
-        domains: domains.collect(),
+        domains: raw.domains.into_iter().map(|(zone, at)| (zone, at.value)).collect(),
         people,
         schedules,
         escalations,
         channels,
-        edge: raw.edge.map(|edge| edge.edge),
-        pools: raw.pools.into_values().map(|raw| (raw.pool.id.clone(), raw.pool)).collect(),
-        callers: raw.callers.into_values().map(|raw| (raw.caller.id.clone(), raw.caller)).collect(),
+        edge: raw.edge.map(raw::edge::RawEdge::resolve),
+        pools: raw.pools.into_iter().map(|(name, raw)| (PoolId(name.clone()), raw.resolve(name))).collect(),
+        callers: raw
+            .callers
+            .into_iter()
+            .map(|(name, raw)| (CallerId(name.clone()), raw.resolve(name)))
+            .collect(),
         status_page,
         graph: derived.graph,
     }

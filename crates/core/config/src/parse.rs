@@ -3,5 +3,6 @@
 pub(crate) mod address;
 pub(crate) mod domain;
 pub(crate) mod host;
+pub(crate) mod path;
 pub(crate) mod scalar;
 pub(crate) mod url;

@@ -1,7 +1,10 @@
-//! The configuration as it is written: every value parsed, no reference checked yet.
+//! The configuration as it is written: every value parsed, no reference checked yet. Each section is declared once, in its
+//! module here.
 
+pub(crate) mod channel;
 pub(crate) mod edge;
 pub(crate) mod http;
+pub(crate) mod lookups;
 pub(crate) mod people;
 pub(crate) mod pool;
 pub(crate) mod probe;
@@ -9,23 +12,46 @@ pub(crate) mod service;
 pub(crate) mod site;
 pub(crate) mod traffic;
 
+use self::channel::RawChannel;
 use self::edge::RawEdge;
-use self::people::{RawChannel, RawEscalation, RawPerson, RawSchedule};
+use self::people::{RawEscalation, RawPerson, RawSchedule};
 use self::pool::{RawCaller, RawPool};
-use self::probe::RawProbe;
+use self::probe::{ProbeDefaults, RawProbe};
 use self::service::RawService;
-use self::site::ProbeDefaults;
-use crate::diagnostics::{Diagnostics, Place};
-use crate::parse::domain::{Declared, Registration, may_be_declared};
-use crate::parse::host::{Host, dns_name};
+use self::site::{RawSite, RawStatusPage};
+use crate::document::DocumentReader;
+use crate::kind::value::At;
+use crate::kind::{Context, OwnName, Section, Sectional};
+use crate::parse::domain::{Declared, Registration};
+use crate::parse::host::Host;
 use crate::parse::url::Url;
-use crate::reader::document::DocumentReader;
-use crate::reader::value::At;
-use crate::value_error::ValueError;
 use std::collections::BTreeMap;
-use std::path::Path;
-use types::Time;
-use types::config::{Dns, Registry, Site, StatusPage};
+use types::config::{Dns, Domain, Registry, Site, StatusPage};
+
+/// All sections, in the order of the reference page.
+pub(crate) const SECTIONS: &[Section] = &[
+    RawSite::SECTION,
+    RawService::SECTION,
+    RawProbe::SECTION,
+    Domain::SECTION,
+    RawPerson::SECTION,
+    RawSchedule::SECTION,
+    RawEscalation::SECTION,
+    RawChannel::SECTION,
+    RawStatusPage::SECTION,
+    RawEdge::SECTION,
+    RawPool::SECTION,
+    RawCaller::SECTION,
+    ProbeDefaults::SECTION,
+    Dns::SECTION,
+    Registry::SECTION,
+    unsupported("database", "databases with replicas and backups"),
+    unsupported("heartbeat", "heartbeats of scheduled jobs"),
+];
+
+const fn unsupported(name: &'static str, doc: &'static str) -> Section {
+    Section { name, own: Some(OwnName::Name), doc, keys: &[] }
+}
 
 /// The configuration as it is written.
 pub(crate) struct RawConfig {
@@ -37,7 +63,7 @@ pub(crate) struct RawConfig {
     pub(crate) probe_defaults: ProbeDefaults,
     pub(crate) services: BTreeMap<String, RawService>,
     pub(crate) probes: BTreeMap<String, RawProbe>,
-    pub(crate) domains: BTreeMap<String, RawDomain>,
+    pub(crate) domains: BTreeMap<String, At<Domain>>,
     /// Suffixes and registrations that the configuration declares.
     pub(crate) declared: Declared,
     pub(crate) people: BTreeMap<String, RawPerson>,
@@ -72,53 +98,36 @@ impl RawConfig {
     }
 }
 
-/// A declared registration.
-#[derive(Debug)]
-pub(crate) struct RawDomain {
-    pub(crate) place: Place,
-    pub(crate) expires: Option<Time>,
-}
-
 /// Reads every section.
-pub(crate) fn read(root: &DocumentReader<'_>, folder: &Path, diagnostics: &mut Diagnostics) -> RawConfig {
-    let (site, url) =
-        root.one(diagnostics, "site", |table, diagnostics| site::site(table, folder, diagnostics));
-    let timezone = site.timezone.clone();
-    let title = if site.name == site::NO_NAME { site.name.clone() } else { format!("{} status", site.name) };
-    let mut registry =
-        root.one(diagnostics, "registry", |table, diagnostics| site::registry(table, folder, diagnostics));
-    let declared = declared(root, &registry);
-    let domains = domains(root, &declared, diagnostics);
+pub(crate) fn read(root: &DocumentReader<'_>, context: &mut Context<'_>) -> RawConfig {
+    let site: RawSite = root.one(context);
+    let title = site.page_title();
+    let url = site.url.clone();
+    let site = site.resolve(context.folder);
+    let mut registry: Registry = root.one(context);
+    context.declared = lookups::declared(root, &registry);
+    let domains = lookups::domains(root, context);
+    let declared = context.declared.clone();
     registry.suffixes.extend(declared.registrations.iter().filter_map(|zone| declared.suffix_of(zone)));
+    let edge: Option<RawEdge> = root.maybe(context);
+    if let Some(edge) = &edge {
+        edge.check(site.listen, context.diagnostics);
+    }
     RawConfig {
-        dns: root.one(diagnostics, "dns", site::dns),
+        dns: root.one(context),
         registry,
-        probe_defaults: root.one(diagnostics, "probe_defaults", site::probe_defaults),
-        services: root.each(diagnostics, "service", service::service),
-        probes: root
-            .each(diagnostics, "probe", |_, table, diagnostics| probe::read(table, &declared, diagnostics)),
+        probe_defaults: root.one(context),
+        services: root.each(context, |_, service, _, _| service),
+        probes: root.each(context, |_, probe: RawProbe, _, context| probe.check(context.diagnostics)),
         domains,
-        people: root.each(diagnostics, "person", |name, table, diagnostics| {
-            people::person(name, table, &timezone, diagnostics)
-        }),
-        schedules: root.each(diagnostics, "schedule", |_, table, diagnostics| {
-            people::schedule(table, &timezone, diagnostics)
-        }),
-        escalations: root
-            .each(diagnostics, "escalation", |_, table, diagnostics| people::escalation(table, diagnostics)),
-        channels: root.each(diagnostics, "channel", |_, table, diagnostics| {
-            people::channel(table, folder, diagnostics)
-        }),
-        edge: root.maybe(diagnostics, "edge", |table, diagnostics| {
-            edge::read(table, folder, site.listen, diagnostics)
-        }),
-        pools: root.each(diagnostics, "pool", pool::pool),
-        callers: root.each(diagnostics, "caller", |name, table, diagnostics| {
-            pool::caller(name, table, folder, diagnostics)
-        }),
-        status_page: root.one(diagnostics, "status_page", |table, diagnostics| {
-            site::status_page(table, title, diagnostics)
-        }),
+        people: root.each(context, |_, person, _, _| person),
+        schedules: root.each(context, |_, schedule, _, _| schedule),
+        escalations: root.each(context, |_, escalation, _, _| escalation),
+        channels: root.each(context, |_, channel: RawChannel, _, context| channel.check(context.diagnostics)),
+        edge,
+        pools: root.each(context, |_, pool: RawPool, _, context| pool.check(context.diagnostics)),
+        callers: root.each(context, |_, caller: RawCaller, _, context| caller.check(context.diagnostics)),
+        status_page: root.one::<RawStatusPage>(context).resolve(title),
         site,
         url,
         declared,
@@ -134,43 +143,23 @@ pub(crate) fn title_of(name: &str) -> String {
     title
 }
 
-/// Collects the suffixes that the configuration names a registry for, and the domains that have a section.
-fn declared(root: &DocumentReader<'_>, registry: &Registry) -> Declared {
-    let named = registry.rdap.keys().chain(registry.whois.keys()).filter(|suffix| suffix.contains('.'));
-    let suffixes = registry.suffixes.iter().chain(named).cloned().collect();
-    let names = root.names("domain").filter_map(|name| dns_name(name.trim()).ok());
-    Declared { suffixes, registrations: names.filter(|name| may_be_declared(name)).collect() }
-}
-/// Reads a reference; whether its target exists is checked later.
-pub(crate) fn name_of(text: &str) -> Result<String, ValueError> {
-    Ok(text.to_owned())
-}
+#[cfg(test)]
+mod tests {
+    use super::SECTIONS;
+    use crate::kind::{Absent, Key};
 
-fn domains(
-    root: &DocumentReader<'_>,
-    declared: &Declared,
-    diagnostics: &mut Diagnostics,
-) -> BTreeMap<String, RawDomain> {
-    let written = root.each(diagnostics, "domain", |name, table, diagnostics| {
-        let place = table.place.clone();
-        let zone = probe::zone(name, declared);
-        if let Err(error) = &zone {
-            let hint = error.hint.clone().text_or(|| "for example: [domain.\"acme.app\"]".to_owned());
-            diagnostics.error(place.clone(), error.message.clone(), hint);
+    /// A type without a short form needs its default in words: `default VALUE => "in words"`.
+    #[test]
+    fn every_default_is_shown() {
+        fn check(path: &str, keys: &[Key]) {
+            for key in keys {
+                let path = format!("{path}.{}", key.name);
+                assert!(!matches!(key.absent, Absent::Default(show) if show().is_empty()), "{path}");
+                check(&path, key.kind.keys().unwrap_or_default());
+            }
         }
-        let expires = table.date(diagnostics, "expires").map(|at| at.value);
-        zone.ok().map(|zone| (zone, RawDomain { place, expires }))
-    });
-    let mut out: BTreeMap<String, RawDomain> = BTreeMap::new();
-    for (zone, domain) in written.into_values().flatten() {
-        if out.contains_key(&zone) {
-            diagnostics.error(
-                domain.place.clone(),
-                format!("`{zone}` is declared twice"),
-                "keep one of them",
-            );
+        for section in SECTIONS {
+            check(section.name, section.keys);
         }
-        out.insert(zone, domain);
     }
-    out
 }

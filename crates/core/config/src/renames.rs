@@ -170,24 +170,21 @@ fn insert<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fields;
-    use crate::kind::{Field, Kind};
+    use crate::kind::Key;
+    use crate::raw::SECTIONS;
 
     /// The keys of the table at a path, or the names of all sections.
     fn keys(path: &str) -> Vec<&'static str> {
-        if path.is_empty() {
-            return fields::SECTIONS.iter().map(|section| section.name).collect();
-        }
         let mut steps = path.split('.').filter(|step| *step != "*");
-        let mut at: &[Field] = fields::section(steps.next().unwrap()).unwrap().fields;
+        let Some(section) = steps.next().filter(|step| !step.is_empty()) else {
+            return SECTIONS.iter().map(|section| section.name).collect();
+        };
+        let mut at: &[Key] = SECTIONS.iter().find(|known| known.name == section).unwrap().keys;
         for step in steps {
-            let field = at.iter().find(|field| field.name == step);
-            at = match field.unwrap_or_else(|| panic!("{path}: no `{step}`")).kind {
-                Kind::Table(inner) | Kind::Optional(inner) | Kind::Tables { of: inner, .. } => inner,
-                kind => panic!("{path}: {kind:?}"),
-            };
+            let key = at.iter().find(|key| key.name == step);
+            at = key.and_then(|key| key.kind.keys()).unwrap_or_else(|| panic!("{path}: no table `{step}`"));
         }
-        at.iter().map(|field| field.name).collect()
+        at.iter().map(|key| key.name).collect()
     }
 
     #[test]

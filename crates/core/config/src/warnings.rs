@@ -1,11 +1,11 @@
 //! Warnings: configurations that are valid but probably not intended.
 
 use crate::diagnostics::Diagnostics;
+use crate::kind::value::At;
 use crate::parse::address::written;
 use crate::parse::domain::Registration;
 use crate::parse::host::Name;
 use crate::raw::RawConfig;
-use crate::reader::value::At;
 use crate::resolve::derive::Derived;
 use crate::resolve::serving;
 use crate::resolve::team::DEFAULT;
@@ -42,11 +42,11 @@ fn own_status_page(raw: &RawConfig, derived: &Derived, diagnostics: &mut Diagnos
 }
 
 fn no_people(raw: &RawConfig, diagnostics: &mut Diagnostics) {
-    if let Some(service) = raw.services.values().min_by_key(|service| service.place.start)
+    if let Some(service) = raw.services.values().min_by_key(|service| service.written.place.start)
         && raw.people.is_empty()
     {
         diagnostics.warn(
-            service.place.clone(),
+            service.written.place.clone(),
             "nobody will be paged: there is no person",
             "add a channel and a person: [channel.ntfy] ntfy = \"https://ntfy.sh\", [person.ana] contacts = [\"ntfy:ana\"]",
         );
@@ -58,20 +58,22 @@ fn fallbacks(raw: &RawConfig, diagnostics: &mut Diagnostics) {
         return;
     }
     let hint = "add a contact that always reaches a person: fallback = [\"ntfy:everybody\"]";
-    for (name, escalation) in raw.escalations.iter().filter(|(_, escalation)| !escalation.has_fallback) {
+    for (name, escalation) in
+        raw.escalations.iter().filter(|(_, escalation)| !escalation.written.has("fallback"))
+    {
         let message = format!(
             "escalation `{}` has no fallback: a page that nobody acknowledges ends there",
             shown(name)
         );
-        diagnostics.warn(escalation.place.clone(), message, hint);
+        diagnostics.warn(escalation.written.place.clone(), message, hint);
     }
     if !raw.escalations.contains_key(DEFAULT)
-        && let Some(person) = raw.people.values().min_by_key(|person| person.place.start)
+        && let Some(person) = raw.people.values().min_by_key(|person| person.written.place.start)
         && raw.services.values().any(|service| service.escalation.is_none())
     {
         let message = "the default escalation has no fallback: a page that nobody acknowledges ends there";
         diagnostics.warn(
-            person.place.clone(),
+            person.written.place.clone(),
             message,
             "declare [escalation.default] with steps and fallback",
         );
@@ -85,7 +87,7 @@ fn unused(raw: &RawConfig, diagnostics: &mut Diagnostics) {
 
     let in_steps = steps().flat_map(|step| &step.people);
     let in_layers =
-        raw.schedules.values().flat_map(|schedule| &schedule.layers).flat_map(|layer| &layer.people);
+        raw.schedules.values().flat_map(|schedule| &schedule.layer).flat_map(|layer| &layer.people);
     let named: BTreeSet<&str> = in_steps.chain(in_layers).map(|at| at.value.as_str()).collect();
     let are_all_named = is_default_made && raw.schedules.is_empty();
     for (name, person) in
@@ -94,7 +96,7 @@ fn unused(raw: &RawConfig, diagnostics: &mut Diagnostics) {
         let message =
             format!("person `{}` is in no schedule and no escalation: they are never paged", shown(name));
         diagnostics.warn(
-            person.place.clone(),
+            person.written.place.clone(),
             message,
             "add them to a layer of a schedule or a step of an escalation",
         );
@@ -107,7 +109,7 @@ fn unused(raw: &RawConfig, diagnostics: &mut Diagnostics) {
         raw.schedules.iter().filter(|(name, _)| !is_default_made && !named.contains(name.as_str()))
     {
         let message = format!("schedule `{}` is in no escalation and no service", shown(name));
-        diagnostics.warn(schedule.place.clone(), message, "add it to a step of an escalation");
+        diagnostics.warn(schedule.written.place.clone(), message, "add it to a step of an escalation");
     }
 
     let of_people = raw.people.values().flat_map(|person| &person.contacts);
@@ -116,7 +118,7 @@ fn unused(raw: &RawConfig, diagnostics: &mut Diagnostics) {
     for (name, channel) in raw.channels.iter().filter(|(name, _)| !named.contains(name.as_str())) {
         let message = format!("channel `{}` is not used", shown(name));
         diagnostics.warn(
-            channel.place.clone(),
+            channel.written.place.clone(),
             message,
             format!("add it to a person: contacts = [\"{}:ana\"]", shown(name)),
         );
@@ -128,7 +130,7 @@ fn unmonitored(raw: &RawConfig, derived: &Derived, diagnostics: &mut Diagnostics
     for (name, service) in &raw.services {
         if derived.graph.depends_on(&Resource::service(name)).next().is_none() {
             let message = format!("service `{}` has no probe: its state is never known", shown(name));
-            diagnostics.warn(service.place.clone(), message, "add hosts, or a probe with `service`");
+            diagnostics.warn(service.written.place.clone(), message, "add hosts, or a probe with `service`");
         }
     }
     for (zone, domain) in &raw.domains {
@@ -142,7 +144,7 @@ fn unmonitored(raw: &RawConfig, derived: &Derived, diagnostics: &mut Diagnostics
         }
     }
     let mut reported = BTreeSet::new();
-    for host in raw.services.values().flat_map(|service| &service.hosts) {
+    for host in raw.services.values().flat_map(|service| &service.hosts.named) {
         let behind = host.value.host.dns().map(|name| Registration::of(name, &raw.declared));
         let Some(Registration::Unlisted(zone)) = behind else { continue };
         if !raw.is_own_suffix(&zone) && reported.insert(zone.clone()) {
@@ -159,7 +161,7 @@ fn unmonitored(raw: &RawConfig, derived: &Derived, diagnostics: &mut Diagnostics
 /// Warns of declared private addresses that are not allowed: each answer from them is a fault.
 fn private_hosts(raw: &RawConfig, diagnostics: &mut Diagnostics) {
     let allowed = Allowed::new(raw.site.allow_private.iter().copied());
-    let hosts = raw.services.values().flat_map(|service| &service.hosts);
+    let hosts = raw.services.values().flat_map(|service| &service.hosts.named);
     for at in hosts {
         let Name::Ip(ip) = at.value.host.name else { continue };
         if !allowed.permits(ip) {
@@ -174,10 +176,14 @@ fn private_hosts(raw: &RawConfig, diagnostics: &mut Diagnostics) {
 
 fn unsigned(raw: &RawConfig, diagnostics: &mut Diagnostics) {
     for (name, channel) in &raw.channels {
-        if matches!(channel.kind, Some(ChannelKind::Webhook { .. })) && !channel.has_secret {
+        if matches!(channel.kind(), Some(ChannelKind::Webhook { .. })) && !channel.written.has("secret") {
             let message =
                 format!("webhook `{}` is not signed: its receiver cannot verify the sender", shown(name));
-            diagnostics.warn(channel.place.clone(), message, "add a key: secret = \"env:WEBHOOK_KEY\"");
+            diagnostics.warn(
+                channel.written.place.clone(),
+                message,
+                "add a key: secret = \"env:WEBHOOK_KEY\"",
+            );
         }
     }
 }
@@ -192,18 +198,18 @@ fn edge(raw: &RawConfig, diagnostics: &mut Diagnostics) {
         if !needed.contains(&Resource::pool(name)) {
             let message = format!("pool `{}` is not used", shown(name));
             let hint = format!("use it in a service: [service.NAME.traffic] pool = \"{}\"", shown(name));
-            diagnostics.warn(pool.place.clone(), message, hint);
-        } else if raw.edge.is_none() || pool.pool.health.is_none() {
+            diagnostics.warn(pool.written.place.clone(), message, hint);
+        } else if raw.edge.is_none() || pool.health.is_none() {
             let message = format!("pool `{}` has no health check: its state is never known", shown(name));
             let hint = "the edge checks it: add [edge], and health = { path = \"/health\" } here";
-            diagnostics.warn(pool.place.clone(), message, hint);
+            diagnostics.warn(pool.written.place.clone(), message, hint);
         }
     }
     for (name, caller) in &raw.callers {
         let Some(edge) = &raw.edge else {
             let message = format!("caller `{}` is not used: there is no [edge]", shown(name));
             diagnostics.warn(
-                caller.place.clone(),
+                caller.written.place.clone(),
                 message,
                 "declare it: [edge] listen = [\"127.0.0.1:8000\"]",
             );
@@ -211,10 +217,10 @@ fn edge(raw: &RawConfig, diagnostics: &mut Diagnostics) {
         };
         for At { value, place } in &caller.cidrs {
             let range = edge
-                .edge
                 .trusted_proxies
                 .iter()
-                .find(|range| range.contains(value) || value.contains(*range));
+                .map(|range| range.value)
+                .find(|range| range.contains(value) || value.contains(range));
             if let Some(range) = range {
                 diagnostics.warn(
                     place.clone(),

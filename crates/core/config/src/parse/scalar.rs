@@ -2,8 +2,9 @@
 
 use crate::suggest::shown;
 use crate::value_error::{Hint, ValueError};
-use jiff::civil;
+use jiff::fmt::friendly::SpanParser;
 use jiff::tz::TimeZone;
+use jiff::{SpanRelativeTo, civil};
 use std::path::Path;
 use std::time::Duration;
 use toml::value::{Datetime, Offset};
@@ -23,37 +24,20 @@ pub(crate) fn text(text: &str) -> Result<String, ValueError> {
     }
 }
 
-/// Parses a duration: `30s`, `1h 30m`, `500ms`. Units: ms, s, m (or min), h, d, w.
+/// Parses a duration in jiff's friendly format: `30s`, `1h 30m`, `500ms`, `2 weeks`. A day has 24 hours, a week 7 days;
+/// months and years have no length.
 pub(crate) fn duration(text: &str) -> Result<Duration, ValueError> {
     let error = || {
         ValueError::new(format!("`{}` is not a duration", shown(text)))
-            .hint("a number and ms, s, m, h, d or w: \"30s\", \"1h 30m\"")
+            .hint("a number and ms, s, m, h, d or w, the largest unit first: \"30s\", \"1h 30m\"")
     };
-    let mut rest = text.trim();
-    let mut total = Duration::ZERO;
-    if rest.is_empty() {
-        return Err(error());
+    let span = SpanParser::new().parse_span(text.trim()).map_err(|_| error())?;
+    if span.get_years() != 0 || span.get_months() != 0 {
+        return Err(ValueError::new(format!("`{}` has no fixed length", shown(text)))
+            .hint("months and years differ in length; use days or weeks: \"30d\""));
     }
-    while !rest.is_empty() {
-        let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-        let (number, after) = rest.split_at_checked(digits).ok_or_else(error)?;
-        let after = after.trim_start();
-        let letters = after.len() - after.trim_start_matches(|c: char| c.is_ascii_alphabetic()).len();
-        let (unit, after) = after.split_at_checked(letters).ok_or_else(error)?;
-        let millis: u64 = match unit {
-            "ms" => 1,
-            "s" => 1_000,
-            "m" | "min" => 60_000,
-            "h" => 3_600_000,
-            "d" => 86_400_000,
-            "w" => 604_800_000,
-            _ => return Err(error()),
-        };
-        let number: u32 = number.parse().map_err(|_| error())?;
-        total = total.saturating_add(Duration::from_millis(millis.saturating_mul(number.into())));
-        rest = after.trim_start();
-    }
-    Ok(total)
+    let duration = span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|_| error())?;
+    Duration::try_from(duration).map_err(|_| error())
 }
 
 /// Parses a rotation, the length of a shift: `1 week`, `8 hours`.
@@ -186,6 +170,7 @@ fn local(datetime: &Datetime) -> Result<civil::DateTime, ValueError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn durations() {
@@ -193,20 +178,55 @@ mod tests {
             ("30s", Some(30_000)),
             ("1h 30m", Some(5_400_000)),
             ("1h30min", Some(5_400_000)),
+            ("1h  30m", Some(5_400_000)),
             ("500ms", Some(500)),
             (" 2 d ", Some(172_800_000)),
             ("90d", Some(7_776_000_000)),
             ("1w", Some(604_800_000)),
+            ("1w 2d 3h 4m 5s 6ms", Some(788_645_006)),
+            ("0s", Some(0)),
+            ("007s", Some(7_000)),
+            ("30 sec", Some(30_000)),
+            ("2 weeks", Some(1_209_600_000)),
+            ("1 hour, 30 minutes", Some(5_400_000)),
+            ("1.5h", Some(5_400_000)),
             ("", None),
             ("30", None),
             ("s", None),
             ("-1s", None),
-            ("1.5h", None),
-            ("30 sec", None),
-            ("99999999999s", None),
+            ("1s ago", None),
+            ("1 month", None),
+            ("1y", None),
+            ("1y 2d", None),
+            ("30m 1h", None),
+            ("1s 1s", None),
+            ("1M", None),
+            ("PT1H", None),
+            ("soon", None),
+            ("99999999999999999999s", None),
             ("1ü", None),
         ] {
             assert_eq!(duration(text).ok().map(|span| span.as_millis()), millis, "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn units_from_large_to_small_add_up(
+            counts in proptest::array::uniform6(prop::option::of(0..1_000u64)),
+            space in " ?",
+            gap in " {0,2}",
+        ) {
+            let units = [("w", 604_800_000), ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
+            let parts = counts.iter().zip(units).filter_map(|(count, unit)| Some(((*count)?, unit)));
+            let text: Vec<String> = parts.clone().map(|(count, (unit, _))| format!("{count}{space}{unit}")).collect();
+            let millis: Option<u128> = (!text.is_empty()).then(|| parts.map(|(count, (_, size))| u128::from(count * size)).sum());
+            prop_assert_eq!(duration(&text.join(&gap)).ok().map(|span| span.as_millis()), millis);
+        }
+
+        #[test]
+        fn any_text_is_a_duration_or_an_error(text in "[0-9a-z .,:µ-]{0,40}|\\PC{0,40}") {
+            let _ = duration(&text);
         }
     }
 

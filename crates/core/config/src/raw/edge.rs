@@ -1,12 +1,16 @@
 //! `[edge]` as written.
 
 use crate::diagnostics::Diagnostics;
-use crate::parse::address::{cidr, collide, listen};
-use crate::parse::scalar;
+use crate::formats::{BRIEF, CIDR, FILE, HOUR, LISTEN, PORT};
+use crate::keys::keys;
+use crate::kind::list::list;
+use crate::kind::scalar::{Boolean, Integer, Span, duration, integer};
+use crate::kind::string::{Format, format};
+use crate::kind::table::{Tables, made, table};
+use crate::kind::value::At;
+use crate::parse::address::collide;
 use crate::parse::url::Url;
-use crate::raw::traffic;
-use crate::reader::table::TableReader;
-use crate::reader::value::At;
+use crate::parse::{path, scalar};
 use crate::suggest::shown;
 use crate::value_error::ValueError;
 use ipnet::IpNet;
@@ -18,98 +22,166 @@ use types::config::{CertificateFiles, Edge, EdgeLimits};
 const MAX_LISTENERS: usize = 64;
 const MAX_TRUSTED_PROXIES: usize = 256;
 
-/// The edge as written.
-#[derive(Debug)]
-pub(crate) struct RawEdge {
-    /// Whether the files with countries and autonomous systems are there, valid or not.
-    pub(crate) has_geoip_country: bool,
-    pub(crate) has_geoip_asn: bool,
-    pub(crate) edge: Edge,
-}
+const HEALTH_PATH: Format<String> =
+    format("a path: \"/edge-health\"", Some("^/"), |text, _| path::path(text));
+const OTLP: Format<String> = format("a URL (http or https)", Some("^https?://"), |text, _| collector(text));
+const KEY_FILE: Format<PathBuf> = format("a file path", None, |text, context| key_file(text, context.folder));
+/// Timeout of a client's connection.
+const CLIENT_TIMEOUT: Span = duration(BRIEF, HOUR);
+const CONNECTIONS: Integer<u32> = integer(1, 10_000_000);
 
-pub(crate) fn read(
-    table: &mut TableReader<'_>,
-    folder: &Path,
-    status_page: SocketAddr,
-    diagnostics: &mut Diagnostics,
-) -> RawEdge {
-    let plain = table.strings(diagnostics, "listen", listen);
-    let tls = table.strings(diagnostics, "listen_tls", listen);
-    if table.is_open() && !table.is_filled("listen") && !table.is_filled("listen_tls") {
-        diagnostics.missing(
-            table.place.clone(),
-            "the edge has no listen address",
-            "add listen = [\"127.0.0.1:8000\"], or listen_tls and a certificate",
-        );
-    }
-    check_listeners(&plain, &tls, status_page, diagnostics);
-    let redirect_to_https = table.boolean(diagnostics, "redirect_to_https").unwrap_or(false);
-    if redirect_to_https && !table.is_filled("listen_tls") {
-        diagnostics.missing(
-            table.key_place("redirect_to_https"),
-            "`redirect_to_https` redirects to HTTPS, but nothing listens for it",
-            "add listen_tls = [\"127.0.0.1:8443\"]",
-        );
-    }
-    let certificates = certificates(table, folder, diagnostics);
-    let proxies = trusted_proxies(table, diagnostics);
-    let geoip = table
-        .subtable(diagnostics, "geoip", |table, diagnostics| geoip(table, folder, diagnostics))
-        .unwrap_or_default();
-    let values = |list: Vec<At<IpNet>>| list.into_iter().map(|at| at.value).collect();
-    RawEdge {
-        has_geoip_country: geoip.has_country,
-        has_geoip_asn: geoip.has_asn,
-        edge: Edge {
-            listen: plain.into_iter().map(|at| at.value).collect(),
-            listen_tls: tls.into_iter().map(|at| at.value).collect(),
-            redirect_to_https,
-            https_port: table.integer(diagnostics, "https_port"),
-            health_path: table.string(diagnostics, "health_path", traffic::path).map(|at| at.value),
-            certificates,
-            trusted_proxies: values(proxies.into_iter().take(MAX_TRUSTED_PROXIES).collect()),
-            proxy_protocol: values(table.strings(diagnostics, "proxy_protocol", cidr)),
-            threads: table.integer(diagnostics, "threads"),
-            limits: table.subtable(diagnostics, "limits", limits).unwrap_or_default(),
-            geoip_country: geoip.country,
-            geoip_asn: geoip.asn,
-            access_log: table.boolean(diagnostics, "access_log").unwrap_or(false),
-            otlp: table.string(diagnostics, "otlp", collector).map(|at| at.value),
-        },
+keys! {
+    /// The edge: mainstay's reverse proxy in front of your servers. It runs only when this section is there.
+    [edge]
+    struct RawEdge {
+        /// Listen addresses for HTTP.
+        listen: Vec<At<SocketAddr>> = list(LISTEN), otherwise "none", example r#"["127.0.0.1:8000"]"#;
+        /// Listen addresses for HTTPS (HTTP/1.1 and HTTP/2). Requires `certificate`.
+        listen_tls: Vec<At<SocketAddr>> = list(LISTEN), otherwise "none", example r#"["127.0.0.1:8443"]"#;
+        /// Redirects HTTP requests to HTTPS (308).
+        redirect_to_https: bool = Boolean, default false, example "true";
+        /// HTTPS port as clients see it, for redirects. The default is the port of `listen_tls` when the client's Host header
+        /// names the port of `listen`, which means that no port mapping is in between; otherwise 443.
+        https_port: Option<u16> = PORT, otherwise "443, or the port of `listen_tls`", example "8443";
+        /// Health check path of the edge itself, for load balancers in front of it. Answered for any host: 200, or 503 while
+        /// shutting down. Not counted as traffic.
+        health_path: Option<String> = HEALTH_PATH, otherwise "none", example r#""/edge-health""#;
+        /// Certificate files, each in a `[[edge.certificate]]`. Selected by SNI; reloaded when they change.
+        certificate: Vec<CertificateFiles> = Tables(made(|files: CertificateFiles, written, context| {
+            context.diagnostics.remember(written.key_place("chain"));
+            Some(files)
+        })), otherwise "none", example r#"[{ chain = "auth.pem", key = "auth.key" }]"#;
+        /// CIDR ranges of load balancers in front of the edge. `Forwarded` and `X-Forwarded-For` are accepted from these
+        /// only.
+        trusted_proxies: Vec<At<IpNet>> = list(CIDR), otherwise "none", example r#"["10.0.0.0/8"]"#;
+        /// CIDR ranges whose connections begin with the PROXY protocol, v1 or v2. A connection from these without it is
+        /// closed.
+        proxy_protocol: Vec<IpNet> = list(CIDR), otherwise "none", example r#"["10.1.0.0/16"]"#;
+        /// Worker threads.
+        threads: Option<u32> = integer::<u32>(1, 256), otherwise "number of cores", example "2";
+        /// MMDB files (MaxMind format) with the country and the autonomous system of an address.
+        geoip: Option<RawGeoip> = table::<RawGeoip>(), otherwise "none",
+            example r#"{ country = "GeoLite2-Country.mmdb", asn = "GeoLite2-ASN.mmdb" }"#;
+        /// Writes each request to standard output as one line of JSON.
+        access_log: bool = Boolean, default false, example "true";
+        /// OTLP/HTTP endpoint for traces, with its path.
+        otlp: Option<String> = OTLP, otherwise "none", example r#""http://127.0.0.1:4318/v1/traces""#;
+        /// Limits of one request and one connection.
+        limits: Option<EdgeLimits> = table::<EdgeLimits>(), otherwise "see below",
+            example r#"{ body_bytes = 10485760, keepalive_timeout = "30s" }"#;
     }
 }
 
-/// Reads the certificates, and checks that they and `listen_tls` come together.
-fn certificates(
-    table: &mut TableReader<'_>,
-    folder: &Path,
-    diagnostics: &mut Diagnostics,
-) -> Vec<CertificateFiles> {
-    let certificates = table.subtables(diagnostics, "certificate", |table, diagnostics| {
-        let chain = table.string(diagnostics, "chain", |text| scalar::path(text, folder));
-        let key = table.string(diagnostics, "key", |text| key_file(text, folder));
-        diagnostics.remember(table.key_place("chain"));
-        Some(CertificateFiles { chain: chain?.value, key: key?.value })
-    });
-    if table.is_filled("listen_tls") && !table.has("certificate") {
-        diagnostics.missing(
-            table.key_place("listen_tls"),
-            "`listen_tls` has no certificate",
-            "add its files: [[edge.certificate]] chain = \"auth.pem\", key = \"auth.key\"",
-        );
+keys! {
+    for CertificateFiles {
+        /// PEM file with the certificate, followed by its intermediates.
+        chain: PathBuf = FILE, required, example r#""auth.pem""#;
+        /// PEM file with the private key.
+        key: PathBuf = KEY_FILE, required, example r#""auth.key""#;
     }
-    if table.has("certificate") && !table.has("listen_tls") {
-        diagnostics.warn(
-            table.key_place("certificate"),
-            "the certificate is not used: the edge does not listen for HTTPS",
-            "add listen_tls = [\"127.0.0.1:8443\"]",
-        );
-    }
-    certificates.into_iter().flatten().collect()
 }
 
-fn trusted_proxies(table: &mut TableReader<'_>, diagnostics: &mut Diagnostics) -> Vec<At<IpNet>> {
-    let proxies = table.strings(diagnostics, "trusted_proxies", cidr);
+keys! {
+    /// MMDB files.
+    struct RawGeoip {
+        /// MMDB file with countries; required to deny by country.
+        country: Option<PathBuf> = FILE, otherwise "none", example r#""GeoLite2-Country.mmdb""#;
+        /// MMDB file with autonomous systems; required to deny or limit by them.
+        asn: Option<PathBuf> = FILE, otherwise "none", example r#""GeoLite2-ASN.mmdb""#;
+    }
+}
+
+keys! {
+    for EdgeLimits {
+        /// Maximum size of request line and headers, in bytes.
+        head_bytes: u32 = integer::<u32>(1_024, 1 << 20), default Self::default().head_bytes, example "16384";
+        /// Maximum number of request headers.
+        headers: u32 = integer::<u32>(8, 1_000), default Self::default().headers, example "100";
+        /// Maximum size of a request body, in bytes. Bodies are streamed, not buffered.
+        body_bytes: u64 = integer::<u64>(0, 1 << 40), default Self::default().body_bytes, example "67108864";
+        /// Timeout for receiving all headers of a request.
+        header_timeout: Duration = CLIENT_TIMEOUT, default Self::default().header_timeout, example r#""10s""#;
+        /// Timeout between two reads or writes of a body.
+        body_timeout: Duration = CLIENT_TIMEOUT, default Self::default().body_timeout, example r#""30s""#;
+        /// Idle timeout of a connection between requests.
+        keepalive_timeout: Duration = CLIENT_TIMEOUT, default Self::default().keepalive_timeout, example r#""75s""#;
+        /// Maximum concurrent connections.
+        max_connections: u32 = CONNECTIONS, default Self::default().max_connections, example "20000";
+        /// Maximum concurrent connections from one IPv4 address or one IPv6 /64. `trusted_proxies` are exempt.
+        max_connections_per_ip: u32 = CONNECTIONS, default Self::default().max_connections_per_ip, example "2000";
+    }
+}
+
+impl RawEdge {
+    /// Whether the file with countries is there, valid or not.
+    pub(crate) fn has_geoip_country(&self) -> bool {
+        self.geoip.as_ref().is_some_and(|geoip| geoip.written.has("country"))
+    }
+
+    /// Whether the file with autonomous systems is there, valid or not.
+    pub(crate) fn has_geoip_asn(&self) -> bool {
+        self.geoip.as_ref().is_some_and(|geoip| geoip.written.has("asn"))
+    }
+
+    /// Checks what belongs together: listeners, certificates, redirects, trusted ranges.
+    pub(crate) fn check(&self, status_page: SocketAddr, diagnostics: &mut Diagnostics) {
+        let written = &self.written;
+        if written.is_table && !written.is_filled("listen") && !written.is_filled("listen_tls") {
+            diagnostics.missing(
+                written.place.clone(),
+                "the edge has no listen address",
+                "add listen = [\"127.0.0.1:8000\"], or listen_tls and a certificate",
+            );
+        }
+        check_listeners(&self.listen, &self.listen_tls, status_page, diagnostics);
+        if self.redirect_to_https && !written.is_filled("listen_tls") {
+            diagnostics.missing(
+                written.key_place("redirect_to_https"),
+                "`redirect_to_https` redirects to HTTPS, but nothing listens for it",
+                "add listen_tls = [\"127.0.0.1:8443\"]",
+            );
+        }
+        if written.is_filled("listen_tls") && !written.has("certificate") {
+            diagnostics.missing(
+                written.key_place("listen_tls"),
+                "`listen_tls` has no certificate",
+                "add its files: [[edge.certificate]] chain = \"auth.pem\", key = \"auth.key\"",
+            );
+        }
+        if written.has("certificate") && !written.has("listen_tls") {
+            diagnostics.warn(
+                written.key_place("certificate"),
+                "the certificate is not used: the edge does not listen for HTTPS",
+                "add listen_tls = [\"127.0.0.1:8443\"]",
+            );
+        }
+        check_trusted_proxies(&self.trusted_proxies, diagnostics);
+    }
+
+    /// The edge; complete when no problem is reported.
+    pub(crate) fn resolve(self) -> Edge {
+        let values = |list: Vec<At<SocketAddr>>| list.into_iter().map(|at| at.value).collect();
+        let geoip = self.geoip.map_or((None, None), |geoip| (geoip.country, geoip.asn));
+        Edge {
+            listen: values(self.listen),
+            listen_tls: values(self.listen_tls),
+            redirect_to_https: self.redirect_to_https,
+            https_port: self.https_port,
+            health_path: self.health_path,
+            certificates: self.certificate,
+            trusted_proxies: self.trusted_proxies.into_iter().map(|at| at.value).collect(),
+            proxy_protocol: self.proxy_protocol,
+            threads: self.threads,
+            limits: self.limits.unwrap_or_default(),
+            geoip_country: geoip.0,
+            geoip_asn: geoip.1,
+            access_log: self.access_log,
+            otlp: self.otlp,
+        }
+    }
+}
+
+fn check_trusted_proxies(proxies: &[At<IpNet>], diagnostics: &mut Diagnostics) {
     if let Some(beyond) = proxies.get(MAX_TRUSTED_PROXIES) {
         let message =
             format!("`trusted_proxies` has {} ranges; the maximum is {MAX_TRUSTED_PROXIES}", proxies.len());
@@ -123,7 +195,6 @@ fn trusted_proxies(table: &mut TableReader<'_>, diagnostics: &mut Diagnostics) -
             "trust the load balancers only: trusted_proxies = [\"10.0.0.0/8\"]",
         );
     }
-    proxies
 }
 
 /// Checks that listen addresses do not collide with each other or with the status page.
@@ -162,42 +233,8 @@ fn check_listeners(
     }
 }
 
-/// `geoip` as written.
-#[derive(Default)]
-struct Geoip {
-    /// Whether `country` is there, valid or not.
-    has_country: bool,
-    has_asn: bool,
-    country: Option<PathBuf>,
-    asn: Option<PathBuf>,
-}
-
-fn geoip(table: &mut TableReader<'_>, folder: &Path, diagnostics: &mut Diagnostics) -> Geoip {
-    let mut file = |key| table.string(diagnostics, key, |text| scalar::path(text, folder)).map(|at| at.value);
-    let (country, asn) = (file("country"), file("asn"));
-    Geoip { has_country: table.has("country"), has_asn: table.has("asn"), country, asn }
-}
-
-fn limits(table: &mut TableReader<'_>, diagnostics: &mut Diagnostics) -> EdgeLimits {
-    let usual = EdgeLimits::default();
-    EdgeLimits {
-        head_bytes: table.integer(diagnostics, "head_bytes").unwrap_or(usual.head_bytes),
-        headers: table.integer(diagnostics, "headers").unwrap_or(usual.headers),
-        body_bytes: table.integer(diagnostics, "body_bytes").unwrap_or(usual.body_bytes),
-        header_timeout: table.duration(diagnostics, "header_timeout").unwrap_or(usual.header_timeout),
-        body_timeout: table.duration(diagnostics, "body_timeout").unwrap_or(usual.body_timeout),
-        keepalive_timeout: table
-            .duration(diagnostics, "keepalive_timeout")
-            .unwrap_or(usual.keepalive_timeout),
-        max_connections: table.integer(diagnostics, "max_connections").unwrap_or(usual.max_connections),
-        max_connections_per_ip: table
-            .integer(diagnostics, "max_connections_per_ip")
-            .unwrap_or(usual.max_connections_per_ip),
-    }
-}
-
 /// Parses the path of a private key. A literal key is rejected, and never repeated.
-fn key_file(text: &str, folder: &Path) -> Result<std::path::PathBuf, ValueError> {
+fn key_file(text: &str, folder: &Path) -> Result<PathBuf, ValueError> {
     if text.contains("-----BEGIN") {
         return Err(ValueError::new("a private key must not be written in the configuration")
             .hint("use the path of its file; replace this one, it may have been copied with the file")

@@ -1,10 +1,10 @@
 //! `http` of a service as written: the request of its derived probes.
 
-use crate::diagnostics::Diagnostics;
+use crate::formats::FAILING_FOR;
+use crate::keys::keys;
+use crate::kind::string::{Format, format};
+use crate::kind::table::table;
 use crate::parse::url::Url;
-use crate::raw::probe::expect;
-use crate::reader::table::TableReader;
-use crate::reader::value::At;
 use crate::suggest::shown;
 use crate::value_error::ValueError;
 use std::time::Duration;
@@ -22,6 +22,21 @@ pub(crate) struct RawHttp {
     pub(crate) failing_for: Option<Duration>,
 }
 
+const TARGET: Format<String> = format("a path that begins with /", Some("^/"), |text, _| path(text));
+
+keys! {
+    for RawHttp {
+        /// Request path.
+        path: String = TARGET, default "/".to_owned() => "/", example r#""/health""#;
+        /// Which responses are successful.
+        expect: Option<Expect> = table::<Expect>(),
+            otherwise "any 2xx; for `/` the status code of the first answer, if below 500",
+            example "{ status = [200, 401] }";
+        /// How long it must fail before an alert fires.
+        failing_for: Option<Duration> = FAILING_FOR, otherwise "as in [probe_defaults]", example r#""30s""#;
+    } ..default
+}
+
 impl Default for RawHttp {
     fn default() -> Self {
         Self { is_probed: true, path: "/".to_owned(), expect: None, failing_for: None }
@@ -29,22 +44,16 @@ impl Default for RawHttp {
 }
 
 impl RawHttp {
+    /// `http = false`: no `http` probe is derived.
+    pub(crate) fn none() -> Self {
+        Self { is_probed: false, ..Self::default() }
+    }
+
     /// Which responses are successful. A declared path must answer 2xx.
     pub(crate) fn expected(&self) -> Expect {
         let is_unknown = self.expect.is_none() && self.path == "/";
         self.expect.clone().unwrap_or(Expect { learns: is_unknown, ..Expect::default() })
     }
-}
-
-pub(crate) fn read(table: &mut TableReader<'_>, diagnostics: &mut Diagnostics) -> Option<At<RawHttp>> {
-    let place = table.key_place("http");
-    let value = table.subtable_or_false(diagnostics, "http", |table, diagnostics| RawHttp {
-        is_probed: true,
-        path: table.string(diagnostics, "path", path).map_or_else(|| "/".to_owned(), |at| at.value),
-        expect: table.subtable(diagnostics, "expect", expect),
-        failing_for: table.duration(diagnostics, "failing_for"),
-    })?;
-    Some(At { value: value.unwrap_or_else(|| RawHttp { is_probed: false, ..RawHttp::default() }), place })
 }
 
 fn path(text: &str) -> Result<String, ValueError> {

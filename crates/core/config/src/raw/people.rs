@@ -1,27 +1,118 @@
-//! `[person.NAME]`, `[schedule.NAME]`, `[escalation.NAME]` and `[channel.NAME]` as written.
+//! `[person.NAME]`, `[schedule.NAME]` and `[escalation.NAME]` as written.
 
-use crate::diagnostics::{Diagnostics, Place};
+use crate::formats::{BRIEF, DAY, TIMEZONE};
+use crate::keys::keys;
+use crate::kind::Context;
+use crate::kind::list::{filled_list, list};
+use crate::kind::reader::Written;
+use crate::kind::scalar::{LOCAL_DATETIME, duration, integer};
+use crate::kind::string::{Choice, Format, NameOf, Text, format};
+use crate::kind::table::{Tables, made};
+use crate::kind::value::At;
 use crate::parse::scalar;
-use crate::parse::url::Url;
-use crate::raw::{name_of, title_of};
-use crate::reader::table::TableReader;
-use crate::reader::value::At;
 use crate::suggest::shown;
 use crate::value_error::ValueError;
 use jiff::civil;
 use jiff::tz::TimeZone;
-use std::path::Path;
 use std::time::Duration;
-use types::config::{AcceptedWhen, ChannelKind, Rotation, SecretRef};
+use types::config::Rotation;
 
-/// A person as written.
-#[derive(Debug)]
-pub(crate) struct RawPerson {
-    pub(crate) place: Place,
-    pub(crate) name: String,
-    pub(crate) timezone: TimeZone,
-    pub(crate) waking_hours: Option<(civil::Time, civil::Time)>,
-    pub(crate) contacts: Vec<At<RawContact>>,
+/// Default of `escalate_after`.
+pub(crate) const ESCALATE_AFTER: Duration = Duration::from_secs(300);
+/// Default of `repeat`.
+pub(crate) const REPEAT: u32 = 3;
+
+const CONTACT: Format<RawContact> = format(
+    "a contact, CHANNEL:ADDRESS: \"ntfy:ana\"",
+    Some("^[A-Za-z0-9][A-Za-z0-9_-]{0,63}(:.*)?$"),
+    |text, _| contact(text),
+);
+const WAKING_HOURS: Format<(civil::Time, civil::Time)> =
+    format("a range of hours: \"07:30-23:00\"", Some("^[0-9]{2}:[0-9]{2}-[0-9]{2}:[0-9]{2}$"), |text, _| {
+        scalar::waking_hours(text)
+    });
+const ROTATION: Format<Rotation> = format(
+    "a rotation: \"1 week\", \"8 hours\"",
+    Some("^[1-9][0-9]{0,3} (hour|day|week|month)s?$"),
+    |text, _| scalar::rotation(text),
+);
+
+keys! {
+    /// A team member.
+    [person.NAME]
+    struct RawPerson {
+        /// Display name.
+        name: Option<String> = Text, otherwise "the name of the section", example r#""Ana""#;
+        /// Their timezone.
+        timezone: Option<TimeZone> = TIMEZONE, otherwise "that of the site", example r#""Europe/Tallinn""#;
+        /// When they are awake, in their timezone; may cross midnight.
+        waking_hours: Option<(civil::Time, civil::Time)> = WAKING_HOURS,
+            otherwise "unknown", example r#""07:30-23:00""#;
+        /// Contact methods, tried in this order within a step: a channel of the configuration and an address on it.
+        contacts: Vec<At<RawContact>> = filled_list(CONTACT), required, example r#"["ntfy:ana"]"#;
+    }
+}
+
+keys! {
+    /// An on-call schedule.
+    [schedule.NAME]
+    struct RawSchedule {
+        /// Timezone of all its local times.
+        timezone: Option<TimeZone> = TIMEZONE, otherwise "that of the site", example r#""Europe/Tallinn""#;
+        /// Layers of the rotation. The last layer that has a person on call wins.
+        layer: Vec<RawLayer> = Tables(made(RawLayer::check)), required,
+            example r#"[{ people = ["ana", "bo"], start = 2026-10-26T09:00:00, rotation = "1 week" }]"#;
+    }
+    unsupported {
+        override: "overrides of single shifts";
+    }
+}
+
+keys! {
+    /// A layer of a schedule.
+    struct RawLayer {
+        /// People in rotation; the first has the shift that begins at `start`.
+        people: Vec<At<String>> = filled_list(NameOf("person")), required, example r#"["ana", "bo"]"#;
+        /// Begin of the first shift, in the timezone of the schedule.
+        start: Option<civil::DateTime> = LOCAL_DATETIME, required, example "2026-10-26T09:00:00";
+        /// Length of a shift in wall-clock time: a week stays a week across a DST change.
+        rotation: Option<Rotation> = ROTATION, required, example r#""1 week""#;
+        /// End of the layer, in the timezone of the schedule.
+        until: Option<At<civil::DateTime>> = LOCAL_DATETIME, otherwise "never", example "2027-01-01T00:00:00";
+    }
+    unsupported {
+        restrictions: "hours of the week within a layer";
+    }
+}
+
+keys! {
+    /// An escalation policy: who is paged, and who next. When `default` is not declared it is one step with all schedules
+    /// (all people when there is no schedule), 5 minutes, repeated 3 times.
+    [escalation.NAME]
+    struct RawEscalation {
+        /// The steps, in order. Each names at least one schedule or person.
+        steps: Vec<RawStep> = Tables(made(RawStep::check)), required,
+            example r#"[{ schedules = ["platform"], escalate_after = "5m" }]"#;
+        /// How often all steps are repeated before `fallback`.
+        repeat: u32 = integer::<u32>(0, 100), default REPEAT, example "3";
+        /// Contacts that are paged when all steps and repeats went unacknowledged, and repeatedly from then on.
+        fallback: Vec<At<RawContact>> = list(CONTACT), otherwise "none", example r#"["ntfy:everybody"]"#;
+    }
+}
+
+keys! {
+    /// A step of an escalation.
+    struct RawStep {
+        /// Pages the people who are on call in all of these schedules.
+        schedules: Vec<At<String>> = list(NameOf("schedule")), otherwise "none", example r#"["platform"]"#;
+        /// Pages these people in addition.
+        people: Vec<At<String>> = list(NameOf("person")), otherwise "none", example r#"["cto"]"#;
+        /// `"awake"`: pages only people within their waking hours; all when there is none.
+        prefer_awake as "prefer": bool = Choice(&[("awake", true)]),
+            default false => "all concurrently", example r#""awake""#;
+        /// Time until the next step when nobody has acknowledged.
+        escalate_after: Duration = duration(BRIEF, DAY), default ESCALATE_AFTER, example r#""5m""#;
+    }
 }
 
 /// A contact, `ntfy:ana`; whether the channel exists is checked later.
@@ -31,74 +122,30 @@ pub(crate) struct RawContact {
     pub(crate) address: String,
 }
 
-/// A schedule as written.
-#[derive(Debug)]
-pub(crate) struct RawSchedule {
-    pub(crate) place: Place,
-    pub(crate) timezone: TimeZone,
-    pub(crate) layers: Vec<RawLayer>,
+impl RawLayer {
+    fn check(self, _: &Written, context: &mut Context<'_>) -> Option<Self> {
+        if let (Some(start), Some(until)) = (self.start, &self.until)
+            && until.value <= start
+        {
+            let message = "the layer ends before its first shift begins";
+            context.diagnostics.error(until.place.clone(), message, format!("a time after `start`, {start}"));
+        }
+        Some(self)
+    }
 }
 
-/// A layer as written.
-#[derive(Debug)]
-pub(crate) struct RawLayer {
-    pub(crate) people: Vec<At<String>>,
-    pub(crate) start: Option<civil::DateTime>,
-    pub(crate) rotation: Option<Rotation>,
-    pub(crate) until: Option<civil::DateTime>,
-}
-
-/// An escalation as written.
-#[derive(Debug)]
-pub(crate) struct RawEscalation {
-    pub(crate) place: Place,
-    pub(crate) steps: Vec<RawStep>,
-    pub(crate) repeat: u32,
-    pub(crate) fallback: Vec<At<RawContact>>,
-    /// Whether `fallback` is there, valid or not.
-    pub(crate) has_fallback: bool,
-}
-
-/// A step as written.
-#[derive(Debug)]
-pub(crate) struct RawStep {
-    pub(crate) schedules: Vec<At<String>>,
-    pub(crate) people: Vec<At<String>>,
-    pub(crate) prefer_awake: bool,
-    pub(crate) escalate_after: Duration,
-}
-
-/// A channel as written.
-#[derive(Debug)]
-pub(crate) struct RawChannel {
-    pub(crate) place: Place,
-    /// `None` when it is invalid, which was reported already.
-    pub(crate) kind: Option<ChannelKind>,
-    pub(crate) secret: Option<SecretRef>,
-    pub(crate) accepted_when: Option<AcceptedWhen>,
-    /// Whether `secret` is there, valid or not.
-    pub(crate) has_secret: bool,
-}
-
-/// Default of `escalate_after`.
-pub(crate) const ESCALATE_AFTER: Duration = Duration::from_secs(300);
-/// Default of `repeat`.
-pub(crate) const REPEAT: u32 = 3;
-
-pub(crate) fn person(
-    name: &str,
-    table: &mut TableReader<'_>,
-    timezone: &TimeZone,
-    diagnostics: &mut Diagnostics,
-) -> RawPerson {
-    RawPerson {
-        place: table.place.clone(),
-        name: table.string(diagnostics, "name", scalar::text).map_or_else(|| title_of(name), |at| at.value),
-        timezone: table
-            .string(diagnostics, "timezone", scalar::timezone)
-            .map_or_else(|| timezone.clone(), |at| at.value),
-        waking_hours: table.string(diagnostics, "waking_hours", scalar::waking_hours).map(|at| at.value),
-        contacts: table.strings(diagnostics, "contacts", contact),
+impl RawStep {
+    fn check(self, written: &Written, context: &mut Context<'_>) -> Option<Self> {
+        // A list with invalid entries was reported already.
+        let is_missing = |name, list: &[At<String>]| list.is_empty() && !written.is_filled(name);
+        if is_missing("schedules", &self.schedules) && is_missing("people", &self.people) {
+            context.diagnostics.missing(
+                written.place.clone(),
+                "the step has neither schedules nor people",
+                "add `schedules` or `people`: { schedules = [\"platform\"], escalate_after = \"5m\" }",
+            );
+        }
+        Some(self)
     }
 }
 
@@ -111,144 +158,4 @@ fn contact(text: &str) -> Result<RawContact, ValueError> {
         return Err(ValueError::new(format!("`{}` is not an address", shown(text))));
     }
     Ok(RawContact { channel: channel.to_owned(), address: address.trim().to_owned() })
-}
-
-pub(crate) fn schedule(
-    table: &mut TableReader<'_>,
-    timezone: &TimeZone,
-    diagnostics: &mut Diagnostics,
-) -> RawSchedule {
-    RawSchedule {
-        place: table.place.clone(),
-        timezone: table
-            .string(diagnostics, "timezone", scalar::timezone)
-            .map_or_else(|| timezone.clone(), |at| at.value),
-        layers: table.subtables(diagnostics, "layer", layer),
-    }
-}
-
-fn layer(table: &mut TableReader<'_>, diagnostics: &mut Diagnostics) -> RawLayer {
-    let people = table.strings(diagnostics, "people", name_of);
-    let start = table.local_datetime(diagnostics, "start");
-    let rotation = table.string(diagnostics, "rotation", scalar::rotation);
-    let until = table.local_datetime(diagnostics, "until");
-    if let (Some(start), Some(until)) = (&start, &until)
-        && until.value <= start.value
-    {
-        let message = "the layer ends before its first shift begins";
-        diagnostics.error(until.place.clone(), message, format!("a time after `start`, {}", start.value));
-    }
-    RawLayer {
-        people,
-        start: start.map(|at| at.value),
-        rotation: rotation.map(|at| at.value),
-        until: until.map(|at| at.value),
-    }
-}
-
-pub(crate) fn escalation(table: &mut TableReader<'_>, diagnostics: &mut Diagnostics) -> RawEscalation {
-    RawEscalation {
-        place: table.place.clone(),
-        steps: table.subtables(diagnostics, "steps", step),
-        repeat: table.integer(diagnostics, "repeat").unwrap_or(REPEAT),
-        fallback: table.strings(diagnostics, "fallback", contact),
-        has_fallback: table.has("fallback"),
-    }
-}
-
-fn step(table: &mut TableReader<'_>, diagnostics: &mut Diagnostics) -> RawStep {
-    let schedules = table.strings(diagnostics, "schedules", name_of);
-    let people = table.strings(diagnostics, "people", name_of);
-    let prefer = table.string(diagnostics, "prefer", |text| {
-        if text == "awake" {
-            Ok(())
-        } else {
-            Err(ValueError::new(format!("`{}` is not a value of `prefer`", shown(text)))
-                .hint("only: prefer = \"awake\""))
-        }
-    });
-    let escalate_after = table.duration(diagnostics, "escalate_after").unwrap_or(ESCALATE_AFTER);
-    // A list with invalid entries was reported already.
-    let is_wrong = |name, list: &[At<String>]| list.is_empty() && table.is_filled(name);
-    if schedules.is_empty()
-        && people.is_empty()
-        && !is_wrong("schedules", &schedules)
-        && !is_wrong("people", &people)
-    {
-        diagnostics.missing(
-            table.place.clone(),
-            "the step has neither schedules nor people",
-            "add `schedules` or `people`: { schedules = [\"platform\"], escalate_after = \"5m\" }",
-        );
-    }
-    RawStep { schedules, people, prefer_awake: prefer.is_some(), escalate_after }
-}
-
-pub(crate) fn channel(
-    table: &mut TableReader<'_>,
-    folder: &Path,
-    diagnostics: &mut Diagnostics,
-) -> RawChannel {
-    let ntfy = table.string(diagnostics, "ntfy", Url::read);
-    let webhook = table.string(diagnostics, "webhook", Url::read);
-    let secret = table.string(diagnostics, "secret", |text| scalar::secret(text, folder));
-    let accepted_when = table.subtable(diagnostics, "accepted_when", accepted_when);
-    match (table.has("ntfy"), table.has("webhook")) {
-        (true, true) => diagnostics.error(
-            table.key_place("webhook"),
-            format!("{} is both `ntfy` and `webhook`", shown(&table.path)),
-            "a channel has one type: declare two channels",
-        ),
-        (false, false) if !table.has("twilio") => diagnostics.missing(
-            table.place.clone(),
-            format!("{} has no destination", shown(&table.path)),
-            "add ntfy = \"https://ntfy.sh\" or webhook = \"https://...\"",
-        ),
-        _ => {}
-    }
-    if let Some(at) = &ntfy
-        && let Some((message, hint)) = below_the_root(&at.value)
-    {
-        diagnostics.error(table.key_place("ntfy"), message, hint);
-    }
-    // ntfy accepts JSON at its root only; at a topic the JSON text would be the message.
-    let ntfy = ntfy.map(|at| ChannelKind::Ntfy { url: at.value.text().trim_end_matches('/').to_owned() });
-    let webhook = webhook.map(|at| ChannelKind::Webhook { url: at.value.text() });
-    RawChannel {
-        place: table.place.clone(),
-        kind: ntfy.or(webhook),
-        secret: secret.map(|at| at.value),
-        accepted_when,
-        has_secret: table.has("secret"),
-    }
-}
-
-/// Returns message and hint for an ntfy URL that is not the root of a server.
-fn below_the_root(url: &Url) -> Option<(String, String)> {
-    let path = url.rest.split('?').next().unwrap_or_default();
-    if url.rest.trim_matches('/').is_empty() {
-        return None;
-    }
-    let root = Url { rest: String::new(), ..url.clone() }.text();
-    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
-    let message = format!("`{}` is not the root of an ntfy server", shown(&url.text()));
-    let hint = match parts.first() {
-        Some(topic) => format!(
-            "the topic belongs in the contact: ntfy = \"{root}\", and contacts = [\"CHANNEL:{topic}\"]"
-        ),
-        None => format!("ntfy = \"{root}\"; a token belongs in `secret`"),
-    };
-    Some((message, hint))
-}
-
-fn accepted_when(table: &mut TableReader<'_>, diagnostics: &mut Diagnostics) -> AcceptedWhen {
-    let read = AcceptedWhen {
-        json: table.scalars(diagnostics, "json"),
-        text: table.string(diagnostics, "text", scalar::text).map(|at| at.value),
-    };
-    if read == AcceptedWhen::default() && !table.has("json") && !table.has("text") {
-        let hint = "add a field, { json = { ok = true } }, or a text, { text = \"accepted\" }";
-        diagnostics.missing(table.place.clone(), "`accepted_when` has no condition", hint);
-    }
-    read
 }

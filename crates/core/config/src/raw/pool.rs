@@ -1,178 +1,206 @@
 //! `[pool.NAME]` and `[caller.NAME]` as written.
 
-use crate::diagnostics::{Diagnostics, Place};
-use crate::parse::address::{cidr, server};
-use crate::parse::host::{Host, Name};
-use crate::parse::scalar;
-use crate::raw::name_of;
-use crate::raw::traffic;
-use crate::reader::table::TableReader;
-use crate::reader::value::At;
+use crate::diagnostics::Diagnostics;
+use crate::formats::{BRIEF, CIDR, HOUR, MINUTE, SECRET, THRESHOLD};
+use crate::keys::keys;
+use crate::kind::list::{filled_list, list};
+use crate::kind::scalar::{Boolean, Integer, duration, integer};
+use crate::kind::string::{Choice, Format, NameOf, format};
+use crate::kind::table::{Either, made, table};
+use crate::kind::value::At;
+use crate::parse::address::server;
+use crate::parse::host::Host;
+use crate::parse::path;
 use crate::suggest::shown;
 use crate::value_error::ValueError;
 use ipnet::IpNet;
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::net::SocketAddr;
 use std::time::Duration;
-use types::config::{Caller, Health, Pool, PoolServer, Protocol};
+use types::config::{Caller, Health, Pool, PoolServer, Protocol, SecretRef};
 use types::{CallerId, PoolId, ServiceId};
 
-/// Default of `max_concurrency`.
-const MAX_CONCURRENCY: u32 = 100;
 /// Default of `initial_concurrency`, per server.
 const INITIAL_CONCURRENCY: u32 = 8;
 
-/// A pool as written.
-#[derive(Debug)]
-pub(crate) struct RawPool {
-    pub(crate) place: Place,
-    /// Complete when no problem is reported.
-    pub(crate) pool: Pool,
+const SERVER: &str = "a host with a port: \"10.0.0.11:8080\"";
+const SERVER_AT: Format<String> = format(SERVER, None, |text, _| server(text).map(|host| host.text(0)));
+const SERVER_ALONE: Format<PoolServer> = format(SERVER, None, |text, _| {
+    server(text).map(|host| PoolServer { at: host.text(0), weight: 1, drain: false })
+});
+const TLS_NAME: Format<String> =
+    format("a host name such as \"auth.acme.com\"", None, |text, _| tls_name(text));
+const HEALTH_PATH: Format<String> = format("a path: \"/health\"", None, |text, _| path::path(text));
+/// Concurrent requests.
+const CONCURRENCY: Integer<u32> = integer(1, 100_000);
+
+keys! {
+    /// A group of interchangeable servers behind the edge.
+    [pool.NAME]
+    struct RawPool {
+        /// The servers. A host name may resolve to several addresses, and is resolved again regularly.
+        servers: Vec<At<PoolServer>> = filled_list(Either {
+            string: SERVER_ALONE,
+            table: made(|server: PoolServer, _, _| (!server.at.is_empty()).then_some(server)),
+        }), required, example r#"["10.0.0.11:8080", { at = "10.0.0.12:8080", weight = 2 }, "app.internal:8080"]"#;
+        /// Minimum number of healthy servers; an alert fires below it.
+        min_healthy: Option<u32> = integer::<u32>(1, 1_000), otherwise "none", example "2";
+        /// Protocol of the servers; `"http2"` for gRPC.
+        protocol: Protocol = Choice(&[("http1", Protocol::Http1), ("http2", Protocol::Http2)]),
+            default Protocol::Http1, example r#""http1""#;
+        /// Uses TLS to the servers, with this name for SNI and certificate verification.
+        tls: Option<String> = TLS_NAME, otherwise "plain HTTP", example r#""auth.internal""#;
+        /// Active health check of each server. Without it servers are judged by their responses only.
+        health: Option<Health> = table::<Health>(), otherwise "none",
+            example r#"{ path = "/health", interval = "2s" }"#;
+        /// Maximum concurrent requests to one server.
+        max_concurrency: u32 = CONCURRENCY, default 100, example "100";
+        /// Initial limit of concurrent requests to the whole pool; further requests are queued. The limit adapts to the
+        /// response times.
+        initial_concurrency: Option<u32> = CONCURRENCY, otherwise "8 per server", example "8";
+    }
+    unsupported {
+        from: "pools of another load balancer";
+    }
 }
 
-/// A caller as written.
-#[derive(Debug)]
-pub(crate) struct RawCaller {
-    pub(crate) place: Place,
-    pub(crate) service: Option<At<String>>,
-    pub(crate) token: Option<Place>,
-    pub(crate) cidrs: Vec<At<IpNet>>,
-    pub(crate) caller: Caller,
+keys! {
+    for PoolServer {
+        /// Host and port.
+        at: String = SERVER_AT, required, example r#""10.0.0.12:8080""#;
+        /// Relative share of requests.
+        weight: u16 = integer::<u16>(1, 1_000), default 1, example "2";
+        /// Sends no new requests to this server.
+        drain: bool = Boolean, default false, example "true";
+    }
 }
 
-pub(crate) fn pool(name: &str, table: &mut TableReader<'_>, diagnostics: &mut Diagnostics) -> RawPool {
-    let servers = table.strings_or_tables(diagnostics, "servers", |text| server(text).map(alone), weighted);
-    once_each(&servers, diagnostics);
-    let min_healthy: Option<u32> = table.integer(diagnostics, "min_healthy");
-    let max_concurrency: Option<u32> = table.integer(diagnostics, "max_concurrency");
-    let initial: Option<u32> = table.integer(diagnostics, "initial_concurrency");
-    // A host name may resolve to any number of servers; only addresses are counted.
-    let are_counted = !servers.is_empty()
-        && servers.len() == table.len("servers")
-        && servers.iter().all(|at| at.value.is_address);
-    let count = u32::try_from(servers.len()).unwrap_or(u32::MAX);
-    if let Some(min) = min_healthy.filter(|min| are_counted && *min > count) {
-        let message =
-            format!("`min_healthy` is {min}, but the pool has {count} servers: it can never be reached");
-        diagnostics.error(
-            table.key_place("min_healthy"),
-            message,
-            format!("{count} at most, or add servers"),
-        );
+keys! {
+    for Health {
+        /// Requested by GET; any 2xx or 3xx is healthy.
+        path: String = HEALTH_PATH, required, example r#""/health""#;
+        /// Time between checks.
+        interval: Duration = duration(BRIEF, HOUR), default Duration::from_secs(2), example r#""2s""#;
+        /// Timeout of one check.
+        timeout: Duration = duration(BRIEF, MINUTE), default Duration::from_secs(1), example r#""1s""#;
+        /// Consecutive failures before a server is unhealthy.
+        fall: u32 = THRESHOLD, default 2, example "2";
+        /// Consecutive successes before a server is healthy again.
+        rise: u32 = THRESHOLD, default 2, example "2";
     }
-    let most = max_concurrency.unwrap_or(MAX_CONCURRENCY).saturating_mul(count);
-    if let Some(initial) = initial.filter(|initial| are_counted && *initial > most) {
-        let message =
-            format!("`initial_concurrency` is {initial}, but its servers accept {most} concurrent requests");
-        diagnostics.error(
-            table.key_place("initial_concurrency"),
-            message,
-            "decrease it, or increase `max_concurrency`",
-        );
+}
+
+keys! {
+    /// A program of your own that calls your services through the edge. Requests that it makes for a client count as that
+    /// client's.
+    [caller.NAME]
+    struct RawCaller {
+        /// The service that it belongs to.
+        service: Option<At<String>> = NameOf("service"), otherwise "none", example r#""auth""#;
+        /// Token that it sends as `mainstay-caller: TOKEN`: the name of an environment variable or a file, never the token
+        /// itself. A caller has `token`, `cidrs` or both; either identifies it.
+        token: Option<At<SecretRef>> = SECRET, otherwise "none", example r#""env:AUTH_WEB_TOKEN""#;
+        /// CIDR ranges and addresses of the caller.
+        cidrs: Vec<At<IpNet>> = list(CIDR), otherwise "none", example r#"["10.0.0.21"]"#;
     }
-    if !servers.is_empty() && servers.iter().all(|at| at.value.server.drain) {
-        diagnostics.warn(
-            table.key_place("servers"),
-            "every server has `drain`: no request is served",
-            "remove `drain` from one of them",
-        );
-    }
-    let protocol = table.string(diagnostics, "protocol", |text| match text {
-        "http1" => Ok(Protocol::Http1),
-        "http2" => Ok(Protocol::Http2),
-        _ => Err(ValueError::new(format!("`{}` is not a value of `protocol`", shown(text)))
-            .hint("\"http1\", or \"http2\" for gRPC")),
-    });
-    let tls = table.string(diagnostics, "tls", |text| {
-        let host = Host::read(text)?;
-        match host.port {
-            Some(_) => {
-                Err(ValueError::new(format!("`{}` has a port; a certificate name has none", shown(text)))
-                    .hint(format!("write \"{}\"", shown(&host.bare()))))
-            }
-            None => Ok(host.bare()),
+}
+
+impl RawPool {
+    /// Checks numbers against the servers.
+    pub(crate) fn check(self, diagnostics: &mut Diagnostics) -> Self {
+        let written = &self.written;
+        report_repeated(&self.servers, diagnostics);
+        // A host name may resolve to any number of servers; only addresses are counted.
+        let are_counted = !self.servers.is_empty()
+            && self.servers.len() == written.len("servers")
+            && self.servers.iter().all(|at| at.value.at.parse::<SocketAddr>().is_ok());
+        let (count, most) = (self.count(), self.most());
+        if let Some(min) = self.min_healthy.filter(|min| are_counted && *min > count) {
+            let message =
+                format!("`min_healthy` is {min}, but the pool has {count} servers: it can never be reached");
+            let hint = format!("{count} at most, or add servers");
+            diagnostics.error(written.key_place("min_healthy"), message, hint);
         }
-    });
-    RawPool {
-        place: table.place.clone(),
-        pool: Pool {
-            id: PoolId(name.to_owned()),
-            servers: servers.into_iter().map(|at| at.value.server).collect(),
-            min_healthy,
-            protocol: protocol.map_or(Protocol::Http1, |at| at.value),
-            tls: tls.map(|at| at.value),
-            health: table.subtable(diagnostics, "health", health).flatten(),
-            max_concurrency: max_concurrency.unwrap_or(MAX_CONCURRENCY),
-            initial_concurrency: initial
-                .unwrap_or_else(|| INITIAL_CONCURRENCY.saturating_mul(count.max(1)).min(most.max(1))),
-        },
+        if let Some(initial) = self.initial_concurrency.filter(|initial| are_counted && *initial > most) {
+            let message = format!(
+                "`initial_concurrency` is {initial}, but its servers accept {most} concurrent requests"
+            );
+            let hint = "decrease it, or increase `max_concurrency`";
+            diagnostics.error(written.key_place("initial_concurrency"), message, hint);
+        }
+        if !self.servers.is_empty() && self.servers.iter().all(|at| at.value.drain) {
+            diagnostics.warn(
+                written.key_place("servers"),
+                "every server has `drain`: no request is served",
+                "remove `drain` from one of them",
+            );
+        }
+        self
+    }
+
+    fn count(&self) -> u32 {
+        u32::try_from(self.servers.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Concurrent requests to all servers.
+    fn most(&self) -> u32 {
+        self.max_concurrency.saturating_mul(self.count())
+    }
+
+    /// The pool; complete when no problem is reported.
+    pub(crate) fn resolve(self, name: String) -> Pool {
+        let usual = INITIAL_CONCURRENCY.saturating_mul(self.count().max(1)).min(self.most().max(1));
+        Pool {
+            id: PoolId(name),
+            min_healthy: self.min_healthy,
+            protocol: self.protocol,
+            tls: self.tls,
+            health: self.health,
+            max_concurrency: self.max_concurrency,
+            initial_concurrency: self.initial_concurrency.unwrap_or(usual),
+            servers: self.servers.into_iter().map(|at| at.value).collect(),
+        }
     }
 }
 
-#[derive(Debug)]
-struct RawServer {
-    server: PoolServer,
-    is_address: bool,
-}
-
-fn alone(host: Host) -> RawServer {
-    let is_address = matches!(host.name, Name::Ip(_));
-    RawServer { server: PoolServer { at: host.text(0), weight: 1, drain: false }, is_address }
-}
-
-fn weighted(table: &mut TableReader<'_>, diagnostics: &mut Diagnostics) -> Option<RawServer> {
-    let at = table.string(diagnostics, "at", server);
-    let weight = table.integer(diagnostics, "weight").unwrap_or(1);
-    let drain = table.boolean(diagnostics, "drain").unwrap_or(false);
-    let mut raw = alone(at?.value);
-    (raw.server.weight, raw.server.drain) = (weight, drain);
-    Some(raw)
-}
-
-fn once_each(servers: &[At<RawServer>], diagnostics: &mut Diagnostics) {
+fn report_repeated(servers: &[At<PoolServer>], diagnostics: &mut Diagnostics) {
     let mut seen = BTreeSet::new();
-    for at in servers.iter().filter(|at| !seen.insert(&at.value.server.at)) {
-        let name = shown(&at.value.server.at);
+    for at in servers.iter().filter(|at| !seen.insert(&at.value.at)) {
+        let name = shown(&at.value.at);
         let hint = format!("for a larger share: {{ at = \"{name}\", weight = 2 }}");
         diagnostics.error(at.place.clone(), format!("`{name}` is listed twice"), hint);
     }
 }
 
-fn health(table: &mut TableReader<'_>, diagnostics: &mut Diagnostics) -> Option<Health> {
-    let path = table.string(diagnostics, "path", traffic::path);
-    let interval = table.duration(diagnostics, "interval").unwrap_or(Duration::from_secs(2));
-    let timeout = table.duration(diagnostics, "timeout").unwrap_or(Duration::from_secs(1));
-    let fall = table.integer(diagnostics, "fall").unwrap_or(2);
-    let rise = table.integer(diagnostics, "rise").unwrap_or(2);
-    Some(Health { path: path?.value, interval, timeout, fall, rise })
+fn tls_name(text: &str) -> Result<String, ValueError> {
+    let host = Host::read(text)?;
+    match host.port {
+        Some(_) => Err(ValueError::new(format!("`{}` has a port; a certificate name has none", shown(text)))
+            .hint(format!("write \"{}\"", shown(&host.bare())))),
+        None => Ok(host.bare()),
+    }
 }
 
-pub(crate) fn caller(
-    name: &str,
-    table: &mut TableReader<'_>,
-    folder: &Path,
-    diagnostics: &mut Diagnostics,
-) -> RawCaller {
-    let service = table.string(diagnostics, "service", name_of);
-    let token = table.string(diagnostics, "token", |text| scalar::secret(text, folder));
-    let cidrs = table.strings(diagnostics, "cidrs", cidr);
-    if !table.has("token") && !table.is_filled("cidrs") {
-        diagnostics.missing(
-            table.place.clone(),
-            format!("{} has neither token nor addresses", shown(&table.path)),
-            "add token = \"env:AUTH_WEB_TOKEN\", or cidrs = [\"10.0.0.21\"]",
-        );
+impl RawCaller {
+    /// Checks that something identifies it.
+    pub(crate) fn check(self, diagnostics: &mut Diagnostics) -> Self {
+        let written = &self.written;
+        if !written.has("token") && !written.is_filled("cidrs") {
+            diagnostics.missing(
+                written.place.clone(),
+                format!("{} has neither token nor addresses", shown(&written.path)),
+                "add token = \"env:AUTH_WEB_TOKEN\", or cidrs = [\"10.0.0.21\"]",
+            );
+        }
+        self
     }
-    RawCaller {
-        place: table.place.clone(),
-        token: token.as_ref().map(|at| at.place.clone()),
-        caller: Caller {
-            id: CallerId(name.to_owned()),
-            service: service.as_ref().map(|at| ServiceId(at.value.clone())),
-            token: token.map(|at| at.value),
-            cidrs: cidrs.iter().map(|at| at.value).collect(),
-        },
-        service,
-        cidrs,
+
+    pub(crate) fn resolve(self, name: String) -> Caller {
+        Caller {
+            id: CallerId(name),
+            service: self.service.map(|at| ServiceId(at.value)),
+            token: self.token.map(|at| at.value),
+            cidrs: self.cidrs.into_iter().map(|at| at.value).collect(),
+        }
     }
 }

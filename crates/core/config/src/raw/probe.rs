@@ -1,30 +1,100 @@
-//! `[probe.NAME]` as written.
+//! `[probe.NAME]` and `[probe_defaults]` as written.
 
-use crate::diagnostics::{Diagnostics, Place};
+use crate::diagnostics::Diagnostics;
+use crate::formats::{FAILING_FOR, HOST, INTERVAL, THRESHOLD, TIMEOUT, URL};
+use crate::keys::keys;
+use crate::kind::list::filled_list;
+use crate::kind::scalar::{duration, integer};
+use crate::kind::string::{Format, NameOf, Text, format};
+use crate::kind::table::table;
+use crate::kind::value::At;
 use crate::parse::domain::{Declared, Registration, may_be_declared};
 use crate::parse::host::{Host, dns_name};
-use crate::parse::scalar;
 use crate::parse::url::Url;
-use crate::raw::name_of;
-use crate::reader::table::TableReader;
-use crate::reader::value::At;
 use crate::suggest::shown;
 use crate::value_error::ValueError;
 use std::time::Duration;
 use types::config::Expect;
 
-/// A probe as written.
-#[derive(Debug)]
-pub(crate) struct RawProbe {
-    pub(crate) place: Place,
-    /// `None` when it is invalid, which was reported already.
-    pub(crate) ask: Option<RawAsk>,
-    pub(crate) interval: Option<Duration>,
-    pub(crate) timeout: Option<Duration>,
-    pub(crate) failure_threshold: Option<u32>,
-    pub(crate) success_threshold: Option<u32>,
-    pub(crate) failing_for: Option<Duration>,
-    pub(crate) service: Option<At<String>>,
+const SERVICE_PORT: Format<(Host, u16)> =
+    format("a host with a port: \"mail.acme.com:25\"", None, |text, _| with_port(text));
+const DOMAIN: Format<String> =
+    format("a registrable domain such as \"acme.app\"", None, |text, context| zone(text, &context.declared));
+
+keys! {
+    /// A probe in addition to those derived from `hosts`.
+    [probe.NAME]
+    struct RawProbe {
+        /// Requests this URL and follows redirects. A probe has exactly one of `http`, `tcp`, `dns`, `tls`, `domain`.
+        http: Option<Url> = URL, example r#""https://shop.acme.com/health""#;
+        /// Opens a TCP connection.
+        tcp: Option<(Host, u16)> = SERVICE_PORT, example r#""mail.acme.com:25""#;
+        /// Queries the parent zone, the name servers and the resolvers of a domain.
+        dns: Option<String> = DOMAIN, example r#""acme.app""#;
+        /// Fetches the certificate of a host, with a port if it is not 443.
+        tls: Option<Host> = HOST, example r#""mail.acme.com:993""#;
+        /// Queries the registry of a domain.
+        domain: Option<String> = DOMAIN, example r#""acme.app""#;
+        /// Time between probes.
+        interval: Option<Duration> = INTERVAL, otherwise "as in [probe_defaults]", example r#""30s""#;
+        /// Timeout of one probe.
+        timeout: Option<Duration> = TIMEOUT, otherwise "as in [probe_defaults]", example r#""5s""#;
+        /// Consecutive failures before an alert fires.
+        failure_threshold: Option<u32> = THRESHOLD, otherwise "as in [probe_defaults]", example "3";
+        /// Consecutive successes before an alert resolves.
+        success_threshold: Option<u32> = THRESHOLD, otherwise "as in [probe_defaults]", example "2";
+        /// How long it must fail before an alert fires.
+        failing_for: Option<Duration> = FAILING_FOR, otherwise "as in [probe_defaults]", example r#""30s""#;
+        /// Which responses to `http` are successful.
+        expect: Option<Expect> = table::<Expect>(), otherwise "any 2xx",
+            example r#"{ status = [200], body_contains = "ok", max_latency = "2s" }"#;
+        /// The service that it monitors.
+        service: Option<At<String>> = NameOf("service"), otherwise "none", example r#""auth""#;
+    }
+    unsupported {
+        postgres: "queries to a database";
+        plugin: "Nagios plugins as probes";
+    }
+}
+
+keys! {
+    for Expect {
+        /// Accepted status codes.
+        status: Vec<u16> = filled_list(integer::<u16>(100, 599)), otherwise "any 2xx", example "[200, 204]";
+        /// Text that the response body must contain.
+        body_contains: Option<String> = Text, otherwise "nothing", example r#""ok""#;
+        /// A slower response is a fault.
+        max_latency: Option<Duration> = duration(Duration::from_millis(1), Duration::from_secs(120)),
+            otherwise "the timeout", example r#""2s""#;
+    } ..default
+    unsupported {
+        json: "checks of a JSON body";
+    }
+}
+
+keys! {
+    /// Intervals, timeouts and thresholds of derived probes; defaults of `[probe.NAME]`.
+    [probe_defaults]
+    struct ProbeDefaults {
+        /// Interval of `http` and `tcp` probes.
+        http: Duration = INTERVAL, default Duration::from_secs(30), example r#""30s""#;
+        /// Interval of `tls` probes, which fetch the certificate of a host.
+        tls: Duration = INTERVAL, default Duration::from_secs(3_600), example r#""1h""#;
+        /// Interval of `dns` probes, which query the parent zone, the name servers and the resolvers of a domain.
+        dns: Duration = INTERVAL, default Duration::from_secs(60), example r#""60s""#;
+        /// Interval of `domain` probes, which query the registry. A change of DNS or TLS triggers one earlier.
+        domain: Duration = INTERVAL, default Duration::from_secs(86_400), example r#""1d""#;
+        /// Timeout of one probe, all phases and redirects together.
+        timeout: Duration = TIMEOUT, default Duration::from_secs(10), example r#""10s""#;
+        /// Consecutive failures before an alert fires. A first failure is followed up immediately, not after `interval`.
+        /// `domain` probes need 1.
+        failure_threshold: u32 = THRESHOLD, default 3, example "3";
+        /// Consecutive successes before an alert resolves. `domain` probes need 1.
+        success_threshold: u32 = THRESHOLD, default 2, example "2";
+        /// How long a probe must fail without a success before an alert fires, in addition to `failure_threshold`. A restart
+        /// that takes less pages nobody. Does not apply to `domain` probes.
+        failing_for: Duration = FAILING_FOR, default Duration::from_secs(5), example r#""30s""#;
+    }
 }
 
 /// The target of a probe as written.
@@ -39,64 +109,41 @@ pub(crate) enum RawAsk {
 
 const PROBE_KINDS: [&str; 5] = ["http", "tcp", "dns", "tls", "domain"];
 
-pub(crate) fn read(
-    table: &mut TableReader<'_>,
-    declared: &Declared,
-    diagnostics: &mut Diagnostics,
-) -> RawProbe {
-    let http = table.string(diagnostics, "http", Url::read).map(|at| at.value);
-    let tcp = table.string(diagnostics, "tcp", with_port).map(|at| at.value);
-    let dns = table.string(diagnostics, "dns", |text| zone(text, declared)).map(|at| at.value);
-    let tls = table.string(diagnostics, "tls", Host::read).map(|at| at.value);
-    let domain = table.string(diagnostics, "domain", |text| zone(text, declared)).map(|at| at.value);
-    let expect = table.subtable(diagnostics, "expect", expect);
-
-    let given: Vec<&str> = PROBE_KINDS.into_iter().filter(|name| table.has(name)).collect();
-    match given.as_slice() {
-        [] => diagnostics.missing(
-            table.place.clone(),
-            format!("{} has no target", shown(&table.path)),
-            "add one of http, tcp, dns, tls, domain: http = \"https://shop.acme.com/health\"",
-        ),
-        [_] => {}
-        [first, second, ..] => diagnostics.error(
-            table.key_place(second),
-            format!("{} has both `{first}` and `{second}`", shown(&table.path)),
-            "a probe has one target: declare two probes",
-        ),
-    }
-    if table.has("expect") && !table.has("http") && !given.is_empty() {
-        diagnostics.error(
-            table.key_place("expect"),
-            "`expect` belongs to `http` only",
-            "remove it, or use `http`",
-        );
+impl RawProbe {
+    /// The target; `None` when it is missing or invalid, which was reported already.
+    pub(crate) fn ask(&self) -> Option<RawAsk> {
+        let http = self.http.clone().map(|url| RawAsk::Http(url, self.expect.clone().unwrap_or_default()));
+        http.or_else(|| self.tcp.clone().map(|(host, port)| RawAsk::Tcp(host, port)))
+            .or_else(|| self.dns.clone().map(RawAsk::Dns))
+            .or_else(|| self.tls.clone().map(RawAsk::Tls))
+            .or_else(|| self.domain.clone().map(RawAsk::Domain))
     }
 
-    let ask = http
-        .map(|url| RawAsk::Http(url, expect.unwrap_or_default()))
-        .or_else(|| tcp.map(|(host, port)| RawAsk::Tcp(host, port)))
-        .or_else(|| dns.map(RawAsk::Dns))
-        .or_else(|| tls.map(RawAsk::Tls))
-        .or_else(|| domain.map(RawAsk::Domain));
-    RawProbe {
-        place: table.place.clone(),
-        ask,
-        interval: table.duration(diagnostics, "interval"),
-        timeout: table.duration(diagnostics, "timeout"),
-        failure_threshold: table.integer(diagnostics, "failure_threshold"),
-        success_threshold: table.integer(diagnostics, "success_threshold"),
-        failing_for: table.duration(diagnostics, "failing_for"),
-        service: table.string(diagnostics, "service", name_of),
-    }
-}
-
-pub(crate) fn expect(table: &mut TableReader<'_>, diagnostics: &mut Diagnostics) -> Expect {
-    Expect {
-        status: table.integers(diagnostics, "status"),
-        body_contains: table.string(diagnostics, "body_contains", scalar::text).map(|at| at.value),
-        max_latency: table.duration(diagnostics, "max_latency"),
-        learns: false,
+    /// Checks that there is one target.
+    pub(crate) fn check(self, diagnostics: &mut Diagnostics) -> Self {
+        let written = &self.written;
+        let given: Vec<&str> = PROBE_KINDS.into_iter().filter(|name| written.has(name)).collect();
+        match given.as_slice() {
+            [] => diagnostics.missing(
+                written.place.clone(),
+                format!("{} has no target", shown(&written.path)),
+                "add one of http, tcp, dns, tls, domain: http = \"https://shop.acme.com/health\"",
+            ),
+            [_] => {}
+            [first, second, ..] => diagnostics.error(
+                written.key_place(second),
+                format!("{} has both `{first}` and `{second}`", shown(&written.path)),
+                "a probe has one target: declare two probes",
+            ),
+        }
+        if written.has("expect") && !written.has("http") && !given.is_empty() {
+            diagnostics.error(
+                written.key_place("expect"),
+                "`expect` belongs to `http` only",
+                "remove it, or use `http`",
+            );
+        }
+        self
     }
 }
 

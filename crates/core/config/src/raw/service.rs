@@ -1,72 +1,79 @@
 //! `[service.NAME]` as written.
 
-use crate::diagnostics::{Diagnostics, Place};
+use crate::diagnostics::Place;
+use crate::keys::keys;
+use crate::kind::list::list;
+use crate::kind::scalar::Boolean;
+use crate::kind::string::{Format, NameOf, Text, format};
+use crate::kind::table::{OrFalse, made, table};
+use crate::kind::value::{At, Slot};
 use crate::parse::host::{Host, Pattern};
-use crate::parse::scalar;
-use crate::raw::http::{self, RawHttp};
+use crate::raw::http::RawHttp;
 use crate::raw::traffic::{self, RawTraffic};
-use crate::raw::{name_of, title_of};
-use crate::reader::table::TableReader;
-use crate::reader::value::At;
 use crate::suggest::shown;
 use crate::value_error::ValueError;
 use types::Resource;
 
-/// A service as written.
+const A_HOST: &str = "a host name such as \"auth.acme.com\"";
+const SERVED: Format<Option<Pattern>> =
+    format(A_HOST, None, |text, _| if text.trim() == "*" { Ok(None) } else { Pattern::read(text).map(Some) });
+const SAMPLE: Format<Host> = format(A_HOST, None, |text, _| match text.contains('*') {
+    true => Err(ValueError::new("a sample is a host name without `*`")),
+    false => Host::read(text),
+});
+const DEPENDENCY: Format<Resource> =
+    format("a service or pool: \"service.NAME\"", Some("^(service|pool)\\.[A-Za-z0-9]"), |text, _| {
+        dependency(text)
+    });
+
+keys! {
+    /// A service that users depend on. `hosts` is enough: its probes are derived.
+    [service.NAME]
+    struct RawService {
+        /// Name of its component on the status page.
+        title: Option<String> = Text, otherwise "the name", example r#""Sign-in""#;
+        /// Component group of the status page.
+        group: Option<String> = Text, otherwise "none", example r#""Customer-facing""#;
+        /// Public host names, with a port if it is not 443. `http`, `tls`, `dns` and `domain` probes are derived from each.
+        /// `*.acme.app` is probed by the names in `wildcard_samples`; `*` alone matches every host of the edge that no other
+        /// service has.
+        hosts: RawHosts = list(SERVED), otherwise "none", example r#"["auth.acme.com", "*.acme.app"]"#;
+        /// Existing names to probe below each wildcard of `hosts`.
+        wildcard_samples: Vec<At<Host>> = list(SAMPLE), otherwise "none", example r#"["demo.acme.app"]"#;
+        /// Services and pools that it depends on. A failure there explains a failure here, and pages once.
+        depends_on: Vec<At<Resource>> = list(DEPENDENCY), otherwise "none", example r#"["service.mail"]"#;
+        /// On-call schedule of this service.
+        schedule: Option<At<String>> = NameOf("schedule"),
+            otherwise "the schedules of the escalation", example r#""platform""#;
+        /// Escalation policy of this service.
+        escalation: Option<At<String>> = NameOf("escalation"), otherwise "default", example r#""default""#;
+        /// Shows the service on the status page.
+        public: bool = Boolean, default true, example "false";
+        /// How the edge serves its hosts: pool, limits, denials. Requires `[edge]`.
+        traffic: Option<RawTraffic> = made(traffic::check),
+            otherwise "not served by the edge", example r#"{ pool = "auth" }"#;
+        /// Request of the derived `http` probes; `false` derives none. A `[probe.NAME]` that requests the same host and port
+        /// by https for this service replaces the derived one.
+        http: Option<RawHttp> = OrFalse { table: table::<RawHttp>(), otherwise: RawHttp::none },
+            otherwise "{ path = \"/\" }", example r#"{ path = "/health", expect = { status = [200, 401] } }"#;
+    }
+}
+
+/// `hosts` of a service.
 #[derive(Debug)]
-pub(crate) struct RawService {
-    pub(crate) place: Place,
-    pub(crate) title: String,
-    pub(crate) group: Option<String>,
-    pub(crate) hosts: Vec<At<Pattern>>,
-    /// Position of `*` among them: all hosts that no other service has.
-    pub(crate) all_hosts: Option<Place>,
-    /// Whether `hosts` has an entry, valid or not.
-    pub(crate) has_hosts: bool,
-    pub(crate) samples: Vec<At<Host>>,
-    /// Whether `wildcard_samples` has an entry, valid or not.
-    pub(crate) has_samples: bool,
-    /// Services and pools.
-    pub(crate) depends_on: Vec<At<Resource>>,
-    pub(crate) schedule: Option<At<String>>,
-    pub(crate) escalation: Option<At<String>>,
-    pub(crate) public: bool,
-    pub(crate) traffic: Option<RawTraffic>,
-    pub(crate) http: Option<At<RawHttp>>,
+pub(crate) struct RawHosts {
+    /// Position of `*`: all hosts that no other service has.
+    pub(crate) all: Option<Place>,
+    /// The other entries.
+    pub(crate) named: Vec<At<Pattern>>,
 }
 
-/// Reads `hosts`: the position of `*`, which means all hosts, and the other entries.
-fn hosts(table: &mut TableReader<'_>, diagnostics: &mut Diagnostics) -> (Option<Place>, Vec<At<Pattern>>) {
-    let read = |text: &str| if text.trim() == "*" { Ok(None) } else { Pattern::read(text).map(Some) };
-    let listed = table.strings(diagnostics, "hosts", read);
-    let all_hosts = listed.iter().find(|at| at.value.is_none()).map(|at| at.place.clone());
-    let hosts = listed.into_iter().filter_map(|At { value, place }| Some(At { value: value?, place }));
-    (all_hosts, hosts.collect())
-}
-
-pub(crate) fn service(name: &str, table: &mut TableReader<'_>, diagnostics: &mut Diagnostics) -> RawService {
-    let (all_hosts, hosts) = hosts(table, diagnostics);
-    RawService {
-        place: table.place.clone(),
-        title: table.string(diagnostics, "title", scalar::text).map_or_else(|| title_of(name), |at| at.value),
-        group: table.string(diagnostics, "group", scalar::text).map(|at| at.value),
-        hosts,
-        all_hosts,
-        has_hosts: table.is_filled("hosts"),
-        samples: table.strings(diagnostics, "wildcard_samples", |text| {
-            if text.contains('*') {
-                Err(ValueError::new("a sample is a host name without `*`"))
-            } else {
-                Host::read(text)
-            }
-        }),
-        has_samples: table.is_filled("wildcard_samples"),
-        depends_on: table.strings(diagnostics, "depends_on", dependency),
-        schedule: table.string(diagnostics, "schedule", name_of),
-        escalation: table.string(diagnostics, "escalation", name_of),
-        public: table.boolean(diagnostics, "public").unwrap_or(true),
-        traffic: table.subtable(diagnostics, "traffic", traffic::read),
-        http: http::read(table, diagnostics),
+impl Slot<Vec<At<Option<Pattern>>>> for RawHosts {
+    fn fill(read: Option<At<Vec<At<Option<Pattern>>>>>) -> Self {
+        let listed = read.map_or_else(Vec::new, |at| at.value);
+        let all = listed.iter().find(|at| at.value.is_none()).map(|at| at.place.clone());
+        let named = listed.into_iter().filter_map(|At { value, place }| Some(At { value: value?, place }));
+        Self { all, named: named.collect() }
     }
 }
 

@@ -1,156 +1,125 @@
-//! `[site]`, `[status_page]`, `[probe_defaults]`, `[dns]` and `[registry]` as written.
+//! `[site]` and `[status_page]` as written.
 
-use crate::diagnostics::Diagnostics;
+use crate::formats::{DAY, FILE, TIMEZONE};
+use crate::keys::keys;
+use crate::kind::list::list;
+use crate::kind::scalar::duration;
+use crate::kind::string::{Choice, Format, Text, format};
+use crate::kind::value::At;
 use crate::parse::address::{cidr, listen};
-use crate::parse::host::{Host, dns_name};
-use crate::parse::scalar;
 use crate::parse::url::Url;
-use crate::reader::table::TableReader;
-use crate::reader::value::At;
-use crate::suggest::shown;
 use crate::value_error::ValueError;
+use ipnet::IpNet;
 use jiff::tz::TimeZone;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
-use types::config::{Dns, Publish, Registry, Site, StatusPage};
+use types::config::{Publish, Site, StatusPage};
 
-pub(crate) const NO_NAME: &str = "Status";
 /// The default data folder.
 pub(crate) const DATA: &str = "mainstay-data";
+const NO_NAME: &str = "Status";
+const LISTEN: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 8080));
 
-/// `[probe_defaults]` as written.
-#[derive(Clone, Debug)]
-pub(crate) struct ProbeDefaults {
-    pub(crate) http: Duration,
-    pub(crate) tls: Duration,
-    pub(crate) dns: Duration,
-    pub(crate) domain: Duration,
-    pub(crate) timeout: Duration,
-    pub(crate) failure_threshold: u32,
-    pub(crate) success_threshold: u32,
-    pub(crate) failing_for: Duration,
+const LISTEN_ADDRESS: Format<SocketAddr> =
+    format("an address with a port: \"127.0.0.1:8080\"", None, |text, _| listen(text));
+const OWN_URL: Format<Url> =
+    format("a URL (http or https)", Some("^https?://"), |text, _| status_page_url(text));
+const PRIVATE_RANGE: Format<IpNet> =
+    format("a CIDR range such as \"10.0.0.0/8\"", None, |text, _| cidr(text));
+
+keys! {
+    /// This installation.
+    [site]
+    struct RawSite {
+        /// Name of the company or team, for the status page and notifications.
+        name: String = Text, default NO_NAME.to_owned(), example r#""Acme""#;
+        /// Timezone of texts, and of people and schedules that name none. Everything is stored in UTC.
+        timezone: TimeZone = TIMEZONE, default TimeZone::UTC => "UTC", example r#""Europe/Tallinn""#;
+        /// Data folder: journal, time series, keys.
+        data: Option<PathBuf> = FILE, otherwise "./mainstay-data", example r#""/var/lib/mainstay""#;
+        /// Listen address of status page, console and API.
+        listen: SocketAddr = LISTEN_ADDRESS, default LISTEN => "127.0.0.1:8080", example r#""127.0.0.1:8080""#;
+        /// Public URL of the status page, without a path. It should not share a registrable domain with a monitored
+        /// service, or it fails together with it.
+        url: Option<At<Url>> = OWN_URL, otherwise "the address of `listen`", example r#""https://status.acme.net""#;
+        /// PEM files with additional trusted root certificates, for private certificate authorities.
+        extra_ca_files: Vec<PathBuf> = list(FILE), otherwise "none", example r#"["/etc/ssl/acme-root.pem"]"#;
+        /// Private address ranges that probes and webhooks may connect to. A monitored name that resolves to any other
+        /// private address is a fault.
+        allow_private: Vec<IpNet> = list(PRIVATE_RANGE), otherwise "none", example r#"["10.0.0.0/8"]"#;
+    }
 }
 
-pub(crate) fn site(
-    table: &mut TableReader<'_>,
-    folder: &Path,
-    diagnostics: &mut Diagnostics,
-) -> (Site, Option<At<Url>>) {
-    let name =
-        table.string(diagnostics, "name", scalar::text).map_or_else(|| NO_NAME.to_owned(), |at| at.value);
-    let timezone =
-        table.string(diagnostics, "timezone", scalar::timezone).map_or(TimeZone::UTC, |at| at.value);
-    let data = table.string(diagnostics, "data", |text| scalar::path(text, folder));
-    let listen = table.string(diagnostics, "listen", listen);
-    let url = table.string(diagnostics, "url", |text| {
-        let url = Url::read(text)?;
-        if url.rest.contains('?') {
-            Err(ValueError::new("the URL of the status page has a query"))
-        } else if !url.rest.trim_matches('/').is_empty() {
-            // Pages, feeds and links in notifications use absolute paths.
-            Err(ValueError::new("the status page cannot be below a path")
-                .hint("use a host name of its own: \"https://status.acme.net\""))
-        } else {
-            Ok(url)
+impl RawSite {
+    /// Title of the status page that has none of its own.
+    pub(crate) fn page_title(&self) -> String {
+        if self.name == NO_NAME { self.name.clone() } else { format!("{} status", self.name) }
+    }
+
+    /// Resolves paths and the default URL.
+    pub(crate) fn resolve(self, folder: &Path) -> Site {
+        let reachable = match self.listen.ip().is_unspecified() {
+            true => format!("localhost:{}", self.listen.port()),
+            false => self.listen.to_string(),
+        };
+        Site {
+            name: self.name,
+            timezone: self.timezone,
+            data: self.data.unwrap_or_else(|| folder.join(DATA)),
+            listen: self.listen,
+            url: self.url.map_or_else(
+                || format!("http://{reachable}"),
+                |at| at.value.text().trim_end_matches('/').to_owned(),
+            ),
+            extra_ca_files: self.extra_ca_files,
+            allow_private: self.allow_private,
         }
-    });
-    let extra_ca_files = table.strings(diagnostics, "extra_ca_files", |text| scalar::path(text, folder));
-    let allow_private = table.strings(diagnostics, "allow_private", cidr);
-    let listen = listen.map_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)), |at| at.value);
-    let reachable = if listen.ip().is_unspecified() {
-        format!("localhost:{}", listen.port())
+    }
+}
+
+fn status_page_url(text: &str) -> Result<Url, ValueError> {
+    let url = Url::read(text)?;
+    if url.rest.contains('?') {
+        Err(ValueError::new("the URL of the status page has a query"))
+    } else if !url.rest.trim_matches('/').is_empty() {
+        // Pages, feeds and links in notifications use absolute paths.
+        Err(ValueError::new("the status page cannot be below a path")
+            .hint("use a host name of its own: \"https://status.acme.net\""))
     } else {
-        listen.to_string()
-    };
-    let site = Site {
-        name,
-        timezone,
-        data: data.map_or_else(|| folder.join(DATA), |at| at.value),
-        listen,
-        url: url.as_ref().map_or_else(
-            || format!("http://{reachable}"),
-            |at| at.value.text().trim_end_matches('/').to_owned(),
-        ),
-        extra_ca_files: extra_ca_files.into_iter().map(|at| at.value).collect(),
-        allow_private: allow_private.into_iter().map(|at| at.value).collect(),
-    };
-    (site, url)
-}
-
-pub(crate) fn dns(table: &mut TableReader<'_>, diagnostics: &mut Diagnostics) -> Dns {
-    let resolvers = table.strings(diagnostics, "resolvers", |text| {
-        let bare = || text.trim().parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, 53));
-        text.trim().parse().ok().or_else(bare).filter(|at: &SocketAddr| at.port() > 0).ok_or_else(|| {
-            ValueError::new(format!("`{}` is not an address with a port", shown(text)))
-                .hint("resolvers are addresses, not names: \"9.9.9.9:53\"")
-        })
-    });
-    let roots = table.strings(diagnostics, "roots", |text| {
-        text.trim().parse::<IpAddr>().map_err(|_| {
-            ValueError::new(format!("`{}` is not an address", shown(text)))
-                .hint("an address without a port; the port is `port`")
-        })
-    });
-    let port = table.integer(diagnostics, "port");
-    Dns {
-        resolvers: resolvers.into_iter().map(|at| at.value).collect(),
-        roots: roots.into_iter().map(|at| at.value).collect(),
-        port: port.unwrap_or(53),
+        Ok(url)
     }
 }
 
-pub(crate) fn registry(
-    table: &mut TableReader<'_>,
-    folder: &Path,
-    diagnostics: &mut Diagnostics,
-) -> Registry {
-    let suffix = |text: &str| dns_name(text.strip_prefix('.').unwrap_or(text));
-    Registry {
-        bootstrap: table
-            .string(diagnostics, "bootstrap", |text| scalar::path(text, folder))
-            .map(|at| at.value),
-        rdap: table.map(diagnostics, "rdap", suffix, |text| Url::read(text).map(|url| url.text())),
-        whois: table.map(diagnostics, "whois", suffix, |text| Host::read(text).map(|host| host.text(43))),
-        suffixes: table.strings(diagnostics, "suffixes", suffix).into_iter().map(|at| at.value).collect(),
+const HISTORY_DAYS: u16 = 90;
+
+keys! {
+    /// The public status page.
+    [status_page]
+    struct RawStatusPage {
+        /// Title of the page.
+        title: Option<String> = Text, otherwise "the site's name and \"status\"", example r#""Acme status""#;
+        /// Period of uptime and past incidents.
+        history: Duration = duration(DAY, Duration::from_secs(730 * 86_400)),
+            default DAY * u32::from(HISTORY_DAYS), example r#""90d""#;
+        /// Who publishes updates. `automatic`: mainstay, once a service has been failing for a minute. `approve`: mainstay
+        /// drafts an update that a person publishes. `manual`: people only. Component states are always shown.
+        publish: Publish = Choice(&[
+            ("automatic", Publish::Automatic),
+            ("approve", Publish::Approve),
+            ("manual", Publish::Manual),
+        ]), default Publish::Automatic, example r#""approve""#;
     }
 }
 
-/// A restart of four seconds, as in a deployment, is not an outage.
-const FAILING_FOR: Duration = Duration::from_secs(5);
-
-pub(crate) fn probe_defaults(table: &mut TableReader<'_>, diagnostics: &mut Diagnostics) -> ProbeDefaults {
-    let mut interval = |name, secs| table.duration(diagnostics, name).unwrap_or(Duration::from_secs(secs));
-    ProbeDefaults {
-        http: interval("http", 30),
-        tls: interval("tls", 3_600),
-        dns: interval("dns", 60),
-        domain: interval("domain", 86_400),
-        timeout: interval("timeout", 10),
-        failure_threshold: table.integer(diagnostics, "failure_threshold").unwrap_or(3),
-        success_threshold: table.integer(diagnostics, "success_threshold").unwrap_or(2),
-        failing_for: table.duration(diagnostics, "failing_for").unwrap_or(FAILING_FOR),
-    }
-}
-
-pub(crate) fn status_page(
-    table: &mut TableReader<'_>,
-    title: String,
-    diagnostics: &mut Diagnostics,
-) -> StatusPage {
-    let title = table.string(diagnostics, "title", scalar::text).map_or(title, |at| at.value);
-    let history = table.duration(diagnostics, "history").unwrap_or(Duration::from_secs(90 * 86_400));
-    let publish = table.string(diagnostics, "publish", |text| match text {
-        "automatic" => Ok(Publish::Automatic),
-        "approve" => Ok(Publish::Approve),
-        "manual" => Ok(Publish::Manual),
-        _ => Err(ValueError::new(format!("`{}` is not a value of `publish`", shown(text)))
-            .hint("\"automatic\", \"approve\" or \"manual\"")),
-    });
-    StatusPage {
-        title,
-        history_days: u16::try_from(history.as_secs().div_ceil(86_400)).unwrap_or(90),
-        publish: publish.map_or(Publish::Automatic, |at| at.value),
-        order: Vec::new(),
+impl RawStatusPage {
+    /// `title` is used when none is written. The order of services is not in this section.
+    pub(crate) fn resolve(self, title: String) -> StatusPage {
+        StatusPage {
+            title: self.title.unwrap_or(title),
+            history_days: u16::try_from(self.history.as_secs().div_ceil(86_400)).unwrap_or(HISTORY_DAYS),
+            publish: self.publish,
+            order: Vec::new(),
+        }
     }
 }

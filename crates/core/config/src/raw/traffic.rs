@@ -1,9 +1,15 @@
 //! `[service.NAME.traffic]` as written: how the edge serves a service.
 
-use crate::diagnostics::{Diagnostics, Place};
-use crate::raw::name_of;
-use crate::reader::table::TableReader;
-use crate::reader::value::At;
+use crate::diagnostics::Place;
+use crate::formats::{BRIEF, DAY, HOUR, MINUTE, PATH_PATTERN};
+use crate::keys::keys;
+use crate::kind::Context;
+use crate::kind::list::{filled_list, list};
+use crate::kind::reader::Written;
+use crate::kind::scalar::{duration, integer};
+use crate::kind::string::{Format, NameOf, format};
+use crate::kind::table::{Either, made, table};
+use crate::kind::value::At;
 use crate::suggest::shown;
 use crate::value_error::ValueError;
 use std::time::Duration;
@@ -12,96 +18,156 @@ use types::PoolId;
 use types::config::{Rate, Recognize, Traffic};
 use types::traffic::is_everybody;
 
-/// Default of `response_timeout`.
-const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Default of `recognize.for`.
-const RECOGNIZED_FOR: Duration = Duration::from_secs(30 * 86_400);
+const RATE: Format<Rate> =
+    format("a rate: \"20/s\", \"600/m\", \"1000/h\"", Some("^[1-9][0-9]{0,6}/[smh]$"), |text, _| rate(text));
+const COUNTRY: Format<DenyTarget> =
+    format("an ISO 3166 country code: \"EE\"", Some("^[A-Za-z]{2}$"), |text, _| origin(text, "countries"));
+const ASN: Format<DenyTarget> =
+    format("an AS number: \"AS64500\"", Some("^[Aa][Ss][0-9]{1,10}$"), |text, _| origin(text, "asns"));
+const RANGE: Format<DenyTarget> =
+    format("a CIDR range or an address: \"10.0.0.0/8\", \"10.1.2.3\"", None, |text, _| origin(text, "cidrs"));
+const METHOD: Format<String> = format("an HTTP method: \"POST\"", None, |text, _| method(text));
 
-/// The traffic policy of a service as written.
-#[derive(Debug)]
-pub(crate) struct RawTraffic {
-    pub(crate) place: Place,
-    pub(crate) pool: Option<At<String>>,
-    /// Positions of countries and AS numbers, which require the `geoip` files.
-    pub(crate) countries: Vec<Place>,
-    pub(crate) asns: Vec<Place>,
-    /// Position of the limit per autonomous system.
-    pub(crate) asn: Option<Place>,
-    /// Complete when no problem is reported.
-    pub(crate) policy: Traffic,
+keys! {
+    /// How the edge serves a service.
+    struct RawTraffic {
+        /// The pool that serves its hosts.
+        pool: Option<At<String>> = NameOf("pool"), required, example r#""auth""#;
+        /// Rate limits. Requests beyond them are answered 429 with `Retry-After`.
+        limit: Option<RawLimits> = table::<RawLimits>(),
+            otherwise "none", example r#"{ client = { rate = "20/s", burst = 40 } }"#;
+        /// Origins whose requests are always answered 403. For a limited time: `mainstay deny country XX --for 2h`.
+        deny: Option<RawOrigins> = table::<RawOrigins>(), otherwise "none", example r#"{ cidrs = ["192.0.2.0/24"] }"#;
+        /// Origins that `deny` does not apply to; the same keys.
+        allow: Option<RawOrigins> = table::<RawOrigins>(), otherwise "none", example r#"{ cidrs = ["198.51.100.7"] }"#;
+        /// The successful request after which a client is recognized by a cookie. Recognized clients are served first under
+        /// overload.
+        recognize: Option<Recognize> = table::<Recognize>(), otherwise "none",
+            example r#"{ method = "POST", path = "/login", status = [200, 303], for = "30d" }"#;
+        /// Paths that are served before all others under overload.
+        priority_paths: Vec<String> = list(PATH_PATTERN), otherwise "none", example r#"["/health", "/pay/*"]"#;
+        /// Timeout from the request to the first byte of the response.
+        response_timeout: Duration = duration(BRIEF, HOUR), default Duration::from_secs(10), example r#""10s""#;
+    }
 }
 
-pub(crate) fn read(table: &mut TableReader<'_>, diagnostics: &mut Diagnostics) -> RawTraffic {
-    let pool = table.string(diagnostics, "pool", name_of);
-    let limits = table.subtable(diagnostics, "limit", |table, diagnostics| {
-        ["client", "subnet", "asn", "caller", "service"]
-            .map(|name| table.string_or_table(diagnostics, name, rate, rate_and_burst))
-    });
-    let limits = limits.unwrap_or_default();
-    let (mut countries, mut asns) = (Vec::new(), Vec::new());
-    let asn_place = limits[2].as_ref().map(|at| at.place.clone());
-    asns.extend(asn_place.clone());
-    let [client, subnet, asn, caller, service] = limits.map(|at| at.map(|at| at.value));
-    let mut whom = |table: &mut TableReader<'_>, diagnostics: &mut Diagnostics| {
-        let whom = origins(table, diagnostics);
-        countries.extend(
-            whom.iter().find(|at| matches!(at.value, DenyTarget::Country(_))).map(|at| at.place.clone()),
-        );
-        asns.extend(whom.iter().find(|at| matches!(at.value, DenyTarget::Asn(_))).map(|at| at.place.clone()));
-        whom.into_iter().map(|at| at.value).collect::<Vec<_>>()
-    };
-    let has_allow = table.has("allow");
-    let deny = table.subtable(diagnostics, "deny", |table, diagnostics| {
-        let denied = whom(table, diagnostics);
-        if !has_allow {
-            warn_of_broad_denial(table, &denied, diagnostics);
+const A_RATE: Either<Format<Rate>, RawRate, Rate> = Either { string: RATE, table: made(RawRate::rate) };
+
+keys! {
+    /// Rate limits of a service.
+    struct RawLimits {
+        /// Limit of one client.
+        client: Option<Rate> = A_RATE, otherwise "none", example r#"{ rate = "20/s", burst = 40 }"#;
+        /// Limit of one subnet: an IPv4 /24 or an IPv6 /48.
+        subnet: Option<Rate> = A_RATE, otherwise "none", example r#""200/s""#;
+        /// Limit of one autonomous system, all its subnets together; should be many times `subnet`. Requires
+        /// `edge.geoip.asn`.
+        asn: Option<At<Rate>> = A_RATE, otherwise "none", example r#""5000/s""#;
+        /// Limit of one `[caller.NAME]` for requests of its own. Requests that it makes for a client count as that client's.
+        caller: Option<Rate> = A_RATE, otherwise "none", example r#""500/s""#;
+        /// Limit of all requests together.
+        service: Option<Rate> = A_RATE, otherwise "none", example r#""2000/s""#;
+    }
+}
+
+keys! {
+    /// A rate limit with its burst.
+    struct RawRate {
+        /// Requests per second, minute or hour.
+        rate: Option<Rate> = RATE, required, example r#""20/s""#;
+        /// Burst size: requests accepted immediately after a pause.
+        burst: Option<u32> = integer::<u32>(1, 1_000_000), otherwise "the number in `rate`", example "40";
+    }
+}
+
+keys! {
+    /// Origins of requests.
+    struct RawOrigins {
+        /// ISO 3166 country codes. Requires `edge.geoip.country`.
+        countries: Vec<At<DenyTarget>> = list(COUNTRY), otherwise "none", example r#"["XX"]"#;
+        /// AS numbers. Requires `edge.geoip.asn`.
+        asns: Vec<At<DenyTarget>> = list(ASN), otherwise "none", example r#"["AS64500"]"#;
+        /// CIDR ranges and single addresses.
+        cidrs: Vec<At<DenyTarget>> = list(RANGE), otherwise "none", example r#"["192.0.2.0/24"]"#;
+    }
+}
+
+keys! {
+    for Recognize {
+        /// Request method.
+        method: Option<String> = METHOD, otherwise "any", example r#""POST""#;
+        /// Request path.
+        path: String = PATH_PATTERN, required, example r#""/login""#;
+        /// Status codes that only a success has. Check first: many sign-in pages answer a wrong password with 200 too.
+        status: Vec<u16> = filled_list(integer::<u16>(200, 399)), required, example "[200, 303]";
+        /// How long a client stays recognized. The signing keys are kept for 35 days at most.
+        duration as "for": Duration = duration(MINUTE, Duration::from_secs(35 * 86_400)),
+            default DAY * 30, example r#""30d""#;
+    }
+}
+
+impl RawRate {
+    fn rate(self, _: &Written, _: &mut Context<'_>) -> Option<Rate> {
+        self.rate.map(|rate| Rate { burst: self.burst.unwrap_or(rate.burst), ..rate })
+    }
+}
+
+impl RawOrigins {
+    fn targets(&self) -> Vec<DenyTarget> {
+        let all = self.countries.iter().chain(&self.asns).chain(&self.cidrs);
+        all.map(|at| at.value.clone()).collect()
+    }
+}
+
+impl RawTraffic {
+    /// Positions of the first country of each list, which require a `geoip` file.
+    pub(crate) fn countries(&self) -> impl Iterator<Item = &Place> {
+        self.origins().filter_map(|origins| origins.countries.first()).map(|at| &at.place)
+    }
+
+    /// Positions of the limit per autonomous system and of the first AS number of each list, for the same.
+    pub(crate) fn asns(&self) -> impl Iterator<Item = &Place> {
+        let limit = self.limit.iter().filter_map(|limit| limit.asn.as_ref()).map(|at| &at.place);
+        limit.chain(self.origins().filter_map(|origins| origins.asns.first()).map(|at| &at.place))
+    }
+
+    fn origins(&self) -> impl Iterator<Item = &RawOrigins> {
+        self.deny.iter().chain(&self.allow)
+    }
+
+    /// The policy; complete when no problem is reported.
+    pub(crate) fn policy(&self) -> Traffic {
+        let limit = self.limit.as_ref();
+        let targets =
+            |origins: &Option<RawOrigins>| origins.as_ref().map_or_else(Vec::new, RawOrigins::targets);
+        Traffic {
+            pool: PoolId(self.pool.as_ref().map_or_else(String::new, |at| at.value.clone())),
+            client: limit.and_then(|limit| limit.client),
+            subnet: limit.and_then(|limit| limit.subnet),
+            asn: limit.and_then(|limit| limit.asn.as_ref()).map(|at| at.value),
+            caller: limit.and_then(|limit| limit.caller),
+            service: limit.and_then(|limit| limit.service),
+            deny: targets(&self.deny),
+            allow: targets(&self.allow),
+            recognize: self.recognize.clone(),
+            priority_paths: self.priority_paths.clone(),
+            response_timeout: self.response_timeout,
         }
-        denied
-    });
-    let deny = deny.unwrap_or_default();
-    let allow = table.subtable(diagnostics, "allow", &mut whom).unwrap_or_default();
-    let recognize = table.subtable(diagnostics, "recognize", recognize).flatten();
-    let priority_paths =
-        table.strings(diagnostics, "priority_paths", path_pattern).into_iter().map(|at| at.value).collect();
-    let response_timeout = table.duration(diagnostics, "response_timeout").unwrap_or(RESPONSE_TIMEOUT);
-    RawTraffic {
-        place: table.place.clone(),
-        countries,
-        asns,
-        asn: asn_place,
-        policy: Traffic {
-            pool: PoolId(pool.as_ref().map_or_else(String::new, |at| at.value.clone())),
-            client,
-            subnet,
-            asn,
-            caller,
-            service,
-            deny,
-            allow,
-            recognize,
-            priority_paths,
-            response_timeout,
-        },
-        pool,
     }
 }
 
 /// Warns of a service that denies a large part of all addresses and allows none.
-fn warn_of_broad_denial(table: &TableReader<'_>, denied: &[DenyTarget], diagnostics: &mut Diagnostics) {
-    let range = denied.iter().find(|what| matches!(what, DenyTarget::Cidr(net) if is_everybody(*net)));
-    if let Some(range) = range {
-        let message = format!("{range} denies a large part of all addresses, and `allow` has no exception");
-        let hint = "add exceptions: allow = { cidrs = [\"192.0.2.0/24\"] }";
-        diagnostics.warn(table.key_place("cidrs"), message, hint);
+pub(crate) fn check(traffic: RawTraffic, written: &Written, context: &mut Context<'_>) -> Option<RawTraffic> {
+    if let Some(deny) = traffic.deny.as_ref().filter(|_| !written.has("allow")) {
+        let is_broad = |at: &&At<DenyTarget>| matches!(at.value, DenyTarget::Cidr(net) if is_everybody(net));
+        if let Some(At { value: range, .. }) = deny.cidrs.iter().find(is_broad) {
+            let message =
+                format!("{range} denies a large part of all addresses, and `allow` has no exception");
+            let hint = "add exceptions: allow = { cidrs = [\"192.0.2.0/24\"] }";
+            context.diagnostics.warn(deny.written.key_place("cidrs"), message, hint);
+        }
     }
-}
-
-fn origins(table: &mut TableReader<'_>, diagnostics: &mut Diagnostics) -> Vec<At<DenyTarget>> {
-    let mut out = Vec::new();
-    for key in ["countries", "asns", "cidrs"] {
-        out.extend(table.strings(diagnostics, key, |text| origin(text, key)));
-    }
-    out
+    Some(traffic)
 }
 
 /// Parses an origin, which must be of the kind of its list.
@@ -149,66 +215,12 @@ fn rate(text: &str) -> Result<Rate, ValueError> {
     Ok(Rate { count, per: Duration::from_secs(secs), burst: count })
 }
 
-fn rate_and_burst(table: &mut TableReader<'_>, diagnostics: &mut Diagnostics) -> Option<Rate> {
-    let rate = table.string(diagnostics, "rate", rate);
-    let burst = table.integer(diagnostics, "burst");
-    rate.map(|at| Rate { burst: burst.unwrap_or(at.value.burst), ..at.value })
-}
-
-fn recognize(table: &mut TableReader<'_>, diagnostics: &mut Diagnostics) -> Option<Recognize> {
-    let method = table.string(diagnostics, "method", method).map(|at| at.value);
-    let path = table.string(diagnostics, "path", path_pattern).map(|at| at.value);
-    let status = table.integers(diagnostics, "status");
-    let duration = table.duration(diagnostics, "for").unwrap_or(RECOGNIZED_FOR);
-    Some(Recognize { method, path: path?, status, duration })
-}
-
 fn method(text: &str) -> Result<String, ValueError> {
     let method = text.trim();
     if method.is_empty() || method.len() > 32 || !method.bytes().all(|byte| byte.is_ascii_alphabetic()) {
         return Err(ValueError::new(format!("`{}` is not an HTTP method", shown(text))));
     }
     Ok(method.to_ascii_uppercase())
-}
-
-/// Parses a path, or a path pattern that matches everything below: `/pay/*`.
-fn path_pattern(text: &str) -> Result<String, ValueError> {
-    let path = path(text)?;
-    let error = |why: &str, hint: &str| Err(ValueError::new(format!("`{}` {why}", shown(text))).hint(hint));
-    match path.strip_suffix("/*") {
-        Some("") => error("matches every path", "use a more specific one: \"/pay/*\""),
-        Some(above) if above.contains('*') => {
-            error("has a `*` in the middle", "`*` is only allowed at the end: \"/pay/*\"")
-        }
-        None if path.contains('*') => {
-            error("has a `*` in the wrong place", "`*` is only allowed at the end: \"/pay/*\"")
-        }
-        _ => Ok(path),
-    }
-}
-
-/// Parses a path without a query.
-pub(crate) fn path(text: &str) -> Result<String, ValueError> {
-    let path = text.trim();
-    let error = |why: &str| ValueError::new(format!("`{}` is not a path: {why}", shown(text)));
-    if !path.starts_with('/') {
-        let bare = path.split_once("://").and_then(|(_, rest)| rest.find('/').and_then(|at| rest.get(at..)));
-        let meant = bare.map_or_else(|| format!("/{path}"), str::to_owned);
-        return Err(error("it does not begin with /").hint(format!("write \"{}\"", shown(&meant))));
-    }
-    if path.contains(['?', '#']) {
-        return Err(error("it has a query or a fragment"));
-    }
-    if path.len() > 500 {
-        return Err(error("it is too long"));
-    }
-    if path.bytes().any(|byte| !byte.is_ascii_graphic()) {
-        return Err(error("spaces and special characters must be percent-encoded"));
-    }
-    if path.split('/').any(|part| matches!(part, "." | "..")) {
-        return Err(error("it has `.` or `..`"));
-    }
-    Ok(path.to_owned())
 }
 
 #[cfg(test)]
@@ -236,30 +248,5 @@ mod tests {
             let made = rate(text).ok().map(|rate| (rate.count, rate.per.as_secs()));
             assert_eq!(made, read, "{text:?}");
         }
-    }
-
-    #[test]
-    fn paths_and_patterns() {
-        for (text, read) in [
-            ("/login", Some("/login")),
-            ("/pay/*", Some("/pay/*")),
-            (" /a/b/* ", Some("/a/b/*")),
-            ("/", Some("/")),
-            ("/*", None),
-            ("*", None),
-            ("login", None),
-            ("/pay*", None),
-            ("/*/x", None),
-            ("/*/*", None),
-            ("/login?x=1", None),
-            ("/a b", None),
-            ("/ü", None),
-            ("/a/../b", None),
-            ("", None),
-        ] {
-            assert_eq!(path_pattern(text).ok().as_deref(), read, "{text:?}");
-        }
-        let error = path_pattern("https://auth.acme.com/login").unwrap_err();
-        assert!(format!("{error:?}").contains("write \\\"/login\\\""), "{error:?}");
     }
 }

@@ -14,7 +14,6 @@ use crate::parse::url::Url;
 use crate::raw::RawConfig;
 use crate::raw::http::RawHttp;
 use crate::raw::probe::{RawAsk, RawProbe};
-use crate::reader::value::At;
 use crate::resolve::graph;
 use crate::resolve::service::resolve;
 use crate::suggest::shown;
@@ -59,7 +58,7 @@ pub(crate) fn derive(raw: &RawConfig, diagnostics: &mut Diagnostics) -> Derived 
     let watched: BTreeSet<String> = zones.keys().cloned().collect();
     let count = hosts.len() * 2 + zones.len() * 2 + raw.probes.len();
     if count > MAX_PROBES {
-        let place = raw.services.values().map(|service| service.place.clone()).next().unwrap_or(0..0);
+        let place = raw.services.values().map(|service| service.written.place.clone()).next().unwrap_or(0..0);
         diagnostics.conflict(
             place,
             format!("the configuration has {count} probes; the maximum is {MAX_PROBES}"),
@@ -67,7 +66,7 @@ pub(crate) fn derive(raw: &RawConfig, diagnostics: &mut Diagnostics) -> Derived 
         );
         return Derived { services, probes: BTreeMap::new(), graph, zones: watched };
     }
-    for (host, _) in raw.probes.values().filter_map(|probe| probe.ask.as_ref()?.host()) {
+    for (host, _) in raw.probes.values().filter_map(|probe| probe.ask()?.host()) {
         // Names of declared probes are compared too, if their domain is monitored anyway.
         if let (Some(zone), Some(name)) = (raw.zone_behind(&host), host.dns())
             && let Some(names) = zones.get_mut(&zone)
@@ -100,13 +99,13 @@ fn webs<'a>(
 ) -> BTreeMap<&'a str, &'a RawHttp> {
     let mut webs: BTreeMap<&str, &RawHttp> = BTreeMap::new();
     for (name, service) in &raw.services {
-        let Some(At { value: web, place }) = &service.http else { continue };
+        let Some(web) = &service.http else { continue };
         let hosts = services.get(&ServiceId::from(name.as_str())).map(|service| &service.hosts);
         for host in hosts.into_iter().flatten() {
             let other = *webs.entry(host).or_insert(web);
             if other != web {
                 diagnostics.conflict(
-                    place.clone(),
+                    service.written.key_place("http"),
                     format!("two services declare different `http` for {}", shown(host)),
                     "a host is probed once for all its services: declare it in one of them",
                 );
@@ -193,38 +192,38 @@ fn declared(
                 raw.services.keys().map(String::as_str),
             );
         }
-        let Some(written) = &probe.ask else { continue };
+        let Some(written) = probe.ask() else { continue };
+        let is_shared = matches!(written, RawAsk::Tls(_) | RawAsk::Dns(_) | RawAsk::Domain(_));
         let (about, kind) = match written {
             RawAsk::Http(url, expect) => {
-                let about = replaced_host(url, service, services);
+                let about = replaced_host(&url, service, services);
                 if let Some(host) = &about {
-                    probed.insert(host.clone(), probe.place.clone());
+                    probed.insert(host.clone(), probe.written.place.clone());
                 }
                 let url = if url.rest.is_empty() { format!("{}/", url.text()) } else { url.text() };
                 let about = about.unwrap_or_else(|| Resource::new(Kind::Probe, name));
-                (about, ProbeKind::Http { url, expect: expect.clone() })
+                (about, ProbeKind::Http { url, expect })
             }
             RawAsk::Tcp(host, port) => {
-                (Resource::new(Kind::Probe, name), ProbeKind::Tcp { host: host.bare(), port: *port })
+                (Resource::new(Kind::Probe, name), ProbeKind::Tcp { host: host.bare(), port })
             }
             RawAsk::Tls(host) => (
                 Resource::tls(host.text(443)),
                 ProbeKind::Tls { host: host.bare(), port: host.port.unwrap_or(443) },
             ),
             RawAsk::Dns(zone) => {
-                let names = some(zone, zones.get(zone));
-                (Resource::dns(zone), ProbeKind::Dns { zone: zone.clone(), names })
+                let names = some(&zone, zones.get(&zone));
+                (Resource::dns(&zone), ProbeKind::Dns { zone, names })
             }
-            RawAsk::Domain(zone) => (Resource::domain(zone), ProbeKind::Domain { name: zone.clone() }),
+            RawAsk::Domain(zone) => (Resource::domain(&zone), ProbeKind::Domain { name: zone }),
         };
         graph.add(about.clone());
         if let Some(service) = service.filter(|name| raw.services.contains_key(*name)) {
             graph.add_dependency(Resource::service(service), about.clone());
         }
-        let is_shared = matches!(written, RawAsk::Tls(_) | RawAsk::Dns(_) | RawAsk::Domain(_));
-        if is_shared && probed.insert(about.clone(), probe.place.clone()).is_some() {
+        if is_shared && probed.insert(about.clone(), probe.written.place.clone()).is_some() {
             diagnostics.conflict(
-                probe.place.clone(),
+                probe.written.place.clone(),
                 format!("two probes of {}", shown(&about.to_string())),
                 "keep one of them",
             );

@@ -26,8 +26,8 @@ pub(crate) fn add_dependencies(
         }
     }
     for (name, probe) in &raw.probes {
-        match &probe.ask {
-            Some(RawAsk::Dns(zone)) => add_existing(Resource::dns(zone), [Resource::domain(zone)], graph),
+        match probe.ask() {
+            Some(RawAsk::Dns(zone)) => add_existing(Resource::dns(&zone), [Resource::domain(&zone)], graph),
             Some(RawAsk::Domain(_)) | None => {}
             Some(ask) => {
                 let Some((host, is_web)) = ask.host() else { continue };
@@ -66,7 +66,7 @@ pub(crate) fn add_pools(
     raw.pools.keys().for_each(|name| graph.add(Resource::pool(name)));
     let exact: BTreeMap<String, &str> = serving::edge_services(raw)
         .filter_map(|(_, service, traffic)| Some((service, traffic.pool.as_ref()?)))
-        .flat_map(|(service, pool)| service.hosts.iter().map(|host| (&host.value, pool.value.as_str())))
+        .flat_map(|(service, pool)| service.hosts.named.iter().map(|host| (&host.value, pool.value.as_str())))
         .filter(|(pattern, _)| !pattern.is_wildcard)
         .map(|(pattern, pool)| (serving::route(pattern), pool))
         .collect();

@@ -1,10 +1,11 @@
 //! Resolves one service: its host names, with wildcards replaced by samples, and its references.
 
 use crate::diagnostics::Diagnostics;
+use crate::kind::value::At;
 use crate::parse::host::{self, Host};
-use crate::raw::RawConfig;
 use crate::raw::service::RawService;
-use crate::reader::value::At;
+use crate::raw::traffic::RawTraffic;
+use crate::raw::{RawConfig, title_of};
 use crate::resolve::team::DEFAULT;
 use crate::suggest::shown;
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,14 +27,15 @@ pub(crate) fn resolve(
     check_references(raw, service, diagnostics);
     Service {
         id: ServiceId::from(name),
-        title: service.title.clone(),
+        title: service.title.clone().unwrap_or_else(|| title_of(name)),
         group: service.group.clone(),
         hosts: concrete,
         declared_hosts: service
             .hosts
+            .named
             .iter()
             .map(|at| at.value.text())
-            .chain(service.all_hosts.iter().map(|_| "*".to_owned()))
+            .chain(service.hosts.all.iter().map(|_| "*".to_owned()))
             .collect(),
         depends_on: service.depends_on.iter().map(|need| need.value.clone()).collect(),
         schedule: service.schedule.as_ref().map(|at| ScheduleId(at.value.clone())),
@@ -41,7 +43,7 @@ pub(crate) fn resolve(
             service.escalation.as_ref().map_or_else(|| DEFAULT.to_owned(), |at| at.value.clone()),
         ),
         public: service.public,
-        traffic: service.traffic.as_ref().map(|raw| raw.policy.clone()),
+        traffic: service.traffic.as_ref().map(RawTraffic::policy),
     }
 }
 
@@ -53,10 +55,10 @@ fn concrete_hosts(
 ) -> Vec<String> {
     let mut concrete: Vec<String> = Vec::new();
     let mut seen = BTreeSet::new();
-    let mut used = vec![false; service.samples.len()];
+    let mut used = vec![false; service.wildcard_samples.len()];
     // The samples below each name, so that wildcards and samples are not compared pairwise.
     let mut below: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-    for (index, sample) in service.samples.iter().enumerate() {
+    for (index, sample) in service.wildcard_samples.iter().enumerate() {
         for above in sample.value.dns().into_iter().flat_map(host::above) {
             below.entry(above).or_default().push(index);
         }
@@ -69,7 +71,7 @@ fn concrete_hosts(
         }
         hosts.len() < MAX_HOSTS
     };
-    for at in &service.hosts {
+    for at in &service.hosts.named {
         let pattern = &at.value;
         if !pattern.is_wildcard {
             add(pattern.host.clone());
@@ -77,7 +79,7 @@ fn concrete_hosts(
         }
         let mut is_covered = false;
         for index in pattern.host.dns().and_then(|base| below.get(base)).into_iter().flatten() {
-            let Some((sample, used)) = service.samples.get(*index).zip(used.get_mut(*index)) else {
+            let Some((sample, used)) = service.wildcard_samples.get(*index).zip(used.get_mut(*index)) else {
                 continue;
             };
             if pattern.covers(&sample.value) {
@@ -87,7 +89,8 @@ fn concrete_hosts(
                 }
             }
         }
-        let are_samples_wrong = service.has_samples && service.samples.is_empty();
+        let are_samples_wrong =
+            service.written.is_filled("wildcard_samples") && service.wildcard_samples.is_empty();
         if !is_covered && !are_samples_wrong {
             let text = pattern.text();
             let base = pattern.host.text(443);
@@ -106,7 +109,7 @@ fn concrete_hosts(
 }
 
 fn report_unused_samples(service: &RawService, used: &[bool], diagnostics: &mut Diagnostics) {
-    for (sample, _) in service.samples.iter().zip(used).filter(|(_, used)| !**used) {
+    for (sample, _) in service.wildcard_samples.iter().zip(used).filter(|(_, used)| !**used) {
         let text = sample.value.text(443);
         diagnostics.missing(
             sample.place.clone(),

@@ -2,12 +2,12 @@
 //! identified by a token or an address of its own.
 
 use crate::diagnostics::Diagnostics;
+use crate::kind::value::At;
 use crate::parse::address::written;
 use crate::parse::host::{self, Pattern};
 use crate::raw::RawConfig;
 use crate::raw::service::RawService;
 use crate::raw::traffic::RawTraffic;
-use crate::reader::value::At;
 use crate::suggest::shown;
 use ipnet::IpNet;
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,15 +18,15 @@ pub(crate) fn check(raw: &RawConfig, diagnostics: &mut Diagnostics) {
     let mut served: BTreeMap<String, &str> = BTreeMap::new();
     for (name, service, traffic) in edge_services(raw) {
         check_traffic(raw, name, traffic, diagnostics);
-        if !service.has_hosts {
+        if !service.written.is_filled("hosts") {
             diagnostics.missing(
-                traffic.place.clone(),
+                traffic.written.place.clone(),
                 format!("service `{}` has `traffic`, but no hosts", shown(name)),
                 "the edge routes by host name: hosts = [\"auth.acme.com\"]",
             );
         }
         check_depth(service, diagnostics);
-        for host in &service.hosts {
+        for host in &service.hosts.named {
             let route = route(&host.value);
             match served.get(&route) {
                 Some(other) if *other != name => {
@@ -50,7 +50,7 @@ pub(crate) fn check(raw: &RawConfig, diagnostics: &mut Diagnostics) {
 fn check_all_hosts(raw: &RawConfig, diagnostics: &mut Diagnostics) {
     let mut first: Option<&str> = None;
     for (name, service) in &raw.services {
-        let Some(place) = &service.all_hosts else { continue };
+        let Some(place) = &service.hosts.all else { continue };
         if service.traffic.is_none() {
             let message = format!("service `{}` has the host `*`, but no `traffic`", shown(name));
             diagnostics.conflict(
@@ -69,9 +69,9 @@ fn check_all_hosts(raw: &RawConfig, diagnostics: &mut Diagnostics) {
 
 /// Reports samples more than one label below a wildcard: for the edge, as in certificates, `*` is one label.
 fn check_depth(service: &RawService, diagnostics: &mut Diagnostics) {
-    let wildcards = service.hosts.iter().map(|host| &host.value).filter(|pattern| pattern.is_wildcard);
+    let wildcards = service.hosts.named.iter().map(|host| &host.value).filter(|pattern| pattern.is_wildcard);
     let wildcards: BTreeSet<&str> = wildcards.filter_map(|wildcard| wildcard.host.dns()).collect();
-    for sample in &service.samples {
+    for sample in &service.wildcard_samples {
         let Some((_, above)) = sample.value.dns().and_then(|name| name.split_once('.')) else { continue };
         if !wildcards.contains(above) && host::above(above).any(|higher| wildcards.contains(higher)) {
             diagnostics.conflict(
@@ -104,37 +104,32 @@ fn check_traffic(raw: &RawConfig, name: &str, traffic: &RawTraffic, diagnostics:
     }
     let Some(edge) = &raw.edge else {
         diagnostics.undeclared(
-            traffic.place.clone(),
+            traffic.written.place.clone(),
             "edge",
             format!("service `{}` has `traffic`, but there is no [edge]", shown(name)),
             "declare it: [edge] listen = [\"127.0.0.1:8000\"]",
         );
         return;
     };
-    for (places, has_file, message, hint) in [
-        (
-            &traffic.countries,
-            edge.has_geoip_country,
-            "countries require a `geoip` file",
-            "add it: [edge] geoip.country = \"GeoLite2-Country.mmdb\"",
-        ),
-        (
-            &traffic.asns,
-            edge.has_geoip_asn,
-            "autonomous systems require a `geoip` file",
-            "add it: [edge] geoip.asn = \"GeoLite2-ASN.mmdb\"",
-        ),
-    ] {
-        for place in places.iter().filter(|_| !has_file) {
-            diagnostics.conflict(place.clone(), message, hint);
+    if !edge.has_geoip_country() {
+        let hint = "add it: [edge] geoip.country = \"GeoLite2-Country.mmdb\"";
+        for place in traffic.countries() {
+            diagnostics.conflict(place.clone(), "countries require a `geoip` file", hint);
         }
     }
-    if let (Some(place), Some(asn), Some(subnet)) = (&traffic.asn, traffic.policy.asn, traffic.policy.subnet)
-        && per_hour(asn) < per_hour(subnet)
+    if !edge.has_geoip_asn() {
+        let hint = "add it: [edge] geoip.asn = \"GeoLite2-ASN.mmdb\"";
+        for place in traffic.asns() {
+            diagnostics.conflict(place.clone(), "autonomous systems require a `geoip` file", hint);
+        }
+    }
+    if let Some(limit) = &traffic.limit
+        && let (Some(asn), Some(subnet)) = (&limit.asn, limit.subnet)
+        && per_hour(asn.value) < per_hour(subnet)
     {
         let message = "`asn` is lower than `subnet`, although an autonomous system has many subnets";
         let hint = "use many times `subnet`, or remove `asn`";
-        diagnostics.warn(place.clone(), message, hint);
+        diagnostics.warn(asn.place.clone(), message, hint);
     }
 }
 
@@ -151,8 +146,8 @@ fn check_callers(raw: &RawConfig, diagnostics: &mut Diagnostics) {
             let known = raw.services.keys().map(String::as_str);
             diagnostics.unknown(service.place.clone(), "service", &service.value, known);
         }
-        if let (Some(place), Some(token)) = (&caller.token, &caller.caller.token) {
-            let token = match token {
+        if let Some(At { value, place }) = &caller.token {
+            let token = match value {
                 SecretRef::Env(name) => format!("env:{name}"),
                 SecretRef::File(path) => format!("file:{}", path.display()),
             };

@@ -1,9 +1,9 @@
 //! Resolves people, schedules, escalations and channels: every reference has a target.
 
 use crate::diagnostics::{Diagnostics, Place};
-use crate::raw::RawConfig;
-use crate::raw::people::{ESCALATE_AFTER, REPEAT, RawContact};
-use crate::reader::value::At;
+use crate::kind::value::At;
+use crate::raw::people::{ESCALATE_AFTER, REPEAT, RawContact, RawPerson};
+use crate::raw::{RawConfig, title_of};
 use crate::suggest::shown;
 use std::collections::BTreeMap;
 use types::config::{Channel, ChannelKind, Escalation, Layer, Person, Schedule, Step};
@@ -15,12 +15,12 @@ pub(crate) const DEFAULT: &str = "default";
 
 /// Resolves the contacts of all people.
 pub(crate) fn people(raw: &RawConfig, diagnostics: &mut Diagnostics) -> BTreeMap<PersonId, Person> {
-    let one = |(name, person): (&String, &crate::raw::people::RawPerson)| {
+    let one = |(name, person): (&String, &RawPerson)| {
         let id = PersonId(name.clone());
         let made = Person {
             id: id.clone(),
-            name: person.name.clone(),
-            timezone: person.timezone.clone(),
+            name: person.name.clone().unwrap_or_else(|| title_of(name)),
+            timezone: person.timezone.clone().unwrap_or_else(|| raw.site.timezone.clone()),
             waking_hours: person.waking_hours,
             contacts: contacts(raw, &person.contacts, diagnostics),
         };
@@ -34,14 +34,16 @@ pub(crate) fn schedules(raw: &RawConfig, diagnostics: &mut Diagnostics) -> BTree
     let mut out = BTreeMap::new();
     for (name, schedule) in &raw.schedules {
         let mut layers = Vec::new();
-        for layer in &schedule.layers {
+        for layer in &schedule.layer {
             let people = persons(raw, &layer.people, diagnostics);
             if let (Some(start), Some(rotation)) = (layer.start, layer.rotation) {
-                layers.push(Layer { people, start, rotation, until: layer.until });
+                let until = layer.until.as_ref().map(|at| at.value);
+                layers.push(Layer { people, start, rotation, until });
             }
         }
         let id = ScheduleId(name.clone());
-        out.insert(id.clone(), Schedule { id, timezone: schedule.timezone.clone(), layers });
+        let timezone = schedule.timezone.clone().unwrap_or_else(|| raw.site.timezone.clone());
+        out.insert(id.clone(), Schedule { id, timezone, layers });
     }
     out
 }
@@ -91,7 +93,7 @@ fn default_escalation(raw: &RawConfig) -> Escalation {
 pub(crate) fn channels(raw: &RawConfig) -> BTreeMap<ChannelId, Channel> {
     let made = raw.channels.iter().filter_map(|(name, channel)| {
         let id = ChannelId(name.clone());
-        let kind = channel.kind.clone()?;
+        let kind = channel.kind()?;
         Some((
             id.clone(),
             Channel {
@@ -151,7 +153,7 @@ fn check_contact(raw: &RawConfig, contact: &RawContact, place: &Place, diagnosti
         (1..=64).contains(&text.len())
             && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
     };
-    if matches!(channel.kind, Some(ChannelKind::Ntfy { .. })) && !is_topic(&contact.address) {
+    if matches!(channel.kind(), Some(ChannelKind::Ntfy { .. })) && !is_topic(&contact.address) {
         let message = format!("`{}` is not an ntfy topic", shown(&contact.address));
         diagnostics.conflict(
             place.clone(),

@@ -401,7 +401,7 @@ cidrs = ["10.0.0"]
     mainstay.toml:14:62: `servers` must be a host with a port: "10.0.0.11:8080", or a table, not a number without quotes (for example: servers = ["10.0.0.11:8080", { at = "10.0.0.12:8080", weight = 2 }, "app.internal:8080"])
     mainstay.toml:14:96: `weight` must be an integer from 1 to 1000, not 0 (for example: weight = 2)
     mainstay.toml:14:99: unknown key `drian` in pool.wrong.servers (did you mean `drain`?)
-    mainstay.toml:16:12: `h2` is not a value of `protocol` ("http1", or "http2" for gRPC)
+    mainstay.toml:16:12: `h2` is not a value of `protocol` ("http1" or "http2")
     mainstay.toml:17:7: `auth.internal:443` has a port; a certificate name has none (write "auth.internal")
     mainstay.toml:18:10: pool.wrong.health lacks `path` (for example: path = "/health")
     mainstay.toml:18:23: `interval` must be a duration from 100ms to 1h, not 1ms (for example: interval = "2s")

@@ -24,7 +24,7 @@ contacts = ["nfty:ana"]
 
 [probe.checkout]
 http = "https://shop.acme.com/health"
-interval = "30 sec"
+interval = "30 sekunden"
 "#;
 
 #[test]
@@ -44,7 +44,7 @@ fn seven_mistakes_are_seven_problems_with_position_and_hint() {
     mainstay.toml:10:1: unknown key `host` in service.mail (did you mean `hosts`?)
     mainstay.toml:14:10: a secret must not be written in the configuration (refer to it: "env:NAME" or "file:PATH"; replace this one, it may have been copied with the file)
     mainstay.toml:17:13: unknown channel `nfty` (did you mean `ntfy`?)
-    mainstay.toml:21:12: `30 sec` is not a duration (a number and ms, s, m, h, d or w: "30s", "1h 30m")
+    mainstay.toml:21:12: `30 sekunden` is not a duration (a number and ms, s, m, h, d or w, the largest unit first: "30s", "1h 30m")
     "#);
     let problems = config::read(SEVEN, "mainstay.toml", Path::new(".")).unwrap_err();
     assert_eq!(problems.len(), 7);
@@ -256,7 +256,7 @@ expires = 2027-03-01
     mainstay.toml:15:8: `http` must be a duration from 50ms to 7d, not 1ms (for example: http = "30s")
     mainstay.toml:16:21: `failure_threshold` must be an integer from 1 to 100, not 0 (for example: failure_threshold = 3)
     mainstay.toml:17:7: `tls` must be a duration from 50ms to 7d, not a number without quotes (for example: tls = "1h")
-    mainstay.toml:19:11: `10y` is not a duration (a number and ms, s, m, h, d or w: "30s", "1h 30m")
+    mainstay.toml:19:11: `10y` has no fixed length (months and years differ in length; use days or weeks: "30d")
     mainstay.toml:21:8: an address with a user name or password inside (secrets are not written in the configuration: use `secret = "env:NAME"`)
     mainstay.toml:23:11: `expires` must be a date, not text (without quotes: expires = 2027-03-01)
     mainstay.toml:24:9: `www.acme.app` is below a registered domain, not one itself (the registered domain is "acme.app")

@@ -1,8 +1,10 @@
 //! Databases: one round of measurements of all nodes of one database.
 
-use crate::kinds::postgres::{self, pgbackrest};
+use crate::kinds::postgres;
+use crate::kinds::postgres::pgbackrest::{self, BackupError};
 use crate::kinds::redis;
 use crate::kinds::tls::Tls;
+use crate::kinds::url_error::UrlError;
 use crate::names::Names;
 use crate::setup::{Clock, SetupError};
 use futures_util::future::join_all;
@@ -83,9 +85,13 @@ impl DatabaseMonitor {
                     .map(|node| Node { name: node.name(), engine: Engine::Postgres(Box::new(node)) }),
                 Some("redis" | "rediss" | "valkey" | "valkeys") => redis::Node::new(url)
                     .map(|node| Node { name: node.name(), engine: Engine::Redis(Box::new(node)) }),
-                _ => Err("it must begin with postgres:// or redis://".to_owned()),
+                _ => Err(UrlError::Scheme),
             };
-            node.map_err(|why| DatabaseError::Url { database: target.name.clone(), place: place + 1, why })
+            node.map_err(|why| DatabaseError::Url {
+                database: target.name.clone(),
+                place: place + 1,
+                why: why.to_string(),
+            })
         };
         Ok(Self {
             nodes: target.urls.iter().enumerate().map(engine).collect::<Result<_, _>>()?,
@@ -129,12 +135,12 @@ fn is_due(backups: Option<&(Instant, Reading<Vec<Backup>>)>) -> bool {
 }
 
 /// A tool that fails says nothing good about the backups.
-fn backups_of(stanza: &str, backups: Result<Vec<Backup>, String>) -> Reading<Vec<Backup>> {
+fn backups_of(stanza: &str, backups: Result<Vec<Backup>, BackupError>) -> Reading<Vec<Backup>> {
     let failed = |status| Backup { name: stanza.to_owned(), status, ..Backup::default() };
     Reading::Known(match backups {
         Ok(backups) if backups.is_empty() => vec![failed("pgbackrest does not know the stanza".to_owned())],
         Ok(backups) => backups,
-        Err(status) => vec![failed(status)],
+        Err(error) => vec![failed(error.to_string())],
     })
 }
 

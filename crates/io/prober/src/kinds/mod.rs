@@ -10,6 +10,7 @@
 //! | `domain` | registration by RDAP and WHOIS |
 //! | `postgres` | the state of a PostgreSQL node |
 //! | `redis` | the state of a Redis or Valkey node |
+//! | `url_error` | reasons why the URL of a database node cannot be used |
 //!
 //! A new kind is a folder here, an arm in [`crate::prober`], and its aspect in `detect`.
 
@@ -20,3 +21,4 @@ pub(crate) mod postgres;
 pub(crate) mod redis;
 pub(crate) mod tcp;
 pub(crate) mod tls;
+pub(crate) mod url_error;

@@ -26,6 +26,7 @@ mod statement;
 mod target;
 
 use crate::kinds::tls::Tls;
+use crate::kinds::url_error::UrlError;
 use crate::names::Names;
 use load::Statements;
 use queries::{GRANT, Query};
@@ -62,7 +63,7 @@ impl Node {
     ///
     /// # Errors
     /// What is wrong with the URL, without the URL.
-    pub(crate) fn new(url: &str) -> Result<Self, String> {
+    pub(crate) fn new(url: &str) -> Result<Self, UrlError> {
         Ok(Self { target: target::parse(url)?, link: Link::None })
     }
 

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::process::Stdio;
+use thiserror::Error;
 use tokio::io::AsyncReadExt;
 use tokio::process::Command;
 use tokio::time::{Instant, timeout_at};
@@ -61,14 +62,43 @@ fn first_repository() -> u32 {
     1
 }
 
+/// Reasons why nothing is known of the backups.
+#[derive(Debug, Error)]
+pub(crate) enum BackupError {
+    /// The tool cannot be run.
+    #[error("{program} cannot be run: {why} (install it on this machine)")]
+    NotRun {
+        /// The tool.
+        program: String,
+        /// The reason.
+        why: std::io::Error,
+    },
+    /// It gave no answer in time.
+    #[error("{program} info gave no answer in time")]
+    Late {
+        /// The tool.
+        program: String,
+    },
+    /// It failed.
+    #[error("{program} info failed: {why}")]
+    Failed {
+        /// The tool.
+        program: String,
+        /// Its status and its message.
+        why: String,
+    },
+    /// Its output is not what this version of mainstay reads.
+    #[error("the output of pgbackrest cannot be read: {0}")]
+    Unreadable(#[from] serde_json::Error),
+}
+
 /// Reads the output. Of several repositories the one whose last good backup is oldest counts, because each is configured for a
 /// reason.
 ///
 /// # Errors
 /// What is wrong with the output.
-pub(crate) fn parse(output: &str) -> Result<Vec<Backup>, String> {
-    let stanzas: Vec<Stanza> = serde_json::from_str(output)
-        .map_err(|error| format!("the output of pgbackrest cannot be read: {error}"))?;
+pub(crate) fn parse(output: &str) -> Result<Vec<Backup>, BackupError> {
+    let stanzas: Vec<Stanza> = serde_json::from_str(output)?;
     Ok(stanzas.into_iter().map(backup).collect())
 }
 
@@ -95,7 +125,8 @@ fn backup(stanza: Stanza) -> Backup {
 ///
 /// # Errors
 /// Why there is no output, and the next step.
-pub(crate) async fn run(program: &str, stanza: &str, deadline: Instant) -> Result<Vec<Backup>, String> {
+pub(crate) async fn run(program: &str, stanza: &str, deadline: Instant) -> Result<Vec<Backup>, BackupError> {
+    let failed = |why: String| BackupError::Failed { program: program.to_owned(), why };
     let mut child = Command::new(program)
         .args(["info", "--output=json", "--log-level-console=off", "--log-level-stderr=error"])
         .arg(format!("--stanza={stanza}"))
@@ -104,7 +135,7 @@ pub(crate) async fn run(program: &str, stanza: &str, deadline: Instant) -> Resul
         .stderr(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
-        .map_err(|error| format!("{program} cannot be run: {error} (install it on this machine)"))?;
+        .map_err(|why| BackupError::NotRun { program: program.to_owned(), why })?;
     let (out, err) = (child.stdout.take(), child.stderr.take());
     let finished = async {
         let (mut output, mut errors) = (String::new(), String::new());
@@ -114,14 +145,12 @@ pub(crate) async fn run(program: &str, stanza: &str, deadline: Instant) -> Resul
         }
         (child.wait().await, output, errors)
     };
-    let late = |_| format!("{program} info gave no answer in time");
+    let late = |_| BackupError::Late { program: program.to_owned() };
     let (status, output, errors) = timeout_at(deadline, finished).await.map_err(late)?;
     match status {
         Ok(status) if status.success() => parse(&output),
-        Ok(status) => {
-            Err(format!("{program} info failed ({status}): {}", text::truncate::chars(errors.trim(), 200)))
-        }
-        Err(error) => Err(format!("{program} info failed: {error}")),
+        Ok(status) => Err(failed(format!("{status}: {}", text::truncate::chars(errors.trim(), 200)))),
+        Err(error) => Err(failed(error.to_string())),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The URL of a node: where it is, who asks, and how its certificate is checked.
 
+use crate::kinds::url_error::{POSTGRES, UrlError};
 use std::str::FromStr;
 use tokio_postgres::Config;
 use tokio_postgres::config::SslMode;
@@ -28,16 +29,11 @@ pub(super) struct Target {
 }
 
 /// Reads the URL of a node. The error is a text without the URL, which holds a password.
-pub(super) fn parse(url: &str) -> Result<Target, String> {
-    let mut url = Url::parse(url).map_err(|error| {
-        format!("it is not a URL ({error}); write postgres://USER:PASSWORD@HOST:PORT/DATABASE")
-    })?;
+pub(super) fn parse(url: &str) -> Result<Target, UrlError> {
+    let mut url = Url::parse(url).map_err(|why| UrlError::NotAUrl { why, form: POSTGRES })?;
     let host = url.host_str().unwrap_or_default().to_owned();
     if host.is_empty() || host.contains(',') {
-        return Err(
-            "it must have one host; other nodes of the cluster are `replicas`, each with its own URL"
-                .to_owned(),
-        );
+        return Err(UrlError::Hosts);
     }
     let port = url.port().unwrap_or(5432);
     let mut encrypt = Encrypt::IfOffered;
@@ -48,10 +44,10 @@ pub(super) fn parse(url: &str) -> Result<Target, String> {
             "options" => kept.push((key.into_owned(), value.into_owned())),
             "application_name" | "connect_timeout" => {}
             "sslrootcert" => {
-                return Err("sslrootcert is not read: add the file to site.extra_ca_files".to_owned());
+                return Err(UrlError::RootCertificate);
             }
             other => {
-                return Err(format!("the parameter `{other}` is not supported (sslmode and options are)"));
+                return Err(UrlError::Parameter(other.to_owned()));
             }
         }
     }
@@ -59,12 +55,9 @@ pub(super) fn parse(url: &str) -> Result<Target, String> {
     if !kept.is_empty() {
         url.query_pairs_mut().extend_pairs(&kept);
     }
-    let mut login = Config::from_str(url.as_str()).map_err(|_| {
-        "user, password or database cannot be read (characters such as @ : / must be written %40 %3A %2F)"
-            .to_owned()
-    })?;
+    let mut login = Config::from_str(url.as_str()).map_err(|_| UrlError::Login)?;
     if login.get_user().is_none() {
-        return Err("it has no user; write postgres://USER:PASSWORD@HOST:PORT/DATABASE".to_owned());
+        return Err(UrlError::NoUser);
     }
     if login.get_dbname().is_none() {
         login.dbname("postgres");
@@ -73,13 +66,13 @@ pub(super) fn parse(url: &str) -> Result<Target, String> {
     Ok(Target { host, port, encrypt, login })
 }
 
-fn encrypt_of(word: &str) -> Result<Encrypt, String> {
+fn encrypt_of(word: &str) -> Result<Encrypt, UrlError> {
     match word {
         "disable" => Ok(Encrypt::Never),
         "allow" | "prefer" => Ok(Encrypt::IfOffered),
         "require" => Ok(Encrypt::Always),
         "verify-ca" | "verify-full" => Ok(Encrypt::Verified),
-        _ => Err("sslmode must be disable, prefer, require or verify-full".to_owned()),
+        _ => Err(UrlError::Encryption),
     }
 }
 
@@ -98,7 +91,7 @@ mod tests {
                 target.login.get_user(),
                 target.login.get_dbname()
             ),
-            Err(why) => why,
+            Err(why) => why.to_string(),
         };
         for (url, expected) in [
             ("postgres://m:p%40ss@db1/shop", r#"db1 5432 IfOffered Some("m") Some("shop")"#),

@@ -3,6 +3,7 @@
 use crate::connect;
 use crate::faults::{self, TooMuchData};
 use crate::kinds::tls::{Alpn, Tls};
+use crate::kinds::url_error::{REDIS, UrlError};
 use crate::names::Names;
 use std::io;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
@@ -26,10 +27,9 @@ pub(super) struct Target {
 }
 
 /// Reads `redis://USER:PASSWORD@HOST:PORT`, or `rediss://` for TLS. The error is a text without the URL.
-pub(super) fn parse(url: &str) -> Result<Target, String> {
-    let wrong = "write redis://USER:PASSWORD@HOST:PORT, or rediss:// for TLS";
-    let url = Url::parse(url).map_err(|error| format!("it is not a URL ({error}); {wrong}"))?;
-    let host = url.host_str().filter(|host| !host.is_empty()).ok_or(wrong)?.to_owned();
+pub(super) fn parse(url: &str) -> Result<Target, UrlError> {
+    let url = Url::parse(url).map_err(|why| UrlError::NotAUrl { why, form: REDIS })?;
+    let host = url.host_str().filter(|host| !host.is_empty()).ok_or(UrlError::NoHost(REDIS))?.to_owned();
     let decoded = |text: &str| {
         // A form has + for a space, a login has not.
         let pair = format!("x={}", text.replace('+', "%2B"));

@@ -9,6 +9,7 @@ mod connection;
 mod info;
 
 use crate::kinds::tls::Tls;
+use crate::kinds::url_error::UrlError;
 use crate::names::Names;
 use connection::{Connection, Target};
 use std::time::Duration;
@@ -32,7 +33,7 @@ impl Node {
     ///
     /// # Errors
     /// What is wrong with the URL, without the URL.
-    pub(crate) fn new(url: &str) -> Result<Self, String> {
+    pub(crate) fn new(url: &str) -> Result<Self, UrlError> {
         Ok(Self { target: connection::parse(url)?, open: None, paused: None })
     }
 

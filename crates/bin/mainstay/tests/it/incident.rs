@@ -81,7 +81,10 @@ fn approve_publishes_the_draft_that_awaits_it() {
     let timeline = incident["timeline"].as_array().cloned().unwrap_or_default();
     let published = timeline.iter().find(|entry| entry["kind"] == "update_published");
     let published = published.unwrap_or_else(|| panic!("{incident:#}"));
-    assert_eq!((published["by"].as_str(), published["body"].as_str()), (Some("ana"), Some(body.as_str())));
+    assert_eq!(
+        (published["by"]["id"].as_str(), published["body"].as_str()),
+        (Some("ana"), Some(body.as_str()))
+    );
     let shown = stdout(&instance.command(&["incident", "show", "1"]));
     for wanted in ["\nTimeline\n", "Diagnosis: ", "ana published an update", "\nPages\n", " step 1: ana; "] {
         assert!(shown.contains(wanted), "{wanted:?}: {shown}");

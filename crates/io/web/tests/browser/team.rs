@@ -51,7 +51,8 @@ async fn person_signs_in_acknowledges_and_adds_a_note() {
     let received = fixture.received();
     assert_eq!(received.len(), 2, "{received:?}");
     assert!(
-        received[1].starts_with("Note") && received[1].contains("renew it now & <soon>."),
+        received[1].starts_with("Ana, Person, console: Note")
+            && received[1].contains("renew it now & <soon>."),
         "{received:?}"
     );
 

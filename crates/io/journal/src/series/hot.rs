@@ -94,7 +94,7 @@ pub(super) fn encode_batch(batch: &[(u32, Entry)]) -> Vec<u8> {
     bytes
 }
 
-/// Reads a row of the log. Records that cannot be are skipped.
+/// Reads a row of the log. Records that cannot be read are skipped.
 pub(super) fn decode_batch(bytes: &[u8]) -> Vec<(u32, Entry)> {
     let record = |record: &[u8]| {
         let (id, entry) = record.split_first_chunk::<4>()?;

@@ -14,6 +14,7 @@ use std::cell::{Cell, RefCell};
 use std::net::{IpAddr, SocketAddr};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
+use std::task::Poll;
 use tokio::task::AbortHandle;
 
 /// Bytes of interim responses that are kept until they can be sent.
@@ -71,6 +72,16 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
+    /// Records whether the client takes what is written to it.
+    #[inline]
+    pub(crate) fn wrote<T>(&self, polled: &Poll<T>) {
+        if polled.is_ready() {
+            self.stuck_since.set(0);
+        } else if self.stuck_since.get() == 0 {
+            self.stuck_since.set(self.ticks.now());
+        }
+    }
+
     pub(crate) fn new(peer: SocketAddr, tls: bool, ticks: Rc<Ticks>, activity: Arc<Activity>) -> Rc<Self> {
         let asked = Rc::default();
         let now = ticks.now();

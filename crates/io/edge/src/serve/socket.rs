@@ -52,7 +52,7 @@ impl Socket {
         }
         while !self.owed.is_empty() {
             let polled = Pin::new(&mut self.stream).poll_write(cx, &self.owed);
-            self.wrote(&polled);
+            self.connection.wrote(&polled);
             let sent = ready!(polled)?;
             if sent == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
@@ -71,15 +71,6 @@ impl Socket {
             return self.poll_interim(may, cx);
         }
         Poll::Ready(Ok(()))
-    }
-
-    fn wrote(&self, polled: &Poll<io::Result<usize>>) {
-        let connection = &self.connection;
-        if polled.is_ready() {
-            connection.stuck_since.set(0);
-        } else if connection.stuck_since.get() == 0 {
-            connection.stuck_since.set(connection.ticks.now());
-        }
     }
 }
 
@@ -126,7 +117,7 @@ impl AsyncWrite for Socket {
         }
         ready!(self.poll_first(cx))?;
         let polled = Pin::new(&mut self.stream).poll_write(cx, buf);
-        self.wrote(&polled);
+        self.connection.wrote(&polled);
         polled
     }
 
@@ -153,7 +144,7 @@ impl AsyncWrite for Socket {
         } else {
             stream.poll_write_vectored(cx, bufs)
         };
-        self.wrote(&polled);
+        self.connection.wrote(&polled);
         polled
     }
 

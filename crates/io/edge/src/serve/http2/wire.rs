@@ -1,7 +1,6 @@
 //! The socket under an HTTP/2 connection: control frames are counted as they come, a client that reads nothing is
 //! noticed.
 
-use crate::connection::Connection;
 use crate::connection::http2_session::Session;
 use crate::stream::Stream;
 use std::io::{self, IoSlice};
@@ -29,15 +28,6 @@ pub(super) struct Wire {
 impl Wire {
     pub(super) fn new(stream: Stream, session: Rc<Session>) -> Self {
         Self { stream, session, frames: Frames::new() }
-    }
-
-    fn wrote(&self, polled: &Poll<io::Result<usize>>) {
-        let connection: &Connection = &self.session.connection;
-        if polled.is_ready() {
-            connection.stuck_since.set(0);
-        } else if connection.stuck_since.get() == 0 {
-            connection.stuck_since.set(connection.ticks.now());
-        }
     }
 }
 
@@ -126,7 +116,7 @@ impl AsyncWrite for Wire {
     #[inline]
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write(cx, buf);
-        self.wrote(&polled);
+        self.session.connection.wrote(&polled);
         polled
     }
 
@@ -137,7 +127,7 @@ impl AsyncWrite for Wire {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
-        self.wrote(&polled);
+        self.session.connection.wrote(&polled);
         polled
     }
 

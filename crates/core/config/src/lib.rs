@@ -145,6 +145,7 @@ fn interpret(text: &str, recovered: &str, folder: &Path, diagnostics: &mut Diagn
         services: derived.services,
         probes: derived.probes,
         domains: raw.domains.into_iter().map(|(zone, at)| (zone, at.value)).collect(),
+        databases: raw.databases.into_iter().filter_map(|(name, raw)| Some((name, raw.resolve()?))).collect(),
         people,
         schedules,
         escalations,

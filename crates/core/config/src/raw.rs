@@ -2,6 +2,7 @@
 //! module here.
 
 pub(crate) mod channel;
+pub(crate) mod database;
 pub(crate) mod edge;
 pub(crate) mod http;
 pub(crate) mod lookups;
@@ -13,6 +14,7 @@ pub(crate) mod site;
 pub(crate) mod traffic;
 
 use self::channel::RawChannel;
+use self::database::RawDatabase;
 use self::edge::RawEdge;
 use self::people::{RawEscalation, RawPerson, RawSchedule};
 use self::pool::{RawCaller, RawPool};
@@ -41,11 +43,11 @@ pub(crate) const SECTIONS: &[Section] = &[
     RawStatusPage::SECTION,
     RawEdge::SECTION,
     RawPool::SECTION,
+    RawDatabase::SECTION,
     RawCaller::SECTION,
     ProbeDefaults::SECTION,
     Dns::SECTION,
     Registry::SECTION,
-    unsupported("database", "databases with replicas and backups"),
     unsupported("heartbeat", "heartbeats of scheduled jobs"),
 ];
 
@@ -66,6 +68,7 @@ pub(crate) struct RawConfig {
     pub(crate) domains: BTreeMap<String, At<Domain>>,
     /// Suffixes and registrations that the configuration declares.
     pub(crate) declared: Declared,
+    pub(crate) databases: BTreeMap<String, RawDatabase>,
     pub(crate) people: BTreeMap<String, RawPerson>,
     pub(crate) schedules: BTreeMap<String, RawSchedule>,
     pub(crate) escalations: BTreeMap<String, RawEscalation>,
@@ -120,6 +123,8 @@ pub(crate) fn read(root: &DocumentReader<'_>, context: &mut Context<'_>) -> RawC
         services: root.each(context, |_, service, _, _| service),
         probes: root.each(context, |_, probe: RawProbe, _, context| probe.check(context.diagnostics)),
         domains,
+        databases: root
+            .each(context, |_, database: RawDatabase, _, context| database.check(context.diagnostics)),
         people: root.each(context, |_, person, _, _| person),
         schedules: root.each(context, |_, schedule, _, _| schedule),
         escalations: root.each(context, |_, escalation, _, _| escalation),

@@ -72,7 +72,8 @@ impl Index {
                 ProbeKind::Http { url, .. } => (host_of(url), false),
                 ProbeKind::Tcp { host, .. } | ProbeKind::Tls { host, .. } => (host.as_str(), false),
                 ProbeKind::Dns { zone, .. } => (zone.as_str(), true),
-                ProbeKind::Domain { .. } => continue,
+                // A database in one's own network proves no connectivity.
+                ProbeKind::Domain { .. } | ProbeKind::Database { .. } => continue,
             };
             if hosts.insert((host.to_owned(), names)) {
                 let zone = self.zone_of(&probe.kind, &probe.about).unwrap_or_else(|| host.to_owned());

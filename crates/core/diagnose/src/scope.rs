@@ -78,8 +78,8 @@ pub(crate) fn scope(
         harmed.iter().filter(|resource| resource.kind == Kind::Tls).flat_map(|tls| graph.dependents(tls));
     let late = above.iter().filter(|resource| recovered_at.is_some() && unverified(resource));
     let failing_endpoints = harmed.iter().copied().chain(with_certificate).chain(late);
-    // A service fails with its pool, and with a caller of its own that is refused.
-    let pools = harmed.iter().copied().filter(|resource| resource.kind == Kind::Pool);
+    // A service fails with its pool or database, and with a caller of its own that is refused.
+    let pools = harmed.iter().copied().filter(|about| matches!(about.kind, Kind::Pool | Kind::Database));
     let of_pools = pools.flat_map(|pool| graph.dependents(pool)).filter(|above| above.kind == Kind::Service);
     let refused: BTreeSet<Resource> =
         open().filter(|alert| hurts(alert)).filter_map(|alert| caller_of(config, alert)).collect();

@@ -246,7 +246,10 @@ impl Facts<'_> {
                 let mut others = self.scope.affected.clone();
                 others.remove(self.cause);
                 let titles = titles(&others);
-                let spare = self.cases.iter().all(|case| is_redundancy_loss(&case.alert.fault));
+                // Whether a service fails with its database is seen at its endpoints.
+                let spare = self.cases.iter().all(|case| {
+                    is_redundancy_loss(&case.alert.fault) || case.alert.about.kind == Kind::Database
+                });
                 let is_affected = match (spare, titles.len()) {
                     (true, 1) => "depends on it",
                     (true, _) => "depend on it",
@@ -311,6 +314,7 @@ impl Facts<'_> {
                     .get(&id)
                     .map_or_else(|| resource.name.clone(), |service| service.title.clone())
             }
+            Kind::Database => format!("database {}", resource.name),
             Kind::Mainstay => "mainstay".to_owned(),
             _ => resource.name.clone(),
         }

@@ -112,7 +112,7 @@ fn dependencies(graph: &Graph, resource: &Resource) -> BTreeSet<Resource> {
     let mut all = graph.beneath(resource);
     if is_endpoint(resource.kind) {
         for service in services_on(graph, resource) {
-            for need in graph.depends_on(&service).filter(|need| need.kind == Kind::Service) {
+            for need in graph.depends_on(&service).filter(|need| is_shared(need.kind)) {
                 all.extend(graph.beneath(need));
                 all.insert(need.clone());
             }
@@ -121,6 +121,11 @@ fn dependencies(graph: &Graph, resource: &Resource) -> BTreeSet<Resource> {
         all.remove(resource);
     }
     all
+}
+
+/// Whether a dependency of a service explains failures of its endpoints. Pools do so by the traffic of the edge.
+fn is_shared(kind: Kind) -> bool {
+    matches!(kind, Kind::Service | Kind::Database)
 }
 
 /// The services that an endpoint belongs to.

@@ -183,6 +183,7 @@ fn cause(kind: Kind, acknowledged: bool) -> String {
         Kind::Domain => Some("The cause is a problem with the registration of a domain name"),
         Kind::Dns => Some("The cause is a problem with name servers"),
         Kind::Tls => Some("The cause is a problem with a certificate"),
+        Kind::Database => Some("The cause is a problem with a database"),
         _ => None,
     };
     match (known, acknowledged) {

@@ -8,6 +8,7 @@
 //! | one of several addresses does not answer: clients use another one | none |
 //! | slow answers | slow |
 //! | a pool below its minimum of healthy servers that still serves | none |
+//! | a database: what clients notice of it is seen at the endpoints | none |
 //! | a certificate or registration that is still valid | none |
 //! | an expired registration that is still delegated as before | none |
 //! | any other warning or info | none |
@@ -32,6 +33,7 @@ pub(crate) fn of_alert(alert: &Alert) -> Impact {
         (Fault::PoolBelowMinimum { healthy: serving, .. }, _) if *serving > 0 => Impact::None,
         // A server with a wrong certificate is out of rotation; the others answer.
         (Fault::ServerCertificate { .. }, _) => Impact::None,
+        (Fault::Database { .. }, _) => Impact::None,
         // Still valid.
         (Fault::Tls { tls: TlsFault::Expiring { .. } }, _) => Impact::None,
         (Fault::Domain { domain }, _) if !is_lost(domain) => Impact::None,

@@ -1,5 +1,6 @@
 //! Whole incidents, as the engine runs them, and the invariants of the crate.
 
+mod databases;
 mod publishing;
 
 use crate::fixture::{Fixture, at, diagnosis};

@@ -2,6 +2,7 @@
 //!
 //! Everything derived is included: the probes of each host, the dependency graph, the default escalation.
 
+use crate::database::DatabaseThresholds;
 use crate::notification::Contact;
 use crate::{
     CallerId, ChannelId, EscalationId, Graph, PersonId, PoolId, ProbeId, Resource, ScheduleId, ServiceId,
@@ -37,6 +38,8 @@ pub struct Config {
     pub probes: BTreeMap<ProbeId, Probe>,
     /// Declared registrable domains.
     pub domains: BTreeMap<String, Domain>,
+    /// Databases.
+    pub databases: BTreeMap<String, Database>,
     /// The team.
     pub people: BTreeMap<PersonId, Person>,
     /// On-call schedules.
@@ -113,7 +116,7 @@ pub struct Service {
     pub hosts: Vec<String>,
     /// Host names as declared, with wildcards.
     pub declared_hosts: Vec<String>,
-    /// Services and pools that it depends on.
+    /// Services, pools and databases that it depends on.
     pub depends_on: BTreeSet<Resource>,
     /// Its on-call schedule; the schedules of the escalation when `None`.
     pub schedule: Option<ScheduleId>,
@@ -182,6 +185,11 @@ pub enum ProbeKind {
         /// The registrable domain.
         name: String,
     },
+    /// Measures all nodes of a database.
+    Database {
+        /// Its name in [`Config::databases`].
+        name: String,
+    },
 }
 
 /// Which HTTP responses are successful.
@@ -213,6 +221,19 @@ impl Expect {
 pub struct Domain {
     /// Expiry date.
     pub expires: Option<Time>,
+}
+
+/// A database and its replicas.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Database {
+    /// Reference to the URL of the primary, or of the only node.
+    pub url: SecretRef,
+    /// References to the URLs of the replicas.
+    pub replicas: Vec<SecretRef>,
+    /// Stanza of its backups in pgBackRest.
+    pub pgbackrest: Option<String>,
+    /// Thresholds by which its facts are judged.
+    pub thresholds: DatabaseThresholds,
 }
 
 /// A team member.

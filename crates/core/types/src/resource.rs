@@ -15,6 +15,8 @@ pub enum Kind {
     Host,
     /// A pool of interchangeable servers behind the edge.
     Pool,
+    /// A configured database with its replicas.
+    Database,
     /// The certificate of a host.
     Tls,
     /// An address shared by several names: `address.192.0.2.9`.
@@ -28,11 +30,12 @@ pub enum Kind {
 }
 
 impl Kind {
-    const NAMES: [(Kind, &'static str); 9] = [
+    const NAMES: [(Kind, &'static str); 10] = [
         (Kind::Service, "service"),
         (Kind::Probe, "probe"),
         (Kind::Host, "host"),
         (Kind::Pool, "pool"),
+        (Kind::Database, "database"),
         (Kind::Tls, "tls"),
         (Kind::Address, "address"),
         (Kind::Dns, "dns"),
@@ -75,6 +78,11 @@ impl Resource {
     /// `pool.NAME`.
     pub fn pool(name: impl Into<String>) -> Self {
         Self::new(Kind::Pool, name)
+    }
+
+    /// `database.NAME`.
+    pub fn database(name: impl Into<String>) -> Self {
+        Self::new(Kind::Database, name)
     }
 
     /// `tls.NAME`.
@@ -145,7 +153,9 @@ mod tests {
 
     #[test]
     fn displayed_form_is_parsed_again() {
-        for text in ["service.auth", "host.auth.acme.com:8443", "domain.acme.app", "mainstay.here"] {
+        for text in
+            ["service.auth", "host.auth.acme.com:8443", "database.main", "domain.acme.app", "mainstay.here"]
+        {
             assert_eq!(text.parse::<Resource>().unwrap().to_string(), text);
         }
         for text in ["", "auth", "cat.felix", "service."] {

@@ -8,12 +8,14 @@ use crate::kinds::url_error::UrlError;
 use crate::names::Names;
 use crate::setup::{Clock, SetupError};
 use futures_util::future::join_all;
-use std::collections::VecDeque;
+use secrecy::ExposeSecret as _;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use tls_roots::Roots;
+use tokio::sync::Mutex;
 use tokio::time::Instant;
-use types::Config;
+use types::config::{self, Config, SecretRef};
 use types::database::{Backup, DatabaseSeen, NodeAnswer, NodeSeen, Reading, Role};
 
 /// Positions of the primary that are kept: a day at one round in ten seconds. A lag beyond them is at least as long.
@@ -22,7 +24,7 @@ const POSITIONS_MAX: usize = 8_640;
 const BACKUP_INTERVAL: Duration = Duration::from_mins(5);
 
 /// A database to watch: URLs of its nodes, which hold passwords, and the stanza of its backups. Has no `Debug`.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct DatabaseTarget {
     /// Name in the configuration.
     pub name: String,
@@ -32,23 +34,64 @@ pub struct DatabaseTarget {
     pub pgbackrest: Option<String>,
 }
 
-/// The reason why a database cannot be watched.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum DatabaseError {
-    /// A URL cannot be used. It is not quoted, because it holds a password.
-    #[error("the URL of node {place} of database.{database} cannot be used: {why}")]
-    Url {
-        /// The database.
-        database: String,
-        /// Place of the URL: 1 is `url`, the others are `replicas`.
-        place: usize,
-        /// The reason, and the next step.
-        why: String,
-    },
-    /// The prober cannot be set up.
-    #[error(transparent)]
-    Setup(#[from] SetupError),
+impl DatabaseTarget {
+    /// Reads the URLs from where the configuration keeps them.
+    ///
+    /// # Errors
+    /// A secret cannot be read.
+    pub fn read(name: &str, database: &config::Database) -> Result<Self, SetupError> {
+        let read = |(place, source): (usize, &SecretRef)| {
+            let url = match source {
+                SecretRef::Env(name) => secrets::from_variable(name),
+                SecretRef::File(path) => secrets::from_file(path),
+            };
+            url.map(|url| url.expose_secret().to_owned()).map_err(|why| SetupError::DatabaseUrl {
+                database: name.to_owned(),
+                place: place + 1,
+                why: why.to_string(),
+            })
+        };
+        let sources = std::iter::once(&database.url).chain(&database.replicas);
+        Ok(Self {
+            name: name.to_owned(),
+            urls: sources.enumerate().map(read).collect::<Result<_, _>>()?,
+            pgbackrest: database.pgbackrest.clone(),
+        })
+    }
+}
+
+/// A database of the configuration, with its connections.
+pub(crate) struct WatchedDatabase {
+    target: DatabaseTarget,
+    monitor: Mutex<DatabaseMonitor>,
+}
+
+impl WatchedDatabase {
+    /// Every database of a configuration. Those of `before` that did not change keep their connections.
+    ///
+    /// # Errors
+    /// A URL cannot be read or used.
+    pub(crate) fn all(
+        config: &Config,
+        before: &BTreeMap<String, Arc<Self>>,
+        (names, tls, clock): (&Arc<Names>, &Arc<Tls>, &Clock),
+    ) -> Result<BTreeMap<String, Arc<Self>>, SetupError> {
+        let watch = |(name, database): (&String, &config::Database)| {
+            let target = DatabaseTarget::read(name, database)?;
+            if let Some(same) = before.get(name).filter(|before| before.target == target) {
+                return Ok((name.clone(), Arc::clone(same)));
+            }
+            let parts = (Arc::clone(names), Arc::clone(tls), Arc::clone(clock));
+            let monitor = Mutex::new(DatabaseMonitor::with(&target, parts)?);
+            Ok((name.clone(), Arc::new(Self { target, monitor })))
+        };
+        config.databases.iter().map(watch).collect()
+    }
+
+    /// Measures all nodes. Returns within the limit, unless another round has not ended.
+    pub(crate) async fn round(&self, limit: Duration) -> DatabaseSeen {
+        self.monitor.lock().await.round(limit).await
+    }
 }
 
 /// Watches one database. Keeps at most one connection to each node.
@@ -77,8 +120,16 @@ impl DatabaseMonitor {
     ///
     /// # Errors
     /// A URL, or a file that the configuration names, cannot be used.
-    pub fn new(config: &Config, target: &DatabaseTarget, clock: Clock) -> Result<Self, DatabaseError> {
-        let roots = Roots::load(&config.site.extra_ca_files).map_err(SetupError::from)?;
+    pub fn new(config: &Config, target: &DatabaseTarget, clock: Clock) -> Result<Self, SetupError> {
+        let roots = Roots::load(&config.site.extra_ca_files)?;
+        let tls = Arc::new(Tls::new(roots, Arc::clone(&clock))?);
+        Self::with(target, (Arc::new(Names::new(config)), tls, clock))
+    }
+
+    fn with(
+        target: &DatabaseTarget,
+        (names, tls, clock): (Arc<Names>, Arc<Tls>, Clock),
+    ) -> Result<Self, SetupError> {
         let engine = |(place, url): (usize, &String)| {
             let node = match url.split_once(':').map(|(scheme, _)| scheme) {
                 Some("postgres" | "postgresql") => postgres::Node::new(url)
@@ -87,7 +138,7 @@ impl DatabaseMonitor {
                     .map(|node| Node { name: node.name(), engine: Engine::Redis(Box::new(node)) }),
                 _ => Err(UrlError::Scheme),
             };
-            node.map_err(|why| DatabaseError::Url {
+            node.map_err(|why| SetupError::DatabaseUrl {
                 database: target.name.clone(),
                 place: place + 1,
                 why: why.to_string(),
@@ -95,8 +146,8 @@ impl DatabaseMonitor {
         };
         Ok(Self {
             nodes: target.urls.iter().enumerate().map(engine).collect::<Result<_, _>>()?,
-            names: Arc::new(Names::new(config)),
-            tls: Arc::new(Tls::new(roots, Arc::clone(&clock))?),
+            names,
+            tls,
             clock,
             positions: Positions::default(),
             stanza: target.pgbackrest.clone(),

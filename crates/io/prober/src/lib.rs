@@ -1,4 +1,4 @@
-//! Probes: http, tcp, tls, dns and domain registration, each bounded in time, bytes and addresses.
+//! Probes: http, tcp, tls, dns, domain registration and databases, each bounded in time, bytes and addresses.
 //!
 //! Reports measurements and decides nothing: whether an answer is good or bad is the business of `detect`. Every wait ends
 //! at the probe's timeout, every answer is read up to a limit, and a hostile server costs no more than a slow one.
@@ -29,7 +29,7 @@ pub mod prober;
 pub mod scheduler;
 mod setup;
 
-pub use databases::{DatabaseError, DatabaseMonitor, DatabaseTarget};
+pub use databases::{DatabaseMonitor, DatabaseTarget};
 pub use lag::{Lag, LagSnapshot};
 pub use names::Names;
 pub use prober::Prober;

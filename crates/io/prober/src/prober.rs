@@ -2,10 +2,12 @@
 
 use crate::addresses;
 use crate::addresses::Measurement;
+use crate::databases::WatchedDatabase;
 use crate::kinds::tls::Tls;
 use crate::kinds::{dns, domain, http, tcp, tls};
 use crate::names::Names;
 use crate::setup::{Clock, SetupError};
+use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hasher};
 use std::io::Read;
 use std::net::SocketAddr;
@@ -35,6 +37,7 @@ pub struct Prober {
     tls: Arc<Tls>,
     dns: Arc<dns::Dns>,
     domain: Arc<domain::Domain>,
+    databases: BTreeMap<String, Arc<WatchedDatabase>>,
     clock: Clock,
 }
 
@@ -47,7 +50,7 @@ struct Settings {
     files: Vec<Option<u64>>,
     allow_private: Vec<ipnet::IpNet>,
     registry: types::config::Registry,
-    domains: std::collections::BTreeMap<String, types::config::Domain>,
+    domains: BTreeMap<String, types::config::Domain>,
 }
 
 impl Settings {
@@ -73,11 +76,11 @@ fn content(path: &PathBuf) -> Option<u64> {
 }
 
 impl Prober {
-    /// Sets up a prober for a configuration: trusted roots, resolvers, allowed private networks. Reads
-    /// files, sends nothing.
+    /// Sets up a prober for a configuration: trusted roots, resolvers, allowed private networks, URLs of databases. Reads
+    /// files and secrets, sends nothing.
     ///
     /// # Errors
-    /// A file that the configuration names cannot be used.
+    /// A file or secret that the configuration names cannot be used.
     pub fn new(config: &Config) -> Result<Self, SetupError> {
         Self::with_clock(config, Arc::new(Time::now))
     }
@@ -90,10 +93,13 @@ impl Prober {
         let roots = Roots::load(&config.site.extra_ca_files)?;
         let names = Arc::new(Names::new(config));
         let dns = Arc::new(dns::Dns::new(config, Arc::clone(&names)));
+        let domain = Arc::new(domain::Domain::new(config, &roots, Arc::clone(&names), Arc::clone(&dns))?);
+        let tls = Arc::new(Tls::new(roots, Arc::clone(&clock))?);
         Ok(Self {
             config: Settings::of(config),
-            domain: Arc::new(domain::Domain::new(config, &roots, Arc::clone(&names), Arc::clone(&dns))?),
-            tls: Arc::new(Tls::new(roots, Arc::clone(&clock))?),
+            databases: WatchedDatabase::all(config, &BTreeMap::new(), (&names, &tls, &clock))?,
+            domain,
+            tls,
             dns,
             names,
             clock,
@@ -101,16 +107,18 @@ impl Prober {
     }
 
     /// A prober for a changed configuration. Cached data of registries and name servers is kept where the change does not
-    /// affect it, so that reloading a configuration does not count against their rate limits again.
+    /// affect it, so that reloading a configuration does not count against their rate limits again; and so are the
+    /// connections to databases.
     ///
     /// # Errors
-    /// A file that the configuration names cannot be used; this prober stays usable.
+    /// A file or secret that the configuration names cannot be used; this prober stays usable.
     pub fn adopt(&self, config: &Config) -> Result<Self, SetupError> {
         if self.config != Settings::of(config) {
             return Self::with_clock(config, Arc::clone(&self.clock));
         }
         Ok(Self {
             config: self.config.clone(),
+            databases: WatchedDatabase::all(config, &self.databases, (&self.names, &self.tls, &self.clock))?,
             tls: Arc::clone(&self.tls),
             dns: Arc::clone(&self.dns),
             domain: Arc::clone(&self.domain),
@@ -165,6 +173,14 @@ impl Prober {
             }
             ProbeKind::Dns { zone, names } => alone(self.dns.run(zone, names, limit).await),
             ProbeKind::Domain { name } => alone(self.domain.run(name, limit).await),
+            ProbeKind::Database { name } => {
+                let answer = match self.databases.get(name) {
+                    Some(database) => Answer::Database(Box::new(database.round(limit).await)),
+                    // Only until the prober adopts the configuration that declares it.
+                    None => Answer::Failed(Fault::TimedOut { phase: Phase::Connect }),
+                };
+                alone((answer, Phases::default()))
+            }
         }
     }
 }

@@ -14,6 +14,16 @@ pub enum SetupError {
     /// A file of `site.extra_ca_files` cannot be used.
     #[error("site.extra_ca_files: {0}")]
     Roots(#[from] RootsError),
+    /// The URL of a database node cannot be used. It is not quoted, because it holds a password.
+    #[error("the URL of node {place} of database.{database} cannot be used: {why}")]
+    DatabaseUrl {
+        /// The database.
+        database: String,
+        /// Place of the URL: 1 is `url`, the others are `replicas`.
+        place: usize,
+        /// The reason, and the next step.
+        why: String,
+    },
     /// The registry settings of the configuration cannot be used.
     #[error("registrations cannot be looked up: {why} (check registry.bootstrap)")]
     Registry {

@@ -203,6 +203,8 @@ impl World {
             }
             ProbeKind::Dns { zone, names } => Answer::Dns(self.dns(config, zone, names, at)),
             ProbeKind::Domain { name } => self.registration(name, at),
+            // The world has none.
+            ProbeKind::Database { .. } => Answer::Failed(Fault::Refused),
         }
     }
 

@@ -20,6 +20,7 @@
 //! | [`idle_connections`] | connections that are kept open |
 //! | [`relay`] | a link with delay and limited bandwidth |
 //! | [`resume`] | whether TLS sessions are resumed |
+//! | [`postgres`] | a PostgreSQL server of Debian, with the monitor role of the guide |
 //! | [`clients`] | a small steady load of recognized and first-time clients |
 //! | [`surge`] | the fixture of the drill `surge` |
 //! | [`expired_name`] | the fixture of the drill `expired-name`, and the configuration that monitors it |
@@ -38,6 +39,7 @@ pub mod origin;
 pub mod pace;
 pub mod pages;
 pub mod phone;
+pub mod postgres;
 pub mod registry;
 pub mod relay;
 pub mod resume;

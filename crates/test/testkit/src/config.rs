@@ -40,6 +40,7 @@ pub fn empty() -> Config {
         services: Default::default(),
         probes: Default::default(),
         domains: Default::default(),
+        databases: Default::default(),
         people: Default::default(),
         schedules: Default::default(),
         escalations: [(escalation.id.clone(), escalation)].into(),

@@ -79,7 +79,9 @@ impl Changes {
 fn named(config: &Config) -> impl Iterator<Item = PathBuf> {
     let channels = config.channels.values().filter_map(|channel| channel.secret.as_ref());
     let callers = config.callers.values().filter_map(|caller| caller.token.as_ref());
-    let secrets = channels.chain(callers).filter_map(|secret| match secret {
+    let databases = config.databases.values();
+    let urls = databases.flat_map(|database| std::iter::once(&database.url).chain(&database.replicas));
+    let secrets = channels.chain(callers).chain(urls).filter_map(|secret| match secret {
         SecretRef::File(path) => Some(path),
         SecretRef::Env(_) => None,
     });
@@ -118,7 +120,7 @@ pub(crate) enum ReloadError {
     /// A key changed that is read only at the start.
     #[error("{0} changed: that needs a restart")]
     NeedsRestart(&'static str),
-    /// CA files, or the list of registries.
+    /// CA files, the list of registries, or URLs of databases.
     #[error(transparent)]
     Prober(#[from] prober::SetupError),
     /// The token of a caller.

@@ -9,6 +9,7 @@
 mod certificates;
 mod check;
 mod cli;
+mod databases;
 mod docs;
 mod edge;
 mod hostile;

@@ -21,10 +21,11 @@ const SAMPLE: Format<Host> = format(A_HOST, None, |text, _| match text.contains(
     true => Err(ValueError::new("a sample is a host name without `*`")),
     false => Host::read(text),
 });
-const DEPENDENCY: Format<Resource> =
-    format("a service or pool: \"service.NAME\"", Some("^(service|pool)\\.[A-Za-z0-9]"), |text, _| {
-        dependency(text)
-    });
+const DEPENDENCY: Format<Resource> = format(
+    "a service, pool or database: \"service.NAME\"",
+    Some("^(service|pool|database)\\.[A-Za-z0-9]"),
+    |text, _| dependency(text),
+);
 
 keys! {
     /// A service that users depend on. `hosts` is enough: its probes are derived.
@@ -40,7 +41,7 @@ keys! {
         hosts: RawHosts = list(SERVED), otherwise "none", example r#"["auth.acme.com", "*.acme.app"]"#;
         /// Existing names to probe below each wildcard of `hosts`.
         wildcard_samples: Vec<At<Host>> = list(SAMPLE), otherwise "none", example r#"["demo.acme.app"]"#;
-        /// Services and pools that it depends on. A failure there explains a failure here, and pages once.
+        /// Services, pools and databases that it depends on. A failure there explains a failure here, and pages once.
         depends_on: Vec<At<Resource>> = list(DEPENDENCY), otherwise "none", example r#"["service.mail"]"#;
         /// On-call schedule of this service.
         schedule: Option<At<String>> = NameOf("schedule"),
@@ -77,14 +78,15 @@ impl Slot<Vec<At<Option<Pattern>>>> for RawHosts {
     }
 }
 
-/// Parses `service.NAME` or `pool.NAME`; other kinds of resources are not supported.
+/// Parses `service.NAME`, `pool.NAME` or `database.NAME`; other kinds of resources are not supported.
 fn dependency(text: &str) -> Result<Resource, ValueError> {
     let shown = shown(text);
     match text.split_once('.') {
         Some(("service", name)) if !name.is_empty() => Ok(Resource::service(name)),
         Some(("pool", name)) if !name.is_empty() => Ok(Resource::pool(name)),
-        Some((kind @ ("database" | "heartbeat"), _)) => {
-            Err(ValueError::new(format!("`{shown}`: {kind}s are not supported by this version"))
+        Some(("database", name)) if !name.is_empty() => Ok(Resource::database(name)),
+        Some(("heartbeat", _)) => {
+            Err(ValueError::new(format!("`{shown}`: heartbeats are not supported by this version"))
                 .hint("remove it for now; no key is ignored silently"))
         }
         Some((kind @ ("host" | "tls" | "dns" | "domain" | "probe"), _)) => {

@@ -5,6 +5,7 @@
 //! | a host | probe `http.HOST` of `host.HOST`, probe `tls.HOST` of `tls.HOST` |
 //! | the registrable domain of a host | probes `dns.ZONE`, `domain.ZONE` |
 //! | `traffic` of a service | the service and its hosts depend on `pool.NAME` |
+//! | a database | probe `database.NAME` of `database.NAME` |
 //! | a probe | itself: of `probe.NAME` for http and tcp, otherwise of its target, replacing the derived one |
 //! | an `http` probe of a host of its own service by https | itself, of `host.HOST`, replacing the derived one |
 
@@ -12,6 +13,7 @@ use crate::diagnostics::{Diagnostics, Place};
 use crate::parse::host::Host;
 use crate::parse::url::Url;
 use crate::raw::RawConfig;
+use crate::raw::database::RawDatabase;
 use crate::raw::http::RawHttp;
 use crate::raw::probe::{RawAsk, RawProbe};
 use crate::resolve::graph;
@@ -56,7 +58,7 @@ pub(crate) fn derive(raw: &RawConfig, diagnostics: &mut Diagnostics) -> Derived 
         zones.entry(zone).or_default().extend(host.dns().map(str::to_owned));
     }
     let watched: BTreeSet<String> = zones.keys().cloned().collect();
-    let count = hosts.len() * 2 + zones.len() * 2 + raw.probes.len();
+    let count = hosts.len() * 2 + zones.len() * 2 + raw.probes.len() + raw.databases.len();
     if count > MAX_PROBES {
         let place = raw.services.values().map(|service| service.written.place.clone()).next().unwrap_or(0..0);
         diagnostics.conflict(
@@ -85,6 +87,10 @@ pub(crate) fn derive(raw: &RawConfig, diagnostics: &mut Diagnostics) -> Derived 
     }
     for (zone, names) in &zones {
         add_zone(raw, zone, names, &declared, &mut probes);
+    }
+    for (name, database) in &raw.databases {
+        add_database(raw, name, database, &mut probes);
+        graph.add(Resource::database(name));
     }
     graph::add_dependencies(raw, &hosts, &watched, &mut graph);
     graph::add_pools(raw, &services, &hosts, &mut graph);
@@ -145,6 +151,12 @@ fn add_zone(
     let dns = ProbeKind::Dns { zone: zone.to_owned(), names: some(zone, Some(names)) };
     add(raw, Resource::dns(zone), "dns", dns, declared, probes);
     add(raw, Resource::domain(zone), "domain", ProbeKind::Domain { name: zone.to_owned() }, declared, probes);
+}
+
+fn add_database(raw: &RawConfig, name: &str, database: &RawDatabase, probes: &mut BTreeMap<ProbeId, Probe>) {
+    let (id, about) = (ProbeId(format!("database.{name}")), Resource::database(name));
+    let probe = timed(raw, id.clone(), about, ProbeKind::Database { name: name.to_owned() }, None);
+    probes.insert(id, Probe { interval: database.interval, ..probe });
 }
 
 fn add<'a>(
@@ -255,7 +267,8 @@ fn timed(
 ) -> Probe {
     let defaults = &raw.probe_defaults;
     let interval = match kind {
-        ProbeKind::Http { .. } | ProbeKind::Tcp { .. } => defaults.http,
+        // A database has an interval of its own.
+        ProbeKind::Http { .. } | ProbeKind::Tcp { .. } | ProbeKind::Database { .. } => defaults.http,
         ProbeKind::Tls { .. } => defaults.tls,
         ProbeKind::Dns { .. } => defaults.dns,
         ProbeKind::Domain { .. } => defaults.domain,

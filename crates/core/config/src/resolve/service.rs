@@ -122,17 +122,13 @@ fn report_unused_samples(service: &RawService, used: &[bool], diagnostics: &mut 
 /// Checks that dependencies, schedule and escalation are declared.
 fn check_references(raw: &RawConfig, service: &RawService, diagnostics: &mut Diagnostics) {
     for At { value, place } in &service.depends_on {
-        if value.kind == Kind::Pool {
-            if !raw.pools.contains_key(&value.name) {
-                diagnostics.unknown(place.clone(), "pool", &value.name, raw.pools.keys().map(String::as_str));
-            }
-        } else if !raw.services.contains_key(&value.name) {
-            diagnostics.unknown(
-                place.clone(),
-                "service",
-                &value.name,
-                raw.services.keys().map(String::as_str),
-            );
+        let declared: Vec<&str> = match value.kind {
+            Kind::Pool => raw.pools.keys().map(String::as_str).collect(),
+            Kind::Database => raw.databases.keys().map(String::as_str).collect(),
+            _ => raw.services.keys().map(String::as_str).collect(),
+        };
+        if !declared.contains(&value.name.as_str()) {
+            diagnostics.unknown(place.clone(), value.kind.as_str(), &value.name, declared.into_iter());
         }
     }
     for schedule in service.schedule.iter().filter(|schedule| !raw.schedules.contains_key(&schedule.value)) {

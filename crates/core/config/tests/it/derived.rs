@@ -3,7 +3,8 @@
 use crate::valid;
 use insta::assert_snapshot;
 use std::time::Duration;
-use types::config::ProbeKind;
+use types::config::{ProbeKind, SecretRef};
+use types::database::DatabaseThresholds;
 use types::{Kind, Resource};
 
 /// Probes, one a line: id, resource, target, interval/timeout, thresholds.
@@ -16,6 +17,7 @@ fn probes(text: &str) -> String {
             ProbeKind::Dns { zone, names } => format!("dns {zone} [{}]", names.join(" ")),
             ProbeKind::Tls { host, port } => format!("tls {host} {port}"),
             ProbeKind::Domain { name } => format!("domain {name}"),
+            ProbeKind::Database { name } => format!("database {name}"),
         };
         let pace = format!(
             "{:?}/{:?} {}/{}",
@@ -32,6 +34,45 @@ fn edges(text: &str) -> String {
 }
 
 const ONE_HOST: &str = "[service.auth]\nhosts = [\"auth.acme.app\"]\n";
+
+#[test]
+fn database_derives_its_probe_and_is_below_the_services_that_need_it() {
+    let text = r#"
+[service.auth]
+hosts = ["10.0.0.7"]
+depends_on = ["database.main"]
+[database.main]
+url = "env:MAIN_DB_URL"
+replicas = ["file:replica"]
+backup = { from = "pgbackrest:main", max_age = "12h" }
+long_statement = "2h"
+[database.cache]
+url = "file:/run/secrets/cache"
+interval = "2s"
+"#;
+    assert_snapshot!(probes(text), @r"
+    database.cache (database.cache): database cache, 2s/10s 3/2
+    database.main (database.main): database main, 10s/10s 3/2
+    http.10.0.0.7 (host.10.0.0.7): http https://10.0.0.7/, 30s/10s 3/2
+    tls.10.0.0.7 (tls.10.0.0.7): tls 10.0.0.7 443, 3600s/10s 3/2
+    ");
+    assert_snapshot!(edges(text), @r"
+    service.auth -> host.10.0.0.7
+    service.auth -> database.main
+    host.10.0.0.7 -> tls.10.0.0.7
+    ");
+    let config = valid(text).config;
+    let main = &config.databases["main"];
+    let file = |path: &str| SecretRef::File(path.into());
+    assert_eq!(
+        (&main.url, &main.replicas),
+        (&SecretRef::Env("MAIN_DB_URL".into()), &vec![file("/etc/mainstay/replica")])
+    );
+    assert_eq!(main.pgbackrest.as_deref(), Some("main"));
+    let hours = |hours: u64| Duration::from_secs(hours * 3_600);
+    assert_eq!((main.thresholds.backup_age, main.thresholds.long_statement), (Some(hours(12)), hours(2)));
+    assert_eq!(config.databases["cache"].thresholds, DatabaseThresholds::default());
+}
 
 #[test]
 fn one_host_derives_four_probes() {

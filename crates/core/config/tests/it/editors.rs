@@ -11,7 +11,7 @@ fn schema_has_sections_and_keys() {
     assert_eq!(service["additionalProperties"], false);
     let pool = &schema["properties"]["pool"]["additionalProperties"]["properties"];
     assert!(pool.get("from").is_none(), "unsupported keys are not offered");
-    assert!(schema["properties"].get("database").is_none());
+    assert!(schema["properties"].get("heartbeat").is_none());
     let server = &pool["servers"]["items"]["anyOf"];
     assert_eq!((&server[0]["type"], &server[1]["required"][0]), (&"string".into(), &"at".into()));
     let limit = &service["properties"]["traffic"]["properties"]["limit"]["properties"]["client"];
@@ -44,7 +44,7 @@ fn reference_is_complete_and_its_tables_are_well_formed() {
     - `account` in `[channel.NAME]`: accounts of phone channels
     - `from` in `[channel.NAME]`: sender numbers of phone channels
     - `from` in `[pool.NAME]`: pools of another load balancer
-    - `[database.NAME]`: databases with replicas and backups
+    - `backup.offsite` in `[database.NAME]`: copies of backups in another place
     - `[heartbeat.NAME]`: heartbeats of scheduled jobs
     ");
 }

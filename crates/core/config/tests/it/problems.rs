@@ -171,12 +171,13 @@ fn unsupported_keys_are_rejected() {
     assert_snapshot!(problems(r#"
 [service.auth]
 hosts = ["auth.acme.com"]
-depends_on = ["database.main", "host.acme.com", "mail"]
+depends_on = ["heartbeat.nightly", "host.acme.com", "mail"]
 [pool.auth]
 from = "haproxy:http://10.0.0.2:8404/stats;csv"
 min_healthy = 4
 [database.main]
 url = "env:X"
+backup = { from = "pgbackrest:main", offsite = true }
 [heartbeat.nightly]
 cron = "0 3 * * *"
 [person.ana]
@@ -199,19 +200,45 @@ from = "+372"
 http = "https://acme.com"
 expect = { json = { a = 1 } }
 "#), @r#"
-    mainstay.toml:4:15: `database.main`: databases are not supported by this version (remove it for now; no key is ignored silently)
-    mainstay.toml:4:32: `host.acme.com`: a service cannot depend on a host by name (name the service that it belongs to: depends_on = ["service.mail"])
-    mainstay.toml:4:49: `mail` is not a resource (write "service.mail")
+    mainstay.toml:4:15: `heartbeat.nightly`: heartbeats are not supported by this version (remove it for now; no key is ignored silently)
+    mainstay.toml:4:36: `host.acme.com`: a service cannot depend on a host by name (name the service that it belongs to: depends_on = ["service.mail"])
+    mainstay.toml:4:53: `mail` is not a resource (write "service.mail")
     mainstay.toml:6:1: `from` (pools of another load balancer) is not supported by this version (remove it for now; no key is ignored silently)
-    mainstay.toml:8:2: `database` (databases with replicas and backups) is not supported by this version (remove it for now; no key is ignored silently)
-    mainstay.toml:10:2: `heartbeat` (heartbeats of scheduled jobs) is not supported by this version (remove it for now; no key is ignored silently)
-    mainstay.toml:13:25: unknown channel `sms`: phone channels are not supported by this version (use an ntfy or webhook channel for now)
-    mainstay.toml:19:1: `restrictions` (hours of the week within a layer) is not supported by this version (remove it for now; no key is ignored silently)
-    mainstay.toml:20:21: `override` (overrides of single shifts) is not supported by this version (remove it for now; no key is ignored silently)
-    mainstay.toml:25:1: `twilio` (phone calls and SMS through Twilio) is not supported by this version (remove it for now; no key is ignored silently)
-    mainstay.toml:26:1: `account` (accounts of phone channels) is not supported by this version (remove it for now; no key is ignored silently)
-    mainstay.toml:27:1: `from` (sender numbers of phone channels) is not supported by this version (remove it for now; no key is ignored silently)
-    mainstay.toml:30:12: `json` (checks of a JSON body) is not supported by this version (remove it for now; no key is ignored silently)
+    mainstay.toml:10:38: `offsite` (copies of backups in another place) is not supported by this version (remove it for now; no key is ignored silently)
+    mainstay.toml:11:2: `heartbeat` (heartbeats of scheduled jobs) is not supported by this version (remove it for now; no key is ignored silently)
+    mainstay.toml:14:25: unknown channel `sms`: phone channels are not supported by this version (use an ntfy or webhook channel for now)
+    mainstay.toml:20:1: `restrictions` (hours of the week within a layer) is not supported by this version (remove it for now; no key is ignored silently)
+    mainstay.toml:21:21: `override` (overrides of single shifts) is not supported by this version (remove it for now; no key is ignored silently)
+    mainstay.toml:26:1: `twilio` (phone calls and SMS through Twilio) is not supported by this version (remove it for now; no key is ignored silently)
+    mainstay.toml:27:1: `account` (accounts of phone channels) is not supported by this version (remove it for now; no key is ignored silently)
+    mainstay.toml:28:1: `from` (sender numbers of phone channels) is not supported by this version (remove it for now; no key is ignored silently)
+    mainstay.toml:31:12: `json` (checks of a JSON body) is not supported by this version (remove it for now; no key is ignored silently)
+    "#);
+}
+
+#[test]
+fn databases_have_secret_urls_and_known_backups() {
+    assert_snapshot!(problems(r#"
+[service.auth]
+hosts = ["auth.acme.com"]
+depends_on = ["database.mian"]
+[database.main]
+url = "postgres://mainstay:hunter2@db1/postgres"
+replicas = ["env:REPLICA", "redis://:hunter2@db2"]
+backup = { from = "barman:main", max_age = "1s" }
+connections_percent = 101
+[database.other]
+replicas = []
+backup = { max_age = "12h" }
+"#), @r#"
+    mainstay.toml:4:15: unknown database `mian` (did you mean `main`?)
+    mainstay.toml:6:7: a secret must not be written in the configuration (refer to it: "env:NAME" or "file:PATH"; replace this one, it may have been copied with the file)
+    mainstay.toml:7:28: a secret must not be written in the configuration (refer to it: "env:NAME" or "file:PATH"; replace this one, it may have been copied with the file)
+    mainstay.toml:8:19: `barman:main` is not a backup tool that mainstay can ask (write "pgbackrest:STANZA")
+    mainstay.toml:8:44: `max_age` must be a duration from 1m to 366d, not 1s (for example: max_age = "12h")
+    mainstay.toml:9:23: `connections_percent` must be an integer from 1 to 100, not 101 (for example: connections_percent = 90)
+    mainstay.toml:10:11: database.other lacks `url` (for example: url = "env:MAIN_DB_URL")
+    mainstay.toml:12:10: database.other.backup lacks `from` (for example: from = "pgbackrest:main")
     "#);
 }
 

@@ -25,7 +25,7 @@ impl Detect {
         events: &mut AlertEvents,
     ) -> Verdict {
         match (&probe.kind, &result.answer) {
-            (_, Answer::Database(seen)) => self.judge_database(probe, seen),
+            (_, Answer::Database(seen)) => self.judge_database(config, probe, seen),
             (ProbeKind::Dns { names, .. }, Answer::Dns(seen)) => self.judge_zone(seen, names, now, events),
             (ProbeKind::Domain { .. }, Answer::Domain(seen)) => {
                 self.judge_registration(config, probe, seen, now, events)
@@ -37,7 +37,7 @@ impl Detect {
             // The lookup failed for another reason: the last known date stays valid (P12).
             (ProbeKind::Domain { .. }, Answer::Failed(fault)) => self.lookup_failed(probe, fault, now),
             (
-                ProbeKind::Domain { .. } | ProbeKind::Dns { .. },
+                ProbeKind::Domain { .. } | ProbeKind::Dns { .. } | ProbeKind::Database { .. },
                 Answer::Http(_) | Answer::Tcp { .. } | Answer::Tls(_),
             ) => Verdict::default(),
             _ => {
@@ -54,9 +54,10 @@ impl Detect {
     }
 
     /// Judges a round of a database, and keeps it for the next one.
-    fn judge_database(&mut self, probe: &Probe, seen: &DatabaseSeen) -> Verdict {
+    fn judge_database(&mut self, config: &Config, probe: &Probe, seen: &DatabaseSeen) -> Verdict {
         let before = self.volatile.databases.insert(probe.id.clone(), seen.clone());
-        database::judge(seen, before.as_ref(), &DatabaseThresholds::default())
+        let declared = config.databases.get(&probe.about.name).map(|database| &database.thresholds);
+        database::judge(seen, before.as_ref(), declared.unwrap_or(&DatabaseThresholds::default()))
     }
 
     fn lookup_failed(&mut self, probe: &Probe, fault: &Fault, now: Time) -> Verdict {

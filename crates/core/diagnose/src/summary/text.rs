@@ -56,7 +56,7 @@ pub(super) fn rounded(span: Duration) -> String {
 }
 
 /// Verbs in singular, plural and past.
-const VERBS: [(&str, &str, &str); 20] = [
+const VERBS: [(&str, &str, &str); 25] = [
     ("is", "are", "was"),
     ("has", "have", "had"),
     ("serves", "serve", "served"),
@@ -75,6 +75,11 @@ const VERBS: [(&str, &str, &str); 20] = [
     ("presents", "present", "presented"),
     ("redirects", "redirect", "redirected"),
     ("sends", "send", "sent"),
+    ("executes", "execute", "executed"),
+    ("keeps", "keep", "kept"),
+    ("uses", "use", "used"),
+    ("hangs", "hang", "hung"),
+    ("will", "will", "would"),
     ("could", "could", "could"),
     ("was", "were", "had been"),
 ];

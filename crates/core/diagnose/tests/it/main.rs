@@ -3,6 +3,7 @@
 
 mod causes;
 mod colocation;
+mod databases;
 mod fixture;
 mod folding;
 mod invariants;

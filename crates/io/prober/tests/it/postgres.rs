@@ -2,14 +2,16 @@
 
 use crate::certs;
 use crate::config;
-use crate::postgres_server::{Postgres, facts, monitor, round, until};
-use prober::{DatabaseMonitor, DatabaseTarget};
+use crate::rounds::{facts, monitor, round, until};
+use prober::{DatabaseMonitor, DatabaseTarget, Prober};
 use rustix::process::Signal;
 use std::sync::Arc;
 use std::time::Duration;
+use testbed::postgres::Postgres;
 use tokio_postgres::Client;
-use types::Fault;
-use types::database::{DatabaseSeen, Encryption, NodeAnswer, Reading, Role};
+use types::config::{Config, Database, ProbeKind, SecretRef};
+use types::database::{DatabaseSeen, DatabaseThresholds, Encryption, NodeAnswer, Reading, Role};
+use types::{Answer, Fault};
 
 /// Executes statements in a session that stays busy with them.
 fn busy(client: Client, statements: &'static str) -> tokio::task::JoinHandle<Client> {
@@ -355,6 +357,84 @@ async fn certificate_is_verified_before_the_password_is_sent() {
             other => panic!("{mode}: {other:?}"),
         };
         assert_eq!(got, expected, "{url} {mode}");
+    }
+}
+
+/// A configuration with `database.main`, whose URL is in a file.
+fn declared(url: &SecretRef) -> Config {
+    let main = Database {
+        url: url.clone(),
+        replicas: Vec::new(),
+        pgbackrest: None,
+        thresholds: DatabaseThresholds::default(),
+    };
+    Config { databases: [("main".to_owned(), main)].into(), ..config::bare() }
+}
+
+/// Measures `database.main` once; process ids of the sessions that mainstay has then.
+async fn sessions_after(prober: &Prober, server: &Postgres) -> Vec<i32> {
+    let probe = config::probe("main", ProbeKind::Database { name: "main".to_owned() });
+    let Answer::Database(seen) = prober.run(&probe).await.answer else { panic!("no round") };
+    facts(&seen, 0);
+    let client = server.client("look").await;
+    let rows = client.query("select pid from pg_stat_activity where usename = 'mainstay'", &[]).await;
+    rows.unwrap().iter().map(|row| row.get(0)).collect()
+}
+
+#[tokio::test]
+async fn connection_is_kept_between_rounds_and_while_the_url_is_the_same() {
+    let server = Postgres::start(&[]).await;
+    let folder = tempfile::tempdir().unwrap();
+    let url = SecretRef::File(folder.path().join("url"));
+    let write = |text: &str| std::fs::write(folder.path().join("url"), text).unwrap();
+    write(&server.url());
+    let mut config = declared(&url);
+    let prober = Prober::new(&config).unwrap();
+    let first = sessions_after(&prober, &server).await;
+    assert_eq!((first.len(), &sessions_after(&prober, &server).await), (1, &first));
+
+    config.databases.get_mut("main").unwrap().thresholds.blocked_sessions = 3;
+    let reloaded = prober.adopt(&config).unwrap();
+    assert_eq!(sessions_after(&reloaded, &server).await, first, "a threshold needs no new connection");
+    drop(prober);
+
+    write(&format!("{}?sslmode=disable\n", server.url()));
+    let replaced = reloaded.adopt(&config).unwrap();
+    drop(reloaded);
+    let seen = until_sessions(&replaced, &server, |sessions| sessions.len() == 1).await;
+    assert_ne!(seen, first, "another URL is another connection, and the old one ends");
+}
+
+async fn until_sessions(prober: &Prober, server: &Postgres, holds: impl Fn(&[i32]) -> bool) -> Vec<i32> {
+    let deadline = std::time::Instant::now() + Duration::from_secs(30);
+    loop {
+        let sessions = sessions_after(prober, server).await;
+        if holds(&sessions) {
+            return sessions;
+        }
+        assert!(std::time::Instant::now() < deadline, "{sessions:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[test]
+fn missing_or_wrong_url_is_reported_without_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = SecretRef::File(folder.path().join("url"));
+    std::fs::write(folder.path().join("url"), "mysql://mainstay:hunter2@db1").unwrap();
+    for (url, expected) in [
+        (
+            SecretRef::Env("NO_SUCH_URL_OF_OURS".to_owned()),
+            "the URL of node 1 of database.main cannot be used: the environment variable NO_SUCH_URL_OF_OURS is not set",
+        ),
+        (
+            file,
+            "the URL of node 1 of database.main cannot be used: it must begin with postgres:// or redis://",
+        ),
+    ] {
+        let config = declared(&url);
+        assert_eq!(Prober::new(&config).unwrap_err().to_string(), expected);
+        assert!(!format!("{config:?}").contains("hunter2"));
     }
 }
 

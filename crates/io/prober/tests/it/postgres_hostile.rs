@@ -1,6 +1,6 @@
 //! Servers that mean harm to a probe of PostgreSQL: bounded time, bounded bytes, and each harm has its word.
 
-use crate::postgres_server::monitor;
+use crate::rounds::monitor;
 use crate::server;
 use proptest::prelude::*;
 use std::net::SocketAddr;

@@ -1,6 +1,6 @@
 //! Conditions of a Redis server, provoked on a real one.
 
-use crate::postgres_server::{facts, monitor, round, until};
+use crate::rounds::{facts, monitor, round, until};
 use crate::server;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};

@@ -224,7 +224,7 @@ fn layer(kind: Kind) -> usize {
     match kind {
         Kind::Service | Kind::Mainstay => 0,
         Kind::Host | Kind::Probe => 1,
-        Kind::Pool | Kind::Tls | Kind::Address | Kind::Dns => 2,
+        Kind::Pool | Kind::Database | Kind::Tls | Kind::Address | Kind::Dns => 2,
         Kind::Domain => 3,
     }
 }
@@ -235,6 +235,7 @@ fn caption(node: &Node) -> &'static str {
         Kind::Probe => "probe",
         Kind::Host => "host",
         Kind::Pool => "servers",
+        Kind::Database => "database",
         Kind::Tls => "certificate",
         Kind::Address => "address",
         Kind::Dns => "name servers",

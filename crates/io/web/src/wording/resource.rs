@@ -11,6 +11,7 @@ pub(crate) fn label(node: &Node) -> Cow<'_, str> {
         Kind::Service => node.title.as_deref().unwrap_or(name).into(),
         Kind::Host | Kind::Probe => name.into(),
         Kind::Pool => format!("servers of {name}").into(),
+        Kind::Database => format!("database {name}").into(),
         Kind::Tls => format!("certificate of {name}").into(),
         Kind::Address => format!("server at {name}").into(),
         Kind::Dns => format!("name servers of {name}").into(),
@@ -30,6 +31,7 @@ mod tests {
             ("service.auth", Some("Sign-in"), "Sign-in"),
             ("service.auth", None, "auth"),
             ("host.acme.app", None, "acme.app"),
+            ("database.main", None, "database main"),
             ("address.127.0.0.9", None, "server at 127.0.0.9"),
             ("mainstay.here", None, "mainstay itself"),
         ] {

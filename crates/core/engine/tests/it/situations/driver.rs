@@ -288,6 +288,8 @@ impl Story {
                 name_servers: servers(),
                 ..registration(name)
             }),
+            // No situation has one.
+            ProbeKind::Database { .. } => Answer::Failed(Fault::Refused),
         }
     }
 

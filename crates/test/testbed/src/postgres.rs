@@ -1,7 +1,12 @@
-//! PostgreSQL servers of our own on loopback, in temporary folders. They end with the test.
+//! PostgreSQL servers of Debian on loopback, in temporary folders, with the monitor role of the guide.
 
-use crate::config;
-use prober::{DatabaseMonitor, DatabaseTarget};
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "used by tests only, which cannot go on without the server"
+)]
+
 use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
@@ -12,21 +17,22 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio_postgres::{Client, Config, NoTls};
-use types::database::{DatabaseSeen, NodeAnswer, NodeFacts, NodeSeen};
 
 /// Time for a server to start, and for a condition to become visible, on a machine that is busy.
 const PATIENCE: Duration = Duration::from_secs(60);
-pub(crate) const PASSWORD: &str = "p@ss/word";
+/// Password of every role of it.
+pub const PASSWORD: &str = "p@ss/word";
 
 /// The role of the guide docs/guides/postgresql.md, with the same statements.
 const ROLE: &str = "create role mainstay login password 'p@ss/word' connection limit 3; \
      grant pg_monitor to mainstay; \
      create extension pg_stat_statements";
 
-/// A server process and its folder.
-pub(crate) struct Postgres {
+/// A server process and its folder. Ends when it is dropped.
+pub struct Postgres {
     folder: TempDir,
-    pub(crate) port: u16,
+    /// Its port.
+    pub port: u16,
     process: Option<Child>,
     settings: Vec<String>,
     /// Kept until the last server that was copied from it has ended.
@@ -59,7 +65,7 @@ fn template() -> Arc<TempDir> {
 
 impl Postgres {
     /// A primary with these settings, the role of mainstay, and a table `t` of ten rows.
-    pub(crate) async fn start(settings: &[&str]) -> Self {
+    pub async fn start(settings: &[&str]) -> Self {
         let (folder, template) = (owned_folder(), template());
         run(Command::new("cp").arg("-a").arg(template.path().join("data")).arg(folder.path()));
         let mut server = Self::new(folder, settings);
@@ -75,7 +81,7 @@ impl Postgres {
     }
 
     /// A replica of this server, under a name.
-    pub(crate) async fn replica(&self, name: &str) -> Self {
+    pub async fn replica(&self, name: &str) -> Self {
         let folder = owned_folder();
         let from = format!("host=127.0.0.1 port={} user=postgres application_name={name}", self.port);
         let mut copy = command("pg_basebackup");
@@ -93,7 +99,7 @@ impl Postgres {
     }
 
     /// Starts the process on a free port, or on its port if it had one, and waits until it answers.
-    pub(crate) async fn run(&mut self) {
+    pub async fn run(&mut self) {
         let fresh = self.port == 0;
         for _ in 0..5 {
             if fresh {
@@ -139,7 +145,8 @@ impl Postgres {
         server.process_group(0).spawn().unwrap()
     }
 
-    pub(crate) fn data(&self) -> PathBuf {
+    /// Its data folder.
+    pub fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }
 
@@ -148,7 +155,7 @@ impl Postgres {
     }
 
     /// Ends the process: INT is a fast shutdown, KILL a crash.
-    pub(crate) fn stop(&mut self, signal: rustix::process::Signal) {
+    pub fn stop(&mut self, signal: rustix::process::Signal) {
         let Some(mut process) = self.process.take() else { return };
         let pid = rustix::process::Pid::from_child(&process);
         let _ = rustix::process::kill_process(pid, signal);
@@ -156,7 +163,7 @@ impl Postgres {
     }
 
     /// A session of the superuser, under an application name.
-    pub(crate) async fn client(&self, application: &str) -> Client {
+    pub async fn client(&self, application: &str) -> Client {
         self.try_client(application).await.unwrap()
     }
 
@@ -165,7 +172,7 @@ impl Postgres {
     }
 
     /// A session of any user.
-    pub(crate) async fn session(&self, user: &str, application: &str) -> Result<Client, String> {
+    pub async fn session(&self, user: &str, application: &str) -> Result<Client, String> {
         let stream = TcpStream::connect(("127.0.0.1", self.port)).await.map_err(|error| error.to_string())?;
         let mut config = Config::new();
         config.user(user).dbname("postgres").application_name(application).password(PASSWORD);
@@ -179,17 +186,17 @@ impl Postgres {
     }
 
     /// Executes statements as the superuser.
-    pub(crate) async fn sql(&self, statements: &str) {
+    pub async fn sql(&self, statements: &str) {
         self.client("sql").await.batch_execute(statements).await.unwrap();
     }
 
     /// The URL for mainstay.
-    pub(crate) fn url(&self) -> String {
+    pub fn url(&self) -> String {
         format!("postgres://mainstay:p%40ss%2Fword@127.0.0.1:{}/postgres", self.port)
     }
 
     /// Places a file in the data folder that only the server's user may read.
-    pub(crate) fn place(&self, name: &str, content: &str) {
+    pub fn place(&self, name: &str, content: &str) {
         let path = self.data().join(name);
         let mut file = std::fs::File::create(&path).unwrap();
         file.write_all(content.as_bytes()).unwrap();
@@ -243,40 +250,4 @@ fn command(program: &str) -> Command {
 fn run(command: &mut Command) {
     let done = command.output().unwrap();
     assert!(done.status.success(), "{command:?}: {}", String::from_utf8_lossy(&done.stderr));
-}
-
-/// A monitor of these nodes.
-pub(crate) fn monitor(urls: &[String]) -> DatabaseMonitor {
-    let target = DatabaseTarget { name: "main".to_owned(), urls: urls.to_vec(), pgbackrest: None };
-    DatabaseMonitor::new(&config::bare(), &target, Arc::new(types::Time::now)).unwrap()
-}
-
-/// One round.
-pub(crate) async fn round(monitor: &mut DatabaseMonitor) -> DatabaseSeen {
-    monitor.round(Duration::from_secs(20)).await
-}
-
-/// The facts of a node that must have answered.
-pub(crate) fn facts(seen: &DatabaseSeen, node: usize) -> &NodeFacts {
-    match &seen.nodes[node] {
-        NodeSeen { answer: NodeAnswer::Facts(facts), .. } => facts,
-        other => panic!("{other:?}"),
-    }
-}
-
-/// Rounds until a condition holds.
-pub(crate) async fn until(
-    monitor: &mut DatabaseMonitor,
-    what: &str,
-    holds: impl Fn(&DatabaseSeen) -> bool,
-) -> DatabaseSeen {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let seen = round(monitor).await;
-        if holds(&seen) {
-            return seen;
-        }
-        assert!(Instant::now() < deadline, "{what}: {seen:#?}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
 }

@@ -1,0 +1,125 @@
+//! `[database.NAME]` as written.
+
+use crate::diagnostics::Diagnostics;
+use crate::formats::{INTERVAL, SECRET, WEEK};
+use crate::keys::keys;
+use crate::kind::list::list;
+use crate::kind::scalar::{Integer, Span, duration, integer};
+use crate::kind::string::{Format, format};
+use crate::kind::table::table;
+use crate::kind::value::At;
+use crate::suggest::shown;
+use crate::value_error::ValueError;
+use std::time::Duration;
+use types::config::{Database, SecretRef};
+use types::database::DatabaseThresholds;
+
+/// Maximum number of nodes: each keeps a connection and is measured in every round.
+const MAX_NODES: usize = 32;
+
+const PERCENT: Integer<u32> = integer(1, 100);
+const AGE: Span = duration(Duration::from_secs(1), WEEK);
+const BACKUP_AGE: Span = duration(Duration::from_secs(60), Duration::from_secs(366 * 86_400));
+const BACKUP_TOOL: Format<String> =
+    format("a backup tool: \"pgbackrest:STANZA\"", Some("^pgbackrest:."), |text, _| stanza(text));
+
+keys! {
+    /// A database with its replicas: PostgreSQL, Redis or Valkey. Its URLs hold passwords, so they are secrets.
+    [database.NAME]
+    struct RawDatabase {
+        /// Reference to the URL of the primary, such as `postgres://mainstay:PASSWORD@db1.acme.net:5432/postgres`.
+        url: Option<SecretRef> = SECRET, required, example r#""env:MAIN_DB_URL""#;
+        /// References to the URLs of the replicas.
+        replicas: Vec<At<SecretRef>> = list(SECRET), otherwise "none", example r#"["env:MAIN_DB_REPLICA_URL"]"#;
+        /// What its backups must be like.
+        backup: Option<RawBackup> = table::<RawBackup>(),
+            otherwise "not checked", example r#"{ from = "pgbackrest:main", max_age = "12h" }"#;
+        /// Time between rounds of measurements.
+        interval: Duration = INTERVAL, default Duration::from_secs(10), example r#""10s""#;
+        /// Share of the connection slots in use that is worth a warning when it lasts for 2 minutes, in percent. All of them in
+        /// use is critical.
+        connections_percent: u32 = PERCENT, default DatabaseThresholds::default().connections_percent, example "90";
+        /// Number of sessions that wait for one other from which on it is critical, once they have waited for 10 seconds.
+        blocked_sessions: u32 = integer::<u32>(1, 10_000), default DatabaseThresholds::default().blocked_sessions,
+            example "10";
+        /// Wait of one session for a lock that is worth a warning.
+        blocked_wait: Duration = AGE, default DatabaseThresholds::default().blocked_wait, example r#""2m""#;
+        /// Execution time of one statement that is worth a warning. Dumps and maintenance are exempt.
+        long_statement: Duration = AGE, default DatabaseThresholds::default().long_statement, example r#""1h""#;
+        /// Time without a statement in an open transaction that is worth a warning. Dumps are exempt.
+        idle_in_transaction: Duration = AGE, default DatabaseThresholds::default().idle_in_transaction,
+            example r#""15m""#;
+        /// Lag of a replica that is worth a warning, when it is more than 16 MiB as well.
+        lag: Duration = AGE, default DatabaseThresholds::default().lag, example r#""5m""#;
+        /// Write-ahead log that an unused replication slot may keep, in bytes.
+        slot_bytes: u64 = integer::<u64>(1 << 20, 1 << 50), default DatabaseThresholds::default().slot_bytes,
+            example "10737418240";
+        /// Share of the memory limit of Redis or Valkey that is worth a warning, in percent.
+        memory_percent: u32 = PERCENT, default DatabaseThresholds::default().memory_percent, example "90";
+    }
+}
+
+keys! {
+    /// What the backups of a database must be like.
+    struct RawBackup {
+        /// The tool that makes them. mainstay runs `pgbackrest info` on its own machine.
+        from: Option<String> = BACKUP_TOOL, required, example r#""pgbackrest:main""#;
+        /// Maximum age of the last good backup.
+        max_age: Option<Duration> = BACKUP_AGE, otherwise "any age; only the tool's own errors count",
+            example r#""12h""#;
+    }
+    unsupported {
+        offsite: "copies of backups in another place";
+    }
+}
+
+impl RawDatabase {
+    /// Checks the number of its nodes.
+    pub(crate) fn check(self, diagnostics: &mut Diagnostics) -> Self {
+        if let Some(beyond) = self.replicas.get(MAX_NODES) {
+            let message = format!("`replicas` has {} nodes; the maximum is {MAX_NODES}", self.replicas.len());
+            diagnostics.error(beyond.place.clone(), message, "divide it into several databases");
+        }
+        self
+    }
+
+    /// The database; `None` without a URL, which was reported already.
+    pub(crate) fn resolve(self) -> Option<Database> {
+        let backup = self.backup.as_ref();
+        Some(Database {
+            url: self.url?,
+            pgbackrest: backup.and_then(|backup| backup.from.clone()),
+            thresholds: DatabaseThresholds {
+                connections_percent: self.connections_percent,
+                blocked_sessions: self.blocked_sessions,
+                blocked_wait: self.blocked_wait,
+                long_statement: self.long_statement,
+                idle_in_transaction: self.idle_in_transaction,
+                lag: self.lag,
+                slot_bytes: self.slot_bytes,
+                memory_percent: self.memory_percent,
+                backup_age: backup.and_then(|backup| backup.max_age),
+                ..DatabaseThresholds::default()
+            },
+            replicas: self.replicas.into_iter().map(|at| at.value).collect(),
+        })
+    }
+}
+
+/// Parses a backup tool with what it calls the database.
+fn stanza(text: &str) -> Result<String, ValueError> {
+    let is_name = |name: &str| {
+        name.len() <= 100
+            && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+    };
+    match text.trim().split_once(':') {
+        Some(("pgbackrest", name)) if is_name(name) => Ok(name.to_owned()),
+        Some(("pgbackrest", _)) => {
+            Err(ValueError::new("what follows `pgbackrest:` is not the name of a stanza")
+                .hint("letters, digits, `-`, `_` and `.`: \"pgbackrest:main\""))
+        }
+        _ => Err(ValueError::new(format!("`{}` is not a backup tool that mainstay can ask", shown(text)))
+            .hint("write \"pgbackrest:STANZA\"")),
+    }
+}

@@ -1,0 +1,98 @@
+//! A database below services: what its faults explain, and who learns of them.
+
+use crate::fixture::*;
+use insta::assert_snapshot;
+use testkit::config::probe;
+use types::config::ProbeKind;
+use types::fault::{DatabaseFault, Fault};
+use types::{Resource, Severity};
+
+const HEAD: &str = "pid 4711 (billing, idle in transaction for 3 min): `update orders set paid = ?`";
+
+fn database(database: DatabaseFault) -> Fault {
+    Fault::Database { database }
+}
+
+fn saturated() -> Fault {
+    database(DatabaseFault::Saturated {
+        node: "db1:5432".into(),
+        used: Some(97),
+        usable: Some(97),
+        crowd: Some(format!("61 of its sessions wait for {HEAD}")),
+    })
+}
+
+/// The world with `database.main` below Sign-in.
+fn with_database() -> Fixture {
+    let mut w = Fixture::new();
+    let probe = probe(Resource::database("main"), ProbeKind::Database { name: "main".into() });
+    w.config.probes.insert(probe.id.clone(), probe);
+    w.config.graph.add_dependency(Resource::service("auth"), Resource::database("main"));
+    w.look_at_all();
+    w
+}
+
+#[test]
+fn saturated_database_is_the_cause_of_the_failing_hosts_of_its_service() {
+    let mut w = with_database();
+    let hosts: Vec<_> = NAMES[1..4]
+        .iter()
+        .map(|name| w.breaks(&format!("host.{name}"), Fault::Status { got: 503 }))
+        .collect();
+    w.react();
+    assert!(w.sooner().iter().any(|probe| probe == "database.main"), "{:?}", w.sooner());
+    w.pass(2);
+    let full = w.breaks("database.main", saturated());
+    let mut words = w.debounce();
+    w.pass(300).close(full);
+    hosts.into_iter().for_each(|host| w.close(host));
+    words += &w.react();
+    words += &w.debounce();
+    assert_snapshot!(words, @r"
+    15:28:03 + incident-1 database.main Failing wakes
+        database main has 97 of 97 connections in use at db1:5432, so it refuses new ones; 61 of its sessions wait for pid 4711 (billing, idle in transaction for 3 min): `update orders set paid = ?` since 15:28 UTC; Sign-in is affected; 5 other names are not affected
+        affected: auth; not: shop
+    15:33:03 - incident-1 database main had 97 of 97 connections in use at db1:5432, so it refuses new ones; 61 of its sessions wait for pid 4711 (billing, idle in transaction for 3 min): `update orders set paid = ?`; 3 names and 1 service failed for 5 min 3 s
+    ");
+}
+
+#[test]
+fn database_alone_pages_those_who_depend_on_it() {
+    let mut w = with_database();
+    let blocked = w.breaks(
+        "database.main",
+        database(DatabaseFault::Blocked {
+            node: "db1:5432".into(),
+            victims: 12,
+            longest: secs(14),
+            head: HEAD.into(),
+        }),
+    );
+    let mut words = w.debounce();
+    w.pass(60).close(blocked);
+    words += &w.react();
+    words += &w.debounce();
+    assert_snapshot!(words, @r"
+    15:28:01 + incident-1 database.main Failing wakes
+        database main has 12 sessions at db1:5432 blocked for 14 s by pid 4711 (billing, idle in transaction for 3 min): `update orders set paid = ?` since 15:28 UTC; Sign-in depends on it; 8 other names are not affected
+        affected: auth; not: shop
+    15:29:01 - incident-1 database main had 12 sessions at db1:5432 blocked for 14 s by pid 4711 (billing, idle in transaction for 3 min): `update orders set paid = ?`; 1 service affected for 1 min 1 s
+    ");
+}
+
+#[test]
+fn warning_of_a_database_explains_no_failure() {
+    let mut w = with_database();
+    let lag =
+        DatabaseFault::Lag { node: "db2:5432".into(), bytes: 64 << 20, lag: Some(secs(600)), paused: false };
+    w.open("database.main", database(lag), Severity::Warning);
+    w.breaks("host.b.acme.app", Fault::Refused);
+    assert_snapshot!(w.debounce(), @r"
+    15:28:01 + incident-1 host.b.acme.app Failing wakes
+        b.acme.app refuses connections since 15:28 UTC; Sign-in is affected; 7 other names are not affected
+        affected: auth; not: shop
+    15:28:01 + incident-2 database.main Failing
+        database main has a replica that is behind: db2:5432 by 67 MB and 10 min since 15:28 UTC
+        affected: -; not: shop
+    ");
+}

@@ -11,7 +11,8 @@ const PACKAGES: [(&str, &str, &[&str]); 11] = [
     ("haproxy", "haproxy", &["-v"]),
     ("nghttp2-client", "h2load", &["--version"]),
     ("nginx-light", "nginx", &["-v"]),
-    ("postgresql", "psql", &["--version"]),
+    // The client alone is not enough: the server is in no folder of the search path.
+    ("postgresql", "sh", &["-c", "ls /usr/lib/postgresql/*/bin/postgres"]),
     ("python3-venv", "python3", &["-c", "import ensurepip"]),
     ("redis-server", "redis-server", &["--version"]),
     ("wrk", "which", &["wrk"]),

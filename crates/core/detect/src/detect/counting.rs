@@ -72,16 +72,15 @@ impl Detect {
 
     /// Records the events of an action. No two alerts about one resource have the same code.
     fn perform(&self, probe: &Probe, action: Action, events: &mut AlertEvents) {
-        let with_fault = |fault: &Fault| self.open.with_fault(&probe.about, fault.as_str());
         match action {
             Action::None | Action::Recheck => {}
             Action::Change(alert, new) => {
-                if with_fault(&new.fault).is_none_or(|id| id == alert) {
+                if self.with_fault(probe, &new.fault, events).is_none_or(|id| id == alert) {
                     events.change(alert, new);
                 }
             }
             Action::Open(new) => {
-                if with_fault(&new.fault).is_none() {
+                if self.with_fault(probe, &new.fault, events).is_none() {
                     events.open(&probe.about, &probe.id, new);
                 }
             }
@@ -89,7 +88,7 @@ impl Detect {
                 if !self.still_failing_elsewhere(probe, old) {
                     events.close(old);
                 }
-                if with_fault(&new.fault).is_none() {
+                if self.with_fault(probe, &new.fault, events).is_none() {
                     events.open(&probe.about, &probe.id, new);
                 }
             }
@@ -99,6 +98,25 @@ impl Detect {
                 }
             }
         }
+    }
+
+    /// The alert about the resource of a probe with the code of a fault: an open one, or one that another aspect of the
+    /// same answer opened or changed.
+    fn with_fault(&self, probe: &Probe, fault: &Fault, events: &AlertEvents) -> Option<AlertId> {
+        let code = fault.as_str();
+        let of_answer = || {
+            events.kinds.iter().find_map(|kind| match kind {
+                EventKind::AlertOpened { alert } if alert.about == probe.about => {
+                    (alert.fault.as_str() == code).then_some(alert.id)
+                }
+                EventKind::AlertChanged { alert, fault, .. } if fault.as_str() == code => {
+                    let open = self.state.alerts.get(alert)?;
+                    (open.about == probe.about).then_some(open.id)
+                }
+                _ => None,
+            })
+        };
+        self.open.with_fault(&probe.about, code).or_else(of_answer)
     }
 
     /// Counts the share of bad answers. Bad answers that reached the threshold in a row have an alert already.

@@ -182,7 +182,7 @@ fn speed_of_good<T>(answer: &Answer, expect: Option<&Expect>, speed: T) -> Optio
 /// there, so of certificates the worst is reported; a page that one address serves is served.
 fn rank(answer: &Answer, expect: Option<&Expect>) -> u8 {
     match answer {
-        Answer::Tls(seen) if seen.faults.iter().any(|fault| !matches!(fault, TlsFault::Expiring { .. })) => 4,
+        Answer::Tls(seen) if TlsFault::refusal(&seen.faults).is_some() => 4,
         _ if fault(answer, expect).is_none() => 3,
         Answer::Failed(Fault::Handshake { .. } | Fault::Garbage { .. } | Fault::TooLarge { .. }) => 2,
         Answer::Failed(_) => 0,
@@ -192,10 +192,8 @@ fn rank(answer: &Answer, expect: Option<&Expect>) -> u8 {
 
 /// The fault of one address's answer, if any.
 fn fault(answer: &Answer, expect: Option<&Expect>) -> Option<Fault> {
-    let refused = |faults: &[TlsFault]| {
-        let fault = faults.iter().find(|fault| !matches!(fault, TlsFault::Expiring { .. }))?;
-        Some(Fault::Tls { tls: fault.clone() })
-    };
+    let refused =
+        |faults: &[TlsFault]| TlsFault::refusal(faults).map(|fault| Fault::Tls { tls: fault.clone() });
     match answer {
         Answer::Failed(fault) => Some(fault.clone()),
         Answer::Tls(seen) => refused(&seen.faults),

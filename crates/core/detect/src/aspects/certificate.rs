@@ -17,8 +17,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 
 /// Judges a served chain.
 pub(crate) fn judge(seen: &TlsSeen, now: Time) -> Verdict {
-    let worst = seen.faults.iter().find(|fault| !matches!(fault, TlsFault::Expiring { .. }));
-    if let Some(fault) = worst {
+    if let Some(fault) = TlsFault::refusal(&seen.faults) {
         let others = seen.faults.len().saturating_sub(1);
         let fault = Fault::Tls { tls: fault.clone() };
         let seen_text = match others {

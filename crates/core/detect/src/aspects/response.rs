@@ -64,8 +64,7 @@ fn http(probe: &Probe, seen: &HttpSeen, result: &ProbeResult, usual: Option<u16>
     };
     // The certificate comes first: behind a wrong one, status and body may belong to another site.
     let certificate = seen.hops.iter().find_map(|hop| {
-        let tls = hop.tls.as_ref()?;
-        let fault = tls.faults.iter().find(|fault| !matches!(fault, TlsFault::Expiring { .. }))?;
+        let fault = TlsFault::refusal(&hop.tls.as_ref()?.faults)?;
         Some((hop, fault))
     });
     if let Some((hop, fault)) = certificate {

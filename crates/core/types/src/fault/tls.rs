@@ -69,6 +69,12 @@ pub enum TlsFault {
 }
 
 impl TlsFault {
+    /// The first fault for which clients refuse a certificate. One that only expires soon is accepted.
+    #[must_use]
+    pub fn refusal(faults: &[Self]) -> Option<&Self> {
+        faults.iter().find(|fault| !matches!(fault, Self::Expiring { .. }))
+    }
+
     /// Escapes external text in it.
     pub(crate) fn clean(&mut self) {
         match self {

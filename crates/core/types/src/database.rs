@@ -85,9 +85,24 @@ impl<T> Reading<T> {
         }
     }
 
+    /// Another fact made from this one, if known.
+    pub fn and_then<U>(self, read: impl FnOnce(T) -> Option<U>) -> Reading<U> {
+        match self {
+            Self::Known(fact) => read(fact).into(),
+            Self::NotPermitted { grant } => Reading::NotPermitted { grant },
+            Self::Absent => Reading::Absent,
+        }
+    }
+
     /// Whether there is no fact and no missing right.
     pub fn is_absent(&self) -> bool {
         matches!(self, Self::Absent)
+    }
+}
+
+impl<T> From<Option<T>> for Reading<T> {
+    fn from(fact: Option<T>) -> Self {
+        fact.map_or(Self::Absent, Self::Known)
     }
 }
 

@@ -10,6 +10,9 @@ use types::Fault;
 use types::fault::Phase;
 use types::probe_result::Phases;
 
+/// Pause after a failed attempt to reach a server to which a connection is kept. Its result is repeated meanwhile: a
+/// server in trouble gets one attempt.
+pub(crate) const RETRY_PAUSE: Duration = Duration::from_secs(5);
 /// Addresses used of one name.
 const ADDRESSES_MAX: usize = 16;
 
@@ -86,6 +89,17 @@ pub(crate) async fn connect(
     }
     add(&mut phases.connect, began.elapsed());
     Err(first.unwrap_or(Fault::NameNotFound))
+}
+
+/// Opens a connection to a host and port of the configuration.
+pub(crate) async fn open(
+    names: &Names,
+    (host, port): (&str, u16),
+    deadline: Instant,
+    phases: &mut Phases,
+) -> Result<(TcpStream, SocketAddr), Fault> {
+    let addresses = find(names, host, declared(host, port), port, deadline, phases).await?;
+    connect(&addresses, deadline, phases).await
 }
 
 /// The address literal of a host, with or without brackets; `None` for a name. An IPv4-mapped IPv6 address is

@@ -45,11 +45,7 @@ impl DatabaseTarget {
                 SecretRef::Env(name) => secrets::from_variable(name),
                 SecretRef::File(path) => secrets::from_file(path),
             };
-            url.map(|url| url.expose_secret().to_owned()).map_err(|why| SetupError::DatabaseUrl {
-                database: name.to_owned(),
-                place: place + 1,
-                why: why.to_string(),
-            })
+            url.map(|url| url.expose_secret().to_owned()).map_err(|why| unusable_url(name, place, &why))
         };
         let sources = std::iter::once(&database.url).chain(&database.replicas);
         Ok(Self {
@@ -58,6 +54,11 @@ impl DatabaseTarget {
             pgbackrest: database.pgbackrest.clone(),
         })
     }
+}
+
+/// The error about a URL; places are counted from 0.
+fn unusable_url(database: &str, place: usize, why: &dyn std::fmt::Display) -> SetupError {
+    SetupError::DatabaseUrl { database: database.to_owned(), place: place + 1, why: why.to_string() }
 }
 
 /// A database of the configuration, with its connections.
@@ -138,11 +139,7 @@ impl DatabaseMonitor {
                     .map(|node| Node { name: node.name(), engine: Engine::Redis(Box::new(node)) }),
                 _ => Err(UrlError::Scheme),
             };
-            node.map_err(|why| SetupError::DatabaseUrl {
-                database: target.name.clone(),
-                place: place + 1,
-                why: why.to_string(),
-            })
+            node.map_err(|why| unusable_url(&target.name, place, &why))
         };
         Ok(Self {
             nodes: target.urls.iter().enumerate().map(engine).collect::<Result<_, _>>()?,

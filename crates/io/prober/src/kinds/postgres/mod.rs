@@ -25,6 +25,7 @@ mod session;
 mod statement;
 mod target;
 
+use crate::connect::RETRY_PAUSE;
 use crate::kinds::tls::Tls;
 use crate::kinds::url_error::UrlError;
 use crate::names::Names;
@@ -32,16 +33,12 @@ use load::Statements;
 use queries::{GRANT, Query};
 use rows::fact;
 use session::Session;
-use std::time::Duration;
 use target::Target;
 use tokio::time::{Instant, timeout_at};
 use tokio_postgres::Error;
 use types::Fault;
 use types::database::{Connections, NodeAnswer, NodeFacts, Position, Reading, Role, Sessions, Standbys};
 use types::fault::Phase;
-
-/// Pause after a failed attempt to connect, during which its result is repeated: a server in trouble gets one attempt.
-const RETRY_PAUSE: Duration = Duration::from_secs(5);
 
 /// A node, and the connection to it.
 pub(crate) struct Node {
@@ -79,38 +76,36 @@ impl Node {
         {
             return answer.clone();
         }
-        // A connection that was lost since the last round, by a restart for example, is replaced in this round.
-        if let Link::Open(mut session, mut statements) = std::mem::replace(&mut self.link, Link::None) {
-            match timeout_at(deadline, measure(&mut session, &mut statements)).await {
-                Ok(Ok(facts)) => {
-                    self.link = Link::Open(session, statements);
-                    return NodeAnswer::Facts(Box::new(facts));
-                }
-                // It is not replaced: a server that hangs would get one connection for each round.
-                Err(_) => return self.pause(NodeAnswer::Failed(Fault::TimedOut { phase: Phase::Body })),
-                Ok(Err(error)) => {
-                    let why = session.why_lost(error).await;
-                    if !was_cut(&why) {
-                        return self.pause(why);
-                    }
-                }
+        // A connection that was lost since the last round, by a restart for example, is replaced in this round. One that
+        // hangs is not: the server would get a connection for each round.
+        if let Link::Open(session, statements) = std::mem::replace(&mut self.link, Link::None) {
+            match self.measured(session, statements, deadline).await {
+                Ok(answer) => return answer,
+                Err(why) if !was_cut(&why) => return self.pause(why),
+                Err(_) => {}
             }
         }
-        let mut session = match Session::open(&self.target, names, tls, deadline).await {
-            Ok(session) => Box::new(session),
-            Err(answer) => return self.pause(answer),
+        let opened = match Session::open(&self.target, names, tls, deadline).await {
+            Ok(session) => self.measured(Box::new(session), Box::default(), deadline).await,
+            Err(why) => Err(why),
         };
-        let mut statements = Box::new(Statements::default());
+        opened.unwrap_or_else(|why| self.pause(why))
+    }
+
+    /// Measures over a connection and keeps it. The error is why it was lost.
+    async fn measured(
+        &mut self,
+        mut session: Box<Session>,
+        mut statements: Box<Statements>,
+        deadline: Instant,
+    ) -> Result<NodeAnswer, NodeAnswer> {
         match timeout_at(deadline, measure(&mut session, &mut statements)).await {
             Ok(Ok(facts)) => {
                 self.link = Link::Open(session, statements);
-                NodeAnswer::Facts(Box::new(facts))
+                Ok(NodeAnswer::Facts(Box::new(facts)))
             }
-            Ok(Err(error)) => {
-                let why = session.why_lost(error).await;
-                self.pause(why)
-            }
-            Err(_) => self.pause(NodeAnswer::Failed(Fault::TimedOut { phase: Phase::Body })),
+            Ok(Err(error)) => Err(session.why_lost(error).await),
+            Err(_) => Err(NodeAnswer::Failed(Fault::TimedOut { phase: Phase::Body })),
         }
     }
 
@@ -152,15 +147,13 @@ async fn measure(session: &mut Session, statements: &mut Statements) -> Result<N
         let (max, reserved) = (session.fixed.max, session.fixed.reserved);
         facts.connections = Reading::Known(Connections { used, max, reserved });
     }
-    facts.position = match position {
-        Reading::Known(position) => Reading::Known(Position {
+    facts.position = position.and_then(|position| {
+        Some(Position {
             system_identifier: session.fixed.identifier.clone(),
             timeline: position.timeline,
             bytes: position.bytes,
-        }),
-        Reading::NotPermitted { grant } => Reading::NotPermitted { grant },
-        Reading::Absent => Reading::Absent,
-    };
+        })
+    });
     replication(session, &mut facts).await?;
     session.transactions += 1;
     facts.statements = statements.read(session, trip).await?;
@@ -208,11 +201,7 @@ async fn replication(session: &mut Session, facts: &mut NodeFacts) -> Result<(),
         _ => Reading::Absent,
     };
     facts.slots = fact(slots, rows::slots);
-    facts.work = match work {
-        Reading::Known((work, _)) => Reading::Known(work),
-        Reading::NotPermitted { grant } => Reading::NotPermitted { grant },
-        Reading::Absent => Reading::Absent,
-    };
+    facts.work = work.and_then(|(work, _)| Some(work));
     if replica {
         session.transactions += 1;
         let upstream = fact(session.rows(Query::Upstream).await?, rows::upstream);

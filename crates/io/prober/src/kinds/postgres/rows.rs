@@ -15,11 +15,7 @@ const NAME_MAX: usize = 100;
 
 /// The fact of a reading.
 pub(super) fn fact<T>(rows: Reading<Vec<Row>>, read: impl FnOnce(&[Row]) -> Option<T>) -> Reading<T> {
-    match rows {
-        Reading::Known(rows) => read(&rows).map_or(Reading::Absent, Reading::Known),
-        Reading::NotPermitted { grant } => Reading::NotPermitted { grant },
-        Reading::Absent => Reading::Absent,
-    }
+    rows.and_then(|rows| read(&rows))
 }
 
 /// The columns of the query of the position.

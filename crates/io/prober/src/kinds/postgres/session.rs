@@ -62,10 +62,7 @@ impl Session {
         deadline: Instant,
     ) -> Result<Self, NodeAnswer> {
         let mut phases = Phases::default();
-        let declared = connect::declared(&target.host, target.port);
-        let found = connect::find(names, &target.host, declared, target.port, deadline, &mut phases);
-        let addresses = found.await.map_err(NodeAnswer::Failed)?;
-        let opened = connect::connect(&addresses, deadline, &mut phases).await;
+        let opened = connect::open(names, (&target.host, target.port), deadline, &mut phases).await;
         let (mut stream, address) = opened.map_err(NodeAnswer::Failed)?;
         let late = |_| NodeAnswer::Failed(Fault::TimedOut { phase: Phase::FirstByte });
         let offered = timeout_at(deadline, offers_tls(&mut stream, target.encrypt)).await.map_err(late)?;
@@ -75,9 +72,8 @@ impl Session {
         }
         let shaken = tls.handshake(stream, address, &target.host, Alpn::Nothing, deadline, &mut phases).await;
         let stream = shaken.stream.map_err(NodeAnswer::Failed)?;
-        let mut faults = shaken.seen.map(|seen| seen.faults).unwrap_or_default().into_iter();
-        let refused = faults.find(|fault| !matches!(fault, TlsFault::Expiring { .. }));
-        let encryption = match (refused, target.encrypt) {
+        let faults = shaken.seen.map(|seen| seen.faults).unwrap_or_default();
+        let encryption = match (TlsFault::refusal(&faults).cloned(), target.encrypt) {
             // The password is not sent to a server that is not the right one.
             (Some(tls), Encrypt::Verified) => return Err(NodeAnswer::Failed(Fault::Tls { tls })),
             (Some(tls), _) => Encryption::Unverified { why: tls.to_string() },

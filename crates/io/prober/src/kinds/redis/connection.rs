@@ -62,16 +62,13 @@ impl Connection {
         deadline: Instant,
     ) -> Result<Self, NodeAnswer> {
         let mut phases = Phases::default();
-        let declared = connect::declared(&target.host, target.port);
-        let found = connect::find(names, &target.host, declared, target.port, deadline, &mut phases);
-        let addresses = found.await.map_err(NodeAnswer::Failed)?;
-        let opened = connect::connect(&addresses, deadline, &mut phases).await;
+        let opened = connect::open(names, (&target.host, target.port), deadline, &mut phases).await;
         let (stream, address) = opened.map_err(NodeAnswer::Failed)?;
         let (stream, encryption): (Box<dyn Stream>, _) = if target.tls {
             let shaken =
                 tls.handshake(stream, address, &target.host, Alpn::Nothing, deadline, &mut phases).await;
             let faults = shaken.seen.map(|seen| seen.faults).unwrap_or_default();
-            if let Some(tls) = faults.into_iter().find(|fault| !matches!(fault, TlsFault::Expiring { .. })) {
+            if let Some(tls) = TlsFault::refusal(&faults).cloned() {
                 return Err(NodeAnswer::Failed(Fault::Tls { tls }));
             }
             (Box::new(shaken.stream.map_err(NodeAnswer::Failed)?), Encryption::Verified)

@@ -36,25 +36,25 @@ pub(super) fn facts(reply: &str, encryption: &Encryption) -> Result<NodeAnswer, 
         role: if replica { Role::Replica } else { Role::Primary },
         encryption: encryption.clone(),
         uptime: Duration::from_secs(number("uptime_in_seconds").unwrap_or_default()),
-        connections: known(connections.map(|(used, max)| Connections {
+        connections: Reading::from(connections.map(|(used, max)| Connections {
             used: small(used),
             max: small(max),
             reserved: 0,
         })),
-        memory: known(memory.map(|(used, max)| Memory {
+        memory: Reading::from(memory.map(|(used, max)| Memory {
             used,
             max,
             evicted: number("evicted_keys").unwrap_or_default(),
             evicts: fields.get("maxmemory_policy").is_some_and(|policy| *policy != "noeviction"),
         })),
-        position: known(offset.map(|bytes| Position { bytes, ..Position::default() })),
+        position: Reading::from(offset.map(|bytes| Position { bytes, ..Position::default() })),
         // A replica counts the commands of its primary as well.
-        work: known(work.map(|transactions| Work { transactions, ..Work::default() })),
+        work: Reading::from(work.map(|transactions| Work { transactions, ..Work::default() })),
         ..NodeFacts::default()
     };
     let blocked = number("blocked_clients").map(small);
     facts.sessions =
-        known(blocked.map(|waiting| Sessions { waiting_for_lock: waiting, ..Sessions::default() }));
+        Reading::from(blocked.map(|waiting| Sessions { waiting_for_lock: waiting, ..Sessions::default() }));
     if replica {
         let from = fields.get("master_host").zip(number("master_port"));
         facts.upstream = Reading::Known(Upstream {
@@ -69,10 +69,6 @@ pub(super) fn facts(reply: &str, encryption: &Encryption) -> Result<NodeAnswer, 
         facts.standbys = Reading::Known(Standbys { synchronous: String::new(), connected });
     }
     Ok(NodeAnswer::Facts(Box::new(facts)))
-}
-
-fn known<T>(fact: Option<T>) -> Reading<T> {
-    fact.map_or(Reading::Absent, Reading::Known)
 }
 
 /// `ip=10.0.0.2,port=6379,state=online,offset=1288,lag=0`.

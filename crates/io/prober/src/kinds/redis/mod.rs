@@ -8,18 +8,15 @@
 mod connection;
 mod info;
 
+use crate::connect::RETRY_PAUSE;
 use crate::kinds::tls::Tls;
 use crate::kinds::url_error::UrlError;
 use crate::names::Names;
 use connection::{Connection, Target};
-use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 use types::Fault;
 use types::database::NodeAnswer;
 use types::fault::Phase;
-
-/// Pause after a failed attempt to connect, during which its result is repeated: a server in trouble gets one attempt.
-const RETRY_PAUSE: Duration = Duration::from_secs(5);
 
 /// A node, and the connection to it.
 pub(crate) struct Node {

@@ -108,7 +108,7 @@ fn until_verdict(
     };
     connection.pool.set(place);
     let is_empty = body.as_ref().is_none_or(Inbound::is_end_stream);
-    let announced = pool.announce(tick, cleared.class, cleared.number);
+    let announced = pool.announce(tick, cleared.class, (cleared.number, cleared.subnet()));
     if let Err(shed) = &announced
         && admit::may_answer_now(connection, (parts, &options), (is_empty, length), came)
     {

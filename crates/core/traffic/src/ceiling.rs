@@ -378,8 +378,9 @@ impl Ceiling {
         match self.phase {
             Phase::Tries(began) => {
                 // As CUBIC does after a loss (RFC 9438): flat about the point where it was too much.
-                let patience = now.since(began).as_secs_f64() / self.patience;
-                let about = self.proven * (1.0 + (1.0 - NEARLY) * (patience - 1.0).powi(3));
+                let after = now.since(began).as_secs_f64() - self.patience;
+                let span = if after > 0.0 { self.patience.min(LONG_SECS) } else { self.patience };
+                let about = self.proven * (1.0 + (1.0 - NEARLY) * (after / span).powi(3));
                 // And never far beyond the useful rate: what is not requested is not proven.
                 self.rate = self.rate.max(about.min(1.5 * self.short + 2.0));
             }

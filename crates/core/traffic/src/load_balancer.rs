@@ -313,6 +313,7 @@ impl LoadBalancer {
             inflight: self.inflight,
             waiting: u32::try_from(self.queue.len()).unwrap_or(u32::MAX),
             panic_mode: self.pool.panics(),
+            throttled: self.ceiling.rate().is_some(),
             certificate: self.pool.certificate(),
         }
     }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use types::time::{between, later};
 use types::traffic::ServiceTraffic;
 use types::{
-    Config, Context, EventKind, Events, Fault, Kind, LastResult, PoolId, ProbeId, Resource, Rollup,
+    CallerId, Config, Context, EventKind, Events, Fault, Kind, LastResult, PoolId, ProbeId, Resource, Rollup,
     ServiceId, Severity, Time,
 };
 
@@ -50,8 +50,9 @@ impl Detect {
         }
         // Surges come first: they explain limit conflicts.
         for (id, _) in served() {
+            let throttled = self.is_caller_throttled(config, id, rollup);
             let Some(service) = self.volatile.traffic.services.get_mut(id) else { continue };
-            let decision = service.conflict.judge(config, &service.flow, now);
+            let decision = service.conflict.judge(config, &service.flow, throttled, now);
             self.apply_decision(&Resource::service(&id.0), "limit-conflict", decision, now, events);
         }
         for (id, seen) in &rollup.pools {
@@ -67,6 +68,17 @@ impl Detect {
         if let Some(silent) = self.open.with_fault(&edge_resource(), "edge-silent") {
             events.close(silent);
         }
+    }
+
+    /// Whether the edge throttles the service of the caller that the open alert about a limit conflict names.
+    fn is_caller_throttled(&self, config: &Config, id: &ServiceId, rollup: &Rollup) -> bool {
+        let about = Resource::service(&id.0);
+        let open = self.open.with_fault(&about, "limit-conflict").and_then(|id| self.state.alerts.get(&id));
+        let Some(Fault::LimitConflict { caller, .. }) = open.map(|open| &open.fault) else { return false };
+        let caller = config.callers.get(&CallerId(caller.clone()));
+        let service = caller.and_then(|caller| config.services.get(caller.service.as_ref()?));
+        let traffic = service.and_then(|service| service.traffic.as_ref());
+        traffic.and_then(|traffic| rollup.pools.get(&traffic.pool)).is_some_and(|seen| seen.throttled)
     }
 
     /// Records the traffic of a service, learns what is usual, and judges whether it is a surge.

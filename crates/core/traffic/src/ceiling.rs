@@ -222,7 +222,9 @@ impl Ceiling {
 
     fn fill(&mut self, now: Tick) {
         let more = self.rate * now.since(self.filled).as_secs_f64();
-        self.tokens = (self.tokens + more).min(2.0 + self.rate / 20.0);
+        // Limits that look back for long do not mind short bursts.
+        let burst = if self.guarded { self.rate / 4.0 } else { self.rate / 20.0 };
+        self.tokens = (self.tokens + more).min(2.0 + burst);
         self.filled = now;
     }
 

@@ -5,6 +5,9 @@
 //! crowd are held back from its first moment: together they get a part of what unrecognized clients usually ask. All
 //! other clients, first-time ones of other subnets included, are not affected.
 //!
+//! For a minute after a crowd the other unrecognized clients get a part of their usual load too: limits of servers are
+//! nearly spent then, and recognized clients would lose what they ask for beyond it.
+//!
 //! Clients are counted, not requests: a page with a hundred resources, or a load generator at one address, is one. A
 //! crowd from everywhere is not held back here; the measured limits (`ceiling`, `concurrency`) handle it. Nothing is
 //! held back before the usual is known, or where no recognized clients have to be protected.
@@ -33,16 +36,22 @@ const FADES_SECS: f64 = 1.0;
 /// Usual requests a second of recognized clients from which they have to be protected.
 const RECOGNIZED_LEAST: f64 = 0.1;
 /// What the crowd gets: this part of the usual requests of unrecognized clients, and at least so many a second.
-const SHARE: f64 = 0.3;
-const RATE_LEAST: f64 = 1.0;
+const SHARE: f64 = 0.1;
+const RATE_LEAST: f64 = 0.5;
 /// For this long it gets no more than that: three times as long as most limits look back. Then twice as much in each of
 /// the next intervals, while servers are not overloaded.
 const HOLDS: Duration = Duration::from_secs(30);
 const DOUBLES_SECS: f64 = 5.0;
 /// Time in which the highest usual rate is forgotten by two thirds, in seconds: a day.
 const PEAK_SECS: f64 = 86_400.0;
-/// Time without a client held back after which it is over.
-const OVER: Duration = Duration::from_secs(5);
+/// For this long after a crowd, unrecognized clients get what the most of them usually ask, less a reserve: servers'
+/// own limits are nearly spent, and those who were turned away come again.
+const AFTERMATH: Duration = Duration::from_secs(60);
+const RESERVE: f64 = 0.5;
+/// Over how long arrivals are averaged then, in seconds.
+const ARRIVALS_SECS: f64 = 0.5;
+/// Time without a client of the crowd held back after which it has ended.
+const ENDED: Duration = Duration::from_millis(500);
 /// Time after which a client counts as another arrival.
 const SAME: Duration = Duration::from_secs(1);
 
@@ -53,14 +62,19 @@ pub(crate) struct Crowd {
     clients: Demand,
     requests: Demand,
     recognized: Demand,
-    /// The highest usual rate of requests.
+    /// The highest usual rates of requests and of clients.
     peak: f64,
+    peak_clients: f64,
     seen: ClientFilter,
     /// Clients beyond the usual: a leaky bucket.
     excess: f64,
     leaked: Tick,
     subnets: Vec<Subnet>,
     pace: Option<Pace>,
+    /// Clients of this window that are not part of a crowd, and a second; the fraction of them that passes.
+    arrived: u32,
+    arrivals: f64,
+    share: f64,
     turned: Tick,
 }
 
@@ -98,11 +112,15 @@ impl Crowd {
             requests: Demand::default(),
             recognized: Demand::default(),
             peak: 0.0,
+            peak_clients: 0.0,
             seen: ClientFilter::new(now),
             excess: 0.0,
             leaked: now,
             subnets: Vec::new(),
             pace: None,
+            arrived: 0,
+            arrivals: 0.0,
+            share: 1.0,
             turned: now,
         }
     }
@@ -114,14 +132,25 @@ impl Crowd {
 
     /// Counts a request of an unrecognized client. Returns whether it passes; `luck` is the client's, in 0.0..1.0.
     pub(crate) fn pass(&mut self, (client, subnet): (u64, u64), luck: f64, now: Tick) -> bool {
-        self.requests.asked();
-        if self.seen.add(client, now) {
-            self.clients.asked();
+        let is_new = self.seen.add(client, now);
+        if is_new {
             self.arrives(subnet, now);
         }
-        let Some(pace) = &mut self.pace else { return true };
         let is_held = self.subnets.iter().any(|known| known.held && known.number == subnet);
-        !is_held || pace.pass(luck, now)
+        let passes = match &mut self.pace {
+            Some(pace) if is_held => pace.pass(luck, now),
+            _ => {
+                self.arrived = self.arrived.saturating_add(u32::from(is_new));
+                luck < self.share
+            }
+        };
+        if passes {
+            self.requests.asked();
+            if is_new {
+                self.clients.asked();
+            }
+        }
+        passes
     }
 
     /// A client arrives.
@@ -153,9 +182,9 @@ impl Crowd {
         self.subnets.get_mut(at.unwrap_or(last)).filter(|known| known.number == number)
     }
 
-    /// Whether a crowd is held back.
+    /// Whether clients are held back.
     pub(crate) fn is_held(&self) -> bool {
-        self.pace.is_some()
+        self.pace.is_some() || self.share < 1.0
     }
 
     /// After how long a request that is held back may be repeated, in seconds.
@@ -167,14 +196,18 @@ impl Crowd {
     pub(crate) fn turn(&mut self, limited: bool, now: Tick) {
         let secs = now.since(self.turned).as_secs_f64();
         self.turned = now;
+        let unbound = self.pace.as_ref().map(|pace| now.since(pace.bound));
+        let is_over = unbound.is_none_or(|span| span >= AFTERMATH);
         // What passes whole has become usual.
-        let quiet = !limited && self.pace.as_ref().is_none_or(|pace| now.since(pace.bound) >= SAME);
+        let quiet = !limited && unbound.is_none_or(|span| span >= ENDED);
         for demand in [&mut self.clients, &mut self.requests, &mut self.recognized] {
             demand.turn(secs, quiet);
         }
-        self.peak = (self.peak * (-secs / PEAK_SECS).exp()).max(self.requests.usual().unwrap_or_default());
+        let fade = (-secs / PEAK_SECS).exp();
+        let peak = |peak: f64, usual: &Demand| (peak * fade).max(usual.usual().unwrap_or_default());
+        self.peak = peak(self.peak, &self.requests);
+        self.peak_clients = peak(self.peak_clients, &self.clients);
         let fade = (-secs / FADES_SECS).exp();
-        let is_over = self.pace.as_ref().is_none_or(|pace| now.since(pace.bound) >= OVER);
         self.subnets.retain_mut(|subnet| {
             subnet.clients *= fade;
             subnet.held &= !is_over;
@@ -185,6 +218,14 @@ impl Crowd {
         } else if let Some(pace) = &mut self.pace {
             pace.turn(limited, secs, now);
         }
+        let arrived = f64::from(std::mem::take(&mut self.arrived)) / secs.max(1e-3);
+        self.arrivals += (1.0 - (-secs / ARRIVALS_SECS).exp()) * (arrived - self.arrivals);
+        self.share = match unbound {
+            Some(span) if span >= ENDED && !is_over => {
+                (RESERVE * self.peak_clients / self.arrivals.max(1e-9)).min(1.0)
+            }
+            _ => 1.0,
+        };
     }
 }
 
@@ -301,7 +342,7 @@ mod tests {
         let first = world.run(1, 240, 3, true);
         assert!((12..=60).contains(&first), "{first}");
         let later = world.run(100, 240, 3, true);
-        assert!((10..=60).contains(&later), "{later}");
+        assert!((3..=30).contains(&later), "{later}");
     }
 
     #[test]
@@ -328,11 +369,13 @@ mod tests {
     }
 
     #[test]
-    fn it_is_over_some_seconds_after_the_crowd() {
+    fn others_get_a_part_for_a_minute_after_the_crowd() {
         let mut world = World::quiet(true);
         world.run(50, 240, 3, true);
         assert!(world.crowd.is_held());
-        world.run(60, 1, 20, true);
+        let part = world.run(590, 1, 20, true);
+        assert!((200..400).contains(&part), "{part}");
+        world.run(20, 1, 20, true);
         assert!(!world.crowd.is_held());
         assert_eq!(world.run(100, 1, 3, true), 100);
     }

@@ -313,7 +313,7 @@ impl LoadBalancer {
             inflight: self.inflight,
             waiting: u32::try_from(self.queue.len()).unwrap_or(u32::MAX),
             panic_mode: self.pool.panics(),
-            throttled: self.ceiling.rate().is_some(),
+            throttled: self.ceiling.rate().is_some() || self.crowd.is_held(),
             certificate: self.pool.certificate(),
         }
     }
@@ -407,7 +407,7 @@ impl LoadBalancer {
         if class > Class::Recognized {
             return WAIT_MOST;
         }
-        let each = self.ceiling.rate().map_or(0.0, |rate| 2.0 / rate);
+        let each = self.ceiling.rate().map_or(0.0, |rate| 8.0 / rate);
         WAIT_MOST.max(self.concurrency.usual() / 2).max(Duration::from_secs_f64(each.min(1.0)))
     }
 

@@ -44,7 +44,9 @@ impl Detect {
             .map(|(id, traffic)| (id, self.judge_surge(id, rollup.interval, traffic, gap, now, events)))
             .collect();
         for (id, decision) in surges {
-            if !self.waits_for_caller(config, id, &decision) {
+            // While clients are held back because of it, it is not over.
+            let is_held = matches!(decision, Decision::Resolve) && is_throttled(config, id, rollup);
+            if !is_held && !self.waits_for_caller(config, id, &decision) {
                 self.apply_decision(&Resource::service(&id.0), "surge", decision, now, events);
             }
         }
@@ -76,9 +78,7 @@ impl Detect {
         let open = self.open.with_fault(&about, "limit-conflict").and_then(|id| self.state.alerts.get(&id));
         let Some(Fault::LimitConflict { caller, .. }) = open.map(|open| &open.fault) else { return false };
         let caller = config.callers.get(&CallerId(caller.clone()));
-        let service = caller.and_then(|caller| config.services.get(caller.service.as_ref()?));
-        let traffic = service.and_then(|service| service.traffic.as_ref());
-        traffic.and_then(|traffic| rollup.pools.get(&traffic.pool)).is_some_and(|seen| seen.throttled)
+        caller.and_then(|caller| caller.service.as_ref()).is_some_and(|id| is_throttled(config, id, rollup))
     }
 
     /// Records the traffic of a service, learns what is usual, and judges whether it is a surge.
@@ -245,6 +245,12 @@ fn hosts_of(config: &Config, about: &Resource) -> Vec<Resource> {
         _ => false,
     });
     services.flat_map(|service| &service.hosts).map(Resource::host).collect()
+}
+
+/// Whether the edge forwards less to a service than its clients ask.
+fn is_throttled(config: &Config, id: &ServiceId, rollup: &Rollup) -> bool {
+    let traffic = config.services.get(id).and_then(|service| service.traffic.as_ref());
+    traffic.and_then(|traffic| rollup.pools.get(&traffic.pool)).is_some_and(|seen| seen.throttled)
 }
 
 /// The probe id in alerts of the edge. No configured probe has such an id.

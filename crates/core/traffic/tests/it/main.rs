@@ -14,4 +14,5 @@ mod onset;
 mod ordinary;
 mod pools;
 mod refusals;
+mod sign_in;
 mod surge;

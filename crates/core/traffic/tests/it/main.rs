@@ -13,5 +13,6 @@ mod limits;
 mod onset;
 mod ordinary;
 mod pools;
+mod reconnects;
 mod refusals;
 mod surge;

@@ -36,7 +36,7 @@ impl LoadBalancer {
                 self.look_at_opens(tick);
                 Admission::Wait(ticket)
             }
-            None => Admission::Shed(self.shed_open(ShedWhy::Overload, tick)),
+            None => Admission::Shed(self.shed_open(ShedWhy::Overload)),
         }
     }
 
@@ -180,7 +180,7 @@ impl LoadBalancer {
             for ticket in late {
                 self.opens.release(ticket);
                 let why = if self.pool.has_servers() { ShedWhy::Waited } else { ShedWhy::NoServer };
-                let shed = self.shed_open(why, tick);
+                let shed = self.shed_open(why);
                 self.woken.push((ticket, Woken::Shed(shed)));
             }
         }
@@ -201,8 +201,8 @@ impl LoadBalancer {
 
     /// Computes Retry-After of a refused open: the time until all that were refused before it can be opened, with
     /// random spread. So refused clients come back at the rate at which they are served.
-    fn shed_open(&mut self, why: ShedWhy, tick: Tick) -> Shed {
-        let rate = match self.pool.open_rate(tick) {
+    fn shed_open(&mut self, why: ShedWhy) -> Shed {
+        let rate = match self.pool.open_rate_soon() {
             rate if rate > 0.0 => rate,
             _ => BACK * FIRST * self.pool.whole().max(1.0),
         };

@@ -52,6 +52,13 @@ impl Pool {
         free.map(|server| server.open_rate.rate(server.share(now))).sum()
     }
 
+    /// The same when none of them starts slowly any more.
+    pub(crate) fn open_rate_soon(&self) -> f64 {
+        let servers = self.chosen.iter().map(|(place, _)| &self.servers[*place]);
+        let free = servers.filter(|server| server.connections < self.most_connections);
+        free.map(|server| server.open_rate.rate(f64::from(server.weight.max(1)))).sum()
+    }
+
     /// Declared servers, and addresses of names: what the pool is when it is whole.
     pub(crate) fn whole(&self) -> f64 {
         self.size() as f64

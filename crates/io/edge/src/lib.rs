@@ -21,7 +21,7 @@
 //! | `upstream` | connections to servers, HTTP/1.1 and HTTP/2 codecs |
 //! | `forward_error` | errors of forwarding |
 //! | `tunnel` | bytes both ways after a 101; a Close frame between two frames when its server drains |
-//! | `long_lived` | WebSockets and event streams of a thread, closed over `drain_timeout` |
+//! | `long_lived`, `departures` | WebSockets and event streams of a thread; closed over `drain_timeout` when their server or the edge drains |
 //! | `pool`, `health` | a load balancer behind a lock and its waiting requests; health checks and DNS lookups |
 //! | `tls` | certificates by name, reloaded when files change; verification of servers |
 //! | `outgoing_headers` | headers that the edge adds, in one buffer |
@@ -34,6 +34,7 @@ mod budget;
 mod client;
 mod connection;
 mod connection_table;
+mod departures;
 pub mod descriptors;
 pub mod edge;
 mod exchange;

@@ -2,7 +2,7 @@
 
 use crate::connection::{Connection, Served};
 use crate::forwarded::HeaderPreferences;
-use crate::long_lived::Entry;
+use crate::long_lived::LongLivedTable;
 use crate::outgoing_headers::OutgoingHeaders;
 use crate::pool::{Held, Pool};
 use crate::shared::Shared;
@@ -34,9 +34,8 @@ pub(crate) struct Thread {
     pub(crate) recorder: Recorder,
     /// Connections that it serves.
     pub(crate) served: RefCell<Slab<Served>>,
-    /// WebSockets and event streams, and whether some are to go.
-    pub(crate) long_lived: RefCell<Slab<Rc<Entry>>>,
-    pub(crate) leaving: Cell<bool>,
+    /// WebSockets and event streams.
+    pub(crate) long_lived: Rc<LongLivedTable>,
     /// Connections that wait for their next request with hyper's state still set up.
     pub(crate) resting: Cell<u32>,
     /// Whether it takes nothing any more.
@@ -103,12 +102,12 @@ impl Thread {
         let recorder = shared.telemetry.recorder(number);
         let version = shared.version();
         let view = ThreadView::new(shared.view(), &recorder, None);
+        let ticks = Ticks::new();
         Rc::new(Self {
-            ticks: Ticks::new(),
             recorder,
             served: RefCell::default(),
-            long_lived: RefCell::default(),
-            leaving: Cell::new(false),
+            long_lived: LongLivedTable::new(&ticks),
+            ticks,
             judged: Cell::new(version),
             resting: Cell::new(0),
             ended: Cell::new(false),

@@ -3,9 +3,8 @@
 mod duplex;
 mod frames;
 
-use crate::long_lived::LongLived;
+use crate::long_lived::{LongLived, Switched};
 use crate::stream::Stream;
-use crate::upstream::h1::conn::Conn;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::{Buf, Bytes};
@@ -68,14 +67,6 @@ pub(crate) fn accept(key: &[u8]) -> Option<HeaderValue> {
     hash.update(key);
     hash.update(b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
     HeaderValue::try_from(STANDARD.encode(hash.finish())).ok()
-}
-
-/// The server's side of a tunnel.
-pub(crate) struct Switched {
-    pub(crate) conn: Box<Conn>,
-    /// Its place at the server.
-    pub(crate) connection: Option<LongLived>,
-    pub(crate) is_websocket: bool,
 }
 
 /// Ticks for a tunnel that is to go: until a frame ends, and until both sides have closed.

@@ -11,6 +11,8 @@ use std::time::Duration;
 
 /// The part of its rate that a server begins with when it comes back.
 const BACK: f64 = 0.1;
+/// The longest Retry-After in seconds while no server serves.
+const OUT_MOST: f64 = 15.0;
 /// The least time between two looks at held opens.
 const LOOK: Duration = Duration::from_millis(1);
 
@@ -203,11 +205,13 @@ impl LoadBalancer {
     /// random spread. So refused clients come back at the rate at which they are served.
     fn shed_open(&mut self, why: ShedWhy) -> Shed {
         let rate = match self.pool.open_rate_soon() {
-            rate if rate > 0.0 => rate,
+            rate if self.pool.serving() > 0.0 && rate > 0.0 => rate,
             _ => BACK * FIRST * self.pool.whole().max(1.0),
         };
-        let least = if why == ShedWhy::NoServer { NO_SERVER } else { 1.0 };
-        let wait = self.opens.refuse(rate).clamp(least, RETRY_AFTER_MOST);
+        // It is not known when servers are back: clients that stay away for long would leave them idle then.
+        let (least, most) =
+            if self.pool.serving() > 0.0 { (1.0, RETRY_AFTER_MOST) } else { (NO_SERVER, OUT_MOST) };
+        let wait = self.opens.refuse(rate).clamp(least, most);
         let jitter = 0.5 + 0.5 * self.chance.unit();
         Shed { retry_after: Duration::from_secs_f64((wait * jitter).max(1.0)), why }
     }

@@ -11,6 +11,7 @@ mod fixture;
 mod histories;
 mod limits;
 mod onset;
+mod open_histories;
 mod ordinary;
 mod pools;
 mod reconnects;

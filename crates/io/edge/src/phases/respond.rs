@@ -12,11 +12,11 @@ use crate::client::RecognizedClient;
 use crate::connection::{Busy, Connection};
 use crate::exchange::{Cleared, ErrorFormat};
 use crate::forward_error::ForwardError;
-use crate::long_lived::LongLived;
+use crate::long_lived::{LongLived, Switched};
 use crate::pool::Held;
 use crate::telemetry::{self, OpenRecord, Verdict};
 use crate::thread::{Thread, ThreadView};
-use crate::tunnel::{self, Switched};
+use crate::tunnel;
 use crate::upstream::h1::codec::Head;
 use crate::upstream::h1::conn::Conn;
 use body::Body;
@@ -268,7 +268,8 @@ impl Responder<'_> {
     /// Counts the long-lived connection that a server began.
     fn long_lived(&self, held: Held, now: Tick, outcome: &Outcome) -> Option<LongLived> {
         let (pool, open, leaving) = held.opened(now, outcome)?;
-        Some(LongLived::new(self.thread, pool, open, leaving))
+        let within = leaving.map(|count| self.thread.drain_ticks(count));
+        Some(LongLived::new(&self.thread.long_lived, (pool, open), within))
     }
 
     /// Gives back the place of a response that streams. The event stream, where one was asked for.

@@ -1,4 +1,4 @@
-//! Clients that reconnect: all at once after an outage, and on an ordinary day.
+//! Clients that reconnect: all in the same second after an outage, and on an ordinary day.
 
 use crate::fixture::{SEC, pool};
 use std::cmp::Reverse;
@@ -316,7 +316,7 @@ fn two_servers_take_all_at_their_own_rate() {
 #[test]
 fn ordinary_day_holds_no_open() {
     let day = |count: u8, works: Works| World::new(&servers(count, None), works, Retry::Obeys);
-    // Pages that open six streams each; deploys after which everybody reconnects; servers of some speeds.
+    // Pages that open six streams each; deploys after which all reconnect; servers of some speeds.
     let table = [
         (1, Works::Concurrently(5 * MS), 6, 0, 0),
         (1, Works::Concurrently(5 * MS), 200, 0, 100 * MS),

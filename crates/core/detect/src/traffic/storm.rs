@@ -115,7 +115,7 @@ mod tests {
         let mut at: Time = "2026-12-01T12:00:00Z".parse().unwrap();
         let mut storm = Storm::default();
         judge(&mut storm, &mut at, 300, opens(2, 0, 0));
-        assert_eq!(judge(&mut storm, &mut at, 2, opens(100, 400, 300)), Decision::Resolve, "too soon");
+        assert_eq!(judge(&mut storm, &mut at, 2, opens(100, 400, 300)), Decision::Keep, "too soon");
         let Decision::Raise(alert) = judge(&mut storm, &mut at, 5, opens(100, 400, 300)) else { panic!() };
         assert_eq!(alert.severity, Severity::Warning);
         let text = alert.fault.to_string();

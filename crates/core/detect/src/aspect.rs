@@ -82,6 +82,7 @@ pub(crate) fn is_edge_fault(fault: &Fault) -> bool {
             | Fault::LimitConflict { .. }
             | Fault::PoolBelowMinimum { .. }
             | Fault::ServerCertificate { .. }
+            | Fault::ReconnectStorm { .. }
             | Fault::EdgeSilent { .. }
             | Fault::Unmonitored
     )

@@ -7,11 +7,13 @@
 //! | `surge` | far more traffic than usual, and whether clients are affected |
 //! | `limit_conflict` | a service that rate-limits one of its own callers |
 //! | `pool` | too few healthy servers, wrong certificates |
+//! | `storm` | clients that reconnect faster than servers take them |
 //! | `unknown_host` | hosts that clients request and that are not configured |
 
 pub(crate) mod flow;
 pub(crate) mod limit_conflict;
 pub(crate) mod pool;
+pub(crate) mod storm;
 pub(crate) mod surge;
 pub(crate) mod unknown_host;
 pub(crate) mod usual;
@@ -27,6 +29,7 @@ pub(crate) struct Traffic {
     pub(crate) last_rollup: Option<Time>,
     pub(crate) services: BTreeMap<ServiceId, Service>,
     pub(crate) pools: BTreeMap<PoolId, pool::Pool>,
+    pub(crate) storms: BTreeMap<PoolId, storm::Storm>,
     pub(crate) unknown_hosts: unknown_host::UnknownHosts,
     /// Time of the last update of each open alert.
     pub(crate) changed_at: BTreeMap<AlertId, Time>,
@@ -47,6 +50,7 @@ impl Traffic {
         self.expected_since = config.edge.as_ref().map(|_| self.expected_since.unwrap_or(now));
         self.services.retain(|id, _| is_served(config, id));
         self.pools.retain(|id, _| config.pools.contains_key(id));
+        self.storms.retain(|id, _| config.pools.contains_key(id));
     }
 
     /// Time of the last roll-up, or of the configuration of the edge when that is later.
@@ -75,7 +79,9 @@ pub(crate) fn is_still_configured(config: &Config, alert: &Alert) -> bool {
             let caller = CallerId(caller.clone());
             is_served(config, &ServiceId(name.clone())) && config.callers.contains_key(&caller)
         }
-        Fault::PoolBelowMinimum { .. } => config.pools.contains_key(&PoolId(name.clone())),
+        Fault::PoolBelowMinimum { .. } | Fault::ReconnectStorm { .. } => {
+            config.pools.contains_key(&PoolId(name.clone()))
+        }
         Fault::ServerCertificate { expected, .. } => config
             .pools
             .get(&PoolId(name.clone()))
@@ -96,6 +102,7 @@ pub(crate) fn is_news(was: &Fault, now: &Fault) -> bool {
     match now {
         Fault::Surge { .. } => surge::is_news(was, now),
         Fault::LimitConflict { .. } => limit_conflict::is_news(was, now),
+        Fault::ReconnectStorm { .. } => storm::is_news(was, now),
         _ => pool::is_news(was, now),
     }
 }

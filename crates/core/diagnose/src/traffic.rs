@@ -23,6 +23,7 @@ pub(crate) fn is_edge_fault(fault: &Fault) -> bool {
             | Fault::LimitConflict { .. }
             | Fault::PoolBelowMinimum { .. }
             | Fault::ServerCertificate { .. }
+            | Fault::ReconnectStorm { .. }
     )
 }
 

@@ -81,6 +81,38 @@ pub struct Permit {
     pub(crate) client: Option<u64>,
     /// Whether its place was given back before it: see [`LoadBalancer::yields`](crate::LoadBalancer::yields).
     pub(crate) yielded: bool,
+    /// The long-lived connection that it begins, with its number.
+    pub(crate) open: Option<(Opening, u64)>,
+}
+
+/// A kind of long-lived connection. The request that begins one is an open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Opening {
+    /// A WebSocket, or another protocol that is switched to.
+    WebSocket,
+    /// Server-sent events.
+    EventStream,
+}
+
+impl Opening {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::WebSocket, Self::EventStream];
+}
+
+/// An open long-lived connection. It counts at its server until it is given back, exactly once, by
+/// [`LoadBalancer::closed`](crate::LoadBalancer::closed).
+#[derive(Debug)]
+#[must_use = "a connection that is not given back counts for ever"]
+pub struct Open {
+    pub(crate) serial: u64,
+}
+
+impl Open {
+    /// Returns the number of its server in the pool: see [`LoadBalancer::leaving`](crate::LoadBalancer::leaving).
+    #[must_use]
+    pub fn server(&self) -> u64 {
+        self.serial
+    }
 }
 
 /// Servers that a request was sent to before.
@@ -120,6 +152,12 @@ impl Permit {
     #[must_use]
     pub fn yielded(&self) -> bool {
         self.yielded
+    }
+
+    /// Whether it is for an open.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.open.is_some()
     }
 
     /// Returns when it was issued.

@@ -17,6 +17,8 @@
 //! | [`admission`] | types between the edge and a pool |
 //! | `clients` | requests in flight by client and age |
 //! | `overload` | overload detection |
+//! | `opens`, `open_rate` | WebSockets and event streams that begin: held, and paced by what each server completes |
+//! | [`drain`] | the time over which long-lived connections are closed |
 //! | `concurrency` | adaptive concurrency limit of a pool |
 //! | `demand` | request rate compared with the usual one |
 //! | `proven` | number of concurrent clients that were served without slowdown |
@@ -41,9 +43,12 @@ mod clients;
 mod concurrency;
 mod crowd;
 mod demand;
+pub mod drain;
 pub mod facts;
 pub mod load_balancer;
 pub mod meters;
+mod open_rate;
+mod opens;
 mod overload;
 mod path_pattern;
 pub mod policy;
@@ -63,7 +68,9 @@ pub mod top_k;
 mod user_agent;
 mod window;
 
-pub use admission::{Admission, Arrival, Failure, Outcome, Permit, Shed, ShedWhy, Ticket, Woken};
+pub use admission::{
+    Admission, Arrival, Failure, Open, Opening, Outcome, Permit, Shed, ShedWhy, Ticket, Woken,
+};
 pub use caller::Caller;
 pub use facts::{Class, Facts, Identity, Limit, Quota, Refusal, Verdict};
 pub use load_balancer::LoadBalancer;

@@ -1,5 +1,7 @@
 //! The load balancer of one pool: server choice, queue, load shedding, retries.
 
+mod opens;
+
 use crate::admission::{Admission, Arrival, Failure, Outcome, Permit, Shed, ShedWhy, Ticket, Tried, Woken};
 use crate::ceiling::Ceiling;
 use crate::clients::Clients;
@@ -7,9 +9,10 @@ use crate::concurrency::{Concurrency, Use, WINDOW};
 use crate::crowd::Crowd;
 use crate::demand::Demand;
 use crate::facts::Class;
+use crate::opens::Opens;
 use crate::overload::{Overload, Seen};
 use crate::pool::Pool;
-use crate::queue::{Queue, class_of};
+use crate::queue::{Queue, class_of, is_open};
 use crate::random::Random;
 use crate::retry_budget::RetryBudget;
 use crate::share::Shares;
@@ -58,6 +61,7 @@ pub struct LoadBalancer {
     flooded: Option<Tick>,
     shares: Shares,
     queue: Queue,
+    opens: Opens,
     budget: RetryBudget,
     chance: Random,
     inflight: u32,
@@ -89,6 +93,7 @@ impl LoadBalancer {
             flooded: None,
             shares: Shares::new(chance.next(), tick),
             queue: Queue::default(),
+            opens: Opens::new(),
             budget: RetryBudget::new(),
             inflight: 0,
             clients: Clients::new(chance.next()),
@@ -185,6 +190,9 @@ impl LoadBalancer {
 
     /// Removes a waiting request whose client has gone.
     pub fn gave_up(&mut self, tick: Tick, ticket: Ticket) {
+        if is_open(ticket) {
+            return self.open_gave_up(tick, ticket);
+        }
         self.queue.remove(ticket, tick);
     }
 
@@ -201,7 +209,7 @@ impl LoadBalancer {
     /// Frees the place of a request that is no work for its server while its client is waited for. The permit
     /// stays, and comes back later with its outcome.
     pub fn yields(&mut self, tick: Tick, permit: &mut Permit) {
-        if permit.yielded {
+        if permit.yielded || permit.open.is_some() {
             return;
         }
         self.free(tick, permit, Duration::ZERO);
@@ -245,6 +253,9 @@ impl LoadBalancer {
         }
         let tried = permit.tried.with(permit.serial)?;
         self.budget.pay();
+        if let Some((kind, _)) = permit.open {
+            return self.give_open(kind, (tried, false), permit.client, tick);
+        }
         if self.overload.is_known() {
             return self.take(tried, permit.client, tick);
         }
@@ -261,7 +272,11 @@ impl LoadBalancer {
     /// request waits.
     #[must_use]
     pub fn next(&self) -> Tick {
-        let window = self.turned.after(WINDOW);
+        let window = self.turned.after(WINDOW).min(if self.opens.queue.len() > 0 {
+            self.opens.due
+        } else {
+            Tick::NEVER
+        });
         if self.queue.len() == 0 {
             return window;
         }
@@ -315,6 +330,7 @@ impl LoadBalancer {
             panic_mode: self.pool.panics(),
             throttled: self.ceiling.rate().is_some() || self.crowd.is_held(),
             certificate: self.pool.certificate(),
+            opens: self.opens.seen(self.pool.open_rate(tick)),
         }
     }
 
@@ -455,7 +471,7 @@ impl LoadBalancer {
         self.inflight += 1;
         self.clients.begin(client, tick);
         self.concurrency.working(self.load(tick), tick);
-        Some(Permit { server, serial, since: tick, tried, client, yielded: false })
+        Some(Permit { server, serial, since: tick, tried, client, yielded: false, open: None })
     }
 
     /// Frees a permit's place. Its server continues with the abandoned request for this time.
@@ -470,6 +486,9 @@ impl LoadBalancer {
 
     /// Applies the outcome of a permit. Returns whether another server may be tried.
     fn give_back(&mut self, tick: Tick, permit: &Permit, outcome: &Outcome) -> bool {
+        if let Some(open) = permit.open {
+            return self.give_back_open(tick, permit, open, outcome);
+        }
         // The time of a permit whose place was given back depends on its client and is not measured.
         let held = (!permit.yielded).then(|| tick.since(permit.since));
         if let Some(held) = held {
@@ -492,7 +511,7 @@ impl LoadBalancer {
                 if let Some(client) = permit.client {
                     self.ceiling.answered(client, *status);
                 }
-                self.pool.answered(permit.serial, *latency, *status, tick);
+                self.pool.answered(permit.serial, Some(*latency), *status, tick);
             }
             Outcome::Failed(failure) => {
                 if let Some(held) = held.filter(|_| *failure == Failure::Timeout) {
@@ -532,6 +551,7 @@ impl LoadBalancer {
         }
         self.ceiling.guard(self.flooded.is_some_and(|at| tick.since(at) < RECENT));
         self.pool.turn(tick);
+        self.turn_opens(span.as_secs_f64(), tick);
         let clients = self.queue.clients(Class::Bot);
         let used = if self.is_calm() {
             Use::Calm { waiting: clients, more: self.demand.is_more() }
@@ -597,6 +617,7 @@ impl LoadBalancer {
 
     /// Gives free permits to waiting requests, and refuses those that waited for too long.
     fn dispatch(&mut self, tick: Tick) {
+        self.dispatch_opens(tick);
         if self.queue.len() == 0 {
             return;
         }

@@ -18,6 +18,8 @@ use std::time::Duration;
 use types::config;
 use types::traffic::{ServerState, ServerStatus};
 
+mod opens;
+
 /// The second of two servers must be cheaper than this times the first to get the request.
 const CLEARLY: f64 = 0.8;
 /// Time for which the highest number of addresses of a name is remembered.
@@ -35,6 +37,8 @@ pub(crate) struct Pool {
     declared: Vec<config::PoolServer>,
     names: BTreeMap<String, Found>,
     each: u32,
+    /// The most long-lived connections of one server.
+    most_connections: u32,
     fall: u32,
     rise: u32,
     /// Servers that may get requests, as indices, with the running sum of their shares.
@@ -69,6 +73,7 @@ impl Pool {
             declared: Vec::new(),
             names: BTreeMap::new(),
             each: 1,
+            most_connections: u32::MAX,
             fall: 1,
             rise: 1,
             chosen: Vec::new(),
@@ -86,6 +91,7 @@ impl Pool {
     /// The configuration declares it again. What is known of servers that stay is kept.
     pub(crate) fn reshape(&mut self, pool: &config::Pool, now: Tick) {
         self.each = pool.max_concurrency.max(1);
+        self.most_connections = pool.max_connections.unwrap_or(u32::MAX);
         (self.fall, self.rise) = pool.health.as_ref().map_or((1, 1), |health| (health.fall, health.rise));
         self.declared.clone_from(&pool.servers);
         let declared = |at: &str| pool.servers.iter().find(|server| server.at == at);
@@ -94,8 +100,12 @@ impl Pool {
                 Some(config) => {
                     server.weight = config.weight;
                     server.set_drain(config.drain, now);
+                    server.leaving = config.drain;
                 }
-                None => server.gone = true,
+                None => {
+                    server.gone = true;
+                    server.leaving = true;
+                }
             }
             if pool.health.is_none() {
                 server.unchecked(now);
@@ -142,12 +152,14 @@ impl Pool {
         let known = self.servers.iter_mut().find(|server| server.at == at && server.address == address);
         if let Some(server) = known {
             server.gone = false;
+            server.leaving = server.drain;
             return;
         }
         self.serials += 1;
         let mut server = Server::new(self.serials, at, address, now, !self.began);
         server.weight = config.weight;
         server.drain = config.drain;
+        server.leaving = config.drain;
         self.servers.push(server);
     }
 
@@ -209,7 +221,7 @@ impl Pool {
 
     fn is_free(&self, place: usize, tried: Tried) -> bool {
         let server = &self.servers[place];
-        server.inflight < self.each && !tried.has(server.serial)
+        server.inflight + server.opening < self.each && !tried.has(server.serial)
     }
 
     /// The better of two, by weight.
@@ -259,15 +271,20 @@ impl Pool {
             if server.is_stuck {
                 self.stuck = self.stuck.saturating_sub(1);
             }
-            if server.gone && server.inflight == 0 {
-                self.servers.swap_remove(place);
-                // Places have moved.
-                self.rechoose();
-            }
+            self.forget(place);
         }
     }
 
-    pub(crate) fn answered(&mut self, serial: u64, latency: Duration, status: u16, now: Tick) {
+    /// Forgets a server of which nothing is left.
+    fn forget(&mut self, place: usize) {
+        if self.servers[place].is_over() {
+            self.servers.swap_remove(place);
+            // Places have moved.
+            self.rechoose();
+        }
+    }
+
+    pub(crate) fn answered(&mut self, serial: u64, latency: Option<Duration>, status: u16, now: Tick) {
         self.began = true;
         if let Some(place) = self.place(serial)
             && self.servers[place].answered(latency, status, now)
@@ -397,7 +414,7 @@ impl Pool {
     /// Selects the servers that get requests.
     fn choose(&mut self, now: Tick) {
         self.version += 1;
-        self.servers.retain(|server| !server.gone || server.inflight > 0);
+        self.servers.retain(|server| !server.is_over());
         let mut places: Vec<usize> =
             (0..self.servers.len()).filter(|place| self.servers[*place].serves()).collect();
         let half = self.size().div_ceil(2);
@@ -421,12 +438,16 @@ impl Pool {
                 (place, sum)
             })
             .collect();
-        for server in &mut self.servers {
+        let mut gets = vec![false; self.servers.len()];
+        self.chosen.iter().for_each(|(place, _)| gets[*place] = true);
+        for (server, gets) in self.servers.iter_mut().zip(gets) {
             // A draining server finishes its requests.
-            server.is_stuck = !server.drain && !server.gone;
-        }
-        for (place, _) in &self.chosen {
-            self.servers[*place].is_stuck = false;
+            server.is_stuck = !gets && !server.drain && !server.gone;
+            let serves = server.serves();
+            let served = std::mem::replace(&mut server.served, serves);
+            if !gets || server.served && !served {
+                server.open_rate.restart(now);
+            }
         }
         let stuck = self.servers.iter().filter(|server| server.is_stuck);
         self.stuck = stuck.map(|server| server.inflight).sum();
@@ -473,6 +494,7 @@ fn absent(address: String, why: String, since: Duration) -> ServerStatus {
         since,
         why: Some(why),
         inflight: 0,
+        connections: 0,
         answered: 0,
         failed: 0,
         latency: Duration::ZERO,

@@ -16,6 +16,9 @@ const LINE_MAX: usize = 1_024;
 /// Requests that wait at most in one class, so that memory stays bounded.
 const WAITING_MAX: usize = 16_384;
 
+/// The numbers of opens begin here.
+const OPENS: u64 = 1 << 60;
+
 /// All requests that wait.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Queue {
@@ -61,6 +64,11 @@ enum Owner {
 pub(crate) type Popped = (Ticket, Option<u64>);
 
 impl Queue {
+    /// A queue whose tickets differ from those of an ordinary one.
+    pub(crate) fn of_opens() -> Self {
+        Self { issued: OPENS, ..Self::default() }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.classes.iter().map(|lane| lane.waiting.len()).sum()
     }
@@ -225,6 +233,11 @@ impl Owner {
             Self::Single(_) => None,
         }
     }
+}
+
+/// Whether a ticket was given for an open.
+pub(crate) fn is_open(ticket: Ticket) -> bool {
+    ticket.0 >> 2 >= OPENS
 }
 
 /// The class that a ticket was given for.

@@ -1,6 +1,7 @@
 //! One server of a pool: its state and measurements, and whether it gets requests.
 
 use crate::admission::Failure;
+use crate::open_rate::OpenRate;
 use crate::tick::{Tick, micros};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -49,6 +50,15 @@ pub(crate) struct Server {
     /// No longer in the configuration or in DNS; kept until its last request ended.
     pub(crate) gone: bool,
     pub(crate) inflight: u32,
+    /// Long-lived connections, those included that are being opened.
+    pub(crate) connections: u32,
+    /// Opens that it has not answered.
+    pub(crate) opening: u32,
+    pub(crate) open_rate: OpenRate,
+    /// Whether it served at the last look.
+    pub(crate) served: bool,
+    /// Whether its connections are to go elsewhere: drained or removed by the configuration.
+    pub(crate) leaving: bool,
     /// Whether it gets no requests because it is down or ejected; its requests in flight hold no places.
     pub(crate) is_stuck: bool,
     since: Tick,
@@ -111,6 +121,11 @@ impl Server {
             drain: false,
             gone: false,
             inflight: 0,
+            connections: 0,
+            opening: 0,
+            open_rate: OpenRate::new(now),
+            served: warm,
+            leaving: false,
             is_stuck: false,
             since: now,
             warm_from: (!warm).then_some(now),
@@ -174,13 +189,32 @@ impl Server {
         latency.max(1.0) * (1.0 + f64::from(self.inflight) / self.share(now))
     }
 
+    /// Returns the load that one more long-lived connection would bring, relative to the others.
+    pub(crate) fn open_cost(&self, now: Tick) -> f64 {
+        (1.0 + f64::from(self.connections) + f64::from(self.inflight)) / self.share(now)
+    }
+
+    /// Whether it has a place for one more open: `each` requests at most, half of them opens.
+    pub(crate) fn has_open_room(&mut self, each: u32) -> bool {
+        let has_room = self.opening < each.div_ceil(2) && self.opening + self.inflight < each;
+        if !has_room {
+            self.open_rate.want();
+        }
+        has_room
+    }
+
+    /// Whether nothing of it is left but its entry.
+    pub(crate) fn is_over(&self) -> bool {
+        self.gone && self.inflight == 0 && self.opening == 0 && self.connections == 0
+    }
+
     pub(crate) fn latency(&self) -> f64 {
         self.latency
     }
 
-    /// Counts a response. Returns whether its state changed: it was out because it did not answer, and was tried in
-    /// panic mode.
-    pub(crate) fn answered(&mut self, latency: Duration, status: u16, now: Tick) -> bool {
+    /// Counts a response; its latency is `None` where that says nothing about work. Returns whether its state changed:
+    /// it was out because it did not answer, and was tried in panic mode.
+    pub(crate) fn answered(&mut self, latency: Option<Duration>, status: u16, now: Tick) -> bool {
         self.answered += 1;
         self.failures = 0;
         self.unconnected = 0;
@@ -190,12 +224,14 @@ impl Server {
             self.lately.bad += 1.0;
             return false;
         }
-        let took = micros(latency) as f64;
-        self.lately.good += 1.0;
-        self.lately.micros += took;
-        let fade = (-now.since(self.sampled).as_secs_f64() / PEAK.as_secs_f64()).exp();
-        self.latency = if took > self.latency { took } else { took + fade * (self.latency - took) };
-        self.sampled = now;
+        if let Some(latency) = latency {
+            let took = micros(latency) as f64;
+            self.lately.good += 1.0;
+            self.lately.micros += took;
+            let fade = (-now.since(self.sampled).as_secs_f64() / PEAK.as_secs_f64()).exp();
+            self.latency = if took > self.latency { took } else { took + fade * (self.latency - took) };
+            self.sampled = now;
+        }
         if self.ejected.take_if(|ejected| ejected.bad >= Bad::Silent).is_none() {
             return false;
         }
@@ -326,7 +362,8 @@ impl Server {
             state: self.state(),
             since: now.since(self.since),
             why: if self.drain { Some("the configuration drains it".to_owned()) } else { why },
-            inflight: self.inflight,
+            inflight: self.inflight + self.opening,
+            connections: self.connections,
             answered: std::mem::take(&mut self.answered),
             failed: std::mem::take(&mut self.failed),
             latency: Duration::from_micros(self.latency as u64),

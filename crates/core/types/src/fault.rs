@@ -237,6 +237,14 @@ pub enum Fault {
         /// The reason.
         why: String,
     },
+    /// Far more WebSockets and event streams are opened than usual, and servers do not keep up.
+    #[error("receives {}", reconnects(*times, *per_sec))]
+    ReconnectStorm {
+        /// Factor over the usual rate; `None` while that is unknown.
+        times: Option<u32>,
+        /// WebSockets and event streams that clients open in a second.
+        per_sec: u32,
+    },
 }
 
 impl Fault {
@@ -301,6 +309,7 @@ impl Fault {
             Self::EdgeSilent { .. } => "edge-silent",
             Self::Unmonitored => "unmonitored",
             Self::Isolated { .. } => "isolated",
+            Self::ReconnectStorm { .. } => "reconnect-storm",
         }
     }
 }
@@ -316,6 +325,17 @@ impl Fault {
                 | Self::Intermittent { .. }
                 | Self::Unstable { .. }
         )
+    }
+}
+
+fn reconnects(times: Option<u32>, per_sec: u32) -> String {
+    let per_sec = grouped(u64::from(per_sec));
+    match times {
+        Some(times) => {
+            let times = grouped(u64::from(times));
+            format!("{times} times its usual reconnects ({per_sec} WebSockets and event streams opened/s)")
+        }
+        None => format!("{per_sec} reconnects/s of WebSockets and event streams, more than its servers take"),
     }
 }
 

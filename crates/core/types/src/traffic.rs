@@ -169,6 +169,26 @@ pub struct PoolStatus {
     pub throttled: bool,
     /// The expected certificate name and the problem found; `None` when there is no problem.
     pub certificate: Option<(String, String)>,
+    /// Opens: WebSockets and event streams that began.
+    #[serde(default)]
+    pub opens: OpensStatus,
+}
+
+/// Opens of a pool: requests that begin a WebSocket or an event stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpensStatus {
+    /// Sent to a server in this interval.
+    pub admitted: u64,
+    /// Held in this interval before that, or before they were refused.
+    pub held: u64,
+    /// Refused in this interval.
+    pub refused: u64,
+    /// Held now.
+    pub waiting: u32,
+    /// Opens a second that servers complete.
+    pub per_sec: u32,
+    /// Opens a second that servers are given at most.
+    pub limit_per_sec: u32,
 }
 
 /// Status of one server of a pool.
@@ -184,6 +204,9 @@ pub struct ServerStatus {
     pub why: Option<String>,
     /// Concurrent requests.
     pub inflight: u32,
+    /// Open WebSockets and event streams.
+    #[serde(default)]
+    pub connections: u32,
     /// Requests answered in this interval.
     pub answered: u64,
     /// Failed requests in this interval.

@@ -6,9 +6,9 @@ mod http2_window;
 use crate::client::{Client, ClientTokens};
 use crate::connection_table::Activity;
 use crate::geo::Location;
+use crate::long_lived::Switched;
 use crate::ticks::Ticks;
 use crate::upstream::h1::codec;
-use crate::upstream::h1::conn::Conn;
 use http::{HeaderMap, StatusCode};
 use std::cell::{Cell, RefCell};
 use std::net::{IpAddr, SocketAddr};
@@ -68,7 +68,7 @@ pub(crate) struct Connection {
     /// Interim responses to be sent before the one that is waited for.
     pub(crate) interim: RefCell<Vec<u8>>,
     /// The server's side of a tunnel that begins once the 101 has left.
-    pub(crate) tunnel: RefCell<Option<Box<Conn>>>,
+    pub(crate) tunnel: RefCell<Option<Box<Switched>>>,
 }
 
 impl Connection {

@@ -8,7 +8,7 @@ use crate::listen::{self, ListenAddress};
 use crate::shared::Shared;
 use crate::telemetry::{Settings, Telemetry};
 use crate::thread::Thread;
-use crate::ticks::TICK;
+use crate::ticks::{TICK, whole_ticks};
 use crate::tls::certificates::{self, Certificates};
 use crate::view::{Parts, View};
 use prometheus_client::encoding::DescriptorEncoder;
@@ -19,7 +19,6 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -39,6 +38,8 @@ const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 const ROOM_AGAIN: Duration = Duration::from_millis(2);
 /// Connections closed where descriptors are used up: for the next ones, and for those to servers.
 const MADE_ROOM: usize = 16;
+/// Time that the last connections have for closing when the edge stops.
+const CLOSING: Duration = Duration::from_secs(3);
 /// Interval at which a stopping thread checks for its last connection.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -280,14 +281,18 @@ impl Edge {
         self.shared.telemetry.roll_up(span, services, pools, self.shared.connections.count())
     }
 
-    /// Takes nothing new, finishes what is in progress for `grace` at most, and ends.
+    /// Takes nothing new, finishes what is in progress for `grace` at most, and ends. Where many connections are open
+    /// they are closed over `drain_timeout`, and it may take longer by that time.
     pub fn stop(mut self, grace: Duration) {
         self.end(grace);
     }
 
     fn end(&mut self, grace: Duration) {
-        self.shared.draining.store(true, Ordering::Relaxed);
-        let until = Instant::now() + grace;
+        let longest = self.shared.view().edge.limits.drain_timeout;
+        let spread = traffic::drain::spread(self.shared.connections.count(), longest);
+        let spread = if grace.is_zero() { Duration::ZERO } else { spread };
+        self.shared.drain(whole_ticks(spread));
+        let until = Instant::now() + if spread.is_zero() { grace } else { grace.max(spread + CLOSING) };
         for (orders, _) in &self.threads {
             let _ = orders.send(Order::Stop(until));
         }

@@ -15,7 +15,7 @@ use http::header::{self, HeaderValue};
 use http::request::Parts;
 use std::cell::Cell;
 use std::rc::Rc;
-use traffic::{Class, Quota, Shed, Tick};
+use traffic::{Class, Opening, Quota, Shed, Tick};
 
 /// A request that was not refused immediately.
 pub(crate) struct Exchange {
@@ -98,6 +98,9 @@ pub(crate) enum ErrorFormat {
     Problem,
     /// An HTML page.
     Page,
+    /// A stream of server-sent events, with the origin of the page: see
+    /// [`event_stream`](crate::phases::respond::error_page).
+    Events(Option<HeaderValue>),
     /// A gRPC call, with its content type: its client sees no status but gRPC's own.
     Grpc(HeaderValue),
 }
@@ -110,6 +113,21 @@ impl ErrorFormat {
         {
             return Self::Grpc(kind.clone());
         }
-        if has.accept && head::wants_page(&parts.headers) { Self::Page } else { Self::Problem }
+        let Some(accept) = has.accept.then(|| parts.headers.get(header::ACCEPT)).flatten() else {
+            return Self::Problem;
+        };
+        if accept.as_bytes().eq_ignore_ascii_case(b"text/event-stream") && parts.method == Method::GET {
+            return Self::Events(parts.headers.get(header::ORIGIN).cloned());
+        }
+        if head::wants_page(accept) { Self::Page } else { Self::Problem }
+    }
+}
+
+/// The long-lived connection that a request begins.
+pub(crate) fn opening(options: &ConnectionOptions, format: &ErrorFormat) -> Option<Opening> {
+    match format {
+        _ if options.upgrade.is_some() => Some(Opening::WebSocket),
+        ErrorFormat::Events(_) => Some(Opening::EventStream),
+        _ => None,
     }
 }

@@ -313,10 +313,8 @@ pub(crate) fn join_cookies(headers: &mut HeaderMap) {
 }
 
 /// Whether the client would rather read a page than JSON.
-pub(crate) fn wants_page(headers: &HeaderMap) -> bool {
-    headers
-        .get(header::ACCEPT)
-        .is_some_and(|accept| memchr::memmem::find(accept.as_bytes(), b"text/html").is_some())
+pub(crate) fn wants_page(accept: &HeaderValue) -> bool {
+    memchr::memmem::find(accept.as_bytes(), b"text/html").is_some()
 }
 
 #[cfg(test)]

@@ -20,7 +20,8 @@
 //! | `request_body`, `inbound`, `uploads` | a request's body by either protocol; slow uploads |
 //! | `upstream` | connections to servers, HTTP/1.1 and HTTP/2 codecs |
 //! | `forward_error` | errors of forwarding |
-//! | `tunnel` | bytes both ways after a 101 |
+//! | `tunnel` | bytes both ways after a 101; a Close frame between two frames when its server drains |
+//! | `long_lived`, `departures` | WebSockets and event streams of a thread; closed over `drain_timeout` when their server or the edge drains |
 //! | `pool`, `health` | a load balancer behind a lock and its waiting requests; health checks and DNS lookups |
 //! | `tls` | certificates by name, reloaded when files change; verification of servers |
 //! | `outgoing_headers` | headers that the edge adds, in one buffer |
@@ -33,6 +34,7 @@ mod budget;
 mod client;
 mod connection;
 mod connection_table;
+mod departures;
 pub mod descriptors;
 pub mod edge;
 mod exchange;
@@ -45,6 +47,7 @@ mod head;
 mod health;
 mod inbound;
 mod listen;
+mod long_lived;
 mod outgoing_headers;
 mod phases;
 mod pool;

@@ -10,7 +10,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
-use traffic::{Admission, Arrival, Class, LoadBalancer, Outcome, Permit, Shed, Tick, Ticket, Woken};
+use traffic::{
+    Admission, Arrival, Class, LoadBalancer, Open, Opening, Outcome, Permit, Shed, Tick, Ticket, Woken,
+};
 use types::PoolId;
 use types::config::{self, Protocol};
 
@@ -125,10 +127,15 @@ impl Pool {
         self.lock().balancer.announce(tick, class, client)
     }
 
-    /// Waits for a place for an announced request: immediately, after a short wait, or refused. Returns the tick of
-    /// the decision.
-    pub(crate) async fn arrive(self: &Arc<Self>, tick: Tick, arrival: Arrival) -> Result<(Held, Tick), Shed> {
-        let waiting = match self.knock(tick, arrival) {
+    /// Waits for a place for an announced request, or for an open: immediately, after a short wait, or refused. Returns
+    /// the tick of the decision.
+    pub(crate) async fn arrive(
+        self: &Arc<Self>,
+        tick: Tick,
+        arrival: Arrival,
+        opening: Option<Opening>,
+    ) -> Result<(Held, Tick), Shed> {
+        let waiting = match self.knock(tick, arrival, opening) {
             Admission::Go(permit) => return Ok((self.hold(permit), tick)),
             Admission::Shed(shed) => return Err(shed),
             Admission::Wait(ticket) => Waiting { pool: self, ticket },
@@ -137,9 +144,12 @@ impl Pool {
         Ok((held, self.tick()))
     }
 
-    fn knock(&self, tick: Tick, arrival: Arrival) -> Admission {
+    fn knock(&self, tick: Tick, arrival: Arrival, opening: Option<Opening>) -> Admission {
         let mut desk = self.lock();
-        let admission = desk.balancer.admit(tick, arrival);
+        let admission = match opening {
+            None => desk.balancer.admit(tick, arrival),
+            Some(kind) => desk.balancer.open(tick, arrival, kind),
+        };
         if let Admission::Wait(ticket) = &admission {
             desk.waiting.insert(*ticket, Waiter::default());
         }
@@ -231,6 +241,23 @@ pub(crate) struct Held {
 impl Held {
     pub(crate) fn server(&self) -> Option<std::net::SocketAddr> {
         self.permit.as_ref().map(Permit::server)
+    }
+
+    /// Whether it is the permit of an open.
+    pub(crate) fn is_open(&self) -> bool {
+        self.permit.as_ref().is_some_and(Permit::is_open)
+    }
+
+    /// The server began the long-lived connection that was asked for. Returns it, and how many its server has where they
+    /// are to go elsewhere.
+    pub(crate) fn opened(mut self, tick: Tick, outcome: &Outcome) -> Option<(Arc<Pool>, Open, Option<u32>)> {
+        let permit = self.permit.take()?;
+        let (open, leaving) = self.pool.ask_at(tick, |balancer, tick| {
+            let open = balancer.opened(tick, permit, outcome)?;
+            let leaving = balancer.leaving().find(|(server, _)| *server == open.server());
+            Some((open, leaving.map(|(_, count)| count)))
+        })?;
+        Some((Arc::clone(&self.pool), open, leaving))
     }
 
     /// Gives the permit back with its outcome.

@@ -1,7 +1,7 @@
 //! One request from its head to the head of its response: the list of its phases.
 
 use crate::connection::Connection;
-use crate::exchange::{Admitted, ErrorFormat, Exchange};
+use crate::exchange::{Admitted, ErrorFormat, Exchange, opening};
 use crate::inbound::Inbound;
 use crate::phases::admit::{self, Deadlines, NO_POOL};
 use crate::phases::respond::body::Body;
@@ -108,7 +108,10 @@ fn until_verdict(
     };
     connection.pool.set(place);
     let is_empty = body.as_ref().is_none_or(Inbound::is_end_stream);
-    let announced = pool.announce(tick, cleared.class, (cleared.number, cleared.subnet()));
+    let announced = match opening(&options, &responder.format) {
+        None => pool.announce(tick, cleared.class, (cleared.number, cleared.subnet())),
+        Some(_) => Ok(()),
+    };
     if let Err(shed) = &announced
         && admit::may_answer_now(connection, (parts, &options), (is_empty, length), came)
     {
@@ -155,6 +158,7 @@ async fn from_verdict(
     interim: &dyn Fn(StatusCode, &HeaderMap),
 ) -> Response<Body> {
     let format = std::mem::take(&mut admitted.format);
+    let opening = opening(&admitted.options, &format);
     let responder = Responder { thread, connection, format };
     let view = Rc::clone(&admitted.view);
     let route = view.shared.policy.routes().get(admitted.route);
@@ -173,7 +177,7 @@ async fn from_verdict(
     }
     let tunnels = admitted.options.upgrade.is_some();
     let deadlines = Deadlines::new(thread, &parts.headers, (pool, tunnels), route, &admitted.cleared);
-    let (held, from) = match pool.arrive(tick, deadlines.arrival).await {
+    let (held, from) = match pool.arrive(tick, deadlines.arrival, opening).await {
         Ok(held) => held,
         Err(shed) => return responder.shed(&shed, admitted.record, admitted.busy),
     };

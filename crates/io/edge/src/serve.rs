@@ -72,7 +72,7 @@ pub(crate) async fn http1(thread: Rc<Thread>, connection: Rc<Connection>, mut st
                 // The connection's own box is gone before the tunnel begins, which may live for days.
                 tunnel::watch(socket.socket());
                 connection.activity.busy();
-                let tunnel = connection.tunnel.take().map(|conn| Tunnel::new(socket, rest, *conn));
+                let tunnel = connection.tunnel.take().map(|switched| Tunnel::new(socket, rest, *switched));
                 drop((alarm, connection));
                 if let Some(tunnel) = tunnel {
                     tunnel::run(tunnel).await;
@@ -114,9 +114,9 @@ async fn stretch(
         .max_buf_size((limits.head_bytes as usize).max(MIN_BUFFER))
         .header_read_timeout(None)
         .serve_connection(socket, service);
-    let (mut asked, mut refused) = (false, None);
+    let (mut asked, mut refused, mut leaves) = (false, None, None);
     let ended = poll_fn(|cx| {
-        if thread.shared.draining() && !asked {
+        if !asked && thread.is_to_leave(&mut leaves) {
             asked = true;
             Pin::new(&mut conn).graceful_shutdown();
         }
@@ -217,14 +217,15 @@ fn watch(
 /// Waits alone for the next byte. False when there is none in time.
 async fn wakes(thread: &Rc<Thread>, connection: &Connection, stream: &Stream, alarm: &Alarm) -> bool {
     let due = connection.last.get().saturating_add(ticks(thread.view().shared.edge.limits.keepalive_timeout));
+    let mut leaves = None;
     poll_fn(|cx| {
         if stream.socket().poll_read_ready(cx).is_ready() {
             return Poll::Ready(true);
         }
-        if thread.ticks.now() >= due || thread.shared.draining() {
+        if thread.ticks.now() >= due || thread.is_to_leave(&mut leaves) {
             return Poll::Ready(false);
         }
-        alarm.set(due, cx);
+        alarm.set(leaves.map_or(due, |leaves| due.min(leaves)), cx);
         Poll::Pending
     })
     .await

@@ -9,7 +9,7 @@ use crate::view::View;
 use arc_swap::ArcSwap;
 use rustls::ServerConfig;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 use traffic::Meters;
@@ -32,7 +32,9 @@ pub(crate) struct Shared {
     /// Bytes of bodies that are held before a server is chosen, and afterwards to be sent once more.
     pub(crate) bodies: Arc<Budget>,
     /// Set once: finish what is in progress and take nothing new.
-    pub(crate) draining: AtomicBool,
+    draining: AtomicBool,
+    /// Ticks over which connections are then closed.
+    drain_ticks: AtomicU32,
     view: ArcSwap<View>,
     /// Counts the views, so that a thread sees with one load whether it has the newest.
     version: AtomicU64,
@@ -57,6 +59,7 @@ impl Shared {
             connections: Arc::default(),
             bodies: Budget::new(BODIES_BYTES),
             draining: AtomicBool::new(false),
+            drain_ticks: AtomicU32::new(0),
             view: ArcSwap::from_pointee(view),
             version: AtomicU64::new(1),
         }
@@ -76,6 +79,17 @@ impl Shared {
     }
 
     pub(crate) fn draining(&self) -> bool {
-        self.draining.load(Ordering::Relaxed)
+        self.draining.load(Ordering::Acquire)
+    }
+
+    /// Takes nothing new from now on; connections are closed over this many ticks.
+    pub(crate) fn drain(&self, ticks: u32) {
+        self.drain_ticks.store(ticks, Ordering::Relaxed);
+        self.draining.store(true, Ordering::Release);
+    }
+
+    /// A random one of those ticks.
+    pub(crate) fn drain_tick(&self) -> u32 {
+        fastrand::u32(0..=self.drain_ticks.load(Ordering::Relaxed))
     }
 }

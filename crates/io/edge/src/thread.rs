@@ -2,6 +2,7 @@
 
 use crate::connection::{Connection, Served};
 use crate::forwarded::HeaderPreferences;
+use crate::long_lived::LongLivedTable;
 use crate::outgoing_headers::OutgoingHeaders;
 use crate::pool::{Held, Pool};
 use crate::shared::Shared;
@@ -33,6 +34,8 @@ pub(crate) struct Thread {
     pub(crate) recorder: Recorder,
     /// Connections that it serves.
     pub(crate) served: RefCell<Slab<Served>>,
+    /// WebSockets and event streams.
+    pub(crate) long_lived: Rc<LongLivedTable>,
     /// Connections that wait for their next request with hyper's state still set up.
     pub(crate) resting: Cell<u32>,
     /// Whether it takes nothing any more.
@@ -41,7 +44,7 @@ pub(crate) struct Thread {
     pub(crate) header_preferences: HeaderPreferences,
     view: RefCell<Rc<ThreadView>>,
     version: Cell<u64>,
-    /// The version of the view whose denials connections were compared with.
+    /// The version of the view that connections were compared with.
     judged: Cell<u64>,
     maps: RefCell<Vec<HeaderMap>>,
     owns: RefCell<Vec<OutgoingHeaders>>,
@@ -99,10 +102,12 @@ impl Thread {
         let recorder = shared.telemetry.recorder(number);
         let version = shared.version();
         let view = ThreadView::new(shared.view(), &recorder, None);
+        let ticks = Ticks::new();
         Rc::new(Self {
-            ticks: Ticks::new(),
             recorder,
             served: RefCell::default(),
+            long_lived: LongLivedTable::new(&ticks),
+            ticks,
             judged: Cell::new(version),
             resting: Cell::new(0),
             ended: Cell::new(false),
@@ -132,6 +137,16 @@ impl Thread {
     pub(crate) fn crowded(&self, pool: usize) -> bool {
         let view = self.view();
         view.pools.get(pool).is_some_and(|connections| connections.pool.crowded.load(Ordering::Relaxed))
+    }
+
+    /// Whether a connection is to end now because the edge stops: within the drain time, at a random tick that is kept in
+    /// `leaves`.
+    pub(crate) fn is_to_leave(&self, leaves: &mut Option<u32>) -> bool {
+        if !self.shared.draining() {
+            return false;
+        }
+        let now = self.ticks.now();
+        now >= *leaves.get_or_insert_with(|| now.saturating_add(self.shared.drain_tick()))
     }
 
     /// Counts a connection as resting, or no longer.
@@ -200,10 +215,6 @@ impl Thread {
 
     /// Closes connections of clients that a new policy denies: tunnels and streams may last for days.
     fn end_denied(&self) {
-        let version = self.shared.version();
-        if self.judged.replace(version) == version {
-            return;
-        }
         let (view, tick) = (self.view(), self.tick());
         let served = self.served.borrow();
         let denied = served.iter().filter(|(_, served)| served.is_denied(&view.shared.policy, tick));
@@ -218,7 +229,12 @@ impl Thread {
     /// Runs the work of each tick.
     pub(crate) fn advance(&self) {
         self.ticks.advance();
-        self.end_denied();
+        let version = self.shared.version();
+        if self.judged.replace(version) != version {
+            self.end_denied();
+            self.judge_long_lived();
+        }
+        self.send_away();
         let now = self.ticks.now();
         let due: Vec<usize> =
             self.reading.borrow().iter().filter(|(_, (due, ..))| *due <= now).map(|(key, _)| key).collect();

@@ -79,6 +79,11 @@ pub(crate) fn ticks(wait: Duration) -> u32 {
     u32::try_from(all).unwrap_or(NEVER / 2).saturating_add(1)
 }
 
+/// Returns a duration in whole ticks, rounded down.
+pub(crate) fn whole_ticks(span: Duration) -> u32 {
+    u32::try_from(span.as_millis() / TICK.as_millis()).unwrap_or(NEVER - 1)
+}
+
 /// A deadline of one task.
 pub(crate) struct Alarm {
     key: usize,

@@ -68,6 +68,7 @@ fn pool(away: usize) -> PoolStatus {
             since: Duration::from_secs(30),
             why: (!state.serves()).then(|| "connection refused".to_owned()),
             inflight: 1,
+            connections: 0,
             answered: 4,
             failed: 0,
             latency: Duration::from_millis(12),

@@ -40,6 +40,7 @@ pub fn pool(id: &str, servers: &[&str]) -> Pool {
         health: None,
         max_concurrency: 100,
         initial_concurrency: 8,
+        max_connections: None,
     }
 }
 
@@ -87,6 +88,7 @@ pub fn server(address: &str, state: ServerState) -> ServerStatus {
         since: secs(4),
         why: (!state.serves()).then(|| "connection refused".to_owned()),
         inflight: 0,
+        connections: 0,
         answered: 5,
         failed: 0,
         latency: Duration::ZERO,

@@ -16,6 +16,7 @@ use crate::value_error::ValueError;
 use ipnet::IpNet;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use types::config::{CertificateFiles, Edge, EdgeLimits};
 
 /// More listen addresses or trusted ranges than this are a mistake, and each is compared with all others.
@@ -29,6 +30,7 @@ const KEY_FILE: Format<PathBuf> = format("a file path", None, |text, context| ke
 /// Timeout of a client's connection.
 const CLIENT_TIMEOUT: Span = duration(BRIEF, HOUR);
 const CONNECTIONS: Integer<u32> = integer(1, 10_000_000);
+const DRAIN: Span = duration(Duration::ZERO, HOUR);
 
 keys! {
     /// The edge: mainstay's reverse proxy in front of your servers. It runs only when this section is there.
@@ -109,6 +111,9 @@ keys! {
         max_connections: u32 = CONNECTIONS, default Self::default().max_connections, example "20000";
         /// Maximum concurrent connections from one IPv4 address or one IPv6 /64. `trusted_proxies` are exempt.
         max_connections_per_ip: u32 = CONNECTIONS, default Self::default().max_connections_per_ip, example "2000";
+        /// Longest time over which WebSockets, event streams and idle connections are closed when their server drains, or
+        /// when the edge stops. Few are closed sooner: 20 a second.
+        drain_timeout: Duration = DRAIN, default Self::default().drain_timeout, example r#""20s""#;
     }
 }
 

@@ -58,6 +58,9 @@ keys! {
         /// Initial limit of concurrent requests to the whole pool; further requests are queued. The limit adapts to the
         /// response times.
         initial_concurrency: Option<u32> = CONCURRENCY, otherwise "8 per server", example "8";
+        /// Maximum open WebSockets and event streams (`Accept: text/event-stream`) of one server. Without it only the rate
+        /// at which they are opened is limited, by what the servers complete.
+        max_connections: Option<u32> = integer::<u32>(1, 10_000_000), otherwise "no limit", example "5000";
     }
     unsupported {
         from: "pools of another load balancer";
@@ -158,6 +161,7 @@ impl RawPool {
             health: self.health,
             max_concurrency: self.max_concurrency,
             initial_concurrency: self.initial_concurrency.unwrap_or(usual),
+            max_connections: self.max_connections,
             servers: self.servers.into_iter().map(|at| at.value).collect(),
         }
     }

@@ -18,7 +18,7 @@ geoip.country = "GeoLite2-Country.mmdb"
 geoip.asn = "/usr/share/GeoIP/GeoLite2-ASN.mmdb"
 access_log = true
 otlp = "http://127.0.0.1:4318/v1/traces"
-limits = { head_bytes = 8192, body_bytes = 1099511627776, keepalive_timeout = "5s" }
+limits = { head_bytes = 8192, body_bytes = 1099511627776, keepalive_timeout = "5s", drain_timeout = "30s" }
 [[edge.certificate]]
 chain = "auth.pem"
 key = "auth.key"
@@ -54,6 +54,7 @@ tls = "auth.internal"
 health = { path = "/health", interval = "5s", timeout = "2s", fall = 3, rise = 1 }
 max_concurrency = 50
 initial_concurrency = 10
+max_connections = 5000
 [pool.api]
 servers = ["10.0.0.21:80"]
 health = { path = "/" }
@@ -92,6 +93,7 @@ fn every_key_of_the_edge_is_read() {
         head_bytes: 8_192,
         body_bytes: 1 << 40,
         keepalive_timeout: Duration::from_secs(5),
+        drain_timeout: Duration::from_secs(30),
         ..Default::default()
     };
     assert_eq!(edge.limits, limits);
@@ -151,6 +153,7 @@ fn every_key_of_a_pool_is_read() {
         (pool.min_healthy, pool.protocol, pool.max_concurrency, pool.initial_concurrency),
         (Some(2), Protocol::Http2, 50, 10)
     );
+    assert_eq!(pool.max_connections, Some(5_000));
     assert_eq!(pool.tls.as_deref(), Some("auth.internal"));
     let health = |path: &str, every, timeout, fall, rise| {
         let (every, timeout) = (Duration::from_secs(every), Duration::from_secs(timeout));
@@ -162,6 +165,7 @@ fn every_key_of_a_pool_is_read() {
         (api.min_healthy, api.protocol, api.max_concurrency, api.initial_concurrency),
         (None, Protocol::Http1, 100, 8)
     );
+    assert_eq!(api.max_connections, None);
     assert_eq!((&api.tls, &api.health), (&None, &health("/", 2, 1, 2, 2)));
 }
 

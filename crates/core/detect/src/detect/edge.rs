@@ -65,6 +65,9 @@ impl Detect {
             let certificate = counts.judge_certificate(seen, now);
             self.apply_decision(&about, "pool-below-minimum", healthy, now, events);
             self.apply_decision(&about, "server-certificate", certificate, now, events);
+            let storm = self.volatile.traffic.storms.entry(id.clone()).or_default();
+            let storm = storm.judge(&seen.opens, rollup.interval, now);
+            self.apply_decision(&about, "reconnect-storm", storm, now, events);
         }
         self.judge_unknown_hosts(config, rollup, now, events);
         if let Some(silent) = self.open.with_fault(&edge_resource(), "edge-silent") {

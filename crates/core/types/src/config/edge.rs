@@ -69,6 +69,8 @@ pub struct EdgeLimits {
     pub max_connections: u32,
     /// Maximum concurrent connections from one address (IPv6: one /64); trusted proxies are exempt.
     pub max_connections_per_ip: u32,
+    /// Longest time over which long-lived connections are closed when their server or the edge drains.
+    pub drain_timeout: Duration,
 }
 
 impl Default for EdgeLimits {
@@ -82,6 +84,7 @@ impl Default for EdgeLimits {
             keepalive_timeout: Duration::from_secs(75),
             max_connections: 20_000,
             max_connections_per_ip: 2_000,
+            drain_timeout: Duration::from_secs(20),
         }
     }
 }
@@ -156,6 +159,8 @@ pub struct Pool {
     pub max_concurrency: u32,
     /// Initial limit of concurrent requests to the whole pool; it adapts from there.
     pub initial_concurrency: u32,
+    /// Maximum open WebSockets and event streams of one server; no limit when `None`.
+    pub max_connections: Option<u32>,
 }
 
 /// One server of a pool.

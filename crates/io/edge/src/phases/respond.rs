@@ -2,6 +2,7 @@
 
 pub(crate) mod body;
 pub(crate) mod error_page;
+mod event_stream;
 
 use super::forward::Relayed;
 use super::forward::attempt::UpstreamResponse;
@@ -11,19 +12,23 @@ use crate::client::RecognizedClient;
 use crate::connection::{Busy, Connection};
 use crate::exchange::{Cleared, ErrorFormat};
 use crate::forward_error::ForwardError;
+use crate::long_lived::{LongLived, Switched};
+use crate::pool::Held;
 use crate::telemetry::{self, OpenRecord, Verdict};
 use crate::thread::{Thread, ThreadView};
+use crate::tunnel;
 use crate::upstream::h1::codec::Head;
 use crate::upstream::h1::conn::Conn;
 use body::Body;
 use error_page::Refusal;
+use event_stream::EventStream;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::request::Parts;
 use http::{Response, StatusCode};
 use http_body::SizeHint;
 use std::rc::Rc;
 use std::time::Duration;
-use traffic::{Outcome, Route, Shed, ShedWhy};
+use traffic::{Outcome, Route, Shed, ShedWhy, Tick};
 
 /// Length of a response from which on its server's place is given back with the head.
 const LONG_BYTES: u64 = 64 * 1024;
@@ -52,10 +57,26 @@ impl Responder<'_> {
     }
 
     pub(crate) fn refuse(&self, refusal: Refusal, record: Box<OpenRecord>, busy: Busy) -> Response<Body> {
+        self.refuse_for(refusal, None, record, busy)
+    }
+
+    /// The same, with the time after which the client may come again.
+    fn refuse_for(
+        &self,
+        refusal: Refusal,
+        wait: Option<Duration>,
+        record: Box<OpenRecord>,
+        busy: Busy,
+    ) -> Response<Body> {
         let digits = record.ids.trace.digits();
         let id = std::str::from_utf8(&digits).unwrap_or_default();
-        let mut response =
-            error_page::response(refusal, id, &self.format, self.thread.map(), self.completion(record, busy));
+        let mut response = error_page::response(
+            (refusal, wait),
+            id,
+            &self.format,
+            self.thread.map(),
+            self.completion(record, busy),
+        );
         if refusal.close && !self.connection.http2.get() {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
@@ -128,7 +149,7 @@ impl Responder<'_> {
     ) -> Response<Body> {
         record.refused(refused, self.thread.tick().0);
         let refusal = if refused.limit.denies() { error_page::DENIED } else { error_page::TOO_MANY };
-        let mut response = self.refuse(refusal, record, busy);
+        let mut response = self.refuse_for(refusal, refused.retry_after, record, busy);
         if let Some(wait) = refused.retry_after {
             self.retry_after(&mut response, wait);
         }
@@ -141,7 +162,7 @@ impl Responder<'_> {
     pub(crate) fn shed(&self, shed: &Shed, mut record: Box<OpenRecord>, busy: Busy) -> Response<Body> {
         let refusal = if shed.why == ShedWhy::NoServer { error_page::NO_SERVER } else { error_page::BUSY };
         record.shed(shed, refusal.status.as_u16(), self.thread.tick().0);
-        let mut response = self.refuse(refusal, record, busy);
+        let mut response = self.refuse_for(refusal, Some(shed.retry_after), record, busy);
         self.retry_after(&mut response, shed.retry_after);
         response
     }
@@ -193,17 +214,18 @@ impl Responder<'_> {
             UpstreamResponse::Answer(head, answer) => {
                 record::response_head(&mut record, head.status, &head.headers, tick);
                 let mut completion = self.completion(record, busy);
+                let mut stream = None;
                 match answer {
                     // All of it has been received: the server is free, however slowly the client reads.
                     Answer::Whole(_) => relayed.held.done(now, outcome(head.status)),
                     Answer::Rest(ref download) if streams(&head.headers, &download.size_hint()) => {
-                        relayed.held.done(now, outcome(head.status));
+                        stream = self.streamed(relayed.held, now, (head.status, &outcome(head.status)));
                     }
                     Answer::Rest(_) => {
                         completion.reading = Some(self.thread.reads(relayed.held, outcome(head.status)));
                     }
                 }
-                let mut response = Response::new(Body::answer(answer, completion));
+                let mut response = Response::new(Body::answer(answer, completion).counted(stream));
                 *response.status_mut() = head.status;
                 *response.headers_mut() = head.headers;
                 if let Some(reason) = head.reason
@@ -217,19 +239,22 @@ impl Responder<'_> {
                 let (head, ()) = answer.into_parts();
                 record::response_head(&mut record, head.status, &head.headers, tick);
                 let mut completion = self.completion(record, busy);
-                if download.ended() || streams(&head.headers, &download.size_hint()) {
+                let mut stream = None;
+                if download.ended() {
                     relayed.held.done(now, outcome(head.status));
+                } else if streams(&head.headers, &download.size_hint()) {
+                    stream = self.streamed(relayed.held, now, (head.status, &outcome(head.status)));
                 } else {
                     completion.reading = Some(self.thread.reads(relayed.held, outcome(head.status)));
                 }
-                let mut response = Response::new(Body::http2(download, completion));
+                let mut response = Response::new(Body::http2(download, completion).counted(stream));
                 *response.status_mut() = head.status;
                 *response.headers_mut() = head.headers;
                 response
             }
             UpstreamResponse::Switched(head, conn) => {
-                relayed.held.done(now, outcome(head.status));
-                self.switched(head, conn, upgrade, (record, busy), tick)
+                let connection = self.long_lived(relayed.held, now, &outcome(head.status));
+                self.switched(head, (conn, connection), upgrade, (record, busy), tick)
             }
         };
         if let Ok(mut id) = HeaderValue::from_bytes(&digits) {
@@ -240,11 +265,32 @@ impl Responder<'_> {
         response
     }
 
+    /// Counts the long-lived connection that a server began.
+    fn long_lived(&self, held: Held, now: Tick, outcome: &Outcome) -> Option<LongLived> {
+        let (pool, open, leaving) = held.opened(now, outcome)?;
+        let within = leaving.map(|count| self.thread.drain_ticks(count));
+        Some(LongLived::new(&self.thread.long_lived, (pool, open), within))
+    }
+
+    /// Gives back the place of a response that streams. The event stream, where one was asked for.
+    fn streamed(
+        &self,
+        held: Held,
+        now: Tick,
+        (status, outcome): (StatusCode, &Outcome),
+    ) -> Option<Box<EventStream>> {
+        if held.is_open() && status == StatusCode::OK {
+            return self.long_lived(held, now, outcome).map(EventStream::new);
+        }
+        held.done(now, outcome.clone());
+        None
+    }
+
     /// The 101 of a server, or an error page where the client did not ask for it.
     fn switched(
         &self,
         head: Head,
-        conn: Box<Conn>,
+        (conn, connection): (Box<Conn>, Option<LongLived>),
         upgrade: Option<Option<HeaderValue>>,
         (mut record, busy): (Box<OpenRecord>, Busy),
         tick: u64,
@@ -260,6 +306,7 @@ impl Responder<'_> {
             return self.refuse(error_page::BAD_GATEWAY, record, busy);
         }
         record::response_head(&mut record, head.status, &head.headers, tick);
+        let is_websocket = tunnel::is_websocket(&to);
         let mut response = Response::new(Body::whole(bytes::Bytes::new(), self.completion(record, busy)));
         *response.status_mut() = head.status;
         *response.headers_mut() = head.headers;
@@ -269,7 +316,7 @@ impl Responder<'_> {
             response.headers_mut().insert(header::UPGRADE, to);
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
         }
-        self.connection.tunnel.replace(Some(conn));
+        self.connection.tunnel.replace(Some(Box::new(Switched { conn, connection, is_websocket })));
         response
     }
 }

@@ -53,6 +53,7 @@ pub(crate) async fn serve(thread: Rc<Thread>, connection: Rc<Connection>, stream
         conn,
         accepted: Vec::new(),
         leaving: None,
+        drains: None,
         idle_ticks: ticks(limits.keepalive_timeout),
         body_ticks: ticks(limits.body_timeout),
         thread,
@@ -97,6 +98,8 @@ struct Serving {
     accepted: Vec<Accepted>,
     /// The tick at which it ends, after GOAWAY was sent.
     leaving: Option<u32>,
+    /// The tick at which GOAWAY is sent while the edge stops.
+    drains: Option<u32>,
     idle_ticks: u32,
     body_ticks: u32,
     thread: Rc<Thread>,
@@ -186,7 +189,7 @@ impl Serving {
             return;
         }
         let idle = !self.busy() && now.saturating_sub(connection.last.get()) >= self.idle_ticks;
-        if self.leaving.is_none() && (idle || self.thread.shared.draining()) {
+        if self.leaving.is_none() && (idle || self.thread.is_to_leave(&mut self.drains)) {
             self.leaving = Some(now + self.body_ticks);
             self.conn.graceful_shutdown();
         }
@@ -214,7 +217,8 @@ impl Serving {
             (None, 0) => connection.last.get() + self.idle_ticks,
             (None, stuck) => stuck + self.body_ticks,
         };
-        alarm.set(drained.map_or(due, |drained| drained.min(due)), cx);
+        let drains = self.drains.filter(|_| self.leaving.is_none());
+        alarm.set([drained, drains].into_iter().flatten().fold(due, u32::min), cx);
         Poll::Pending
     }
 }

@@ -9,7 +9,7 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeGaugeValue, MetricEnc
 use prometheus_client::metrics::MetricType;
 use std::collections::BTreeMap;
 use std::fmt;
-use types::traffic::{PoolStatus, ServerState};
+use types::traffic::{OpensStatus, PoolStatus, ServerState};
 use types::{PoolId, ServiceId, Time};
 
 /// The most certificates that are listed.
@@ -49,6 +49,7 @@ impl Telemetry {
         route_totals(encoder, &routes)?;
         servers(encoder, &totals.all, names)?;
         pools(encoder, &totals.pools)?;
+        opens(encoder, &totals.opens)?;
         let mut family = gauges(encoder, "mainstay_edge_connections", "Open connections.")?;
         gauge(&mut family, &[], totals.connections)?;
         self.records(encoder)
@@ -195,12 +196,30 @@ fn pools(encoder: &mut DescriptorEncoder<'_>, pools: &BTreeMap<PoolId, PoolStatu
             gauge(&mut family, &[("pool", &pool.0), ("state", &word)], count)?;
         }
     }
-    let single: [Single<PoolStatus, u32>; 5] = [
+    let name = "mainstay_edge_server_connections";
+    let mut family = gauges(encoder, name, "Open WebSockets and event streams of a server.")?;
+    for (pool, status) in pools {
+        for server in &status.servers {
+            gauge(&mut family, &[("pool", &pool.0), ("server", &server.address)], server.connections)?;
+        }
+    }
+    let single: [Single<PoolStatus, u32>; 8] = [
         ("mainstay_edge_pool_concurrency_limit", "Current limit of concurrent requests of a pool.", |pool| {
             pool.limit
         }),
         ("mainstay_edge_pool_inflight", "Concurrent requests of a pool.", |pool| pool.inflight),
         ("mainstay_edge_pool_queued", "Requests in the queue of a pool.", |pool| pool.waiting),
+        ("mainstay_edge_pool_opens_queued", "Opens of WebSockets and event streams that are held.", |pool| {
+            pool.opens.waiting
+        }),
+        ("mainstay_edge_pool_open_rate", "Opens a second that the servers of a pool complete.", |pool| {
+            pool.opens.per_sec
+        }),
+        (
+            "mainstay_edge_pool_open_rate_limit",
+            "Opens a second that the servers of a pool are given at most; it follows what they complete.",
+            |pool| pool.opens.limit_per_sec,
+        ),
         (
             "mainstay_edge_pool_panic",
             "1 in panic mode: too few servers are healthy, so all servers except draining ones get requests.",
@@ -217,6 +236,22 @@ fn pools(encoder: &mut DescriptorEncoder<'_>, pools: &BTreeMap<PoolId, PoolStatu
         for (pool, status) in pools {
             gauge(&mut family, &[("pool", &pool.0)], value(status))?;
         }
+    }
+    Ok(())
+}
+
+fn opens(encoder: &mut DescriptorEncoder<'_>, pools: &BTreeMap<PoolId, OpensStatus>) -> fmt::Result {
+    let help = "Opens of WebSockets and event streams: sent to a server, or refused.";
+    let mut family = counters(encoder, "mainstay_edge_opens", help)?;
+    for (pool, opens) in pools {
+        for (outcome, count) in [("admitted", opens.admitted), ("refused", opens.refused)] {
+            counter(&mut family, &[("pool", &pool.0), ("outcome", outcome)], count)?;
+        }
+    }
+    let help = "Opens that were held before they were sent or refused.";
+    let mut family = counters(encoder, "mainstay_edge_held_opens", help)?;
+    for (pool, opens) in pools {
+        counter(&mut family, &[("pool", &pool.0)], opens.held)?;
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use super::{Telemetry, lock, recorder, trace};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use types::trace::Verdict;
-use types::traffic::{Asked, CallerRefused, PoolStatus, ServiceTraffic};
+use types::traffic::{Asked, CallerRefused, OpensStatus, PoolStatus, ServiceTraffic};
 use types::{PoolId, Rollup, ServiceId};
 
 /// Counts since the process began, and what is usual.
@@ -18,6 +18,8 @@ pub(super) struct Totals {
     /// By route: the 99th percentile of the latencies, smoothed over about a minute, in microseconds.
     p99: Vec<f64>,
     pub(super) pools: BTreeMap<PoolId, PoolStatus>,
+    /// Opens of each pool since the process began; only counts.
+    pub(super) opens: BTreeMap<PoolId, OpensStatus>,
     pub(super) connections: u64,
     complained: Option<Instant>,
 }
@@ -70,6 +72,12 @@ impl Telemetry {
             .filter(|(_, count)| *count > 0)
             .collect();
         totals.spare.push(second);
+        for (pool, status) in &pools {
+            let total = totals.opens.entry(pool.clone()).or_default();
+            total.admitted += status.opens.admitted;
+            total.held += status.opens.held;
+            total.refused += status.opens.refused;
+        }
         totals.pools.clone_from(&pools);
         totals.connections = connections;
         rollup.pools = pools;

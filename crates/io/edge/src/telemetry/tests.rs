@@ -374,6 +374,7 @@ fn metrics_are_openmetrics() {
         since: SECOND,
         why: None,
         inflight: 0,
+        connections: 0,
         answered: 0,
         failed: 0,
         latency: SECOND,

@@ -25,8 +25,9 @@ impl Duplex {
         Self { reading, sending, held: Bytes::new(), ended: false, session }
     }
 
-    fn room(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        self.sending.reserve_capacity(1);
+    /// Waits for room for some of `wanted` bytes.
+    fn room(&mut self, wanted: usize, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        self.sending.reserve_capacity(wanted.clamp(1, super::BUFFER));
         loop {
             let room = self.sending.capacity();
             if room > 0 {
@@ -71,7 +72,7 @@ impl AsyncRead for Duplex {
 
 impl AsyncWrite for Duplex {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let room = ready!(self.room(cx))?;
+        let room = ready!(self.room(buf.len(), cx))?;
         let part = &buf[..room.min(buf.len())];
         self.session.progress();
         match self.sending.send_data(Bytes::copy_from_slice(part), false) {

@@ -13,6 +13,7 @@ mod local;
 mod ordinary;
 mod pools;
 mod proxied;
+mod reconnects;
 mod serving;
 mod smuggling;
 mod sockets;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use testkit::time::secs;
 use types::time::{earlier, later};
 use types::trace::{Attempt, Hop, Phase, Trace, Verdict};
-use types::traffic::{Asked, PoolStatus, ServerState, ServerStatus, ServiceTraffic};
+use types::traffic::{Asked, OpensStatus, PoolStatus, ServerState, ServerStatus, ServiceTraffic};
 use types::{Alert, AlertId, Denial, DenialId, Fault, ProbeId, Severity};
 
 /// Trace of a request that failed because its upstream call was refused.
@@ -166,6 +166,7 @@ fn server(address: &str, state: ServerState, since: u64, why: Option<&str>) -> S
         since: secs(since),
         why: why.map(str::to_owned),
         inflight: if serves { 7 } else { 0 },
+        connections: 0,
         answered: if serves { 97 } else { 0 },
         failed: u64::from(state == ServerState::Ejected),
         latency: if serves { millis(61) } else { Duration::ZERO },
@@ -203,6 +204,7 @@ fn pools(surge: bool) -> Vec<PoolNow> {
                 panic_mode: surge,
                 throttled: false,
                 certificate: None,
+                opens: OpensStatus::default(),
             }),
             alerts: vec![],
         },
@@ -220,6 +222,7 @@ fn pools(surge: bool) -> Vec<PoolNow> {
                 certificate: surge.then(|| {
                     ("api.internal".to_owned(), "presented old-api.internal and api.test".to_owned())
                 }),
+                opens: OpensStatus::default(),
             }),
             alerts: vec![],
         },

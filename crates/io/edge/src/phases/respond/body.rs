@@ -3,6 +3,7 @@
 use super::super::forward::http2_call;
 use super::super::forward::round_trip::{Answer, Download};
 use super::super::record::Completion;
+use super::event_stream::EventStream;
 use crate::forward_error::ForwardError;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
@@ -15,6 +16,8 @@ pub(crate) struct Body {
     kind: Kind,
     sent: u64,
     over: bool,
+    /// Set where it is an event stream that counts at its server.
+    stream: Option<Box<EventStream>>,
     completion: Completion,
 }
 
@@ -26,18 +29,26 @@ enum Kind {
 
 impl Body {
     pub(crate) fn whole(bytes: Bytes, completion: Completion) -> Self {
-        Self { over: bytes.is_empty(), kind: Kind::Whole(bytes), sent: 0, completion }
+        Self { over: bytes.is_empty(), kind: Kind::Whole(bytes), sent: 0, stream: None, completion }
     }
 
     pub(crate) fn answer(answer: Answer, completion: Completion) -> Self {
         match answer {
             Answer::Whole(bytes) => Self::whole(bytes, completion),
-            Answer::Rest(download) => Self { kind: Kind::Rest(download), sent: 0, over: false, completion },
+            Answer::Rest(download) => {
+                Self { kind: Kind::Rest(download), sent: 0, over: false, stream: None, completion }
+            }
         }
     }
 
     pub(crate) fn http2(download: Box<http2_call::Download>, completion: Completion) -> Self {
-        Self { over: download.ended(), kind: Kind::Http2(download), sent: 0, completion }
+        Self { over: download.ended(), kind: Kind::Http2(download), sent: 0, stream: None, completion }
+    }
+
+    /// The same, counted as an event stream.
+    pub(super) fn counted(mut self, stream: Option<Box<EventStream>>) -> Self {
+        self.stream = stream;
+        self
     }
 
     /// All of a body that is there as a whole. It counts as sent.
@@ -78,9 +89,16 @@ impl http_body::Body for Body {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, ForwardError>>> {
+        if self.stream.as_mut().is_some_and(|stream| stream.ends(cx)) {
+            self.kind = Kind::Whole(Bytes::new());
+            self.stream = None;
+        }
         let polled = self.poll(cx);
         match &polled {
             Poll::Ready(Some(Ok(frame))) => {
+                if let (Some(stream), Some(data)) = (&mut self.stream, frame.data_ref()) {
+                    stream.sent(data);
+                }
                 self.sent += frame.data_ref().map_or(0, |data| data.len() as u64);
                 self.over = http_body::Body::is_end_stream(&*self);
             }

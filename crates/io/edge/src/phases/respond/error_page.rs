@@ -82,10 +82,10 @@ pub(crate) const TUNNELS: Refusal = Refusal::new(
     "Your network has as many open connections and WebSockets as this site allows. Please close some first.",
 );
 
-/// The response, as a page, as problem+json (RFC 9457) or as gRPC has it. `headers` is an empty map: an old one saves
-/// an allocation.
+/// The response, as a page, as problem+json (RFC 9457), as an event stream or as gRPC has it. `wait`: the time after
+/// which the client may come again. `headers` is an empty map: an old one saves an allocation.
 pub(crate) fn response(
-    refusal: Refusal,
+    (refusal, wait): (Refusal, Option<Duration>),
     id: &str,
     format: &ErrorFormat,
     mut headers: HeaderMap,
@@ -94,7 +94,10 @@ pub(crate) fn response(
     let title = refusal.status.canonical_reason().unwrap_or("Error");
     let (kind, text, status) = match format {
         ErrorFormat::Page => (HTML, html(refusal, title, id), refusal.status),
-        ErrorFormat::Problem => (JSON, json(refusal, title, id), refusal.status),
+        ErrorFormat::Events(origin) if is_temporary(refusal.status) => {
+            (EVENTS, event_stream(&mut headers, origin.as_ref(), wait), StatusCode::OK)
+        }
+        ErrorFormat::Problem | ErrorFormat::Events(_) => (JSON, json(refusal, title, id), refusal.status),
         ErrorFormat::Grpc(kind) => {
             grpc(&mut headers, refusal);
             (kind.clone(), String::new(), StatusCode::OK)
@@ -111,6 +114,33 @@ pub(crate) fn response(
     *response.headers_mut() = headers;
     response
 }
+
+/// Whether a client may come again soon.
+fn is_temporary(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::TOO_MANY_REQUESTS
+            | StatusCode::BAD_GATEWAY
+            | StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::GATEWAY_TIMEOUT
+    )
+}
+
+/// An event stream that ends immediately, and says when to reconnect. An `EventSource` gives up for ever after any
+/// status other than 200 (HTML, section 9.2.3), and a page has to be loaded again. A page of another origin may read it,
+/// or it would give up as well; there is nothing to read.
+fn event_stream(headers: &mut HeaderMap, origin: Option<&HeaderValue>, wait: Option<Duration>) -> String {
+    if let Some(origin) = origin {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+        headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+        headers.insert(header::VARY, HeaderValue::from_static("origin"));
+    }
+    let wait = wait.unwrap_or_else(|| RECONNECT.mul_f64(1.0 + fastrand::f64()));
+    format!("retry: {}\n\n", wait.as_millis().max(1_000))
+}
+
+/// The least delay before an `EventSource` reconnects whose server failed.
+const RECONNECT: Duration = Duration::from_secs(3);
 
 /// A response without a message, whose trailers are its only fields (gRPC over HTTP/2, "Trailers-Only").
 fn grpc(headers: &mut HeaderMap, refusal: Refusal) {
@@ -204,6 +234,7 @@ const GRPC_PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-m
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const STATE: HeaderName = HeaderName::from_static("ratelimit");
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
+const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream");
 const JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 const CLOSE: HeaderValue = HeaderValue::from_static("close");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");

@@ -52,12 +52,12 @@ pub(super) async fn answer(
     };
     let Some(response) = answered else { return };
     // Set by this very response: no other task has run since.
-    let conn = session.connection.tunnel.take();
+    let switched = session.connection.tunnel.take();
     let mut respond = respond.into_inner();
-    if let (Some(conn), Some((stream, place))) = (conn, tunnel) {
+    if let (Some(switched), Some((stream, place))) = (switched, tunnel) {
         let (parts, _) = response.into_parts();
         let Ok(sending) = respond.send_response(Response::from_parts(parts, ()), false) else { return };
-        tunnel::http2(Duplex::new(stream, sending, session), conn).await;
+        tunnel::http2(Duplex::new(stream, sending, session), switched).await;
         drop(place);
     } else if let Some((response, stream)) = head(&thread, response, is_head, &mut respond) {
         body(session, response, stream).await;

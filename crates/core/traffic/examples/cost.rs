@@ -123,6 +123,7 @@ fn time_requests(pool: &Pool) {
     let arrival = |round: u32| Arrival {
         class: Class::FirstTime,
         client: u64::from(round),
+        subnet: u64::from(round),
         own: false,
         deadline: Duration::from_secs(1),
     };

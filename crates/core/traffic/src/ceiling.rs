@@ -12,6 +12,10 @@
 //! before it rises further. It is removed when no client is held back. When reducing the rate does not help for
 //! long, the refusals have another cause - a part of the service that is switched off - and become usual; soon,
 //! where demand was usual when they began.
+//!
+//! During a flood and in the minute after it the ceiling is guarded: refusals of two clients set it, immediately to the
+//! least, and afterwards it stays below what servers bore for half a minute or longer. Each try beyond that would cost
+//! recognized clients too.
 
 use crate::concurrency::WINDOW;
 use crate::random::mix;
@@ -40,6 +44,13 @@ const NEARLY: f64 = 0.95;
 /// Time of the rise from there to the proven rate, in seconds: at first, and after collapses.
 const PATIENCE: f64 = 0.7;
 const PATIENCE_MOST: f64 = 8.0;
+/// The same while it is guarded, and the part of the proven rate that it returns to.
+const GUARDED_PATIENCE: f64 = 30.0;
+const GUARDED_PATIENCE_MOST: f64 = 120.0;
+const GUARDED: f64 = 0.92;
+/// Refused clients, and their fraction, that set a guarded ceiling.
+const GUARDED_REFUSED: f64 = 0.1;
+const GUARDED_CLIENTS: f64 = 2.0;
 /// Fraction of refusals that is a collapse although hardly more is sent than was served recently.
 const COLLAPSE: f64 = 0.3;
 /// Time without a client held back after which the ceiling is removed.
@@ -89,6 +100,8 @@ pub(crate) struct Ceiling {
     fallen: (f64, f64),
     phase: Phase,
     patience: f64,
+    /// Whether a flood was recent when the ceiling was set, or is now.
+    guarded: bool,
     /// When a client was last held back.
     bound: Tick,
     turned: Tick,
@@ -130,6 +143,7 @@ impl Ceiling {
             fallen: (0.0, 0.0),
             phase: Phase::Tries(now),
             patience: PATIENCE,
+            guarded: false,
             bound: now,
             turned: now,
         }
@@ -138,6 +152,11 @@ impl Ceiling {
     /// The rate; `None` without a ceiling.
     pub(crate) fn rate(&self) -> Option<f64> {
         self.rate.is_finite().then_some(self.rate)
+    }
+
+    /// Guards it: a flood is recent.
+    pub(crate) fn guard(&mut self, recent: bool) {
+        self.guarded = recent || self.guarded && self.rate.is_finite();
     }
 
     /// Counts an arrival, whatever its verdict.
@@ -168,7 +187,9 @@ impl Ceiling {
     fn too_many(&self, refused: f64, all: f64) -> bool {
         let own = self.own * all;
         let chance = 3.0 * (own * (1.0 - self.own)).sqrt();
-        refused >= CLIENTS_LEAST && self.own < 1.0 && refused - own >= chance.max(REFUSED * (all - own))
+        let (clients, part) =
+            if self.guarded { (GUARDED_CLIENTS, GUARDED_REFUSED) } else { (CLIENTS_LEAST, REFUSED) };
+        refused >= clients && self.own < 1.0 && refused - own >= chance.max(part * (all - own))
     }
 
     /// Takes one request's worth, if there is one.
@@ -201,7 +222,9 @@ impl Ceiling {
 
     fn fill(&mut self, now: Tick) {
         let more = self.rate * now.since(self.filled).as_secs_f64();
-        self.tokens = (self.tokens + more).min(2.0 + self.rate / 20.0);
+        // Limits that look back for long do not mind short bursts.
+        let burst = if self.guarded { self.rate / 4.0 } else { self.rate / 20.0 };
+        self.tokens = (self.tokens + more).min(2.0 + burst);
         self.filled = now;
     }
 
@@ -240,9 +263,9 @@ impl Ceiling {
                 self.fill(now);
                 self.bound = now;
                 // The usual rate must be known: after a restart during an overload it is not.
-                self.more = self.age < LONG_SECS || self.asks >= MORE * self.usual;
+                self.more = self.guarded || self.age < LONG_SECS || self.asks >= MORE * self.usual;
                 // The behaviour of the servers is not known yet, and any excess makes it worse.
-                self.fall(0.5 * self.long.min(self.short), now);
+                self.fall(if self.guarded { 0.0 } else { 0.5 * self.long.min(self.short) }, now);
             }
             return;
         }
@@ -253,7 +276,8 @@ impl Ceiling {
             Phase::Falls(began, collapsed) => self.falling((began, collapsed), clear, share, now),
             _ if clear && share > TOO_MANY && self.late.1 >= REFUSALS_LEAST => {
                 let collapses = self.patience > PATIENCE;
-                self.fall(if collapses { 0.5 * self.short } else { self.short }, now);
+                let to = if collapses { 0.5 * self.short } else { self.short };
+                self.fall(if self.guarded { 0.0 } else { to }, now);
             }
             _ if now.since(self.bound) >= UNBOUND => self.lift(now),
             _ if share <= FEW => self.rise(secs, now),
@@ -299,12 +323,14 @@ impl Ceiling {
             self.patience = PATIENCE;
             self.lift(now);
         } else if clear && share <= FEW {
-            let patience = if collapsed {
-                (4.0 * self.patience).max(now.since(began).as_secs_f64())
+            self.patience = if self.guarded {
+                self.proven = GUARDED * self.proven.min(self.lasting);
+                (2.0 * self.patience).clamp(GUARDED_PATIENCE, GUARDED_PATIENCE_MOST)
+            } else if collapsed {
+                (4.0 * self.patience).max(now.since(began).as_secs_f64()).clamp(PATIENCE, PATIENCE_MOST)
             } else {
-                0.8 * self.patience
+                (0.8 * self.patience).clamp(PATIENCE, PATIENCE_MOST)
             };
-            self.patience = patience.clamp(PATIENCE, PATIENCE_MOST);
             self.phase = Phase::Rises;
         } else if clear {
             if share >= COLLAPSE && !collapsed && now.since(began) >= 3 * WINDOW {
@@ -320,6 +346,9 @@ impl Ceiling {
 
     /// All clients pass again.
     fn lift(&mut self, now: Tick) {
+        if self.guarded {
+            self.patience = PATIENCE;
+        }
         self.rate = f64::INFINITY;
         self.phase = Phase::Tries(now);
     }
@@ -351,8 +380,9 @@ impl Ceiling {
         match self.phase {
             Phase::Tries(began) => {
                 // As CUBIC does after a loss (RFC 9438): flat about the point where it was too much.
-                let patience = now.since(began).as_secs_f64() / self.patience;
-                let about = self.proven * (1.0 + (1.0 - NEARLY) * (patience - 1.0).powi(3));
+                let after = now.since(began).as_secs_f64() - self.patience;
+                let span = if after > 0.0 { self.patience.min(LONG_SECS) } else { self.patience };
+                let about = self.proven * (1.0 + (1.0 - NEARLY) * (after / span).powi(3));
                 // And never far beyond the useful rate: what is not requested is not proven.
                 self.rate = self.rate.max(about.min(1.5 * self.short + 2.0));
             }

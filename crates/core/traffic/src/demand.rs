@@ -47,6 +47,11 @@ impl Demand {
         self.recent.push_back((count, secs));
     }
 
+    /// Requests a second in quiet times; `None` until that is known.
+    pub(crate) fn usual(&self) -> Option<f64> {
+        (self.age >= KNOWN_SECS).then_some(self.usual)
+    }
+
     /// Whether demand is higher than usual, or the usual rate is not known.
     pub(crate) fn is_more(&self) -> bool {
         self.age < KNOWN_SECS || self.exceeds(MORE)

@@ -23,6 +23,7 @@
 //! | `demand` | request rate compared with the usual one |
 //! | `proven` | number of concurrent clients that were served without slowdown |
 //! | `ceiling` | request rate limit of a pool whose servers refuse |
+//! | `crowd` | holding back subnets that send far more clients than usual |
 //! | `share` | sampling of clients under overload |
 //! | `queue` | queue of waiting requests by class and client |
 //! | `retry_budget` | budget of retries |
@@ -40,6 +41,7 @@ mod ceiling;
 mod cidr_map;
 mod clients;
 mod concurrency;
+mod crowd;
 mod demand;
 pub mod drain;
 pub mod facts;

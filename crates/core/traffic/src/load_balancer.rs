@@ -6,6 +6,7 @@ use crate::admission::{Admission, Arrival, Failure, Outcome, Permit, Shed, ShedW
 use crate::ceiling::Ceiling;
 use crate::clients::Clients;
 use crate::concurrency::{Concurrency, Use, WINDOW};
+use crate::crowd::Crowd;
 use crate::demand::Demand;
 use crate::facts::Class;
 use crate::opens::Opens;
@@ -30,6 +31,8 @@ const SOON: Duration = Duration::from_secs(1);
 const ONSET: Duration = Duration::from_secs(5);
 /// This many times the limit are a crowd.
 const CROWD: f64 = 4.0;
+/// Duration after a flood in which refusals of servers are taken for its consequence.
+const RECENT: Duration = Duration::from_secs(60);
 /// Fraction of the places in use above which a pool is full.
 const FULL: f64 = 0.8;
 /// Interval at which requests that have waited long enough are looked for.
@@ -53,6 +56,9 @@ pub struct LoadBalancer {
     pool: Pool,
     concurrency: Concurrency,
     ceiling: Ceiling,
+    crowd: Crowd,
+    /// When a flood was last seen.
+    flooded: Option<Tick>,
     shares: Shares,
     queue: Queue,
     opens: Opens,
@@ -83,6 +89,8 @@ impl LoadBalancer {
         let mut balancer = Self {
             concurrency: Concurrency::new(pool.initial_concurrency, tick),
             ceiling: Ceiling::new(tick),
+            crowd: Crowd::new(tick),
+            flooded: None,
             shares: Shares::new(chance.next(), tick),
             queue: Queue::default(),
             opens: Opens::new(),
@@ -114,18 +122,18 @@ impl LoadBalancer {
 
     /// Decides on a request that needs a server now.
     pub fn arrive(&mut self, tick: Tick, arrival: Arrival) -> Admission {
-        match self.announce(tick, arrival.class, arrival.client) {
+        match self.announce(tick, arrival.class, (arrival.client, arrival.subnet)) {
             Ok(()) => self.admit(tick, arrival),
             Err(shed) => Admission::Shed(shed),
         }
     }
 
     /// Decides whether a request will get a server at all that needs one once its body is there. Called once; an
-    /// accepted request continues with [`LoadBalancer::admit`].
+    /// accepted request continues with [`LoadBalancer::admit`]. The numbers are the client's and its subnet's.
     ///
     /// # Errors
     /// When the request is refused.
-    pub fn announce(&mut self, tick: Tick, class: Class, client: u64) -> Result<(), Shed> {
+    pub fn announce(&mut self, tick: Tick, class: Class, (client, subnet): (u64, u64)) -> Result<(), Shed> {
         self.turn(tick);
         if !self.pool.has_servers() {
             self.ceiling.asked();
@@ -136,14 +144,26 @@ impl LoadBalancer {
         if self.queue.is_full_for(class, client) {
             return Err(self.shed(class, ShedWhy::Overload));
         }
-        self.ceiling.asked();
         self.demand.asked();
+        if !self.passes(class, (client, subnet), tick) {
+            return Err(self.shed(class, ShedWhy::Overload));
+        }
+        self.ceiling.asked();
         let lucky = self.shares.lucky(class, client, tick);
         if lucky || self.is_idle() {
             return Ok(());
         }
         self.turned_away.one_more(client);
         Err(self.shed(class, ShedWhy::Overload))
+    }
+
+    /// Whether a request is not held back with the crowd that it is part of.
+    fn passes(&mut self, class: Class, client: (u64, u64), tick: Tick) -> bool {
+        if class <= Class::Recognized {
+            self.crowd.recognized();
+            return true;
+        }
+        self.crowd.pass(client, self.shares.luck(client.0, tick), tick)
     }
 
     /// Decides on an announced request that needs its server now.
@@ -308,6 +328,7 @@ impl LoadBalancer {
             inflight: self.inflight,
             waiting: u32::try_from(self.queue.len()).unwrap_or(u32::MAX),
             panic_mode: self.pool.panics(),
+            throttled: self.ceiling.rate().is_some() || self.crowd.is_held(),
             certificate: self.pool.certificate(),
             opens: self.opens.seen(self.pool.open_rate(tick)),
         }
@@ -316,7 +337,7 @@ impl LoadBalancer {
     /// Whether requests are refused or have to wait because servers are overloaded.
     #[must_use]
     pub fn crowded(&self) -> bool {
-        !self.is_calm() || self.shares.cut()
+        !self.is_calm() || self.shares.cut() || self.crowd.is_held()
     }
 
     /// Whether servers are known to be overloaded.
@@ -402,7 +423,7 @@ impl LoadBalancer {
         if class > Class::Recognized {
             return WAIT_MOST;
         }
-        let each = self.ceiling.rate().map_or(0.0, |rate| 2.0 / rate);
+        let each = self.ceiling.rate().map_or(0.0, |rate| 8.0 / rate);
         WAIT_MOST.max(self.concurrency.usual() / 2).max(Duration::from_secs_f64(each.min(1.0)))
     }
 
@@ -523,7 +544,12 @@ impl LoadBalancer {
             return;
         }
         let span = tick.since(std::mem::replace(&mut self.turned, tick));
-        self.demand.turn(span.as_secs_f64(), self.is_calm());
+        self.demand.turn(span.as_secs_f64(), self.is_calm() && !self.crowd.is_held());
+        self.crowd.turn(!self.is_calm(), tick);
+        if self.crowd.is_held() {
+            self.flooded = Some(tick);
+        }
+        self.ceiling.guard(self.flooded.is_some_and(|at| tick.since(at) < RECENT));
         self.pool.turn(tick);
         self.turn_opens(span.as_secs_f64(), tick);
         let clients = self.queue.clients(Class::Bot);
@@ -639,7 +665,8 @@ impl LoadBalancer {
     /// many more.
     fn shed(&mut self, class: Class, why: ShedWhy) -> Shed {
         let wait = match (why, self.drain()) {
-            (ShedWhy::NoServer, _) | (_, None) => NO_SERVER,
+            (ShedWhy::NoServer, _) => NO_SERVER,
+            (_, None) => self.crowd.wait_secs().clamp(NO_SERVER, RETRY_AFTER_MOST),
             (_, Some(drain)) => self.shares.excess(class, drain).clamp(1.0, RETRY_AFTER_MOST),
         };
         let jitter = 1.0 + 0.5 * self.chance.unit();

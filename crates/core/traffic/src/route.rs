@@ -275,8 +275,9 @@ fn of_address(address: IpAddr) -> u64 {
     }
 }
 
-/// The number of a /24 or /48.
-fn subnet_number(address: IpAddr) -> u64 {
+/// Returns the number of the subnet of an address: a /24 or /48.
+#[must_use]
+pub fn subnet_number(address: IpAddr) -> u64 {
     match address {
         IpAddr::V4(v4) => mix(AS_V4, u64::from(v4.to_bits() >> 8)),
         IpAddr::V6(v6) => mix(AS_V6, (v6.to_bits() >> 80) as u64),

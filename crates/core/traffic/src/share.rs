@@ -55,6 +55,11 @@ impl Shares {
         lucky
     }
 
+    /// The luck of a client: in 0.0..1.0, the same for two minutes.
+    pub(crate) fn luck(&self, client: u64, now: Tick) -> f64 {
+        luck(self.salt, client, now)
+    }
+
     /// Whether some class is not let through whole.
     pub(crate) fn cut(&self) -> bool {
         self.lanes.iter().any(|lane| lane.share < 1.0)

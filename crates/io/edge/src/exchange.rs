@@ -83,6 +83,13 @@ pub(crate) struct Cleared {
     pub(crate) is_caller: bool,
 }
 
+impl Cleared {
+    /// The number of its client's subnet, for the pool.
+    pub(crate) fn subnet(&self) -> u64 {
+        traffic::route::subnet_number(self.client.address)
+    }
+}
+
 /// Format of an error response, chosen by what the client accepts.
 #[derive(Clone, Debug, Default)]
 pub(crate) enum ErrorFormat {

@@ -123,7 +123,7 @@ impl Pool {
     }
 
     /// Whether a new request will get a place at all. Waiting requests are not affected.
-    pub(crate) fn announce(&self, tick: Tick, class: Class, client: u64) -> Result<(), Shed> {
+    pub(crate) fn announce(&self, tick: Tick, class: Class, client: (u64, u64)) -> Result<(), Shed> {
         self.lock().balancer.announce(tick, class, client)
     }
 

@@ -109,7 +109,7 @@ fn until_verdict(
     connection.pool.set(place);
     let is_empty = body.as_ref().is_none_or(Inbound::is_end_stream);
     let announced = match opening(&options, &responder.format) {
-        None => pool.announce(tick, cleared.class, cleared.number),
+        None => pool.announce(tick, cleared.class, (cleared.number, cleared.subnet())),
         Some(_) => Ok(()),
     };
     if let Err(shed) = &announced

@@ -12,7 +12,7 @@ use std::time::Duration;
 use types::time::{between, later};
 use types::traffic::ServiceTraffic;
 use types::{
-    Config, Context, EventKind, Events, Fault, Kind, LastResult, PoolId, ProbeId, Resource, Rollup,
+    CallerId, Config, Context, EventKind, Events, Fault, Kind, LastResult, PoolId, ProbeId, Resource, Rollup,
     ServiceId, Severity, Time,
 };
 
@@ -44,14 +44,17 @@ impl Detect {
             .map(|(id, traffic)| (id, self.judge_surge(id, rollup.interval, traffic, gap, now, events)))
             .collect();
         for (id, decision) in surges {
-            if !self.waits_for_caller(config, id, &decision) {
+            // While clients are held back because of it, it is not over.
+            let is_held = matches!(decision, Decision::Resolve) && is_throttled(config, id, rollup);
+            if !is_held && !self.waits_for_caller(config, id, &decision) {
                 self.apply_decision(&Resource::service(&id.0), "surge", decision, now, events);
             }
         }
         // Surges come first: they explain limit conflicts.
         for (id, _) in served() {
+            let throttled = self.is_caller_throttled(config, id, rollup);
             let Some(service) = self.volatile.traffic.services.get_mut(id) else { continue };
-            let decision = service.conflict.judge(config, &service.flow, now);
+            let decision = service.conflict.judge(config, &service.flow, throttled, now);
             self.apply_decision(&Resource::service(&id.0), "limit-conflict", decision, now, events);
         }
         for (id, seen) in &rollup.pools {
@@ -70,6 +73,15 @@ impl Detect {
         if let Some(silent) = self.open.with_fault(&edge_resource(), "edge-silent") {
             events.close(silent);
         }
+    }
+
+    /// Whether the edge throttles the service of the caller that the open alert about a limit conflict names.
+    fn is_caller_throttled(&self, config: &Config, id: &ServiceId, rollup: &Rollup) -> bool {
+        let about = Resource::service(&id.0);
+        let open = self.open.with_fault(&about, "limit-conflict").and_then(|id| self.state.alerts.get(&id));
+        let Some(Fault::LimitConflict { caller, .. }) = open.map(|open| &open.fault) else { return false };
+        let caller = config.callers.get(&CallerId(caller.clone()));
+        caller.and_then(|caller| caller.service.as_ref()).is_some_and(|id| is_throttled(config, id, rollup))
     }
 
     /// Records the traffic of a service, learns what is usual, and judges whether it is a surge.
@@ -236,6 +248,12 @@ fn hosts_of(config: &Config, about: &Resource) -> Vec<Resource> {
         _ => false,
     });
     services.flat_map(|service| &service.hosts).map(Resource::host).collect()
+}
+
+/// Whether the edge forwards less to a service than its clients ask.
+fn is_throttled(config: &Config, id: &ServiceId, rollup: &Rollup) -> bool {
+    let traffic = config.services.get(id).and_then(|service| service.traffic.as_ref());
+    traffic.and_then(|traffic| rollup.pools.get(&traffic.pool)).is_some_and(|seen| seen.throttled)
 }
 
 /// The probe id in alerts of the edge. No configured probe has such an id.

@@ -14,8 +14,7 @@ const REFUSALS_MIN: u64 = 5;
 const PERCENT_MIN: u64 = 50;
 /// Consecutive roll-ups that open an alert: one burst is no conflict.
 const REPEATS: u32 = 2;
-/// Resolved when the caller had almost no refusals for this long. The edge limits the clients of a refused caller, and
-/// tries from time to time whether it may let more through.
+/// Resolved when the caller had almost no refusals for this long, and the edge forwards all that comes.
 const QUIET_FOR: Duration = Duration::from_secs(30);
 const QUIET_REFUSALS: u64 = 2;
 
@@ -28,8 +27,20 @@ pub(crate) struct LimitConflict {
 }
 
 impl LimitConflict {
-    /// Judges the newest roll-up.
-    pub(crate) fn judge(&mut self, config: &Config, flow: &Flow, now: Time) -> Decision {
+    /// Judges the newest roll-up. `throttled`: the edge forwards less to the caller of the open alert because servers
+    /// refused more; there are no refusals meanwhile, and they return when it tries to forward more.
+    pub(crate) fn judge(&mut self, config: &Config, flow: &Flow, throttled: bool, now: Time) -> Decision {
+        let decision = self.judge_refusals(config, flow, now);
+        match decision {
+            Decision::Keep | Decision::Resolve if throttled => {
+                self.quiet_since = None;
+                Decision::Keep
+            }
+            decision => decision,
+        }
+    }
+
+    fn judge_refusals(&mut self, config: &Config, flow: &Flow, now: Time) -> Decision {
         let sum = flow.sum(WINDOW);
         // The total includes the caller's refusals; a smaller total is from another second.
         let callers = flow.callers(WINDOW);

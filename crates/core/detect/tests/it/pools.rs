@@ -52,6 +52,16 @@ fn shrunk(states: &[ServerState]) -> Rollup {
 }
 
 #[test]
+fn conflict_stays_open_while_the_edge_throttles_the_caller() {
+    let mut w = world();
+    assert!(w.named("limit-conflict", &refused("auth-web", 8, 0), 10).is_some());
+    let mut held = quiet();
+    held.pools.get_mut(&PoolId("auth".into())).unwrap().throttled = true;
+    assert_eq!(w.closed("limit-conflict", &held, 600), None);
+    assert!(w.closed("limit-conflict", &quiet(), 32).is_some_and(|rolls| rolls >= 30));
+}
+
+#[test]
 fn pool_below_its_minimum_is_alerted_immediately_with_its_failed_servers() {
     use ServerState::{Down, Draining, Ejected, Serving, Warming};
     let mut w = world();

@@ -8,8 +8,13 @@ fn balancer() -> (LoadBalancer, Vec<Permit>) {
     let pool = config::Pool { initial_concurrency: 12, ..testkit::edge::pool("api", &servers) };
     let mut balancer = LoadBalancer::new(&pool, Tick(0), 5);
     let permits = (0..12).map(|client| {
-        let arrival =
-            Arrival { class: Class::Recognized, client, own: false, deadline: Duration::from_secs(1) };
+        let arrival = Arrival {
+            class: Class::Recognized,
+            client,
+            subnet: client,
+            own: false,
+            deadline: Duration::from_secs(1),
+        };
         match balancer.arrive(Tick(0), arrival) {
             Admission::Go(permit) => permit,
             other => panic!("{other:?}"),

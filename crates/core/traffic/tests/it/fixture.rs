@@ -46,6 +46,9 @@ pub(crate) struct Surge {
     /// Requests a second of all others, as part of the capacity: in quiet times and in the surge.
     pub(crate) quiet: f64,
     pub(crate) flood: f64,
+    /// Requests a second of a crowd from few subnets, as part of the capacity, in the surge; and from how many subnets.
+    pub(crate) crowd: f64,
+    pub(crate) crowd_subnets: u64,
     /// Sign-ins of three steps that begin each second.
     pub(crate) flows: f64,
     /// When the surge begins and ends, and when the world does.
@@ -95,6 +98,7 @@ pub(crate) struct Story {
     pub(crate) recognized: Served,
     pub(crate) first: Served,
     pub(crate) flows: Served,
+    pub(crate) crowd: Served,
     /// By slot of the world: answers in time; requests first made; and those of them that were answered in the end.
     pub(crate) good: Vec<u32>,
     pub(crate) asked: Vec<u32>,
@@ -150,6 +154,7 @@ enum Kind {
     Recognized,
     Other,
     Flow,
+    Crowd,
 }
 
 #[derive(Debug)]
@@ -249,6 +254,9 @@ impl World {
         world.story.asked = vec![0; slots];
         world.story.met = vec![0; slots];
         world.at(0, Happens::Ticks);
+        if surge.crowd > 0.0 {
+            world.at(surge.from, Happens::Comes(Kind::Crowd));
+        }
         for kind in [Kind::Recognized, Kind::Other, Kind::Flow] {
             world.at(0, Happens::Comes(kind));
         }
@@ -327,6 +335,8 @@ impl World {
             Kind::Other if self.in_surge(self.now) => self.surge.flood * capacity,
             Kind::Other => self.surge.quiet * capacity,
             Kind::Flow => self.surge.flows,
+            Kind::Crowd if self.in_surge(self.now) => self.surge.crowd * capacity,
+            Kind::Crowd => 0.0,
         };
         if self.now >= self.surge.end {
             return;
@@ -341,7 +351,7 @@ impl World {
         self.at(next, Happens::Comes(kind));
         let client = match kind {
             Kind::Recognized => 1 + (self.roll() * 500.0) as u64,
-            Kind::Other | Kind::Flow => 1_000 + (self.roll() * 1e15) as u64,
+            Kind::Other | Kind::Flow | Kind::Crowd => 1_000 + (self.roll() * 1e15) as u64,
         };
         let id = self.next;
         self.next += 1;
@@ -368,6 +378,7 @@ impl World {
             Kind::Recognized => &mut self.story.recognized,
             Kind::Other => &mut self.story.first,
             Kind::Flow => &mut self.story.flows,
+            Kind::Crowd => &mut self.story.crowd,
         }
     }
 
@@ -381,10 +392,16 @@ impl World {
         let class = match request.kind {
             Kind::Recognized => Class::Recognized,
             Kind::Other if self.surge.priority => Class::Priority,
-            Kind::Other | Kind::Flow => Class::FirstTime,
+            Kind::Other | Kind::Flow | Kind::Crowd => Class::FirstTime,
+        };
+        let subnet = if request.kind == Kind::Crowd {
+            request.client % self.surge.crowd_subnets
+        } else {
+            request.client
         };
         let client = if self.surge.random { other } else { request.client };
-        let arrival = Arrival { class, client, own: false, deadline: Duration::from_micros(DEADLINE) };
+        let arrival =
+            Arrival { class, client, subnet, own: false, deadline: Duration::from_micros(DEADLINE) };
         let tries = request.tries;
         match self.balancer.arrive(Tick(now), arrival) {
             Admission::Go(permit) => {

@@ -79,7 +79,10 @@ impl History {
             Step::Arrives(class, client, millis) => {
                 let class = Class::ALL[usize::from(class)];
                 let deadline = Duration::from_millis(millis);
-                match self.balancer.arrive(Tick(self.now), Arrival { class, client, own: false, deadline }) {
+                match self
+                    .balancer
+                    .arrive(Tick(self.now), Arrival { class, client, subnet: client, own: false, deadline })
+                {
                     Admission::Go(permit) => self.go(permit, true),
                     Admission::Wait(ticket) => {
                         let until = self.now + millis * 1_000 + LATE;

@@ -16,4 +16,5 @@ mod ordinary;
 mod pools;
 mod reconnects;
 mod refusals;
+mod sign_in;
 mod surge;

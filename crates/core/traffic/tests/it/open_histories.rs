@@ -66,7 +66,11 @@ impl History {
             Step::Opens(class, client, socket) => {
                 let (class, deadline) = (Class::ALL[usize::from(class)], Duration::from_secs(30));
                 let kind = if socket { Opening::WebSocket } else { Opening::EventStream };
-                match self.balancer.open(now, Arrival { class, client, own: false, deadline }, kind) {
+                match self.balancer.open(
+                    now,
+                    Arrival { class, client, subnet: client, own: false, deadline },
+                    kind,
+                ) {
                     Admission::Go(permit) => self.sent.push(permit),
                     Admission::Wait(ticket) => {
                         assert!(self.waiting.insert(ticket, self.now + HELD).is_none())

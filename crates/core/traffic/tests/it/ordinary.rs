@@ -115,7 +115,13 @@ impl Day {
 
     fn arrives(&mut self, wanted: Wanted) {
         let deadline = Duration::from_secs(30);
-        let arrival = Arrival { class: Class::FirstTime, client: wanted.client, own: false, deadline };
+        let arrival = Arrival {
+            class: Class::FirstTime,
+            client: wanted.client,
+            subnet: wanted.client,
+            own: false,
+            deadline,
+        };
         match self.balancer.arrive(Tick(self.now), arrival) {
             Admission::Go(permit) => self.sends(wanted, self.now, permit),
             Admission::Wait(ticket) => {

@@ -42,6 +42,7 @@ impl Asked {
         let arrival = Arrival {
             class: Class::Recognized,
             client: self.client,
+            subnet: self.client,
             own: false,
             deadline: Duration::from_secs(1),
         };
@@ -264,7 +265,13 @@ fn only_draining_servers_are_no_servers() {
     pool.servers[0].drain = true;
     pool.servers[1].drain = true;
     let mut asked = Asked::new(&pool);
-    let arrival = Arrival { class: Class::Priority, client: 1, own: false, deadline: Duration::from_secs(1) };
+    let arrival = Arrival {
+        class: Class::Priority,
+        client: 1,
+        subnet: 1,
+        own: false,
+        deadline: Duration::from_secs(1),
+    };
     let Admission::Shed(shed) = asked.balancer.arrive(Tick(0), arrival) else { panic!() };
     assert_eq!(shed.why, ShedWhy::NoServer);
 }
@@ -434,8 +441,13 @@ fn retries_stay_within_a_tenth_and_stop_under_overload() {
     pool.max_concurrency = 1;
     let mut asked = Asked::new(&pool);
     let (one, other) = (asked.go().unwrap(), asked.go().unwrap());
-    let arrival =
-        Arrival { class: Class::Recognized, client: 9, own: false, deadline: Duration::from_secs(1) };
+    let arrival = Arrival {
+        class: Class::Recognized,
+        client: 9,
+        subnet: 9,
+        own: false,
+        deadline: Duration::from_secs(1),
+    };
     let Admission::Wait(_) = asked.balancer.arrive(Tick(asked.now), arrival) else { panic!() };
     assert!(!asked.balancer.may_retry(&one));
     assert!(asked.balancer.retry(Tick(asked.now), one, Outcome::Failed(Failure::Reset)).is_none());

@@ -175,6 +175,7 @@ impl World {
         let arrival = Arrival {
             class: Class::FirstTime,
             client: u64::from(client),
+            subnet: u64::from(client),
             own: false,
             deadline: Duration::from_secs(30),
         };
@@ -349,8 +350,13 @@ fn ordinary_day_holds_no_open() {
 #[test]
 fn streams_whose_head_comes_late_are_not_refused() {
     let mut balancer = LoadBalancer::new(&servers(1, None), Tick(0), 5);
-    let arrival =
-        |client| Arrival { class: Class::FirstTime, client, own: false, deadline: Duration::from_secs(30) };
+    let arrival = |client| Arrival {
+        class: Class::FirstTime,
+        client,
+        subnet: client,
+        own: false,
+        deadline: Duration::from_secs(30),
+    };
     let (mut waiting, mut sent, mut refused) = (0, Vec::new(), 0);
     for client in 0..300 {
         match balancer.open(Tick(0), arrival(client), Opening::EventStream) {
@@ -385,8 +391,13 @@ fn streams_whose_head_comes_late_are_not_refused() {
 #[test]
 fn refused_clients_are_spread_over_the_time_that_they_take() {
     let mut balancer = LoadBalancer::new(&servers(1, Some(10)), Tick(0), 5);
-    let arrival =
-        |client| Arrival { class: Class::FirstTime, client, own: false, deadline: Duration::from_secs(1) };
+    let arrival = |client| Arrival {
+        class: Class::FirstTime,
+        client,
+        subnet: client,
+        own: false,
+        deadline: Duration::from_secs(1),
+    };
     let mut permits = Vec::new();
     for client in 0..3_010 {
         if let Admission::Go(permit) = balancer.open(Tick(0), arrival(client), Opening::WebSocket) {
@@ -419,8 +430,13 @@ fn drained_and_removed_servers_are_leaving_and_those_that_dns_lost_are_not() {
     let leaving = |balancer: &LoadBalancer| balancer.leaving().count();
     let mut open = Vec::new();
     for client in 0..9 {
-        let arrival =
-            Arrival { class: Class::FirstTime, client, own: false, deadline: Duration::from_secs(1) };
+        let arrival = Arrival {
+            class: Class::FirstTime,
+            client,
+            subnet: client,
+            own: false,
+            deadline: Duration::from_secs(1),
+        };
         let Admission::Go(permit) = balancer.open(Tick(0), arrival, Opening::WebSocket) else {
             panic!("it fits")
         };

@@ -58,6 +58,26 @@ fn a_limit_that_looks_back_for_long() {
     }
 }
 
+/// The crowd of three subnets is held back before it has spent such a limit.
+#[test]
+fn crowd_of_few_subnets_does_not_spend_a_limit_that_looks_back_for_long() {
+    for times in [10.0, 200.0] {
+        let surge = Surge {
+            flood: 0.2,
+            crowd: times,
+            crowd_subnets: 3,
+            to: 50 * SEC,
+            end: 60 * SEC,
+            ..flood(Refuses::Counting(BEARS, 100), times, 0.4)
+        };
+        let story = run(surge, times);
+        assert!(story.recognized.part() >= 0.99, "{:?}", story.recognized);
+        assert!(story.first.part() >= 0.95, "{:?}", story.first);
+        assert!(story.crowd.served > 0 && story.crowd.part() < 0.1, "{:?}", story.crowd);
+        assert!(story.normal_after(&surge) <= Duration::from_secs(2));
+    }
+}
+
 /// What comes through is also what is measured: servers that refuse everything are found again when they are well.
 #[test]
 fn servers_that_refuse_everything_for_a_while() {
@@ -101,7 +121,13 @@ impl Quiet {
             let latency = Duration::from_micros(ANSWER);
             self.balancer.done(Tick(now), permit, Outcome::Answered { latency, status });
         }
-        let arrival = Arrival { class: Class::FirstTime, client, own, deadline: Duration::from_secs(1) };
+        let arrival = Arrival {
+            class: Class::FirstTime,
+            client,
+            subnet: client,
+            own,
+            deadline: Duration::from_secs(1),
+        };
         match self.balancer.arrive(Tick(now), arrival) {
             Admission::Go(permit) => {
                 self.sent += 1;

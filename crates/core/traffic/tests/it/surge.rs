@@ -18,6 +18,8 @@ pub(crate) fn surge(server: ServerShape, times: f64) -> Surge {
         recognized: 0.6,
         quiet: 0.2,
         flood: times - 0.6,
+        crowd: 0.0,
+        crowd_subnets: 1,
         flows: 0.0,
         from: 10 * SEC,
         to: to * SEC,

@@ -141,6 +141,7 @@ impl Deadlines {
         let arrival = Arrival {
             class: cleared.class,
             client: cleared.number,
+            subnet: cleared.subnet(),
             own: cleared.is_caller,
             deadline: timeout.min(route.deadline),
         };

@@ -202,6 +202,7 @@ fn pools(surge: bool) -> Vec<PoolNow> {
                 inflight: 21,
                 waiting: if surge { 38 } else { 0 },
                 panic_mode: surge,
+                throttled: false,
                 certificate: None,
                 opens: OpensStatus::default(),
             }),
@@ -217,6 +218,7 @@ fn pools(surge: bool) -> Vec<PoolNow> {
                 inflight: 4,
                 waiting: 0,
                 panic_mode: false,
+                throttled: false,
                 certificate: surge.then(|| {
                     ("api.internal".to_owned(), "presented old-api.internal and api.test".to_owned())
                 }),

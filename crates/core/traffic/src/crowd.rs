@@ -1,0 +1,397 @@
+//! Crowds from few subnets: unrecognized clients far beyond the usual number, most of them from a handful of subnets.
+//!
+//! Servers often have limits of their own that count over seconds, and the first tenth of a second of a flood can use up
+//! all that they allow. Latency does not show such a limit, and refusals show it too late. So the subnets that send the
+//! crowd are held back from its first moment: together they get a part of what unrecognized clients usually ask. All
+//! other clients, first-time ones of other subnets included, are not affected.
+//!
+//! For a minute after a crowd the other unrecognized clients get a part of their usual load too: limits of servers are
+//! nearly spent then, and recognized clients would lose what they ask for beyond it.
+//!
+//! Clients are counted, not requests: a page with a hundred resources, or a load generator at one address, is one. A
+//! crowd from everywhere is not held back here; the measured limits (`ceiling`, `concurrency`) handle it. Nothing is
+//! held back before the usual is known, or where no recognized clients have to be protected.
+
+use crate::demand::Demand;
+use crate::random::mix;
+use crate::tick::Tick;
+use std::time::Duration;
+
+/// Arriving clients beyond this multiple of the usual, and beyond this rate, are a crowd ...
+const TIMES: f64 = 10.0;
+const LEAST_PER_SEC: f64 = 20.0;
+/// ... when they exceed it by this many, and by as many as usually come in a second.
+const EXCESS: f64 = 12.0;
+/// A subnet is part of the crowd when it sent this many of the excess, at least this many clients, and more than all
+/// subnets usually send in a second: it is not where the usual clients come from.
+const PART: f64 = 1.0 / 8.0;
+const CLIENTS_LEAST: f64 = 4.0;
+const UNUSUAL: f64 = 1.5;
+/// Excess that is remembered, as a multiple of what makes a crowd: it leaks away when the crowd ends.
+const EXCESS_MOST: f64 = 4.0;
+/// Subnets that are counted. A crowd from more than these comes from everywhere.
+const SUBNETS: usize = 64;
+/// Time in which the count of a subnet fades to a third, in seconds.
+const FADES_SECS: f64 = 1.0;
+/// Usual requests a second of recognized clients from which they have to be protected.
+const RECOGNIZED_LEAST: f64 = 0.1;
+/// What the crowd gets: this part of the usual requests of unrecognized clients, and at least so many a second.
+const SHARE: f64 = 0.1;
+const RATE_LEAST: f64 = 0.5;
+/// For this long it gets no more than that: three times as long as most limits look back. Then twice as much in each of
+/// the next intervals, while servers are not overloaded.
+const HOLDS: Duration = Duration::from_secs(30);
+const DOUBLES_SECS: f64 = 5.0;
+/// Time in which the highest usual rate is forgotten by two thirds, in seconds: a day.
+const PEAK_SECS: f64 = 86_400.0;
+/// For this long after a crowd, unrecognized clients get what the most of them usually ask, less a reserve: servers'
+/// own limits are nearly spent, and those who were turned away come again.
+const AFTERMATH: Duration = Duration::from_secs(60);
+const RESERVE: f64 = 0.5;
+/// Over how long arrivals are averaged then, in seconds.
+const ARRIVALS_SECS: f64 = 0.5;
+/// Time without a client of the crowd held back after which it has ended.
+const ENDED: Duration = Duration::from_millis(500);
+/// Time after which a client counts as another arrival.
+const SAME: Duration = Duration::from_secs(1);
+
+/// Detection of crowds at one pool, and what is let through of one.
+#[derive(Clone, Debug)]
+pub(crate) struct Crowd {
+    /// Unrecognized clients and their requests, and requests of recognized clients.
+    clients: Demand,
+    requests: Demand,
+    recognized: Demand,
+    /// The highest usual rates of requests and of clients.
+    peak: f64,
+    peak_clients: f64,
+    seen: ClientFilter,
+    /// Clients beyond the usual: a leaky bucket.
+    excess: f64,
+    leaked: Tick,
+    subnets: Vec<Subnet>,
+    pace: Option<Pace>,
+    /// Clients of this window that are not part of a crowd, and a second; the fraction of them that passes.
+    arrived: u32,
+    arrivals: f64,
+    share: f64,
+    turned: Tick,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Subnet {
+    number: u64,
+    /// Its clients, fading.
+    clients: f64,
+    /// Whether it is part of the crowd.
+    held: bool,
+}
+
+/// What passes of a crowd.
+#[derive(Clone, Debug)]
+struct Pace {
+    since: Tick,
+    /// Requests a second at first, and now.
+    least: f64,
+    rate: f64,
+    tokens: f64,
+    filled: Tick,
+    /// Requests of this window, and a second.
+    asked: u32,
+    asks: f64,
+    /// Fraction of the clients that pass, the same ones for a while.
+    share: f64,
+    /// When a request was held back last.
+    bound: Tick,
+}
+
+impl Crowd {
+    pub(crate) fn new(now: Tick) -> Self {
+        Self {
+            clients: Demand::default(),
+            requests: Demand::default(),
+            recognized: Demand::default(),
+            peak: 0.0,
+            peak_clients: 0.0,
+            seen: ClientFilter::new(now),
+            excess: 0.0,
+            leaked: now,
+            subnets: Vec::new(),
+            pace: None,
+            arrived: 0,
+            arrivals: 0.0,
+            share: 1.0,
+            turned: now,
+        }
+    }
+
+    /// Counts a request of a recognized client.
+    pub(crate) fn recognized(&mut self) {
+        self.recognized.asked();
+    }
+
+    /// Counts a request of an unrecognized client. Returns whether it passes; `luck` is the client's, in 0.0..1.0.
+    pub(crate) fn pass(&mut self, (client, subnet): (u64, u64), luck: f64, now: Tick) -> bool {
+        let is_new = self.seen.add(client, now);
+        if is_new {
+            self.arrives(subnet, now);
+        }
+        let is_held = self.subnets.iter().any(|known| known.held && known.number == subnet);
+        let passes = match &mut self.pace {
+            Some(pace) if is_held => pace.pass(luck, now),
+            _ => {
+                self.arrived = self.arrived.saturating_add(u32::from(is_new));
+                luck < self.share
+            }
+        };
+        if passes {
+            self.requests.asked();
+            if is_new {
+                self.clients.asked();
+            }
+        }
+        passes
+    }
+
+    /// A client arrives.
+    fn arrives(&mut self, subnet: u64, now: Tick) {
+        let Some(usual) = self.clients.usual() else { return };
+        let leak = (TIMES * usual).max(LEAST_PER_SEC) * now.since(self.leaked).as_secs_f64();
+        self.leaked = now;
+        let excess = EXCESS + usual;
+        self.excess = (self.excess - leak).max(0.0).min(EXCESS_MOST * excess) + 1.0;
+        let is_crowd = self.excess > excess;
+        let part = (PART * self.excess).max(CLIENTS_LEAST).max(UNUSUAL * usual);
+        let is_protected = self.recognized.usual().is_some_and(|rate| rate >= RECOGNIZED_LEAST);
+        let Some(known) = self.counted(subnet) else { return };
+        known.clients += 1.0;
+        if is_crowd && is_protected && known.clients >= part {
+            known.held = true;
+            let rate = (SHARE * self.peak).max(RATE_LEAST);
+            self.pace.get_or_insert_with(|| Pace::new(rate, now));
+        }
+    }
+
+    /// The count of a subnet; `None` where too many are counted.
+    fn counted(&mut self, number: u64) -> Option<&mut Subnet> {
+        let at = self.subnets.iter().position(|known| known.number == number);
+        if at.is_none() && self.subnets.len() < SUBNETS {
+            self.subnets.push(Subnet { number, clients: 0.0, held: false });
+        }
+        let last = self.subnets.len().checked_sub(1)?;
+        self.subnets.get_mut(at.unwrap_or(last)).filter(|known| known.number == number)
+    }
+
+    /// Whether clients are held back.
+    pub(crate) fn is_held(&self) -> bool {
+        self.pace.is_some() || self.share < 1.0
+    }
+
+    /// After how long a request that is held back may be repeated, in seconds.
+    pub(crate) fn wait_secs(&self) -> f64 {
+        self.pace.as_ref().map_or(0.0, |pace| pace.asks / pace.rate)
+    }
+
+    /// Ends a window. `limited`: measured limits are in force.
+    pub(crate) fn turn(&mut self, limited: bool, now: Tick) {
+        let secs = now.since(self.turned).as_secs_f64();
+        self.turned = now;
+        let unbound = self.pace.as_ref().map(|pace| now.since(pace.bound));
+        let is_over = unbound.is_none_or(|span| span >= AFTERMATH);
+        // What passes whole has become usual.
+        let quiet = !limited && unbound.is_none_or(|span| span >= ENDED);
+        for demand in [&mut self.clients, &mut self.requests, &mut self.recognized] {
+            demand.turn(secs, quiet);
+        }
+        let fade = (-secs / PEAK_SECS).exp();
+        let peak = |peak: f64, usual: &Demand| (peak * fade).max(usual.usual().unwrap_or_default());
+        self.peak = peak(self.peak, &self.requests);
+        self.peak_clients = peak(self.peak_clients, &self.clients);
+        let fade = (-secs / FADES_SECS).exp();
+        self.subnets.retain_mut(|subnet| {
+            subnet.clients *= fade;
+            subnet.held &= !is_over;
+            subnet.held || subnet.clients >= 0.5
+        });
+        if is_over {
+            self.pace = None;
+        } else if let Some(pace) = &mut self.pace {
+            pace.turn(limited, secs, now);
+        }
+        let arrived = f64::from(std::mem::take(&mut self.arrived)) / secs.max(1e-3);
+        self.arrivals += (1.0 - (-secs / ARRIVALS_SECS).exp()) * (arrived - self.arrivals);
+        self.share = match unbound {
+            Some(span) if span >= ENDED && !is_over => {
+                (RESERVE * self.peak_clients / self.arrivals.max(1e-9)).min(1.0)
+            }
+            _ => 1.0,
+        };
+    }
+}
+
+impl Pace {
+    fn new(rate: f64, now: Tick) -> Self {
+        let (tokens, share) = (0.0, 1.0);
+        Self { since: now, least: rate, rate, tokens, filled: now, asked: 0, asks: 0.0, share, bound: now }
+    }
+
+    fn pass(&mut self, luck: f64, now: Tick) -> bool {
+        self.asked = self.asked.saturating_add(1);
+        let more = self.rate * now.since(self.filled).as_secs_f64();
+        self.tokens = (self.tokens + more).min(1.0 + self.rate / 4.0);
+        self.filled = now;
+        let passes = luck < self.share && self.tokens >= 1.0;
+        if passes {
+            self.tokens -= 1.0;
+        } else {
+            self.bound = now;
+        }
+        passes
+    }
+
+    fn turn(&mut self, limited: bool, secs: f64, now: Tick) {
+        let asked = f64::from(std::mem::take(&mut self.asked)) / secs.max(1e-3);
+        let weight = if self.asks > 0.0 { 0.3 } else { 1.0 };
+        self.asks += weight * (asked - self.asks);
+        if limited {
+            self.since = now;
+            self.rate = self.least;
+        } else if now.since(self.since) >= HOLDS {
+            self.rate *= (secs / DOUBLES_SECS).exp2();
+        }
+        // A little more than fits, so that what passes does not depend on who asks often.
+        self.share = (1.2 * self.rate / self.asks.max(1e-9)).min(1.0);
+    }
+}
+
+/// Clients of one second, each once; a client that is mistaken for another is not counted.
+#[derive(Clone, Debug)]
+struct ClientFilter {
+    since: Tick,
+    bits: Box<[u64; 64]>,
+}
+
+impl ClientFilter {
+    fn new(now: Tick) -> Self {
+        Self { since: now, bits: Box::new([0; 64]) }
+    }
+
+    /// Whether the client was not seen before.
+    fn add(&mut self, client: u64, now: Tick) -> bool {
+        if now.since(self.since) >= SAME {
+            *self = Self::new(now);
+        }
+        let at = mix(client, 1);
+        let (word, bit) = ((at >> 6) as usize % self.bits.len(), 1 << (at & 63));
+        let is_new = self.bits[word] & bit == 0;
+        self.bits[word] |= bit;
+        is_new
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::unit;
+
+    /// Lets clients arrive: `clients` a tenth of a second for so many tenths, from so many subnets. Returns how many
+    /// passed of all.
+    struct World {
+        crowd: Crowd,
+        window: u64,
+    }
+
+    impl World {
+        fn quiet(recognized: bool) -> Self {
+            let mut world = Self { crowd: Crowd::new(Tick(0)), window: 0 };
+            world.run(300, 1, 20, recognized);
+            world
+        }
+
+        fn run(&mut self, windows: u64, clients: u64, subnets: u64, recognized: bool) -> u64 {
+            let mut passed = 0;
+            for window in self.window..self.window + windows {
+                for n in 0..clients {
+                    let now = Tick(window * 100_000 + n * 100_000 / clients);
+                    let client = window * 10_000 + n;
+                    let subnet = 1_000 * subnets + mix(client, 3) % subnets;
+                    let luck = unit(mix(client, 2));
+                    passed += u64::from(self.crowd.pass((client, subnet), luck, now));
+                }
+                if recognized {
+                    self.crowd.recognized();
+                }
+                self.crowd.turn(false, Tick((window + 1) * 100_000));
+            }
+            self.window += windows;
+            passed
+        }
+    }
+
+    #[test]
+    fn usual_arrivals_and_a_morning_rush_pass() {
+        let mut world = World::quiet(true);
+        for (windows, clients, subnets) in [(100, 2, 1), (100, 4, 2), (200, 8, 2), (200, 16, 1)] {
+            assert_eq!(world.run(windows, clients, subnets, true), windows * clients);
+        }
+    }
+
+    #[test]
+    fn crowd_of_three_subnets_is_held_back_in_its_first_moment() {
+        let mut world = World::quiet(true);
+        let first = world.run(1, 240, 3, true);
+        assert!((12..=60).contains(&first), "{first}");
+        let later = world.run(100, 240, 3, true);
+        assert!((3..=30).contains(&later), "{later}");
+    }
+
+    #[test]
+    fn clients_of_other_subnets_pass_meanwhile() {
+        let mut world = World::quiet(true);
+        for _ in 0..100 {
+            world.run(1, 240, 3, true);
+            assert_eq!(world.run(1, 1, 20, true), 1);
+        }
+    }
+
+    #[test]
+    fn crowd_from_everywhere_passes() {
+        let mut world = World::quiet(true);
+        assert_eq!(world.run(50, 200, 5_000, true), 10_000);
+    }
+
+    #[test]
+    fn crowd_before_healthy_servers_gets_more_after_half_a_minute() {
+        let mut world = World::quiet(true);
+        world.run(300, 50, 2, true);
+        world.run(700, 50, 2, true);
+        assert_eq!(world.run(100, 50, 2, true), 5_000);
+    }
+
+    #[test]
+    fn others_get_a_part_for_a_minute_after_the_crowd() {
+        let mut world = World::quiet(true);
+        world.run(50, 240, 3, true);
+        assert!(world.crowd.is_held());
+        let part = world.run(590, 1, 20, true);
+        assert!((200..400).contains(&part), "{part}");
+        world.run(20, 1, 20, true);
+        assert!(!world.crowd.is_held());
+        assert_eq!(world.run(100, 1, 3, true), 100);
+    }
+
+    #[test]
+    fn nothing_is_held_back_without_recognized_clients_or_history() {
+        assert_eq!(World::quiet(false).run(20, 240, 3, false), 4_800);
+        let mut world = World { crowd: Crowd::new(Tick(0)), window: 0 };
+        assert_eq!(world.run(10, 240, 3, true), 2_400);
+    }
+
+    #[test]
+    fn one_client_is_no_crowd() {
+        let mut world = World::quiet(true);
+        for n in 0..10_000_u64 {
+            assert!(world.crowd.pass((7, 7), 0.99, Tick(30_000_000 + n * 10)));
+        }
+    }
+}

@@ -130,6 +130,7 @@ fn interpret(text: &str, recovered: &str, folder: &Path, diagnostics: &mut Diagn
     let channels = resolve::team::channels(&raw);
     resolve::cycle::check(&raw.services, diagnostics);
     resolve::serving::check(&raw, diagnostics);
+    resolve::source::check(&raw, diagnostics);
     let derived = resolve::derive::derive(&raw, diagnostics);
     warnings::warn(&raw, &derived, diagnostics);
     let mut status_page = raw.status_page;
@@ -157,6 +158,7 @@ fn interpret(text: &str, recovered: &str, folder: &Path, diagnostics: &mut Diagn
             .into_iter()
             .map(|(name, raw)| (CallerId(name.clone()), raw.resolve(name)))
             .collect(),
+        sources: raw.sources.into_iter().filter_map(|(name, raw)| Some((name, raw.resolve()?))).collect(),
         status_page,
         graph: derived.graph,
     }

@@ -11,6 +11,7 @@ pub(crate) mod pool;
 pub(crate) mod probe;
 pub(crate) mod service;
 pub(crate) mod site;
+pub(crate) mod source;
 pub(crate) mod traffic;
 
 use self::channel::RawChannel;
@@ -21,6 +22,7 @@ use self::pool::{RawCaller, RawPool};
 use self::probe::{ProbeDefaults, RawProbe};
 use self::service::RawService;
 use self::site::{RawSite, RawStatusPage};
+use self::source::RawSource;
 use crate::document::DocumentReader;
 use crate::kind::value::At;
 use crate::kind::{Context, OwnName, Section, Sectional};
@@ -45,6 +47,7 @@ pub(crate) const SECTIONS: &[Section] = &[
     RawPool::SECTION,
     RawDatabase::SECTION,
     RawCaller::SECTION,
+    RawSource::SECTION,
     ProbeDefaults::SECTION,
     Dns::SECTION,
     Registry::SECTION,
@@ -76,6 +79,7 @@ pub(crate) struct RawConfig {
     pub(crate) edge: Option<RawEdge>,
     pub(crate) pools: BTreeMap<String, RawPool>,
     pub(crate) callers: BTreeMap<String, RawCaller>,
+    pub(crate) sources: BTreeMap<String, RawSource>,
     pub(crate) status_page: StatusPage,
 }
 
@@ -132,6 +136,7 @@ pub(crate) fn read(root: &DocumentReader<'_>, context: &mut Context<'_>) -> RawC
         edge,
         pools: root.each(context, |_, pool: RawPool, _, context| pool.check(context.diagnostics)),
         callers: root.each(context, |_, caller: RawCaller, _, context| caller.check(context.diagnostics)),
+        sources: root.each(context, |_, source: RawSource, _, context| source.check(context.diagnostics)),
         status_page: root.one::<RawStatusPage>(context).resolve(title),
         site,
         url,

@@ -5,4 +5,5 @@ pub(crate) mod derive;
 pub(crate) mod graph;
 pub(crate) mod service;
 pub(crate) mod serving;
+pub(crate) mod source;
 pub(crate) mod team;

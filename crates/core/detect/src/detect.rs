@@ -123,6 +123,12 @@ impl Detect {
         }
     }
 
+    /// Whether the last result of a probe was no failure; true before the first.
+    #[must_use]
+    pub fn is_healthy(&self, probe: &ProbeId) -> bool {
+        self.volatile.is_healthy(probe)
+    }
+
     fn last_probe_result(&self, resource: &Resource) -> Option<LastResult> {
         let about = &self.volatile.index.as_ref()?.about;
         // A host without an HTTP probe is known by its certificate alone.

@@ -5,7 +5,7 @@ use crate::impact::{date_ahead, hurts, wakes};
 use crate::recovery;
 use crate::scope::{self, Healthy};
 use crate::state::{Case, State};
-use crate::summary::Facts;
+use crate::summary::{Facts, NearestChange};
 use crate::topology::Topology;
 use crate::traffic;
 use std::collections::{BTreeMap, BTreeSet};
@@ -357,10 +357,17 @@ impl Diagnose {
         closed: Time,
     ) -> EventKind {
         let scope = scope::scope(context, cause, cases, Some(closed), &Healthy::default());
-        let facts =
-            Facts { config: context.config, now: closed, cause, cases, scope: &scope, recovered_at: None };
         let nobody = BTreeSet::new();
         let affected = self.state.histories.get(&incident.id).map_or(&nobody, |history| &history.affected);
+        let facts = Facts {
+            config: context.config,
+            now: closed,
+            cause,
+            cases,
+            scope: &scope,
+            recovered_at: None,
+            change: NearestChange::find(context, cause, cases, affected),
+        };
         let summary = facts.resolved(affected, incident.since, closed);
         EventKind::IncidentResolved { incident: incident.id, summary, by: None }
     }
@@ -376,7 +383,8 @@ impl Diagnose {
         let healthy = assignment.healthy.get_or_init(|| Healthy::now(context));
         let scope = scope::scope(context, cause, cases, recovered_at, healthy);
         let Context { config, now, .. } = *context;
-        let summary = Facts { config, now, cause, cases, scope: &scope, recovered_at }.present();
+        let change = NearestChange::find(context, cause, cases, &scope.affected);
+        let summary = Facts { config, now, cause, cases, scope: &scope, recovered_at, change }.present();
         let known = cases.iter().any(|case| case.alert.about == *cause);
         let others_hurt = cases.iter().any(|case| case.closed.is_none() && hurts(&case.alert));
         let stage = match recovered_at {

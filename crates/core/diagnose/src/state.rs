@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+use types::effect::{ChangePoint, Effect};
 use types::event::Event;
 use types::incident::{Acknowledgement, Diagnosis, Note};
 use types::time::later;
@@ -99,13 +100,25 @@ impl State {
             }
             EventKind::IncidentNoted { incident, by, text } => {
                 if let Some(known) = self.incidents.get_mut(incident) {
-                    known.notes.push(Note { by: by.id.clone(), at, text: text.clone() });
+                    let (by, text) = (by.id.clone(), text.clone());
+                    known.notes.push(Note { by, at, text, seq: event.seq, effect: None });
                     if let Some(ack) = &mut known.acknowledged {
                         ack.until = ack.until.max(later(at, NOTE_EXTENDS));
                     }
                 }
             }
+            EventKind::EffectJudged { of: ChangePoint::Note { seq, .. }, effect } => {
+                self.judge(*seq, effect);
+            }
             _ => {}
+        }
+    }
+
+    /// Sets the effect of a note, which two incidents have after a merge.
+    fn judge(&mut self, note: u64, effect: &Effect) {
+        let notes = self.incidents.values_mut().flat_map(|incident| &mut incident.notes);
+        for note in notes.filter(|known| known.seq == note) {
+            note.effect = Some(effect.clone());
         }
     }
 

@@ -12,10 +12,12 @@ use types::fault::{DnsFault, DomainFault, TlsFault};
 use types::time::between;
 use types::{Alert, Config, Fault, Kind, Resource, Time};
 
+mod change;
 mod location;
 mod text;
 mod traffic;
 
+pub(crate) use change::NearestChange;
 use text::{Tense, at_time, clock, counted, in_tense, listed, on_day, plural, plural_past, rounded};
 
 /// Maximum of different faults of one service that are listed.
@@ -31,6 +33,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) scope: &'a Scope,
     /// Recovery time of the cause, while dependents still fail.
     pub(crate) recovered_at: Option<Time>,
+    /// The nearest change before the onset.
+    pub(crate) change: Option<NearestChange<'a>>,
 }
 
 impl Facts<'_> {
@@ -42,6 +46,7 @@ impl Facts<'_> {
                 let mut text = self.head(&self.zoned(self.now), Tense::Is);
                 text.push_str(&self.consequences());
                 text.push_str(&self.others());
+                text.push_str(&self.after_change());
                 text
             }
         }
@@ -49,6 +54,12 @@ impl Facts<'_> {
 
     /// Summary of an ended incident. `services` are all that were affected at any time.
     pub(crate) fn resolved(&self, services: &BTreeSet<Resource>, since: Time, ended: Time) -> String {
+        let mut text = self.ended(services, since, ended);
+        text.push_str(&self.after_change());
+        text
+    }
+
+    fn ended(&self, services: &BTreeSet<Resource>, since: Time, ended: Time) -> String {
         let head = self.head(&self.zoned(ended), Tense::Was);
         // The time before an expiry date does not count.
         let hurt = self.cases.iter().filter(|case| hurts(&case.alert)).map(|case| case.alert.since).min();

@@ -159,6 +159,8 @@ fn stateless_line(kind: &EventKind) -> Option<Line> {
             Some(by) => format!("{by} lifts {denial}"),
             None => format!("{denial} expires"),
         }),
+        EventKind::ChangeRecorded { change, by } => alone(format!("{by} reports: {}", change.name())),
+        EventKind::EffectJudged { of, effect } => alone(format!("{of}: {effect}")),
         EventKind::Booted { .. }
         | EventKind::AlertOpened { .. }
         | EventKind::AlertClosed { .. }

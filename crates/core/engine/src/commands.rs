@@ -20,6 +20,9 @@ impl Engine {
                 self.incident(*incident)?;
                 EventKind::IncidentNoted { incident: *incident, by, text: text.clone() }
             }
+            Command::RecordChange { change } => {
+                return Ok(self.changes.decide(&self.config, now, change, by)?.into_iter().collect());
+            }
             Command::Deny { what, service, lasting, everybody } => {
                 self.denials.check(&self.config, what, service.as_ref(), *everybody)?;
                 let denial = Denial {

@@ -18,15 +18,19 @@
 //! | `show` | construction of the views |
 //! | `story` | timeline and paging history of each incident |
 //! | `denials` | denials in force, and their expiry |
+//! | `changes` | deploys and other changes of the last days |
+//! | [`effects`] | whether notes and changes helped |
 //! | `last_results` | duration of each probe's last run |
 //! | [`timekeeper`] | engine time from the wall clock and monotonic progress |
 //! | `timeline` | corrected times of a journal whose clock was set |
 //! | `clock` | state of the machine's clock, confirmed steps |
 //! | `traffic` | the last quarter of an hour of traffic, for the console |
 
+mod changes;
 mod clock;
 mod commands;
 mod denials;
+pub mod effects;
 mod last_results;
 mod queries;
 mod show;
@@ -40,9 +44,10 @@ pub use commands::ACKNOWLEDGED_FOR;
 pub use views::{Now, StatusPage, Views};
 
 use std::sync::Arc;
+use types::effect::ChangePoint;
 use types::event::{Event, EventKind, Events};
 use types::input::Refused;
-use types::{Actor, Command, Config, Context, Input, Notification, Observation, System, Time};
+use types::{Actor, Command, Config, Context, Effect, Input, Notification, Observation, System, Time};
 
 /// Maximum of reaction rounds in one batch. What remains continues with the next input; a higher limit would hide a
 /// cycle.
@@ -58,6 +63,8 @@ pub struct Engine {
     publisher: statuspage::Publisher,
     stories: story::Stories,
     denials: denials::Denials,
+    changes: changes::Changes,
+    preliminary: effects::Preliminary,
     shown: traffic::Shown,
     last_results: last_results::LastResults,
     clock_state: clock::ClockState,
@@ -79,6 +86,8 @@ impl Engine {
             publisher: statuspage::Publisher::default(),
             stories: story::Stories::default(),
             denials: denials::Denials::default(),
+            changes: changes::Changes::default(),
+            preliminary: effects::Preliminary::default(),
             shown: traffic::Shown::default(),
             last_results: last_results::LastResults::default(),
             clock_state: clock::ClockState::default(),
@@ -102,6 +111,7 @@ impl Engine {
         self.publisher.apply(event);
         self.stories.apply(event);
         self.denials.apply(event);
+        self.changes.apply(event);
         self.clock_state.apply(event);
     }
 
@@ -174,7 +184,8 @@ impl Engine {
     /// Notifications owed at `now` and not in flight. They are in flight until their delivery arrives or is given up.
     pub fn due(&mut self, now: Time) -> Vec<Notification> {
         let now = self.clamp(now);
-        self.oncall.due(&diagnosed(&self.config, now, &self.detect, &self.diagnose))
+        let context = detected(&self.config, now, &self.detect, &self.changes);
+        self.oncall.due(&context.diagnosed(self.diagnose.incidents()))
     }
 
     /// Time of the next tick if nothing else happens.
@@ -195,7 +206,8 @@ impl Engine {
 
     /// Everything that is decided, as of the last input.
     fn context(&self) -> Context<'_> {
-        diagnosed(&self.config, self.clock, &self.detect, &self.diagnose)
+        let detected = detected(&self.config, self.clock, &self.detect, &self.changes);
+        detected.diagnosed(self.diagnose.incidents())
     }
 
     /// Engine time never runs backwards.
@@ -226,8 +238,36 @@ impl Engine {
                 self.detect.judge_rollup(&context, rollup, &mut events);
             }
             Observation::Delivery(delivery) => self.oncall.attempted(&context, delivery, &mut events),
+            Observation::Effect { of, effect, is_final } => return self.measured(*of, effect, *is_final),
         }
         events
+    }
+
+    /// An effect was measured. It is in the journal once it is final, and not twice.
+    fn measured(&mut self, of: ChangePoint, effect: &Effect, is_final: bool) -> Events {
+        if self.is_judged(of) {
+            return Events::new();
+        }
+        if !is_final {
+            self.preliminary.set(of, effect.clone());
+            return Events::new();
+        }
+        self.preliminary.remove(of);
+        vec![EventKind::EffectJudged { of, effect: effect.clone() }]
+    }
+
+    fn is_judged(&self, of: ChangePoint) -> bool {
+        match of {
+            ChangePoint::Note { incident, seq } => {
+                let incident = self.diagnose.incidents().get(&incident);
+                let note = incident.and_then(|it| it.notes.iter().find(|note| note.seq == seq));
+                note.is_none_or(|note| note.effect.is_some())
+            }
+            ChangePoint::Change { incident, change } => {
+                let recorded = self.changes.all().get(&change);
+                recorded.is_none_or(|recorded| recorded.effects.contains_key(&incident))
+            }
+        }
     }
 
     fn system(&mut self, now: Time, system: &System) -> Events {
@@ -281,12 +321,14 @@ impl Engine {
         for _ in 0..ROUNDS_MAX {
             let before = batch.len();
             let mut events = Events::new();
-            self.diagnose.react(&detected(&self.config, now, &self.detect), &mut events);
+            self.diagnose.react(&detected(&self.config, now, &self.detect, &self.changes), &mut events);
             self.record(now, std::mem::take(&mut events), batch);
-            let context = diagnosed(&self.config, now, &self.detect, &self.diagnose);
+            let context = detected(&self.config, now, &self.detect, &self.changes);
+            let context = context.diagnosed(self.diagnose.incidents());
             self.oncall.react(&context, &mut events);
             self.record(now, std::mem::take(&mut events), batch);
-            let context = diagnosed(&self.config, now, &self.detect, &self.diagnose);
+            let context = detected(&self.config, now, &self.detect, &self.changes);
+            let context = context.diagnosed(self.diagnose.incidents());
             self.publisher.react(&context, &mut events);
             self.record(now, events, batch);
             if batch.len() == before {
@@ -304,17 +346,12 @@ impl Engine {
     }
 }
 
-/// Context of diagnosis.
-fn detected<'a>(config: &'a Config, now: Time, detect: &'a detect::Detect) -> Context<'a> {
-    Context::new(config, now).detected(detect.alerts(), detect)
-}
-
-/// Context of everything after diagnosis.
-fn diagnosed<'a>(
+/// Context of diagnosis. What comes after it sees the incidents too.
+fn detected<'a>(
     config: &'a Config,
     now: Time,
     detect: &'a detect::Detect,
-    diagnose: &'a diagnose::Diagnose,
+    changes: &'a changes::Changes,
 ) -> Context<'a> {
-    detected(config, now, detect).diagnosed(diagnose.incidents())
+    Context::new(config, now).detected(detect.alerts(), detect).changed(changes.all())
 }

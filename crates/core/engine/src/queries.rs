@@ -1,12 +1,12 @@
 //! What I/O crates read of the engine.
 
-use crate::{Engine, Views, show, traffic, views};
+use crate::{Engine, Views, effects, show, traffic, views};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use types::{
-    Alert, AlertId, Config, Incident, IncidentId, LastResult, PageId, Policy, ProbeTargets, Resource,
-    ServiceId,
+    Alert, AlertId, Config, Incident, IncidentId, LastResult, PageId, Policy, ProbeId, ProbeTargets,
+    Resource, ServiceId,
 };
 
 impl Engine {
@@ -67,6 +67,7 @@ impl Engine {
             self.oncall.state_text(),
             self.publisher.state_text(),
             self.denials.state_text(),
+            self.changes.state_text(),
             self.clock_state.state_text(),
             format!("{} {:?}", self.seq, self.digest),
         ]
@@ -77,6 +78,18 @@ impl Engine {
     #[must_use]
     pub fn incidents(&self) -> &BTreeMap<IncidentId, Incident> {
         self.diagnose.incidents()
+    }
+
+    /// Notes and changes that are to be judged by the samples of their incidents.
+    #[must_use]
+    pub fn effect_tasks(&self) -> Vec<effects::Task> {
+        effects::tasks(self)
+    }
+
+    /// Whether the last result of a probe was no failure; true before the first.
+    #[must_use]
+    pub fn is_healthy(&self, probe: &ProbeId) -> bool {
+        self.detect.is_healthy(probe)
     }
 
     /// Open alerts.

@@ -1,5 +1,7 @@
 //! Construction of the views.
 
+mod effects;
+
 use crate::Engine;
 use crate::views::{
     Attempts, DomainRow, Edge, Isolation, Knowledge, Node, NodeState, Now, OnCall, OpenIncident, SelfProblem,
@@ -36,6 +38,7 @@ pub(crate) fn views(engine: &Engine) -> Views {
         attempts: attempts(engine),
         probe_lag_p99: None,
         drafts: engine.publisher.drafts().collect(),
+        changes: effects::changes(engine),
         timezone: status_page.timezone_name.clone(),
     };
     Views { seq: engine.seq, status_page, now, traffic: crate::traffic::view(engine) }
@@ -50,8 +53,8 @@ fn open_incidents(engine: &Engine) -> Vec<OpenIncident> {
         OpenIncident {
             unacknowledged_for: (!incident.is_acknowledged(now)).then_some(waiting),
             paging: story.map(|story| story.paging.clone()).unwrap_or_default(),
-            timeline: story.map(|story| story.timeline.clone()).unwrap_or_default(),
-            incident: incident.clone(),
+            timeline: effects::timeline(engine, incident),
+            incident: effects::incident(engine, incident),
         }
     })
     .collect()
@@ -92,7 +95,11 @@ fn attempts(engine: &Engine) -> Vec<Attempts> {
 
 fn past_incidents(engine: &Engine) -> Vec<Incident> {
     let ended = engine.diagnose.incidents().values().rev().filter(|incident| !incident.is_open());
-    ended.filter(|incident| incident.merged_into.is_none()).take(PAST_MAX).cloned().collect()
+    ended
+        .filter(|incident| incident.merged_into.is_none())
+        .take(PAST_MAX)
+        .map(|incident| effects::incident(engine, incident))
+        .collect()
 }
 
 fn alerts(engine: &Engine) -> Vec<Alert> {

@@ -4,7 +4,9 @@ use crate::views::{PagingEntry, PagingFact, TimelineEntry, TimelineFact};
 use std::collections::{BTreeMap, BTreeSet};
 use types::event::{Event, EventKind};
 use types::incident::Diagnosis;
-use types::{Actor, AlertId, Denial, DenialId, DenyTarget, IncidentId, PageId, Resource, ServiceId, Time};
+use types::{
+    Actor, AlertId, Denial, DenialId, DenyTarget, Fault, IncidentId, PageId, Resource, ServiceId, Time,
+};
 
 /// Maximum of entries per incident, so that a long page does not use up memory.
 const ENTRIES_MAX: usize = 400;
@@ -38,7 +40,28 @@ struct AlertStory {
     entries: Vec<TimelineEntry>,
 }
 
+/// A resource that had an alert of an incident.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Subject {
+    pub(crate) about: Resource,
+    /// Whether the alert is about slowness.
+    pub(crate) is_slow: bool,
+}
+
 impl Story {
+    /// Resources that had an alert, in the order of their first ones.
+    pub(crate) fn subjects(&self) -> Vec<Subject> {
+        let mut subjects: Vec<Subject> = Vec::new();
+        for entry in &self.timeline {
+            let TimelineFact::AlertOpened { about, fault, .. } = &entry.fact else { continue };
+            if !subjects.iter().any(|known| known.about == *about) {
+                let is_slow = matches!(fault, Fault::Slow { .. });
+                subjects.push(Subject { about: about.clone(), is_slow });
+            }
+        }
+        subjects
+    }
+
     fn add(&mut self, at: Time, fact: TimelineFact) {
         if self.timeline.len() < ENTRIES_MAX {
             self.timeline.push(TimelineEntry { at, fact });
@@ -95,7 +118,13 @@ impl Stories {
                 story.add(at, Fact::AcknowledgementWithdrawn);
             }
             EventKind::IncidentNoted { incident, by, text } => {
-                self.story(*incident).add(at, Fact::Noted { by: by.clone(), note: text.clone() });
+                self.story(*incident).add(
+                    at,
+                    Fact::Noted { by: by.clone(), note: text.clone(), seq: event.seq, effect: None },
+                );
+            }
+            EventKind::ChangeRecorded { change, .. } => {
+                self.add_to_open(at, &Fact::Changed { change: change.clone(), effect: None });
             }
             EventKind::UpdatePublished { incident, status, body, by, .. } => {
                 let (by, status, body) = (by.clone(), *status, body.clone());

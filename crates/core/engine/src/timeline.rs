@@ -119,6 +119,10 @@ impl Timeline {
             | EventKind::Unmonitored { since }
             | EventKind::IncidentOpened { since, .. } => fact(since),
             EventKind::AlertOpened { alert } => fact(&mut alert.since),
+            EventKind::ChangeRecorded { change, .. } => {
+                fact(&mut change.at);
+                change.done.iter_mut().for_each(fact);
+            }
             EventKind::TrafficDenied { denial, .. } => {
                 fact(&mut denial.from);
                 denial.until = self.deadline(event.seq, denial.until, moved);

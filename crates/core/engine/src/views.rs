@@ -4,7 +4,7 @@ use jiff::civil;
 use serde::Serialize;
 use std::time::Duration;
 use types::event::ServiceState;
-use types::{Incident, IncidentId, PersonId, Resource, Time};
+use types::{Incident, IncidentId, PersonId, RecordedChange, Resource, Time};
 
 pub use history::{PagingEntry, PagingFact, TimelineEntry, TimelineFact};
 pub use oncall::FailedAttempt;
@@ -65,6 +65,8 @@ pub struct Now {
     pub probe_lag_p99: Option<Duration>,
     /// Updates that are waiting for approval.
     pub drafts: Vec<Draft>,
+    /// Changes, newest first, at most a hundred.
+    pub changes: Vec<RecordedChange>,
     /// IANA name of the timezone of texts.
     pub timezone: String,
 }

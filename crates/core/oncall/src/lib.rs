@@ -10,6 +10,7 @@
 //! | [`queue`] | delivery queue of one recipient: the next contact and its time; keys of attempts |
 //! | [`page`] | a page and its steps |
 //! | `notice` | notices, which wake no one |
+//! | `hourly` | the line to the team each hour of an open incident |
 //! | `state` | the fold of the journal |
 //! | `volatile` | state of this process only |
 //! | `pause` | pauses: acknowledged, or waiting for the morning |
@@ -29,6 +30,7 @@
 mod attempts;
 mod escalation;
 pub mod gaps;
+mod hourly;
 mod notice;
 pub mod page;
 mod pause;

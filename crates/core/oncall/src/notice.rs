@@ -16,6 +16,22 @@ pub(crate) const MISSED: &str = "missed";
 /// A draft update of the status page waits for review.
 pub(crate) const DRAFTED: &str = "drafted";
 
+/// An incident is still open: a line to the team each hour, named by the hour.
+const HOURLY: &str = "hour-";
+
+/// The last hour with such a line: an incident that is open for days has become known.
+pub(crate) const HOURS_MAX: u64 = 24;
+
+/// The occasion of the line of an hour, counted from the opening.
+pub(crate) fn hourly(hour: u64) -> String {
+    format!("{HOURLY}{hour}")
+}
+
+/// Whether an occasion is the line of an hour.
+pub(crate) fn is_hourly(occasion: &str) -> bool {
+    occasion.starts_with(HOURLY)
+}
+
 /// A notice that must be delivered to people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Notice {

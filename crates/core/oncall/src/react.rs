@@ -17,6 +17,7 @@ impl OnCall {
         let mut last_page = self.state.last_page;
         for incident in incidents.values().filter(|incident| incident.is_open()) {
             events.extend(self.drafted_notice(config, now, incident));
+            events.extend(self.hourly_notice(config, now, incident));
             if !incident.diagnosis.wakes {
                 events.extend(self.opened_notice(config, now, incident));
                 continue;

@@ -1,6 +1,6 @@
 //! The fold of the journal: open pages, and what was sent about each incident.
 
-use crate::notice::{MISSED, Notice};
+use crate::notice::{MISSED, Notice, is_hourly};
 use crate::page::{FailedAttempt, Page, Step};
 use crate::queue::{DeliveryQueue, QueueKey, repeat_interval};
 use std::collections::{BTreeMap, BTreeSet};
@@ -202,6 +202,10 @@ impl State {
             fallback: escalation.filter(|_| fallback),
             queues: BTreeMap::new(),
         };
+        if is_hourly(occasion) {
+            // Who slept through several hours reads the newest line only.
+            record.notices.retain(|known, _| !is_hourly(known));
+        }
         record.notices.insert(occasion.to_owned(), notice);
     }
 

@@ -1,10 +1,11 @@
 //! Titles and bodies of notifications: the cause first, then the affected services, then what to do.
 
 use crate::state::IncidentRecord;
+use std::collections::BTreeSet;
 use std::time::Duration;
 use text::{list, truncate};
 use types::time::{between, clock, spoken};
-use types::{Config, Incident, IncidentId, Resource, Time};
+use types::{Config, Context, Effect, Incident, IncidentId, Resource, Time};
 
 /// Maximum length of a title in bytes.
 const TITLE_MAX: usize = 120;
@@ -14,6 +15,11 @@ const BODY_MAX: usize = 3_000;
 
 /// A page says that earlier pages were not delivered when they failed for at least this long.
 const UNDELIVERED_MIN: Duration = Duration::from_secs(120);
+
+/// Maximum number of notes and changes in an hourly line.
+const DONE_MAX: usize = 8;
+/// Maximum length of each in bytes, without its effect.
+const DONE_LENGTH: usize = 160;
 
 /// Maximum number of names in a list; the rest is counted.
 const NAMES_MAX: usize = 8;
@@ -48,6 +54,49 @@ pub(crate) fn opened(config: &Config, incident: &Incident, now: Time) -> (String
     let mut lines = facts(config, incident, now);
     lines.push("This is a notice. Nobody is paged for this incident.".to_owned());
     (first_clause(&incident.diagnosis.summary), body(&lines))
+}
+
+/// Title and body of the hourly line about an open incident: what was done about it, with the effects.
+pub(crate) fn hourly(context: &Context<'_>, incident: &Incident) -> (String, String) {
+    let Context { config, now, .. } = *context;
+    let mut lines = facts(config, incident, now);
+    let acknowledged = incident.acknowledged.as_ref().filter(|ack| now < ack.until);
+    lines.push(match acknowledged {
+        Some(ack) => format!("Acknowledged by {}.", ack.by),
+        None => "Nobody has acknowledged it.".to_owned(),
+    });
+    lines.extend(what_was_done(context, incident));
+    lines.push("This is a notice, once an hour while the incident is open. It pages nobody.".to_owned());
+    let open = spoken(Duration::from_secs(between(incident.opened, now).as_secs() / 3_600 * 3_600));
+    let title = format!("Open for {open}: {}", first_clause(&incident.diagnosis.summary));
+    (truncate::bytes(&title, TITLE_MAX), body(&lines))
+}
+
+/// The newest notes on an incident and changes during it that may concern it, each with its effect.
+fn what_was_done(context: &Context<'_>, incident: &Incident) -> Vec<String> {
+    let Context { config, changes, .. } = *context;
+    let line = |at: Time, text: &str, effect: Option<&Effect>| {
+        let text = truncate::bytes(&text.replace('\n', " "), DONE_LENGTH);
+        let effect = effect.map_or_else(|| "not judged yet".to_owned(), ToString::to_string);
+        (at, format!("{} {text} - {effect}", clock(at, &config.site.timezone)))
+    };
+    let notes = incident
+        .notes
+        .iter()
+        .map(|note| line(note.at, &format!("{}: {}", note.by, note.text), note.effect.as_ref()));
+    let diagnosis = &incident.diagnosis;
+    let concerned: BTreeSet<&Resource> = diagnosis.affected.iter().chain([&diagnosis.cause]).collect();
+    let during = changes.values().filter(|recorded| recorded.change.in_effect() >= incident.since);
+    let changes = during
+        .filter(|recorded| recorded.change.nearness(&config.graph, &concerned).is_some())
+        .map(|recorded| {
+            let effect = recorded.effects.get(&incident.id);
+            line(recorded.change.in_effect(), &recorded.change.name(), effect)
+        });
+    let mut all: Vec<(Time, String)> = notes.chain(changes).collect();
+    all.sort();
+    let older = all.len().saturating_sub(DONE_MAX);
+    all.into_iter().skip(older).map(|(_, line)| line).collect()
 }
 
 /// Title and body of the notice that a draft update waits for review.

@@ -16,4 +16,5 @@ mod judgement;
 mod shift;
 
 pub use combination::combine;
-pub use judgement::{Judgement, Measure, Signal, Verdict, judge};
+pub use judgement::{Judgement, Measure, POINTS_MAX, POINTS_MIN, Signal, judge};
+pub use types::effect::Verdict;

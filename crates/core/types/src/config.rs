@@ -54,6 +54,8 @@ pub struct Config {
     pub pools: BTreeMap<PoolId, Pool>,
     /// Own programs that call own services through the edge.
     pub callers: BTreeMap<CallerId, Caller>,
+    /// Other systems that report to this one, by name.
+    pub sources: BTreeMap<String, Source>,
     /// The public status page.
     pub status_page: StatusPage,
     /// The dependency graph.
@@ -234,6 +236,22 @@ pub struct Database {
     pub pgbackrest: Option<String>,
     /// Thresholds by which its facts are judged.
     pub thresholds: DatabaseThresholds,
+}
+
+/// Another system that reports to this one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// Reports changes: deploys above all.
+    pub changes: ChangeSource,
+}
+
+/// How a source reports changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangeSource {
+    /// Reference to the token that it sends, or the key with which it signs.
+    pub secret: SecretRef,
+    /// The service that its changes concern; by their names when `None`.
+    pub service: Option<ServiceId>,
 }
 
 /// A team member.

@@ -8,7 +8,10 @@
 //! next_deadline(&self, &Context) -> Option<Time>  when it must react again if nothing else happens
 //! ```
 
-use crate::{Alert, AlertId, Config, Incident, IncidentId, LastResult, Resource, SeenAt, Time};
+use crate::{
+    Alert, AlertId, ChangeId, Config, Incident, IncidentId, LastResult, RecordedChange, Resource, SeenAt,
+    Time,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -30,6 +33,8 @@ pub struct Context<'a> {
     pub observed: &'a dyn Observed,
     /// Open incidents, and those that ended recently. Decided by diagnosis.
     pub incidents: &'a BTreeMap<IncidentId, Incident>,
+    /// Changes of the last days.
+    pub changes: &'a BTreeMap<ChangeId, RecordedChange>,
 }
 
 /// Observations since boot, as the core crates after detection need them.
@@ -67,7 +72,8 @@ impl<'a> Context<'a> {
     pub fn new(config: &'a Config, now: Time) -> Self {
         static ALERTS: BTreeMap<AlertId, Alert> = BTreeMap::new();
         static INCIDENTS: BTreeMap<IncidentId, Incident> = BTreeMap::new();
-        Self { config, now, alerts: &ALERTS, observed: &Nothing, incidents: &INCIDENTS }
+        static CHANGES: BTreeMap<ChangeId, RecordedChange> = BTreeMap::new();
+        Self { config, now, alerts: &ALERTS, observed: &Nothing, incidents: &INCIDENTS, changes: &CHANGES }
     }
 
     /// Adds what detection has decided and observed.
@@ -80,6 +86,12 @@ impl<'a> Context<'a> {
     #[must_use]
     pub fn diagnosed(self, incidents: &'a BTreeMap<IncidentId, Incident>) -> Self {
         Self { incidents, ..self }
+    }
+
+    /// Adds the changes of the last days.
+    #[must_use]
+    pub fn changed(self, changes: &'a BTreeMap<ChangeId, RecordedChange>) -> Self {
+        Self { changes, ..self }
     }
 
     /// Last result of a resource since boot.

@@ -1,6 +1,8 @@
 //! Events of the journal. Their serialized form is stable: fields and kinds are only added.
 
 use crate::alert::{Alert, Severity};
+use crate::change::Change;
+use crate::effect::{ChangePoint, Effect};
 use crate::fault::Fault;
 use crate::incident::{Acknowledgement, Diagnosis};
 use crate::notification::{Contact, Delivery};
@@ -238,7 +240,7 @@ pub enum EventKind {
     NoticeQueued {
         /// The incident that it is about.
         incident: IncidentId,
-        /// Kind of the notice, unique in an incident: `opened`, `drafted`, `resolved`, `missed`.
+        /// Kind of the notice, unique in an incident: `opened`, `drafted`, `resolved`, `missed`, `hour-3`.
         occasion: String,
         /// Its recipients.
         people: Vec<PersonId>,
@@ -302,6 +304,22 @@ pub enum EventKind {
         service: ServiceId,
         /// Its state now.
         state: ServiceState,
+    },
+
+    // -- changes
+    /// A change was reported. A later event with the same number replaces it: it was reported complete.
+    ChangeRecorded {
+        /// The change.
+        change: Change,
+        /// Who reported it.
+        by: Actor,
+    },
+    /// The effect of a note or change on an incident is final.
+    EffectJudged {
+        /// The note or change.
+        of: ChangePoint,
+        /// The effect.
+        effect: Effect,
     },
 }
 

@@ -73,5 +73,7 @@ number!(/// A page, counted from the first line of the journal.
     PageId, "page");
 number!(/// A denial, counted from the first line of the journal.
     DenialId, "denial");
+number!(/// A change, counted from the first line of the journal.
+    ChangeId, "change");
 number!(/// An update on the status page, counted from the first line of the journal.
     UpdateId, "update");

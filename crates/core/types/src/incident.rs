@@ -1,6 +1,6 @@
 //! Incidents: one cause and its alerts.
 
-use crate::{AlertId, IncidentId, Resource, Time};
+use crate::{AlertId, Effect, IncidentId, Resource, Time};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -96,4 +96,10 @@ pub struct Note {
     pub at: Time,
     /// The text.
     pub text: String,
+    /// Sequence number of its event, by which it is identified.
+    #[serde(default)]
+    pub seq: u64,
+    /// Its measured effect; `None` before the first measurement, and when nothing is measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effect: Option<Effect>,
 }

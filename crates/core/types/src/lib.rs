@@ -21,6 +21,8 @@
 //! | [`actor`] | authors of commands |
 //! | [`alert`] | alerts: fault, severity, evidence |
 //! | [`incident`] | incidents: cause, alerts, acknowledgement, notes |
+//! | [`change`] | deploys and other changes of a system |
+//! | [`effect`] | whether a change helped |
 //! | [`event`] | events of the journal: a stable format |
 //! | [`percent`] | percentages for display, never rounded up |
 //! | [`notification`] | messages to people, and their deliveries |
@@ -29,10 +31,12 @@
 
 pub mod actor;
 pub mod alert;
+pub mod change;
 pub mod config;
 pub mod context;
 pub mod database;
 pub mod deny_target;
+pub mod effect;
 pub mod event;
 pub mod fault;
 pub mod graph;
@@ -52,16 +56,18 @@ pub mod traffic;
 
 pub use actor::{Actor, ActorKind, Via};
 pub use alert::{Alert, LastResult, SeenAt, Severity};
+pub use change::{Change, RecordedChange};
 pub use config::Config;
 pub use context::{Context, Observed};
 pub use database::DatabaseSeen;
 pub use deny_target::DenyTarget;
+pub use effect::Effect;
 pub use event::{Event, EventKind, Events};
 pub use fault::Fault;
 pub use graph::Graph;
 pub use id::{
-    AlertId, CallerId, ChannelId, DenialId, EscalationId, IncidentId, PageId, PersonId, PoolId, ProbeId,
-    ScheduleId, ServiceId, UpdateId,
+    AlertId, CallerId, ChangeId, ChannelId, DenialId, EscalationId, IncidentId, PageId, PersonId, PoolId,
+    ProbeId, ScheduleId, ServiceId, UpdateId,
 };
 pub use incident::Incident;
 pub use input::{Command, Input, Observation, System};

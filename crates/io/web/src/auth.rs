@@ -39,8 +39,13 @@ pub(crate) fn may_write(state: &WebState, headers: &HeaderMap) -> Result<(), Pro
 /// Whether a request has the token. Compares in constant time; an empty token matches nothing.
 fn has_token(headers: &HeaderMap, token: &SecretString) -> bool {
     let token = token.expose_secret();
-    let given = headers.get(header::AUTHORIZATION).map(|given| given.as_bytes()).unwrap_or_default();
-    let given = given.split_at_checked(7).filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"bearer "));
     !token.is_empty()
-        && given.is_some_and(|(_, given)| tokens::constant_time_eq(given.trim_ascii(), token.as_bytes()))
+        && bearer(headers).is_some_and(|given| tokens::constant_time_eq(given, token.as_bytes()))
+}
+
+/// The token of `Authorization: Bearer TOKEN`.
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
+    let given = headers.get(header::AUTHORIZATION)?.as_bytes();
+    let (scheme, token) = given.split_at_checked(7)?;
+    scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
 }

@@ -19,6 +19,8 @@
 //! | [`status_page`] | the public pages, Statuspage JSON, feeds, badge |
 //! | [`console`] | the pages of the team |
 //! | [`api`] | the HTTP API |
+//! | `intake` | changes that other systems report |
+//! | [`sources`] | the sources that may report them |
 //! | [`callbacks`] | links in notifications |
 //! | [`metrics`] | `/metrics` |
 //! | [`edge`] | what a running edge provides |
@@ -42,6 +44,7 @@ pub mod console;
 mod control_socket;
 pub mod design;
 pub mod edge;
+mod intake;
 pub mod json;
 mod message_page;
 pub mod metrics;
@@ -51,6 +54,7 @@ pub mod router;
 mod server;
 pub mod session;
 pub mod snapshot;
+pub mod sources;
 pub mod state;
 pub mod status_page;
 mod wording;

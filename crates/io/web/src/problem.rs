@@ -72,6 +72,9 @@ impl Problem {
             StatusCode::SERVICE_UNAVAILABLE => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"))
             }
+            StatusCode::TOO_MANY_REQUESTS => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("10"))
+            }
             StatusCode::UNAUTHORIZED => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
             }
@@ -121,6 +124,10 @@ fn refusal(refused: &Refused) -> (StatusCode, &'static str) {
         Refused::StillFailing { .. } => {
             "To resolve it anyway: `--force`, `\"force\": true`. It reopens with the next failed probe."
         }
+        Refused::UnknownService(_) => {
+            return (StatusCode::UNPROCESSABLE_ENTITY, "Without a service the change may concern every one.");
+        }
+        Refused::ChangeTooOld(_) => "Report changes when they are made.",
         Refused::NoDraft(_) => "It may already be published.",
         Refused::Over(_) => "Nothing is left to do for it.",
         Refused::Merged(..) => "Repeat the command with the incident that it was merged into.",
@@ -130,7 +137,11 @@ fn refusal(refused: &Refused) -> (StatusCode, &'static str) {
 
 impl From<BytesRejection> for Problem {
     fn from(rejection: BytesRejection) -> Self {
-        Self::new(rejection.status(), rejection.body_text(), "A body may have 64 KiB at most.")
+        Self::new(
+            rejection.status(),
+            rejection.body_text(),
+            "A body may have 64 KiB at most, a report of a change 512 KiB.",
+        )
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::cache::PAGE_POLICY;
 use crate::problem::Problem;
 use crate::state::WebState;
-use crate::{api, callbacks, console, metrics};
+use crate::{api, callbacks, console, intake, metrics};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Request, State};
@@ -26,6 +26,7 @@ pub fn router(state: Arc<WebState>) -> Router {
             .merge(callbacks::routes())
             .merge(api::routes())
             .merge(api::edge::routes())
+            .merge(intake::routes())
             .fallback(document)
     };
     routes

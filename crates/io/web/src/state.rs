@@ -7,6 +7,7 @@ use crate::design::assets;
 use crate::edge::{Edge, NoEdge};
 use crate::problem::Problem;
 use crate::session::Sessions;
+use crate::sources::{ChangeSource, Sources};
 use crate::{params, snapshot, status_page};
 use arc_swap::ArcSwapOption;
 use axum::http::StatusCode;
@@ -70,6 +71,8 @@ pub struct WebState {
     read_token: SecretString,
     /// Whether this process runs only the edge.
     only_edge: bool,
+    /// Sources that may report changes.
+    sources: Sources,
     views: ArcSwapOption<Views>,
     traffic: ArcSwapOption<Traffic>,
     assets: Vec<(String, Arc<Document>)>,
@@ -103,6 +106,7 @@ impl WebState {
             edge: Arc::new(NoEdge),
             read_token: SecretString::default(),
             only_edge: false,
+            sources: Sources::default(),
             views: ArcSwapOption::empty(),
             traffic: ArcSwapOption::empty(),
             assets,
@@ -125,6 +129,11 @@ impl WebState {
     #[must_use]
     pub fn with_read_token(self, read_token: SecretString) -> Self {
         Self { read_token, ..self }
+    }
+
+    /// Replaces the sources that may report changes: at the start, and when the configuration or a secret changed.
+    pub fn set_sources(&self, sources: Vec<ChangeSource>) {
+        self.sources.replace(sources);
     }
 
     /// Creates the state of a process that runs only the edge: traces and metrics. Everything else is 503, because a
@@ -278,6 +287,18 @@ impl WebState {
                 .map(|known| known.diagnosis.summary.clone())
         });
         summary.unwrap_or_else(|| format!("This is about {incident}."))
+    }
+
+    /// The newest views, or 503 before the first.
+    pub(crate) fn views_or_problem(&self) -> Result<Arc<Views>, Problem> {
+        self.views().ok_or_else(|| {
+            let detail = "no probe results yet";
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail, "Try again in a few seconds.")
+        })
+    }
+
+    pub(crate) fn sources(&self) -> &Sources {
+        &self.sources
     }
 
     pub(crate) fn read_token(&self) -> &SecretString {

@@ -48,6 +48,7 @@ pub fn empty() -> Config {
         edge: None,
         pools: Default::default(),
         callers: Default::default(),
+        sources: Default::default(),
         status_page: StatusPage {
             title: "Acme status".to_owned(),
             history_days: 90,

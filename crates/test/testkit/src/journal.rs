@@ -2,7 +2,7 @@
 
 use crate::incident::incident;
 use std::collections::BTreeMap;
-use types::incident::Acknowledgement;
+use types::incident::{Acknowledgement, Note};
 use types::{Alert, AlertId, Event, EventKind, Incident, IncidentId, Time};
 
 /// Events so far, with the alerts and incidents that follow from them.
@@ -50,6 +50,16 @@ impl Journal {
             }
             EventKind::AcknowledgementExpired { incident } => {
                 self.change(*incident, |incident| incident.acknowledged = None);
+            }
+            EventKind::IncidentNoted { incident, by, text } => {
+                let note = Note {
+                    by: by.id.clone(),
+                    at: event.at,
+                    text: text.clone(),
+                    seq: event.seq,
+                    effect: None,
+                };
+                self.change(*incident, |incident| incident.notes.push(note));
             }
             EventKind::IncidentResolved { incident, .. } => {
                 self.change(*incident, |incident| incident.resolved = Some(event.at));

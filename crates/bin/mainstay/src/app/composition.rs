@@ -5,6 +5,7 @@
 //! notify --deliveries-----> event loop --notifications--> notify
 //! web    --commands-------> event loop --views----------> web
 //! edge   --roll-ups-------> event loop --policy---------> edge
+//! stored samples --effects--> event loop --notes and changes to judge--> effects
 //! configuration on disk --configs--> event loop, notify
 //! web --traces, metrics?--> edge
 //! ```
@@ -17,8 +18,9 @@ use crate::app::inputs::{Inputs, Messages, Outputs};
 use crate::app::keys::Keys;
 use crate::app::reload::{self, Changes};
 use crate::app::throttle::Throttle;
-use crate::app::{address_file, clock, watchdog};
+use crate::app::{address_file, clock, effects, sources, watchdog};
 use edge::Sharing;
+use engine::effects::Task;
 use journal::sqlite::SqliteJournal;
 use journal::{PendingWrites, Series};
 use notify::Notifier;
@@ -30,7 +32,7 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use types::{Config, ProbeTargets};
+use types::{Config, Observation, ProbeTargets};
 use web::{WebSettings, WebState};
 
 /// Longest time that one part may take to finish its work at the end.
@@ -111,9 +113,7 @@ impl App {
         let keys = Keys::open(&data).map_err(cannot("secrets of this installation"))?;
         let (pending_writes, series) = open_storage(&data, loss)?;
         let notifier = open_notifier(&config, &keys)?;
-        // Built here only to fail at the start with the reason; the prober builds its own.
-        prober::Prober::new(&config).map_err(cannot("probes"))?;
-        let terms = prober::Options { clock: Arc::new(clock::now), ..prober::Options::default() };
+        let terms = prober_options(&config)?;
         let (listener, address) = listen(config.site.listen).await?;
 
         let (stop, stopped) = watch::channel(false);
@@ -130,22 +130,22 @@ impl App {
         let (unused_lines_in, unused_lines) = watch::channel(Vec::new());
         let (views, views_out) = watch::channel(None);
         let (notifiers_in, notifiers) = watch::channel(notifier);
-
         let heartbeat = Heartbeat::default();
+        let (effects, measured, measuring) = measure_effects(series.clone(), stopped.clone());
         let event_loop = EventLoop::restore(config.clone(), pending_writes, series, heartbeat.clone())
             .map_err(cannot("journal"))?;
         let (policy, policies) = watch::channel(event_loop.policy());
         let edge = open_edge(&event_loop, &keys, &data, sharing)?;
-        let site = open_site(&config, &keys, edge.clone(), commands_in);
+        let site = open_site(&config, &keys, edge.clone(), commands_in)?;
         let inputs = Inputs {
-            messages: Messages { deliveries, commands, configs, rollups, probe_results },
+            messages: Messages { deliveries, commands, configs, effects: measured, rollups, probe_results },
             config_problem,
             edge_problem: edge.problem(),
             unused_lines,
             lag: terms.lag.clone(),
             stop: stopped.clone(),
         };
-        let outputs = Outputs { notifications, targets, policy, views, site: site.clone() };
+        let outputs = Outputs { notifications, targets, effects, policy, views, site: site.clone() };
         let event_loop = spawn_event_loop(event_loop, inputs, outputs)?;
 
         let subscribers = reload::Subscribers {
@@ -153,8 +153,10 @@ impl App {
             notifiers: notifiers_in,
             problem: config_problem_in,
             edge: edge.clone(),
+            site: site.clone(),
         };
         let mut tasks = vec![
+            measuring,
             tokio::spawn(probe(targets_out.clone(), probe_results_in, terms, stopped.clone())),
             tokio::spawn(check_resolver_files(targets_out, unused_lines_in, stopped.clone())),
             tokio::spawn(notify::run(notifiers.clone(), notifications_out, deliveries_in)),
@@ -202,15 +204,33 @@ impl App {
 }
 
 /// Opens the journal, and the store of probe results, without which mainstay runs too.
-fn open_storage(data: &Path, loss: Loss) -> Result<(PendingWrites, Option<Series>), StartError> {
+fn open_storage(data: &Path, loss: Loss) -> Result<(PendingWrites, Option<Arc<Series>>), StartError> {
     let journal = match loss {
         Loss::Refused => SqliteJournal::open(data.join("journal.db")),
         Loss::Accepted => SqliteJournal::open_accepting_loss(data.join("journal.db")),
     };
     let series = Series::open(data.join("samples.db"), clock::now)
         .inspect_err(|why| tracing::error!("probe results will not be stored: {why}"))
-        .ok();
+        .ok()
+        .map(Arc::new);
     Ok((PendingWrites::new(Box::new(journal.map_err(cannot("journal"))?)), series))
+}
+
+/// Options of the prober. Fails where the prober would, with the reason; the prober builds its own later.
+fn prober_options(config: &Config) -> Result<prober::Options, StartError> {
+    prober::Prober::new(config).map_err(cannot("probes"))?;
+    Ok(prober::Options { clock: Arc::new(clock::now), ..prober::Options::default() })
+}
+
+/// Starts the measurement of effects. Returns where its tasks go, where its results come from, and its task.
+fn measure_effects(
+    series: Option<Arc<Series>>,
+    stop: watch::Receiver<bool>,
+) -> (watch::Sender<Vec<Task>>, mpsc::Receiver<Observation>, JoinHandle<()>) {
+    let (tasks, tasks_out) = watch::channel(Vec::new());
+    let (results_in, results) = mpsc::channel(64);
+    let measuring = tokio::spawn(effects::run(series, tasks_out, results_in, stop));
+    (tasks, results, measuring)
 }
 
 fn open_notifier(config: &Config, keys: &Keys) -> Result<Arc<Notifier>, StartError> {
@@ -242,12 +262,13 @@ fn open_site(
     keys: &Keys,
     edge: Arc<EdgeController>,
     commands: mpsc::Sender<web::CommandRequest>,
-) -> Arc<WebState> {
+) -> Result<Arc<WebState>, StartError> {
     web::clock::set(clock::now);
     let site = WebState::new(site_settings(config, keys), commands);
     let site = Arc::new(site.with_read_token(keys.read_token.clone()).with_edge(edge));
+    site.set_sources(sources::read(config).map_err(cannot("sources"))?);
     site.load_snapshot();
-    site
+    Ok(site)
 }
 
 /// Settings of the web server, from configuration and secrets.

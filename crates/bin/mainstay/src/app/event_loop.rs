@@ -1,6 +1,7 @@
 //! The event loop: one thread, one enum of messages, one append for everything that arrives together.
 
 mod publish;
+mod samples;
 mod time_steps;
 
 use crate::app::clock::Clock;
@@ -10,7 +11,7 @@ use crate::app::lag_monitor::LagMonitor;
 use crate::app::throttle::Throttle;
 use engine::Engine;
 use journal::PendingWrites;
-use journal::series::{self, Sample, Series};
+use journal::series::{self, Series};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -41,7 +42,8 @@ const RESUMING: Duration = Duration::from_secs(3);
 pub(crate) struct EventLoop {
     engine: Engine,
     pending_writes: PendingWrites,
-    series: Option<Series>,
+    series: Option<Arc<Series>>,
+    edge_samples: samples::EdgeSamples,
     heartbeat: Heartbeat,
     sooner: BTreeMap<types::ProbeId, Time>,
     policy_version: u64,
@@ -68,7 +70,7 @@ impl EventLoop {
     pub(crate) fn restore(
         config: Arc<Config>,
         pending_writes: PendingWrites,
-        series: Option<Series>,
+        series: Option<Arc<Series>>,
         heartbeat: Heartbeat,
     ) -> Result<Self, journal::ReadError> {
         let engine = Engine::fold(&config, |after, limit| pending_writes.read(after, limit))?;
@@ -78,6 +80,7 @@ impl EventLoop {
             engine,
             pending_writes,
             series,
+            edge_samples: samples::EdgeSamples::default(),
             heartbeat,
             sooner: BTreeMap::new(),
             policy_version: 0,
@@ -194,27 +197,38 @@ impl EventLoop {
         let mut events: Vec<Event> = Vec::new();
         let mut responses: Vec<Response> = Vec::new();
         for Message { input, reply } in batch {
-            if let Input::Observation(Observation::ProbeResult(result)) = &input {
-                if self.is_from_suspension(result) {
-                    continue;
-                }
-                if let Some(series) = &self.series {
-                    let ok = !matches!(result.answer, Answered::Failed(_));
-                    let value = result.phases.total.as_secs_f64();
-                    series.put(&result.probe.0, "latency", Sample { at: now, value, ok });
-                }
+            if let Input::Observation(Observation::ProbeResult(result)) = &input
+                && self.is_from_suspension(result)
+            {
+                continue;
             }
             match (input, reply) {
                 (Input::Command { actor, command }, Some(reply)) => {
                     responses.push((reply, self.execute(now, &actor, &command, &mut events)));
                 }
                 // Only commands can be refused. The tick at the end of the batch reacts to all probe results together.
-                (input, _) => events.extend(logged(self.engine.observe(now, &input).unwrap_or_default())),
+                (input, _) => {
+                    events.extend(logged(self.engine.observe(now, &input).unwrap_or_default()));
+                    self.store_samples(now, &input);
+                }
             }
         }
         // Events that the journal refuses are kept and written later: see `PendingWrites`.
         let _ = self.pending_writes.write(now, events);
         responses
+    }
+
+    /// Stores what an input measured, and how it was judged.
+    fn store_samples(&mut self, now: Time, input: &Input) {
+        let Some(series) = &self.series else { return };
+        match input {
+            Input::Observation(Observation::ProbeResult(result)) => {
+                samples::store_latency(series, now, result);
+                samples::store_judgement(series, now, &result.probe, self.engine.is_healthy(&result.probe));
+            }
+            Input::Observation(Observation::Rollup(rollup)) => self.edge_samples.add(series, now, rollup),
+            _ => {}
+        }
     }
 
     /// Executes a command: it takes effect once it is on disk, and not at all when the journal refuses it. `events` are

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::unconstrained;
-use types::{Config, Delivery, Input, Notification, Policy, ProbeResult, ProbeTargets, Rollup, System};
+use types::{
+    Config, Delivery, Input, Notification, Observation, Policy, ProbeResult, ProbeTargets, Rollup, System,
+};
 use web::{CommandRequest, CommandResult, WebState};
 
 /// One message to the event loop: an input of the engine, and who waits for the answer.
@@ -57,6 +59,8 @@ pub(crate) struct Messages {
     pub commands: mpsc::Receiver<CommandRequest>,
     /// Valid configurations.
     pub configs: mpsc::Receiver<Arc<Config>>,
+    /// Measured effects of notes and changes.
+    pub effects: mpsc::Receiver<Observation>,
     /// Traffic of the edge.
     pub rollups: mpsc::Receiver<Rollup>,
     /// Results of probes.
@@ -90,6 +94,9 @@ impl Messages {
         if let Poll::Ready(Some(config)) = self.configs.poll_recv(context) {
             return Poll::Ready(System::Config(config).into());
         }
+        if let Poll::Ready(Some(effect)) = self.effects.poll_recv(context) {
+            return Poll::Ready(effect.into());
+        }
         if let Poll::Ready(Some(rollup)) = self.rollups.poll_recv(context) {
             return Poll::Ready(rollup.into());
         }
@@ -106,6 +113,8 @@ pub(crate) struct Outputs {
     pub notifications: mpsc::Sender<Notification>,
     /// Probes to run.
     pub targets: watch::Sender<ProbeTargets>,
+    /// Notes and changes whose effect is to be measured.
+    pub effects: watch::Sender<Vec<engine::effects::Task>>,
     /// Policy of the edge.
     pub policy: watch::Sender<Arc<Policy>>,
     /// Views for status page, console and API.
@@ -126,6 +135,7 @@ mod tests {
             deliveries: mpsc::channel(1).1,
             commands: mpsc::channel(1).1,
             configs,
+            effects: mpsc::channel(1).1,
             rollups,
             probe_results: mpsc::channel(1).1,
         };

@@ -7,6 +7,8 @@
 //! | `watchdog` | notifies the fallback contacts when the event loop stalls |
 //! | `edge_controller`, `edge_only`, `denials_file` | the edge: follows the policy; alone, without event loop and journal |
 //! | `reload`, `config_path`, `watched_files`, `certificates` | takes over a changed configuration |
+//! | `effects` | measures the effects of notes and changes |
+//! | `sources` | secrets of the sources that report changes |
 //! | `control`, `address_file` | how the command line reaches this process |
 //! | `clock`, `throttle`, `lag_monitor` | engine time, cost of views, lateness of probes |
 //! | `keys`, `permissions` | secrets of this installation, access to the data folder |
@@ -20,6 +22,7 @@ pub(crate) mod control;
 mod denials_file;
 pub(crate) mod edge_controller;
 pub(crate) mod edge_only;
+mod effects;
 mod event_loop;
 mod heartbeat;
 mod inputs;
@@ -27,6 +30,7 @@ pub(crate) mod keys;
 mod lag_monitor;
 pub(crate) mod permissions;
 mod reload;
+pub(crate) mod sources;
 mod throttle;
 mod watchdog;
 mod watched_files;

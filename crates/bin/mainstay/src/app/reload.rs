@@ -1,6 +1,7 @@
 //! Reload: a changed configuration comes into force while everything runs; one with problems does not, and is reported.
 
 use crate::app::edge_controller::{self, EdgeController, TokenError};
+use crate::app::sources::{self, SourceError};
 use crate::app::watched_files::WatchedFiles;
 use crate::app::{certificates, clock, config_path};
 use notify::Notifier;
@@ -12,6 +13,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use types::Config;
 use types::config::SecretRef;
+use web::WebState;
 
 /// Interval of checks of the files.
 const CHECK_EVERY: Duration = Duration::from_secs(2);
@@ -79,9 +81,10 @@ impl Changes {
 fn named(config: &Config) -> impl Iterator<Item = PathBuf> {
     let channels = config.channels.values().filter_map(|channel| channel.secret.as_ref());
     let callers = config.callers.values().filter_map(|caller| caller.token.as_ref());
+    let sources = config.sources.values().map(|source| &source.changes.secret);
     let databases = config.databases.values();
     let urls = databases.flat_map(|database| std::iter::once(&database.url).chain(&database.replicas));
-    let secrets = channels.chain(callers).chain(urls).filter_map(|secret| match secret {
+    let secrets = channels.chain(callers).chain(sources).chain(urls).filter_map(|secret| match secret {
         SecretRef::File(path) => Some(path),
         SecretRef::Env(_) => None,
     });
@@ -98,6 +101,8 @@ pub(crate) struct Subscribers {
     pub problem: watch::Sender<Option<String>>,
     /// The edge receives configurations from the event loop; from here, only that its tokens are to be read again.
     pub edge: Arc<EdgeController>,
+    /// The web server, for the secrets of sources.
+    pub site: Arc<WebState>,
 }
 
 /// Why the configuration on disk is not in force. It is read again when one of its files changes and at SIGHUP.
@@ -126,6 +131,9 @@ pub(crate) enum ReloadError {
     /// The token of a caller.
     #[error(transparent)]
     Token(#[from] TokenError),
+    /// The secret of a source.
+    #[error(transparent)]
+    Source(#[from] SourceError),
     /// Channels and their secrets.
     #[error(transparent)]
     Notifier(#[from] notify::SetupError),
@@ -154,6 +162,11 @@ pub(crate) async fn follow(mut changes: Changes, mut current: Arc<Config>, key: 
         to.problem.send_replace(problem);
         if let Some((config, notifier)) = new {
             current = config.clone();
+            // Whether they can be read was checked with the configuration.
+            match sources::read(&current) {
+                Ok(read) => to.site.set_sources(read),
+                Err(why) => tracing::error!("sources keep their old secrets: {why}"),
+            }
             to.notifiers.send_replace(Arc::new(notifier));
             if to.configs.send(config).await.is_err() {
                 return;
@@ -169,6 +182,7 @@ pub(crate) async fn follow(mut changes: Changes, mut current: Arc<Config>, key: 
 /// The configuration in force with its secrets and CA files as they are now.
 fn read_again(current: &Config, key: &Key) -> Result<(Arc<Config>, Notifier), ReloadError> {
     prober::Prober::new(current)?;
+    sources::read(current)?;
     let notifier = Notifier::new(current, key.clone())?;
     tracing::info!("secrets and CA files were read again");
     // A new allocation: subscribers compare configurations by address.
@@ -236,6 +250,7 @@ fn changed(path: &Path, current: &Config, key: &Key) -> Result<Option<(Arc<Confi
     // Everything that a new configuration needs is built before the old one is replaced.
     prober::Prober::new(&config)?;
     edge_controller::tokens(&config)?;
+    sources::read(&config)?;
     let notifier = Notifier::new(&config, key.clone())?.with_clock(clock::now);
     Ok(Some((Arc::new(config), notifier)))
 }

@@ -6,7 +6,7 @@ use crate::cli::{Common, Failure, actor, table};
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
 use std::process::ExitCode;
-use types::{IncidentId, Time};
+use types::{Effect, IncidentId, Time};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Incident {
@@ -172,6 +172,17 @@ fn list(common: &Common, running: &Running) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The notes of an incident, each with its effect.
+fn notes(incident: &Value) -> Value {
+    let line = |note: &Value| {
+        let effect: Option<Effect> = serde_json::from_value(note["effect"].clone()).unwrap_or_default();
+        let effect = effect.map(|effect| format!(" [{effect}]")).unwrap_or_default();
+        let text = |name: &str| note[name].as_str().unwrap_or_default();
+        json!({ "at": note["at"], "text": format!("{}: {}{effect}", text("by"), text("text")) })
+    };
+    incident["notes"].as_array().into_iter().flatten().map(line).collect()
+}
+
 fn show(common: &Common, running: &Running, id: IncidentId) -> Result<ExitCode, Failure> {
     let now = running.get("/api/v1/now")?;
     let is = |incident: &Value| incident["id"].as_u64() == Some(id.0);
@@ -187,7 +198,10 @@ fn show(common: &Common, running: &Running, id: IncidentId) -> Result<ExitCode, 
     let incident = if open.is_some() { &found["incident"] } else { found };
     table::say(&table::wrapped(incident["diagnosis"]["summary"].as_str().unwrap_or_default(), "", 80));
     let timezone = timezone_of(&now);
-    for (heading, lines) in [("Timeline", &found["timeline"]), ("Pages", &found["paging"])] {
+    // The timeline of an open incident has its notes.
+    let notes = if open.is_some() { Value::Null } else { notes(incident) };
+    for (heading, lines) in [("Timeline", &found["timeline"]), ("Pages", &found["paging"]), ("Notes", &notes)]
+    {
         let lines: Vec<&Value> = lines.as_array().into_iter().flatten().collect();
         if !lines.is_empty() {
             table::say(&format!("\n{heading}"));

@@ -3,6 +3,7 @@
 //! Exit code 0: fine; 1: the answer is no; 2: usage or configuration error. `--json` gives everywhere the same as the
 //! table.
 
+mod change;
 mod check;
 mod config;
 mod deny;
@@ -76,6 +77,8 @@ enum Command {
     /// List, show, acknowledge, note, update, approve, resolve incidents.
     #[command(subcommand)]
     Incident(incident::Incident),
+    /// Record a deploy or another change; list the last ones with their effect on incidents.
+    Change(change::Change),
     /// Deny traffic for a limited time; list and lift denials.
     #[command(subcommand)]
     Deny(deny::Deny),
@@ -121,6 +124,7 @@ impl CommandLine {
             Command::Why { resource } => status::why(&common, &resource),
             Command::Oncall(oncall) => oncall.run(&common),
             Command::Incident(incident) => incident.run(&common),
+            Command::Change(change) => change.run(&common),
             Command::Deny(deny) => deny.run(&common),
             Command::Trace { id: Some(id) } => trace::trace(&common, &id),
             Command::Trace { id: None } => trace::list(&common),

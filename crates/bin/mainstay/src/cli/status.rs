@@ -37,6 +37,11 @@ pub(crate) fn status(common: &Common) -> Result<ExitCode, Failure> {
         };
         table::say(&format!("{head}  {acknowledged}"));
         table::say(&wrapped(text(&incident["diagnosis"]["summary"]), "  ", 80));
+        for entry in
+            list(&open["timeline"]).filter(|entry| matches!(text(&entry["kind"]), "noted" | "changed"))
+        {
+            table::say(&wrapped(text(&entry["text"]), "    ", 80));
+        }
     }
     for draft in list(&now["drafts"]) {
         let id = &draft["incident"];

@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -26,10 +26,12 @@ pub(crate) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// A web server whose status can be changed.
+/// A web server whose status and latency can be changed.
 pub(crate) struct Web {
     pub address: SocketAddr,
     status: Arc<AtomicU16>,
+    millis: Arc<AtomicU64>,
+    answered: Arc<AtomicU64>,
 }
 
 impl Web {
@@ -37,18 +39,33 @@ impl Web {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let status = Arc::new(AtomicU16::new(200));
-        let shown = status.clone();
+        let millis = Arc::new(AtomicU64::new(0));
+        let answered = Arc::new(AtomicU64::new(0));
+        let (shown, delay, count) = (status.clone(), millis.clone(), answered.clone());
         thread::spawn(move || {
             for stream in listener.incoming() {
                 let Ok(mut stream) = stream else { continue };
                 let _ = stream.set_read_timeout(Some(Duration::from_secs(5)));
                 let _ = stream.read(&mut [0; 4_096]);
                 let status = shown.load(Ordering::Relaxed);
+                thread::sleep(Duration::from_millis(delay.load(Ordering::Relaxed)));
+                count.fetch_add(1, Ordering::Relaxed);
                 let _ =
                     write!(stream, "HTTP/1.1 {status} X\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok");
             }
         });
-        Self { address, status }
+        Self { address, status, millis, answered }
+    }
+
+    /// Waits for this many further requests.
+    pub(crate) fn answers_again(&self, requests: u64) {
+        let enough = self.answered.load(Ordering::Relaxed) + requests;
+        until("requests", || (self.answered.load(Ordering::Relaxed) >= enough).then_some(()));
+    }
+
+    /// Delays each response.
+    pub(crate) fn takes(&self, millis: u64) {
+        self.millis.store(millis, Ordering::Relaxed);
     }
 
     pub(crate) fn answers(&self, status: u16) {

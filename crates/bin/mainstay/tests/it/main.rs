@@ -7,6 +7,7 @@
 )]
 
 mod certificates;
+mod changes;
 mod check;
 mod cli;
 mod databases;

@@ -45,6 +45,11 @@ fn reference_is_complete_and_its_tables_are_well_formed() {
     - `from` in `[channel.NAME]`: sender numbers of phone channels
     - `from` in `[pool.NAME]`: pools of another load balancer
     - `backup.offsite` in `[database.NAME]`: copies of backups in another place
+    - `alertmanager` in `[source.NAME]`: alerts of Prometheus
+    - `grafana` in `[source.NAME]`: alerts of Grafana
+    - `pagerduty` in `[source.NAME]`: alerts in the format of PagerDuty
+    - `webhook` in `[source.NAME]`: alerts as JSON
+    - `service_label` in `[source.NAME]`: the label of alerts that names a service
     - `[heartbeat.NAME]`: heartbeats of scheduled jobs
     ");
 }

@@ -3,8 +3,8 @@
 use serde::Serialize;
 use types::event::UpdateStatus;
 use types::{
-    Actor, AlertId, ChannelId, Denial, DenialId, DenyTarget, EscalationId, Fault, IncidentId, PageId,
-    PersonId, Resource, ServiceId, Time,
+    Actor, AlertId, Change, ChannelId, Denial, DenialId, DenyTarget, Effect, EscalationId, Fault, IncidentId,
+    PageId, PersonId, Resource, ServiceId, Time,
 };
 
 /// An entry of an incident's timeline.
@@ -78,6 +78,10 @@ pub enum TimelineFact {
         by: Actor,
         /// The text.
         note: String,
+        /// Sequence number of its event.
+        seq: u64,
+        /// Its measured effect.
+        effect: Option<Effect>,
     },
     /// An update was published.
     UpdatePublished {
@@ -99,6 +103,13 @@ pub enum TimelineFact {
     Denied {
         /// The denial.
         denial: Denial,
+    },
+    /// A change was reported while the incident was open.
+    Changed {
+        /// The change.
+        change: Change,
+        /// Its measured effect on the incident.
+        effect: Option<Effect>,
     },
     /// A denial ended while the incident was open.
     DenialEnded {

@@ -2,7 +2,7 @@
 
 use crate::OnCall;
 use crate::escalation::{awake_from, route_of_page, usable};
-use crate::notice::{DRAFTED, Notice, OPENED, RESOLVED};
+use crate::notice::{DRAFTED, Notice, OPENED, RESOLVED, is_hourly};
 use crate::page::Page;
 use crate::pause::{is_paging, paused_until};
 use crate::queue::{Attempt, DeliveryQueue, QueueKey, Recipient};
@@ -43,7 +43,7 @@ impl OnCall {
                 Some(attempt) => attempt.sends + 1,
                 None => 1,
             };
-            let Some(notification) = self.notification(config, now, incidents, &planned, key.clone()) else {
+            let Some(notification) = self.notification(context, &planned, key.clone()) else {
                 continue;
             };
             let Notification { page, person, contact, .. } = notification.clone();
@@ -65,7 +65,8 @@ impl OnCall {
             }
         });
         let open = self.state.pages.values().filter(|page| page.is_open() && is_paging(page));
-        attempts.chain(open.map(Page::deadline)).chain(self.volatile.pause_end).min()
+        let hours = context.incidents.values().filter_map(|incident| self.next_hour(now, incident));
+        attempts.chain(open.map(Page::deadline)).chain(self.volatile.pause_end).chain(hours).min()
     }
 
     /// All attempts that are due now or later, for pages that are sent now and for notices.
@@ -98,6 +99,7 @@ impl OnCall {
             let current = record.notices.iter().filter(|(occasion, _)| match occasion.as_str() {
                 OPENED => !record.ended,
                 DRAFTED => !record.ended && record.draft.is_some(),
+                hourly if is_hourly(hourly) => !record.ended,
                 _ => true,
             });
             current.map(move |(occasion, notice)| (incident, occasion, notice))

@@ -2,22 +2,20 @@
 
 use super::due::PlannedAttempt;
 use crate::OnCall;
-use crate::notice::{DRAFTED, MISSED, OPENED};
+use crate::notice::{DRAFTED, MISSED, OPENED, is_hourly};
 use crate::page::Page;
 use crate::queue::QueueKey;
 use crate::text;
-use std::collections::BTreeMap;
-use types::{Config, Incident, IncidentId, Notification, NotificationKey, Time, Urgency};
+use types::{Config, Context, Incident, IncidentId, Notification, NotificationKey, Time, Urgency};
 
 impl OnCall {
     pub(super) fn notification(
         &self,
-        config: &Config,
-        now: Time,
-        incidents: &BTreeMap<IncidentId, Incident>,
+        context: &Context<'_>,
         planned: &PlannedAttempt,
         key: NotificationKey,
     ) -> Option<Notification> {
+        let Context { config, now, incidents, .. } = *context;
         let (page, incident, urgency) = match &planned.queue {
             QueueKey::Page { page, .. } => {
                 let page = self.state.pages.get(page)?;
@@ -28,7 +26,7 @@ impl OnCall {
         let (title, body) = match &planned.queue {
             QueueKey::Page { .. } => page_text(config, now, page?, incidents.get(&incident)?),
             QueueKey::Notice { occasion, .. } => {
-                self.notice_text(config, now, occasion, (incident, incidents.get(&incident)))?
+                self.notice_text(context, occasion, (incident, incidents.get(&incident)))?
             }
         };
         Some(Notification {
@@ -46,14 +44,15 @@ impl OnCall {
     /// Title and body of a notice. A resolved or missed incident may be unknown by now.
     fn notice_text(
         &self,
-        config: &Config,
-        now: Time,
+        context: &Context<'_>,
         occasion: &str,
         (id, incident): (IncidentId, Option<&Incident>),
     ) -> Option<(String, String)> {
+        let Context { config, now, .. } = *context;
         let record = self.state.incidents.get(&id);
         Some(match (occasion, incident) {
             (OPENED, Some(incident)) => text::opened(config, incident, now),
+            (hour, Some(incident)) if is_hourly(hour) => text::hourly(context, incident),
             (DRAFTED, Some(incident)) => text::drafted(incident, record?.draft.as_ref()?),
             (MISSED, incident) => text::missed(&text::resolved(id, incident, record), &self.missed_with(id)),
             (_, incident) => text::resolved(id, incident, record),

@@ -242,3 +242,42 @@ fn draft_notice_is_sent_once_and_not_after_publication() {
         assert!(notices.iter().all(|it| it.title == "Draft update to review: Sign-in is failing"));
     }
 }
+
+#[test]
+fn team_gets_a_line_each_hour_with_what_was_done() {
+    let mut fixture = Fixture::new(config(), monday());
+    fixture.open(1, true, &["auth"]);
+    fixture.run_until(later(monday(), secs(120)), accepted);
+    fixture.acknowledge(1);
+    let note = EventKind::IncidentNoted {
+        incident: IncidentId(1),
+        by: types::Actor::person("bo", types::Via::CommandLine),
+        text: "rolled back".to_owned(),
+    };
+    fixture.advance(secs(60));
+    fixture.commit(vec![note]);
+    let before = fixture.sent.len();
+    fixture.run_until(later(monday(), secs(1_800)), accepted);
+    assert_eq!(fixture.sent.len(), before, "nothing within the hour");
+    fixture.now = later(monday(), secs(3_300));
+    // Someone who knows of it takes it again, so that only the hour is new.
+    fixture.acknowledge(1);
+    fixture.run_until(later(monday(), secs(3_610)), accepted);
+    let lines: Vec<_> = fixture.sent.iter().filter(|(_, sent)| sent.key.0.contains("/hour-1/")).collect();
+    let [(_, line)] = lines.as_slice() else { panic!("{}", fixture.story()) };
+    assert_eq!((line.key.0.as_str(), line.urgency), ("incident-1/hour-1/ana/0/0", Urgency::Notice));
+    assert_eq!(line.title, "Open for 1 h: acme.app expired at 15:28");
+    assert!(line.body.contains("bo: rolled back - not judged yet\n"), "{}", line.body);
+    assert!(line.body.contains("It pages nobody."), "{}", line.body);
+    fixture.resolve(1);
+    fixture.run_until(later(monday(), secs(9_000)), accepted);
+    assert!(!fixture.sent.iter().any(|(_, sent)| sent.key.0.contains("/hour-2/")), "{}", fixture.story());
+}
+
+#[test]
+fn incident_that_pages_no_one_gives_no_line() {
+    let mut fixture = Fixture::new(config(), monday());
+    fixture.open(1, false, &["auth"]);
+    fixture.run_until(later(monday(), secs(9_000)), accepted);
+    assert!(!fixture.sent.iter().any(|(_, sent)| sent.key.0.contains("/hour-")), "{}", fixture.story());
+}

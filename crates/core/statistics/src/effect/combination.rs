@@ -1,6 +1,7 @@
 //! One verdict for the signals of an incident.
 
-use super::judgement::{Judgement, Verdict};
+use super::judgement::Judgement;
+use types::effect::Verdict;
 
 /// The placebo share below which one of several signals suffices, divided by their number.
 const CHANCE: f64 = 0.05;

@@ -3,11 +3,12 @@
 use super::shift::{chance, shift};
 use crate::order::{count, median};
 use std::fmt;
+use types::effect::{Figure, Metric, Verdict};
 
 /// Points after the change before a verdict.
-const POINTS_MIN: usize = 6;
+pub const POINTS_MIN: usize = 6;
 /// Points on each side at most. More of them would include what happened later.
-const POINTS_MAX: usize = 24;
+pub const POINTS_MAX: usize = 24;
 /// The placebo share below which a shift is not chance. Not 5 %: placebo moments overlap, so that the share itself is
 /// uncertain, and 5 % gave 4.0 to 4.3 % of false verdicts in each direction.
 const CHANCE: f64 = 0.04;
@@ -49,33 +50,6 @@ pub struct Signal<'a> {
     pub before: &'a [Option<f64>],
     /// Since the change.
     pub after: &'a [Option<f64>],
-}
-
-/// Whether a change helped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Verdict {
-    /// Lower than before by more than chance and 10 %.
-    Helped,
-    /// Neither.
-    NoEffect,
-    /// Higher than before by more than chance and 10 %.
-    MadeItWorse,
-    /// Fewer than 6 points since the change.
-    TooEarly,
-    /// Nothing can be said: too few answers, values at their ceiling, or no history to compare with.
-    NoData,
-}
-
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Helped => "helped",
-            Self::NoEffect => "no effect",
-            Self::MadeItWorse => "made it worse",
-            Self::TooEarly => "too early",
-            Self::NoData => "no data",
-        })
-    }
 }
 
 /// A verdict and its figure. `Display` prints the figure: `1.9 s -> 0.4 s, -79 %`.
@@ -186,26 +160,23 @@ fn worth_a_word(shift: f64, early: &Side, late: &Side, measure: Measure) -> bool
     apart && (shift.exp() - 1.0).abs() > RATIO_MIN
 }
 
-impl fmt::Display for Judgement {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Some(before), Some(after)) = (self.before, self.after) else { return f.write_str("no answers") };
-        write!(f, "{} -> {}", Value(before, self.measure), Value(after, self.measure))?;
-        if before > 0.0 { write!(f, ", {:+.0} %", (after / before - 1.0) * 100.0) } else { Ok(()) }
+impl Judgement {
+    /// The medians of both sides; `None` without answers on one of them.
+    #[must_use]
+    pub fn figure(&self) -> Option<Figure> {
+        let metric = match self.measure {
+            Measure::Latency { .. } => Metric::Latency,
+            Measure::FailureShare => Metric::FailureShare,
+        };
+        Some(Figure { metric, before: self.before?, after: self.after? })
     }
 }
 
-/// A value with its unit.
-struct Value(f64, Measure);
-
-impl fmt::Display for Value {
+impl fmt::Display for Judgement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(value, measure) = *self;
-        match measure {
-            Measure::FailureShare => write!(f, "{:.1} %", value * 100.0),
-            Measure::Latency { .. } if value >= 10.0 => write!(f, "{value:.0} s"),
-            Measure::Latency { .. } if value >= 0.995 => write!(f, "{value:.1} s"),
-            Measure::Latency { .. } if value >= 0.01 => write!(f, "{:.0} ms", value * 1e3),
-            Measure::Latency { .. } => write!(f, "{:.1} ms", value * 1e3),
+        match self.figure() {
+            Some(figure) => figure.fmt(f),
+            None => f.write_str("no answers"),
         }
     }
 }

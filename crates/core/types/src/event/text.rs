@@ -92,6 +92,11 @@ impl fmt::Display for EventKind {
                 write!(f, "status page, {incident}: {} waits for approval ({title})", status.title())
             }
             H::ServiceStateChanged { service, state } => write!(f, "{service}: {}", state.title()),
+            H::ChangeRecorded { change, by } => {
+                let end = if change.done.is_some() { ", complete" } else { "" };
+                write!(f, "{}{end}, reported by {by}: {}", change.id, change.title.escape_debug())
+            }
+            H::EffectJudged { of, effect } => write!(f, "{of}: {effect}"),
         }
     }
 }

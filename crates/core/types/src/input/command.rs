@@ -1,5 +1,6 @@
 //! Commands of people and programs, and why they are refused.
 
+use crate::change::NewChange;
 use crate::event::UpdateStatus;
 use crate::{DenialId, DenyTarget, IncidentId, ServiceId};
 use std::time::Duration;
@@ -57,6 +58,11 @@ pub enum Command {
         /// Whether it is intended although something still fails. The next bad answer opens a new incident.
         force: bool,
     },
+    /// Records a change of the system.
+    RecordChange {
+        /// The change.
+        change: NewChange,
+    },
 }
 
 /// Reason why a command was refused. Other inputs are never refused.
@@ -110,4 +116,10 @@ pub enum Refused {
     /// The incident was merged.
     #[error("{0} was merged into {1}")]
     Merged(IncidentId, IncidentId),
+    /// A change names a service that the configuration does not have.
+    #[error("the configuration has no service `{0}`")]
+    UnknownService(ServiceId),
+    /// A change was made too long ago.
+    #[error("the change was made more than {0} days ago; mainstay keeps changes no longer")]
+    ChangeTooOld(u64),
 }

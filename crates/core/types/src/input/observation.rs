@@ -1,5 +1,6 @@
 //! Observations: what was measured, and what came of a delivery.
 
+use crate::effect::{ChangePoint, Effect};
 use crate::{Delivery, ProbeResult, Rollup};
 
 /// One observation. It is never refused.
@@ -15,6 +16,15 @@ pub enum Observation {
     Rollup(Rollup),
     /// A delivery attempt has ended.
     Delivery(Delivery),
+    /// The effect of a note or change was measured.
+    Effect {
+        /// The note or change.
+        of: ChangePoint,
+        /// Its effect so far.
+        effect: Effect,
+        /// Whether more points would not change it.
+        is_final: bool,
+    },
 }
 
 impl From<ProbeResult> for Observation {

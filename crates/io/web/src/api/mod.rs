@@ -1,6 +1,7 @@
 //! The HTTP API under `/api/v1`. Everything except `health` needs `Authorization: Bearer`; the read-only token is
 //! enough to read.
 
+pub(crate) mod changes;
 pub mod edge;
 mod now;
 mod traffic;
@@ -165,8 +166,5 @@ pub(crate) fn json_response<T: serde::Serialize>(value: &T) -> Response<Body> {
 
 fn views(state: &WebState, headers: &HeaderMap) -> Result<Arc<Views>, Problem> {
     may_read(state, headers)?;
-    state.views().ok_or_else(|| {
-        let detail = "no probe results yet";
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail, "Try again in a few seconds.")
-    })
+    state.views_or_problem()
 }

@@ -17,10 +17,10 @@ use jiff::civil::Date;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-use types::incident::Stage;
+use types::incident::{Note, Stage};
 use types::time::{between, later};
 use types::traffic::ServiceTraffic;
-use types::{Incident, IncidentId, Kind, Resource, Severity, Time};
+use types::{Incident, IncidentId, Kind, RecordedChange, Resource, Severity, Time};
 
 /// Time before the expiry of a registration from which it is a warning.
 const EXPIRES_SOON: Duration = Duration::from_secs(60 * 86_400);
@@ -28,6 +28,8 @@ const EXPIRES_SOON: Duration = Duration::from_secs(60 * 86_400);
 const REFRESH: Duration = Duration::from_secs(10);
 /// Minimum monitored time for an uptime: less than a whole day is not representative.
 const MONITORED_MIN: Duration = Duration::from_secs(86_400);
+/// Maximum number of changes on the page.
+const CHANGES_MAX: usize = 10;
 /// Maximum number of past incidents on the page.
 const PAST_MAX: usize = 20;
 
@@ -49,6 +51,7 @@ struct NowPage<'a> {
     graph: GraphDrawing,
     services: Vec<Service<'a>>,
     domains: Vec<Domain<'a>>,
+    changes: Vec<ChangeRow>,
     past: Vec<Past<'a>>,
 }
 
@@ -107,8 +110,17 @@ struct Domain<'a> {
     confirmed: Option<Moment>,
 }
 
+struct ChangeRow {
+    name: String,
+    at: Moment,
+    about: String,
+    link: Option<String>,
+    effects: Vec<String>,
+}
+
 struct Past<'a> {
     incident: &'a Incident,
+    notes: Vec<String>,
     started: Moment,
     duration: String,
 }
@@ -159,12 +171,14 @@ pub fn page(state: &WebState, views: &Views, session: &Session, at: Time) -> ask
                 confirmed: row.confirmed.map(|day: Date| Moment::date(day)),
             })
             .collect(),
+        changes: now.changes.iter().take(CHANGES_MAX).map(|recorded| change(recorded, clock)).collect(),
         past: now
             .past
             .iter()
             .take(PAST_MAX)
             .map(|incident| Past {
                 incident,
+                notes: incident.notes.iter().map(note).collect(),
                 started: clock.time(incident.since),
                 duration: incident
                     .resolved
@@ -173,6 +187,28 @@ pub fn page(state: &WebState, views: &Views, session: &Session, at: Time) -> ask
             .collect(),
     }
     .render()
+}
+
+/// A note with its effect.
+fn note(note: &Note) -> String {
+    format!("{}: {}{}", note.by, note.text, timeline::judged(note.effect.as_ref()))
+}
+
+/// A change with its author, its services and its effects.
+fn change(recorded: &RecordedChange, clock: Clock<'_>) -> ChangeRow {
+    let RecordedChange { change, by, effects } = recorded;
+    let services: Vec<&str> = change.services.iter().map(|service| service.0.as_str()).collect();
+    let about = match services.as_slice() {
+        [] => by.id.clone(),
+        some => format!("{} · {}", list(some), by.id),
+    };
+    ChangeRow {
+        name: change.name(),
+        at: clock.time(change.in_effect()),
+        about,
+        link: change.link.clone(),
+        effects: effects.iter().map(|(incident, effect)| format!("{incident}: {effect}")).collect(),
+    }
 }
 
 /// Tile of the edge: request rate, and the shares of refused and failed requests.

@@ -2,8 +2,8 @@
 
 use engine::views::TimelineFact;
 use jiff::tz::TimeZone;
-use types::Resource;
 use types::time::clock;
+use types::{Effect, Resource};
 
 pub(super) const WITHDRAWN: &str =
     "the last acknowledgement could not be written to the journal and does not count";
@@ -40,7 +40,11 @@ pub(crate) fn predicate(fact: &TimelineFact, timezone: &TimeZone) -> String {
         }
         TimelineFact::AcknowledgementExpired => "acknowledgement expired: paging again".to_owned(),
         TimelineFact::AcknowledgementWithdrawn => WITHDRAWN.to_owned(),
-        TimelineFact::Noted { by, note } => format!("{by}: {note}"),
+        TimelineFact::Noted { by, note, effect, .. } => format!("{by}: {note}{}", judged(effect.as_ref())),
+        TimelineFact::Changed { change, effect } => {
+            let end = if change.done.is_some() { " (complete)" } else { "" };
+            format!("Change: {}{end}{}", change.name(), judged(effect.as_ref()))
+        }
         TimelineFact::UpdatePublished { by, status, body } => {
             let who = by.as_ref().map_or("mainstay", |by| by.id.as_str());
             format!("{who} published an update ({}): {body}", status.title())
@@ -61,6 +65,11 @@ pub(crate) fn predicate(fact: &TimelineFact, timezone: &TimeZone) -> String {
             }
         }
     }
+}
+
+/// An effect behind what it is an effect of; empty without one.
+pub(crate) fn judged(effect: Option<&Effect>) -> String {
+    effect.map_or_else(String::new, |effect| format!(" [{effect}]"))
 }
 
 fn at_service(service: Option<&types::ServiceId>) -> String {

@@ -8,6 +8,7 @@ mod edge;
 mod edge_views;
 mod fixed_time;
 mod fixture;
+mod intake;
 mod metrics;
 mod requests;
 mod sign_in;

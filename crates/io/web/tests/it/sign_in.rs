@@ -89,6 +89,9 @@ async fn console_shows_the_incident_and_unchanged_page_is_304() {
         "Exports &#38; &#60;reports&#62;",
         "class=\"edge hot\"",
         "Probe lag: p99 14 ms",
+        // A change with its effect.
+        "<a href=\"https://ci.acme.net/7\" rel=\"noreferrer\">deploy search 4f2d</a>",
+        "<p>incident-5: helped: latency of http.search.acme.com 1.9 s -&#62; 400 ms, -79 %</p>",
         // The tile of the edge.
         "<strong>5,532 req/s</strong> 91.8 % refused, under 0.1 % failed",
     ] {

@@ -9,15 +9,20 @@ use engine::views::{
 };
 use jiff::civil::{Date, date};
 use jiff::{Span, ToSpan as _};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use testkit::incident::{alert, diagnosis};
 use testkit::time::secs;
+use types::change::ChangeKind;
+use types::effect::{Figure, Metric, Verdict};
 use types::event::{ServiceState, UpdateStatus};
 use types::fault::DomainFault;
 use types::incident::{Acknowledgement, Diagnosis, Incident, Note, Stage};
 use types::time::earlier;
-use types::{Alert, AlertId, Fault, IncidentId, PersonId, ProbeId, Resource, ServiceId, Severity, UpdateId};
+use types::{
+    Actor, Alert, AlertId, Change, ChangeId, Effect, Fault, IncidentId, PersonId, ProbeId, RecordedChange,
+    Resource, ServiceId, Severity, UpdateId,
+};
 
 /// Public URL.
 pub(crate) const URL: &str = "https://status.acme.net";
@@ -220,6 +225,8 @@ fn old_incident() -> Incident {
             by: "Bo".to_owned(),
             at: at("2026-11-18T23:31:00Z"),
             text: "Added two search nodes and rebuilt the index.".to_owned(),
+            seq: 31,
+            effect: None,
         }],
         resolved: Some(at("2026-11-19T00:14:00Z")),
         ..testkit::incident::incident(5, at("2026-11-18T22:50:00Z"), at("2026-11-18T22:50:40Z"), diagnosis)
@@ -417,6 +424,7 @@ fn now(outage: bool) -> Now {
         attempts: Vec::new(),
         probe_lag_p99: Some(Duration::from_millis(14)),
         drafts: Vec::new(),
+        changes: changes(),
         timezone: "UTC".to_owned(),
     }
 }
@@ -429,4 +437,36 @@ pub(crate) fn healthy() -> Views {
 /// Views during an outage.
 pub(crate) fn outage() -> Views {
     Views { seq: 0, status_page: status_page(true), now: now(true), traffic: Some(traffic(true)) }
+}
+
+/// A deploy before the incident, and one during it with an effect.
+fn changes() -> Vec<RecordedChange> {
+    let change = |id: u64, time: &str, title: &str| Change {
+        id: ChangeId(id),
+        at: at(time),
+        done: None,
+        title: title.to_owned(),
+        kind: ChangeKind::Deploy,
+        services: BTreeSet::from(["search".into()]),
+        resource: None,
+        source: Some("ci".to_owned()),
+        link: Some("https://ci.acme.net/7".to_owned()),
+        key: None,
+    };
+    let figure = Figure { metric: Metric::Latency, before: 1.9, after: 0.4 };
+    let helped = Effect {
+        verdict: Verdict::Helped,
+        signal: Some("http.search.acme.com".to_owned()),
+        figure: Some(figure),
+        points: 24,
+        together_with: 0,
+    };
+    let recorded = |change, effects| RecordedChange { change, by: Actor::token("ci"), effects };
+    vec![
+        recorded(
+            change(2, "2026-11-18T23:20:00Z", "deploy search 4f2d"),
+            BTreeMap::from([(IncidentId(5), helped)]),
+        ),
+        recorded(change(1, "2026-11-18T22:43:00Z", "deploy search 4f2c"), BTreeMap::new()),
+    ]
 }

@@ -22,6 +22,12 @@ impl EventLoop {
         views.now.self_problems.extend(self.self_problems(inputs));
         views.now.probe_lag_p99 = self.lag_monitor.p99();
         outputs.views.send_replace(Some(Arc::new(views)));
+        let tasks = self.engine.effect_tasks();
+        outputs.effects.send_if_modified(|known| {
+            let is_new = *known != tasks;
+            *known = tasks;
+            is_new
+        });
     }
 
     /// Problems of mainstay itself that the engine does not know.

@@ -1,0 +1,48 @@
+//! Did the fix help? Every note on an open incident and every change during one is judged by the incident's own signals.
+//!
+//! | module | has |
+//! |---|---|
+//! | `signals` | the stored series that tell how an incident goes: of its alerts, and of the edge |
+//! | `tasks` | what is to be judged: notes and changes, those that cannot be told apart in one group |
+//! | `judging` | from samples to an effect |
+//!
+//! Pure: a [`Task`] says which samples it needs ([`Task::reads`]), whoever has the store reads them, and
+//! [`Task::judge`] decides. The result comes back as an observation; when it is final, it becomes an event.
+
+mod judging;
+mod signals;
+mod tasks;
+
+pub use judging::{Judged, Point, Read};
+pub use signals::{EDGE_FAILED, EDGE_LATENCY, EDGE_STEP, FAILED, LATENCY};
+pub use tasks::Task;
+
+pub(crate) use tasks::tasks;
+
+use std::collections::BTreeMap;
+use types::Effect;
+use types::effect::ChangePoint;
+
+/// Maximum of effects that are measured but not final.
+const PRELIMINARY_MAX: usize = 256;
+
+/// Effects that more samples may change. Since boot: they are measured again after a restart.
+#[derive(Debug, Default)]
+pub(crate) struct Preliminary(BTreeMap<ChangePoint, Effect>);
+
+impl Preliminary {
+    pub(crate) fn get(&self, of: ChangePoint) -> Option<&Effect> {
+        self.0.get(&of)
+    }
+
+    pub(crate) fn set(&mut self, of: ChangePoint, effect: Effect) {
+        self.0.insert(of, effect);
+        while self.0.len() > PRELIMINARY_MAX {
+            self.0.pop_first();
+        }
+    }
+
+    pub(crate) fn remove(&mut self, of: ChangePoint) {
+        self.0.remove(&of);
+    }
+}

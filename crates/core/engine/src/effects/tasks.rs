@@ -1,0 +1,131 @@
+//! What is to be judged: notes and changes of an incident, in the order of time, those that no measurement can tell apart
+//! in one group.
+
+use super::signals::{Signal, signals};
+use crate::Engine;
+use statistics::effect::POINTS_MIN;
+use std::collections::BTreeSet;
+use std::time::Duration;
+use types::effect::ChangePoint;
+use types::time::between;
+use types::{Incident, Resource, Time};
+
+/// Maximum of groups that are measured at the same time, the newest.
+const TASKS_MAX: usize = 16;
+/// Time after the end of an incident in which its last changes are still measured, after a restart for example.
+const MEASURED_FOR: Duration = Duration::from_secs(86_400);
+
+/// One group of notes and changes that is to be judged, with everything that the judgement needs except samples.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Task {
+    /// What is judged.
+    pub(super) of: Vec<ChangePoint>,
+    /// The signals of the incident, the leading one first; never empty.
+    pub(super) signals: Vec<Signal>,
+    /// Start of the incident.
+    pub(super) onset: Time,
+    /// End of the group before; the onset without one.
+    pub(super) from: Time,
+    /// First of the group.
+    pub(super) first: Time,
+    /// Last of the group.
+    pub(super) last: Time,
+    /// First of the next group.
+    pub(super) until: Option<Time>,
+    /// Whether the incident has ended.
+    pub(super) is_over: bool,
+}
+
+impl Task {
+    /// What is judged.
+    #[must_use]
+    pub fn of(&self) -> &[ChangePoint] {
+        &self.of
+    }
+
+    /// Interval at which a measurement has something new: the step of the leading signal.
+    #[must_use]
+    pub fn step(&self) -> Duration {
+        self.signals.first().map_or(Duration::from_secs(30), |signal| signal.step)
+    }
+}
+
+/// A note or change of an incident.
+struct Candidate {
+    at: Time,
+    point: ChangePoint,
+    is_final: bool,
+}
+
+/// Everything that is to be judged now.
+pub(crate) fn tasks(engine: &Engine) -> Vec<Task> {
+    let now = engine.clock;
+    let is_recent = |incident: &&Incident| {
+        incident.merged_into.is_none() && incident.resolved.is_none_or(|end| between(end, now) < MEASURED_FOR)
+    };
+    let mut tasks = Vec::new();
+    for incident in engine.diagnose.incidents().values().rev().filter(is_recent) {
+        if tasks.len() >= TASKS_MAX {
+            break;
+        }
+        of_incident(engine, incident, &mut tasks);
+    }
+    tasks.truncate(TASKS_MAX);
+    tasks
+}
+
+/// Adds the groups of an incident that are not final, newest first.
+fn of_incident(engine: &Engine, incident: &Incident, tasks: &mut Vec<Task>) {
+    let candidates = candidates(engine, incident);
+    if candidates.iter().all(|candidate| candidate.is_final) {
+        return;
+    }
+    let subjects = engine.stories.of(incident.id).map(|story| story.subjects()).unwrap_or_default();
+    let signals = signals(&engine.config, &incident.diagnosis, &subjects);
+    let Some(step) = signals.first().map(|signal| signal.step) else { return };
+    let apart = step * u32::try_from(POINTS_MIN).unwrap_or(u32::MAX);
+    let groups: Vec<&[Candidate]> =
+        candidates.chunk_by(|one, next| between(one.at, next.at) < apart).collect();
+    for (n, group) in groups.iter().enumerate().rev() {
+        let (Some(first), Some(last)) = (group.first(), group.last()) else { continue };
+        let of: Vec<ChangePoint> = group.iter().map(|candidate| candidate.point).collect();
+        if group.iter().all(|candidate| candidate.is_final) {
+            continue;
+        }
+        let before = n.checked_sub(1).and_then(|n| groups.get(n)?.last());
+        tasks.push(Task {
+            of,
+            signals: signals.clone(),
+            onset: incident.since,
+            from: before.map_or(incident.since, |before| before.at),
+            first: first.at,
+            last: last.at,
+            until: groups.get(n + 1).and_then(|next| next.first()).map(|next| next.at),
+            is_over: incident.resolved.is_some(),
+        });
+    }
+}
+
+/// Notes on an incident while it was open, and changes in that time that may concern it, oldest first.
+fn candidates(engine: &Engine, incident: &Incident) -> Vec<Candidate> {
+    let end = incident.resolved.unwrap_or(Time::MAX);
+    let during = |at: Time| incident.since <= at && at <= end;
+    let notes = incident.notes.iter().filter(|note| during(note.at)).map(|note| Candidate {
+        at: note.at,
+        point: ChangePoint::Note { incident: incident.id, seq: note.seq },
+        is_final: note.effect.is_some(),
+    });
+    let diagnosis = &incident.diagnosis;
+    let concerned: BTreeSet<&Resource> = diagnosis.affected.iter().chain([&diagnosis.cause]).collect();
+    let changes = engine.changes.all().values().filter(|recorded| during(recorded.change.in_effect()));
+    let changes = changes
+        .filter(|recorded| recorded.change.nearness(&engine.config.graph, &concerned).is_some())
+        .map(|recorded| Candidate {
+            at: recorded.change.in_effect(),
+            point: ChangePoint::Change { incident: incident.id, change: recorded.change.id },
+            is_final: recorded.effects.contains_key(&incident.id),
+        });
+    let mut all: Vec<Candidate> = notes.chain(changes).collect();
+    all.sort_by_key(|candidate| (candidate.at, candidate.point));
+    all
+}

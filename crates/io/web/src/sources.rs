@@ -1,0 +1,132 @@
+//! The sources of the configuration that may report changes, with their secrets and their rates.
+
+use crate::problem::Problem;
+use arc_swap::ArcSwap;
+use axum::http::StatusCode;
+use secrecy::{ExposeSecret as _, SecretString};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+use types::ServiceId;
+
+/// Reports of one source in a burst. A pipeline that deploys hundreds of services at the same time fits.
+const BURST: f64 = 300.0;
+/// Reports of one source in a second, on average.
+const PER_SECOND: f64 = 2.0;
+
+/// A source that may report changes.
+#[derive(Clone)]
+pub struct ChangeSource {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Its token, or the key with which it signs.
+    pub secret: SecretString,
+    /// The services that its changes concern.
+    pub service: SourceService,
+}
+
+/// The services that the changes of a source concern.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SourceService {
+    /// Always this one.
+    Fixed(ServiceId),
+    /// Those whose names are in its reports.
+    ByName,
+}
+
+impl fmt::Debug for ChangeSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, service, .. } = self;
+        f.debug_struct("ChangeSource").field("name", name).field("service", service).finish_non_exhaustive()
+    }
+}
+
+/// All sources. Replaced as a whole when the configuration changes.
+#[derive(Debug, Default)]
+pub(crate) struct Sources {
+    all: ArcSwap<Vec<ChangeSource>>,
+    buckets: Mutex<BTreeMap<String, Bucket>>,
+}
+
+/// A token bucket.
+#[derive(Debug)]
+struct Bucket {
+    left: f64,
+    at: Instant,
+}
+
+impl Sources {
+    pub(crate) fn replace(&self, sources: Vec<ChangeSource>) {
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        buckets.retain(|name, _| sources.iter().any(|source| source.name == *name));
+        drop(buckets);
+        self.all.store(Arc::new(sources));
+    }
+
+    pub(crate) fn by_name(&self, name: &str) -> Option<ChangeSource> {
+        self.all.load().iter().find(|source| source.name == name).cloned()
+    }
+
+    /// The source with this secret. Compares with all of them in constant time.
+    pub(crate) fn by_secret(&self, given: &[u8]) -> Option<ChangeSource> {
+        let all = self.all.load();
+        let is_it = |source: &&ChangeSource| {
+            let secret = source.secret.expose_secret().as_bytes();
+            !secret.is_empty() && tokens::constant_time_eq(given, secret)
+        };
+        // Every secret is compared, also after a match.
+        let mut found: Vec<&ChangeSource> = all.iter().filter(is_it).collect();
+        found.pop().cloned()
+    }
+
+    /// Counts a report against the rate of its source.
+    pub(crate) fn count(&self, name: &str) -> Result<(), Problem> {
+        let now = Instant::now();
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let bucket = buckets.entry(name.to_owned()).or_insert(Bucket { left: BURST, at: now });
+        let since = now.saturating_duration_since(bucket.at).as_secs_f64();
+        bucket.left = (bucket.left + since * PER_SECOND).min(BURST);
+        bucket.at = now;
+        if bucket.left < 1.0 {
+            let hint = "Send each change once, and again only after an error.";
+            return Err(Problem::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "this source reports too many changes",
+                hint,
+            ));
+        }
+        bucket.left -= 1.0;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(name: &str, secret: &str) -> ChangeSource {
+        ChangeSource { name: name.to_owned(), secret: secret.into(), service: SourceService::ByName }
+    }
+
+    #[test]
+    fn secret_identifies_its_source_and_an_empty_one_none() {
+        let sources = Sources::default();
+        sources.replace(vec![source("ci", "aaaa"), source("empty", ""), source("pager", "bbbb")]);
+        let name = |secret: &str| sources.by_secret(secret.as_bytes()).map(|source| source.name);
+        assert_eq!(name("bbbb").as_deref(), Some("pager"));
+        for wrong in ["", "aaa", "aaaaa", "bbbB"] {
+            assert_eq!(name(wrong), None, "{wrong:?}");
+        }
+        assert!(!format!("{:?}", sources.by_name("ci")).contains("aaaa"), "secrets are not printed");
+    }
+
+    #[test]
+    fn rate_of_each_source_is_bounded() {
+        let sources = Sources::default();
+        sources.replace(vec![source("ci", "a"), source("other", "b")]);
+        let taken = (0..1_000).filter(|_| sources.count("ci").is_ok()).count();
+        assert!((300..=310).contains(&taken), "{taken}");
+        assert!(sources.count("other").is_ok());
+    }
+}

@@ -6,6 +6,7 @@ use crate::recovery;
 use crate::scope::{self, Healthy};
 use crate::state::{Case, State};
 use crate::summary::Facts;
+use crate::symptoms;
 use crate::topology::Topology;
 use crate::traffic;
 use std::collections::{BTreeMap, BTreeSet};
@@ -357,8 +358,8 @@ impl Diagnose {
         closed: Time,
     ) -> EventKind {
         let scope = scope::scope(context, cause, cases, Some(closed), &Healthy::default());
-        let facts =
-            Facts { config: context.config, now: closed, cause, cases, scope: &scope, recovered_at: None };
+        let (config, now) = (context.config, closed);
+        let facts = Facts { config, now, cause, cases, scope: &scope, recovered_at: None, symptoms: &[] };
         let nobody = BTreeSet::new();
         let affected = self.state.histories.get(&incident.id).map_or(&nobody, |history| &history.affected);
         let summary = facts.resolved(affected, incident.since, closed);
@@ -376,7 +377,10 @@ impl Diagnose {
         let healthy = assignment.healthy.get_or_init(|| Healthy::now(context));
         let scope = scope::scope(context, cause, cases, recovered_at, healthy);
         let Context { config, now, .. } = *context;
-        let summary = Facts { config, now, cause, cases, scope: &scope, recovered_at }.present();
+        let slow = assignment.slow.get_or_init(|| symptoms::slow(context));
+        let symptoms = symptoms::of(context, slow, cause, cases, &scope.affected);
+        let facts = Facts { config, now, cause, cases, scope: &scope, recovered_at, symptoms: &symptoms };
+        let summary = facts.present();
         let known = cases.iter().any(|case| case.alert.about == *cause);
         let others_hurt = cases.iter().any(|case| case.closed.is_none() && hurts(&case.alert));
         let stage = match recovered_at {
@@ -399,6 +403,7 @@ impl Diagnose {
             stage,
             ahead: dates.and_then(|dates| dates.into_iter().min()),
             calm: open().next().is_none(),
+            symptoms: symptoms.iter().map(|alert| alert.id).collect(),
         }
     }
 }

@@ -3,6 +3,7 @@
 use crate::Time;
 use crate::shown::clean;
 use crate::time::spoken;
+use crate::trace::duration_text;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -237,6 +238,16 @@ pub enum Fault {
         /// The reason.
         why: String,
     },
+    /// The median of a latency has risen and stays high.
+    #[error("is slower than usual: {} -> {}", latency(*usual), latency(*level))]
+    SlowerThanUsual {
+        /// Time of the first slow answer.
+        since: Time,
+        /// Usual median before it.
+        usual: Duration,
+        /// Median of the last slow answers.
+        level: Duration,
+    },
 }
 
 impl Fault {
@@ -301,6 +312,7 @@ impl Fault {
             Self::EdgeSilent { .. } => "edge-silent",
             Self::Unmonitored => "unmonitored",
             Self::Isolated { .. } => "isolated",
+            Self::SlowerThanUsual { .. } => "slower-than-usual",
         }
     }
 }
@@ -312,11 +324,17 @@ impl Fault {
         matches!(
             self,
             Self::Slow { .. }
+                | Self::SlowerThanUsual { .. }
                 | Self::SomeAddresses { .. }
                 | Self::Intermittent { .. }
                 | Self::Unstable { .. }
         )
     }
+}
+
+/// `240 ms`.
+fn latency(latency: Duration) -> String {
+    duration_text(u64::try_from(latency.as_micros()).unwrap_or(u64::MAX))
 }
 
 fn rate(times: Option<u32>, per_sec: u32) -> String {

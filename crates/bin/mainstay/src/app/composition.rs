@@ -16,6 +16,7 @@ use crate::app::heartbeat::Heartbeat;
 use crate::app::inputs::{Inputs, Messages, Outputs};
 use crate::app::keys::Keys;
 use crate::app::reload::{self, Changes};
+use crate::app::stored_samples::{self, StoredSamples};
 use crate::app::throttle::Throttle;
 use crate::app::{address_file, clock, watchdog};
 use edge::Sharing;
@@ -132,11 +133,12 @@ impl App {
         let (notifiers_in, notifiers) = watch::channel(notifier);
 
         let heartbeat = Heartbeat::default();
-        let event_loop = EventLoop::restore(config.clone(), pending_writes, series, heartbeat.clone())
-            .map_err(cannot("journal"))?;
+        let event_loop =
+            EventLoop::restore(config.clone(), pending_writes, series.clone(), heartbeat.clone())
+                .map_err(cannot("journal"))?;
         let (policy, policies) = watch::channel(event_loop.policy());
         let edge = open_edge(&event_loop, &keys, &data, sharing)?;
-        let site = open_site(&config, &keys, edge.clone(), commands_in);
+        let site = open_site(&config, &keys, edge.clone(), series, commands_in);
         let inputs = Inputs {
             messages: Messages { deliveries, commands, configs, rollups, probe_results },
             config_problem,
@@ -159,6 +161,7 @@ impl App {
             tokio::spawn(check_resolver_files(targets_out, unused_lines_in, stopped.clone())),
             tokio::spawn(notify::run(notifiers.clone(), notifications_out, deliveries_in)),
             tokio::spawn(edge.clone().run(policies, rollups_in, stopped.clone())),
+            tokio::spawn(stored_samples::refresh(site.clone(), views_out.clone(), stopped.clone())),
             tokio::spawn(render(site.clone(), views_out)),
             tokio::spawn(serve(listener, site.clone(), stopped.clone())),
             tokio::spawn(watchdog::run(heartbeat, config.clone(), notifiers, stopped.clone())),
@@ -202,14 +205,15 @@ impl App {
 }
 
 /// Opens the journal, and the store of probe results, without which mainstay runs too.
-fn open_storage(data: &Path, loss: Loss) -> Result<(PendingWrites, Option<Series>), StartError> {
+fn open_storage(data: &Path, loss: Loss) -> Result<(PendingWrites, Option<Arc<Series>>), StartError> {
     let journal = match loss {
         Loss::Refused => SqliteJournal::open(data.join("journal.db")),
         Loss::Accepted => SqliteJournal::open_accepting_loss(data.join("journal.db")),
     };
     let series = Series::open(data.join("samples.db"), clock::now)
         .inspect_err(|why| tracing::error!("probe results will not be stored: {why}"))
-        .ok();
+        .ok()
+        .map(Arc::new);
     Ok((PendingWrites::new(Box::new(journal.map_err(cannot("journal"))?)), series))
 }
 
@@ -241,11 +245,14 @@ fn open_site(
     config: &Config,
     keys: &Keys,
     edge: Arc<EdgeController>,
+    series: Option<Arc<Series>>,
     commands: mpsc::Sender<web::CommandRequest>,
 ) -> Arc<WebState> {
     web::clock::set(clock::now);
     let site = WebState::new(site_settings(config, keys), commands);
-    let site = Arc::new(site.with_read_token(keys.read_token.clone()).with_edge(edge));
+    let samples = series.map(|series| Arc::new(StoredSamples(series)) as Arc<dyn web::Samples>);
+    let site = site.with_read_token(keys.read_token.clone()).with_edge(edge).with_samples(samples);
+    let site = Arc::new(site);
     site.load_snapshot();
     site
 }

@@ -9,6 +9,7 @@
 //! | `reload`, `config_path`, `watched_files`, `certificates` | takes over a changed configuration |
 //! | `control`, `address_file` | how the command line reaches this process |
 //! | `clock`, `throttle`, `lag_monitor` | engine time, cost of views, lateness of probes |
+//! | `stored_samples` | stored samples for web and detection |
 //! | `keys`, `permissions` | secrets of this installation, access to the data folder |
 
 pub mod address_file;
@@ -27,6 +28,7 @@ pub(crate) mod keys;
 mod lag_monitor;
 pub(crate) mod permissions;
 mod reload;
+mod stored_samples;
 mod throttle;
 mod watchdog;
 mod watched_files;

@@ -2,6 +2,7 @@
 //! enough to read.
 
 pub mod edge;
+mod latency;
 mod now;
 mod traffic;
 
@@ -31,6 +32,7 @@ pub(crate) fn routes() -> Router<Arc<WebState>> {
         .route("/api/v1/incidents", get(incidents))
         .route("/api/v1/incidents/{incident}/{action}", post(incident_action))
         .route("/api/v1/login", post(login))
+        .merge(latency::routes())
 }
 
 #[derive(Deserialize)]

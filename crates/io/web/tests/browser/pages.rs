@@ -10,8 +10,14 @@ use std::sync::Arc;
 /// Public pages.
 pub(crate) const PUBLIC: [&str; 3] = ["/", "/incidents/incident-7", "/history"];
 /// Pages of the team.
-pub(crate) const TEAM: [&str; 3] =
-    ["/console", "/console/edge", "/console/trace/4bf92f3577b34da6a3ce929d0e0e4736"];
+pub(crate) const TEAM: [&str; 6] = [
+    "/console",
+    "/console/edge",
+    "/console/probes",
+    "/console/probe/http.auth.acme.app",
+    "/console/probe/new.acme.app?range=90d",
+    "/console/trace/4bf92f3577b34da6a3ce929d0e0e4736",
+];
 /// Widths of a small phone, a phone and a desktop.
 pub(crate) const WIDTHS: [u32; 3] = [320, 390, 1200];
 

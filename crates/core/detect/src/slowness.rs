@@ -13,6 +13,8 @@ use types::{Alert, Fault, ProbeId, Severity, Time};
 
 /// Code of the alert.
 pub(crate) const CODE: &str = "slower-than-usual";
+/// Answers at shorter intervals are not independent: of these only one in so long a time counts.
+const INTERVAL_MIN: Duration = Duration::from_secs(5);
 /// Longer intervals are not calibrated.
 pub(crate) const INTERVAL_MAX: Duration = Duration::from_secs(300);
 /// Maximum of open alerts: when this machine is slow, so is everything that it measures.
@@ -50,7 +52,7 @@ pub(crate) enum Pace {
 impl Series {
     /// A series without history. `open` is the alert about it from before a restart.
     pub(crate) fn new(interval: Duration, open: Option<&Alert>, now: Time) -> Self {
-        let settings = Settings::for_interval(interval);
+        let settings = Settings::for_interval(interval.max(INTERVAL_MIN));
         let slow = open.and_then(|alert| match alert.fault {
             Fault::SlowerThanUsual { since, usual, level } => Some(Slow { since, from: usual, to: level }),
             _ => None,
@@ -73,8 +75,8 @@ impl Series {
             // Engine time may run backwards when the clock of the machine was set.
             if now < last || between(last, now) > GAP.max(self.interval * 4) {
                 self.detector.interrupt();
-            } else if between(last, now) < self.interval / 2 {
-                // A question that was asked early. The detector is calibrated for answers at the interval.
+            } else if between(last, now) < self.interval.max(INTERVAL_MIN) * 3 / 4 {
+                // Asked early. The detector is calibrated for answers at the interval.
                 return if self.detector.is_slow() { Pace::Slow } else { Pace::Usual };
             }
         }
@@ -111,5 +113,17 @@ impl Series {
             self.level_changed = Some(now);
         }
         other && due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn series_is_small() {
+        // The last twelve points are in an allocation of their own.
+        let size = std::mem::size_of::<Series>() + 12 * std::mem::size_of::<(Time, f64)>();
+        assert!(size < 1_500, "{size} bytes; the documentation says 1.4 KB");
     }
 }

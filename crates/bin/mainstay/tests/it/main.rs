@@ -17,3 +17,4 @@ mod incident;
 mod instance;
 mod lifecycle;
 mod monitoring_day;
+mod response_times;

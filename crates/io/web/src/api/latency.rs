@@ -83,7 +83,7 @@ async fn latency(
         known_probe(&views, &probe)?;
         let (name, at) = (probe.clone(), now());
         let read = state.read_samples(move |samples| {
-            let latency = Latency::read(samples, &[&name], range, at)?;
+            let latency = Latency::read(samples, &[&name], range, range.buckets(), at)?;
             Ok((latency, samples.strip(&name, at, DAYS)?))
         });
         Ok::<_, Problem>(read.await?)

@@ -1,6 +1,6 @@
 //! A latency as SVG: p50 as a line, p95 and p99 as bands above it, failures shaded, stretches without data low and grey.
 //!
-//! Only shapes: labels and numbers are HTML around it, where they keep their size on any screen.
+//! Whole numbers are exact enough, and half as long. Only shapes: labels and numbers are HTML around it, where they keep their size on any screen.
 
 use super::Latency;
 use askama::filters::HtmlSafe;
@@ -95,7 +95,7 @@ impl Place<'_> {
         for run in self.latency.buckets.chunk_by(|a, b| matches(a) == matches(b)) {
             if let (Some(first), Some(last)) = (run.first().filter(|first| matches(first)), run.last()) {
                 let (from, to) = (self.edges(first).0, self.edges(last).1);
-                let _ = write!(path, "M{from:.1} {from_y:.1}H{to:.1}V{HEIGHT}H{from:.1}z");
+                let _ = write!(path, "M{from:.0} {from_y:.0}H{to:.0}V{HEIGHT}H{from:.0}z");
             }
         }
         path
@@ -121,7 +121,7 @@ impl Place<'_> {
         let mut path = String::new();
         for run in self.runs() {
             for (n, (x, values)) in run.iter().enumerate() {
-                let _ = write!(path, "{}{x:.1} {:.1}", if n == 0 { 'M' } else { 'L' }, self.y(value(values)));
+                let _ = write!(path, "{}{x:.0} {:.0}", if n == 0 { 'M' } else { 'L' }, self.y(value(values)));
             }
         }
         path
@@ -131,10 +131,10 @@ impl Place<'_> {
         let mut path = String::new();
         for run in self.runs() {
             for (n, (x, values)) in run.iter().enumerate() {
-                let _ = write!(path, "{}{x:.1} {:.1}", if n == 0 { 'M' } else { 'L' }, self.y(upper(values)));
+                let _ = write!(path, "{}{x:.0} {:.0}", if n == 0 { 'M' } else { 'L' }, self.y(upper(values)));
             }
             for (x, values) in run.iter().rev() {
-                let _ = write!(path, "L{x:.1} {:.1}", self.y(lower(values)));
+                let _ = write!(path, "L{x:.0} {:.0}", self.y(lower(values)));
             }
             path.push('z');
         }
@@ -142,14 +142,18 @@ impl Place<'_> {
     }
 }
 
-/// A round number of seconds for the upper edge.
+/// A round number of seconds for the upper edge: the highest p95, and at least the usual p99.
 fn top(buckets: &[Bucket]) -> f64 {
-    let mut p95s: Vec<f64> =
-        buckets.iter().filter_map(|bucket| bucket.values).map(|values| values.p95).collect();
-    p95s.sort_by(f64::total_cmp);
-    let usual = p95s.get(p95s.len() / 2).copied().unwrap_or_default();
+    let sorted = |value: fn(&Values) -> f64| {
+        let mut all: Vec<f64> =
+            buckets.iter().filter_map(|bucket| bucket.values.as_ref()).map(value).collect();
+        all.sort_by(f64::total_cmp);
+        all
+    };
+    let median = |sorted: &[f64]| sorted.get(sorted.len() / 2).copied().unwrap_or_default();
+    let (p95s, p99s) = (sorted(|values| values.p95), sorted(|values| values.p99));
     let highest = p95s.last().copied().unwrap_or_default();
-    round_up(highest.min(usual * CUT) * 1.1)
+    round_up(highest.min(median(&p95s) * CUT).max(median(&p99s).min(highest * CUT)) * 1.1)
 }
 
 /// The next round number of seconds, at least a tenth of a millisecond.
@@ -199,8 +203,17 @@ mod tests {
             (30, 30, Some(50.0)),
         ]);
         let drawing = Drawing::new(&drawn, None);
-        insta::assert_snapshot!(drawing.to_string().replace("/>", "/>\n"), @"");
-        assert!((drawing.top - 1.5).abs() < 1e-9, "the longest one is cut off: {}", drawing.top);
+        insta::assert_snapshot!(drawing.to_string().replace("/>", "/>\n"), @r#"
+        <svg class="latency-chart" viewBox="0 0 600 120" preserveAspectRatio="none" aria-hidden="true"><path class="grid" d="M0 .5H600M0 60H600"/>
+        <path class="outage" d="M200 0H300V120H200z"/>
+        <path class="band-p99" d="M50 108L150 108L150 112L50 112zM450 96L550 2L550 2L450 104z"/>
+        <path class="band-p95" d="M50 112L150 112L150 116L50 116zM450 104L550 2L550 2L450 112z"/>
+        <path class="p50" d="M50 116L150 116M450 112L550 2"/>
+        <path class="blank" d="M300 115H400V120H300z"/>
+        <path class="faults" d="M100 115H300V120H100z"/>
+        </svg>
+        "#);
+        assert!((drawing.top - 3.0).abs() < 1e-9, "the longest one is cut off: {}", drawing.top);
     }
 
     #[test]

@@ -32,15 +32,16 @@ pub(crate) struct Latency {
 }
 
 impl Latency {
-    /// Reads the range that ends now. Takes milliseconds and may wait for the disk.
+    /// Reads the range that ends now, in at most this many buckets. Takes milliseconds and may wait for the disk.
     pub(crate) fn read(
         samples: &dyn Samples,
         probes: &[&str],
         range: LatencyRange,
+        buckets: usize,
         now: Time,
     ) -> Result<Self, SamplesError> {
         let span = range.until(now);
-        let buckets = samples.chart(probes, span.clone(), range.buckets())?;
+        let buckets = samples.chart(probes, span.clone(), buckets)?;
         let whole = samples.chart(probes, span.clone(), 1)?.pop();
         Ok(Self { range, from: span.start, to: span.end, buckets, whole })
     }

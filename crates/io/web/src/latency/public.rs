@@ -32,7 +32,9 @@ impl PublicLatencies {
             let probes: Vec<&str> =
                 row.into_iter().flat_map(|row| &row.probes).map(|probe| probe.0.as_str()).collect();
             if !probes.is_empty() {
-                let of = |range| Latency::read(samples, &probes, range, now);
+                // Half as many as in the console: everyone who loads the page loads them.
+                let of =
+                    |range: LatencyRange| Latency::read(samples, &probes, range, range.buckets() / 2, now);
                 let latencies: Result<Vec<Latency>, SamplesError> = RANGES.into_iter().map(of).collect();
                 read.insert(component.id.clone(), latencies?);
             }

@@ -110,7 +110,7 @@ impl App {
         let config = Arc::new(config);
         let data = config.site.data.clone();
         let keys = Keys::open(&data).map_err(cannot("secrets of this installation"))?;
-        let (pending_writes, series) = open_storage(&data, loss)?;
+        let (writes, series) = open_storage(&data, loss)?;
         let notifier = open_notifier(&config, &keys)?;
         // Built here only to fail at the start with the reason; the prober builds its own.
         prober::Prober::new(&config).map_err(cannot("probes"))?;
@@ -133,9 +133,8 @@ impl App {
         let (notifiers_in, notifiers) = watch::channel(notifier);
 
         let heartbeat = Heartbeat::default();
-        let event_loop =
-            EventLoop::restore(config.clone(), pending_writes, series.clone(), heartbeat.clone())
-                .map_err(cannot("journal"))?;
+        let event_loop = EventLoop::restore(config.clone(), writes, series.clone(), heartbeat.clone())
+            .map_err(cannot("journal"))?;
         let (policy, policies) = watch::channel(event_loop.policy());
         let edge = open_edge(&event_loop, &keys, &data, sharing)?;
         let site = open_site(&config, &keys, edge.clone(), series, commands_in);
@@ -161,8 +160,7 @@ impl App {
             tokio::spawn(check_resolver_files(targets_out, unused_lines_in, stopped.clone())),
             tokio::spawn(notify::run(notifiers.clone(), notifications_out, deliveries_in)),
             tokio::spawn(edge.clone().run(policies, rollups_in, stopped.clone())),
-            tokio::spawn(stored_samples::refresh(site.clone(), views_out.clone(), stopped.clone())),
-            tokio::spawn(render(site.clone(), views_out)),
+            tokio::spawn(show(site.clone(), views_out, stopped.clone())),
             tokio::spawn(serve(listener, site.clone(), stopped.clone())),
             tokio::spawn(watchdog::run(heartbeat, config.clone(), notifiers, stopped.clone())),
             tokio::spawn(reload::follow(changes, config.clone(), keys.key, subscribers)),
@@ -282,6 +280,16 @@ fn spawn_event_loop(
         .name("event-loop".to_owned())
         .spawn(move || runtime.block_on(event_loop.run(inputs, outputs)))
         .map_err(cannot("starting the event loop"))
+}
+
+/// Shows the newest views, and keeps the response times of the status page up to date.
+async fn show(
+    site: Arc<WebState>,
+    views: watch::Receiver<Option<Arc<engine::Views>>>,
+    stop: watch::Receiver<bool>,
+) {
+    let refresh = stored_samples::refresh(site.clone(), views.clone(), stop);
+    tokio::join!(render(site, views), refresh);
 }
 
 /// Renders the newest views and skips those in between. Expensive rendering is throttled, except while a request waits

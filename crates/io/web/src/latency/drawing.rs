@@ -1,6 +1,7 @@
 //! A latency as SVG: p50 as a line, p95 and p99 as bands above it, failures shaded, stretches without data low and grey.
 //!
-//! Whole numbers are exact enough, and half as long. Only shapes: labels and numbers are HTML around it, where they keep their size on any screen.
+//! Only shapes: labels and numbers are HTML around it, where they keep their size on any screen. Whole numbers are exact
+//! enough for coordinates, and half as long.
 
 use super::Latency;
 use askama::filters::HtmlSafe;

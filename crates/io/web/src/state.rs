@@ -230,6 +230,12 @@ impl WebState {
         self.shown.send_replace(seq);
     }
 
+    /// Returns when the first views of this process are served.
+    pub async fn first_published(&self) {
+        // Every event has a number from 1 on, and the first views include that of the start.
+        let _ = self.shown.subscribe().wait_for(|seq| *seq > 0).await;
+    }
+
     /// Returns when a request waits for views that include its events.
     pub async fn render_requested(&self) {
         self.render_requests.notified().await;

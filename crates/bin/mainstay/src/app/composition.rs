@@ -288,7 +288,7 @@ async fn show(
     views: watch::Receiver<Option<Arc<engine::Views>>>,
     stop: watch::Receiver<bool>,
 ) {
-    let refresh = stored_samples::refresh(site.clone(), views.clone(), stop);
+    let refresh = stored_samples::refresh(site.clone(), stop);
     tokio::join!(render(site, views), refresh);
 }
 

@@ -72,15 +72,10 @@ pub(crate) fn prime(engine: &mut Engine, series: &Series, now: Time) {
 }
 
 /// Keeps the response times on the status page up to date, from the first views on.
-pub(crate) async fn refresh(
-    site: Arc<WebState>,
-    mut views: watch::Receiver<Option<Arc<engine::Views>>>,
-    mut stop: watch::Receiver<bool>,
-) {
-    let published = views.wait_for(Option::is_some);
+pub(crate) async fn refresh(site: Arc<WebState>, mut stop: watch::Receiver<bool>) {
     tokio::select! {
         _ = stop.wait_for(|stop| *stop) => return,
-        published = published => if published.is_err() { return },
+        () = site.first_published() => {}
     }
     loop {
         let reading = Arc::clone(&site);

@@ -6,7 +6,7 @@ use crate::clock::now;
 use crate::console::probe::known_probe;
 use crate::latency::{Latency, LatencyRange};
 use crate::params::latency_range;
-use crate::problem::Problem;
+use crate::samples::{Samples, SamplesError};
 use crate::state::WebState;
 use axum::Router;
 use axum::body::Body;
@@ -76,19 +76,19 @@ async fn latency(
     Query(Parameters { range }): Query<Parameters>,
     headers: HeaderMap,
 ) -> Response<Body> {
-    let read = async {
+    let answer = async {
         may_read(&state, &headers)?;
         let range = latency_range(&range)?;
         let views = super::views(&state, &headers)?;
         known_probe(&views, &probe)?;
         let (name, at) = (probe.clone(), now());
-        let read = state.read_samples(move |samples| {
+        let read = move |samples: &dyn Samples| -> Result<(Latency, Vec<StripDay>), SamplesError> {
             let latency = Latency::read(samples, &[&name], range, range.buckets(), at)?;
             Ok((latency, samples.strip(&name, at, DAYS)?))
-        });
-        Ok::<_, Problem>(read.await?)
+        };
+        state.read_samples(read).await
     };
-    match read.await {
+    match answer.await {
         Ok((latency, strip)) => json_response(&body(probe, &latency, &strip)),
         Err(problem) => problem.into_json(),
     }

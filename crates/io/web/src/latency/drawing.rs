@@ -56,8 +56,9 @@ impl Drawing {
         let mark = HEIGHT - MARK;
         path("blank", place.columns(mark, |bucket| bucket.count == 0));
         path("faults", place.columns(mark, |bucket| bucket.ok < bucket.count));
-        for bucket in latency.buckets.iter().filter(|bucket| bucket.count > 0) {
-            let Some(tip) = tip else { break };
+        let with_tip =
+            tip.map(|tip| latency.buckets.iter().filter(|bucket| bucket.count > 0).map(move |it| (it, tip)));
+        for (bucket, tip) in with_tip.into_iter().flatten() {
             let (from, to) = place.edges(bucket);
             let text = ::text::escape::html(&tip(bucket));
             let _ = write!(
@@ -160,8 +161,8 @@ fn top(buckets: &[Bucket]) -> f64 {
 /// The next round number of seconds, at least a tenth of a millisecond.
 fn round_up(seconds: f64) -> f64 {
     let power = 10_f64.powf(seconds.max(1e-4).log10().floor());
-    let steps = [1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0].into_iter().map(|step| step * power);
-    steps.into_iter().find(|step| *step >= seconds - power * 1e-9).unwrap_or(seconds)
+    let mut steps = [1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0].into_iter().map(|step| step * power);
+    steps.find(|step| *step >= seconds - power * 1e-9).unwrap_or(seconds)
 }
 
 #[cfg(test)]

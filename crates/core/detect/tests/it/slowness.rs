@@ -16,6 +16,9 @@ use types::{Fault, ProbeId, ProbeResult};
 
 const PROBE: &str = "http.a.acme.com";
 
+/// A name, and what happens.
+type Case = (&'static str, fn(&mut Fixture));
+
 /// A host whose probe has this interval and no limit of its own.
 fn host(interval: u64) -> Fixture {
     let mut w = Fixture::new(&[("a.acme.com", "acme.com")]);
@@ -104,7 +107,7 @@ fn stored_latencies_make_a_restart_unnoticed() {
 
 #[test]
 fn gaps_early_answers_and_failures_prove_nothing() {
-    let cases: [(&str, fn(&mut Fixture)); 4] = [
+    let cases: [Case; 4] = [
         ("a rise on both sides of a pause", |w| {
             answers(w, 60, [240; 8]);
             w.pass(secs(8 * 3_600));

@@ -1,18 +1,18 @@
 //! Stored latencies of probes. They are in a file, so they are read on threads that may wait, a few at a time.
 
 use crate::problem::Problem;
-use crate::state::WebState;
 use axum::http::StatusCode;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use types::Time;
 use types::series::{Bucket, StripDay};
 
 /// Reads at one time; more wait, at most [`READ_TIMEOUT`].
-pub(crate) const READS_MAX: usize = 2;
+const READS_MAX: usize = 2;
 /// Longest wait of a request for its turn and for the file.
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -38,19 +38,36 @@ pub trait Samples: fmt::Debug + Send + Sync {
     fn strip(&self, probe: &str, until: Time, days: u16) -> Result<Vec<StripDay>, SamplesError>;
 }
 
-impl WebState {
+/// The stored samples, and the turns of requests that read them.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    /// `None` when samples are not stored.
+    samples: Option<Arc<dyn Samples>>,
+    turns: Arc<Semaphore>,
+}
+
+impl Reader {
+    pub(crate) fn new(samples: Option<Arc<dyn Samples>>) -> Self {
+        Self { samples, turns: Arc::new(Semaphore::new(READS_MAX)) }
+    }
+
+    /// The samples, for a thread that may wait.
+    pub(crate) fn samples(&self) -> Option<&Arc<dyn Samples>> {
+        self.samples.as_ref()
+    }
+
     /// Reads stored samples for a request, off the threads that serve requests.
-    pub(crate) async fn read_samples<T: Send + 'static>(
+    pub(crate) async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&dyn Samples) -> Result<T, SamplesError> + Send + 'static,
     ) -> Result<T, Problem> {
-        let Some(samples) = self.samples().cloned() else {
+        let Some(samples) = self.samples.clone() else {
             let hint = "The log of the start names the reason; monitoring goes on without them.";
             return Err(unavailable("Samples are not stored by this process.", hint));
         };
         let busy =
             || unavailable("The stored samples cannot be read right now.", "Try again in a few seconds.");
-        let turn = timeout(READ_TIMEOUT, Arc::clone(self.reads()).acquire_owned());
+        let turn = timeout(READ_TIMEOUT, Arc::clone(&self.turns).acquire_owned());
         let permit = turn.await.ok().and_then(Result::ok).ok_or_else(busy)?;
         let reading = tokio::task::spawn_blocking(move || {
             // Held until the read has ended, also when its request has not waited for it.

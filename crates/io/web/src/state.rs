@@ -7,7 +7,7 @@ use crate::design::assets;
 use crate::edge::{Edge, NoEdge};
 use crate::latency::public::PublicLatencies;
 use crate::problem::Problem;
-use crate::samples::{READS_MAX, Samples};
+use crate::samples::{Reader, Samples};
 use crate::session::Sessions;
 use crate::{params, snapshot, status_page};
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokens::Key;
-use tokio::sync::{Notify, Semaphore, mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::timeout;
 use types::{Actor, Command, IncidentId, Trace};
 
@@ -68,10 +68,7 @@ pub struct WebState {
     sessions: Sessions,
     cache: RenderedCache,
     edge: Arc<dyn Edge>,
-    /// `None` when samples are not stored.
-    samples: Option<Arc<dyn Samples>>,
-    /// Turns of requests that read samples.
-    reads: Arc<Semaphore>,
+    samples: Reader,
     /// Latencies on the status page.
     latencies: ArcSwap<PublicLatencies>,
     /// Token of programs that only read. Empty: no program is let in by it.
@@ -115,8 +112,7 @@ impl WebState {
             commands,
             cache,
             edge: Arc::new(NoEdge),
-            samples: None,
-            reads: Arc::new(Semaphore::new(READS_MAX)),
+            samples: Reader::new(None),
             latencies: ArcSwap::default(),
             read_token: SecretString::default(),
             only_edge: false,
@@ -141,7 +137,7 @@ impl WebState {
     /// Adds the stored samples.
     #[must_use]
     pub fn with_samples(self, samples: Option<Arc<dyn Samples>>) -> Self {
-        Self { samples, ..self }
+        Self { samples: Reader::new(samples), ..self }
     }
 
     /// Adds a read-only token: for scrapers and dashboards, which must not acknowledge or deny.
@@ -180,7 +176,7 @@ impl WebState {
     /// Reads the latencies of the status page, and renders it again when they have changed. Blocks like
     /// [`WebState::publish`], and for the disk.
     pub fn refresh_latencies(&self) {
-        let (Some(samples), Some(views)) = (&self.samples, self.views()) else { return };
+        let (Some(samples), Some(views)) = (self.samples.samples(), self.views()) else { return };
         let read = match PublicLatencies::read(&**samples, &views, now()) {
             Ok(read) => read,
             Err(error) => {
@@ -315,12 +311,8 @@ impl WebState {
         self.traffic.load_full()
     }
 
-    pub(crate) fn samples(&self) -> Option<&Arc<dyn Samples>> {
-        self.samples.as_ref()
-    }
-
-    pub(crate) fn reads(&self) -> &Arc<Semaphore> {
-        &self.reads
+    pub(crate) fn samples(&self) -> &Reader {
+        &self.samples
     }
 
     /// The edge.

@@ -86,7 +86,7 @@ async fn latency(
             let latency = Latency::read(samples, &[&name], range, range.buckets(), at)?;
             Ok((latency, samples.strip(&name, at, DAYS)?))
         };
-        state.read_samples(read).await
+        state.samples().read(read).await
     };
     match answer.await {
         Ok((latency, strip)) => json_response(&body(probe, &latency, &strip)),

@@ -96,7 +96,7 @@ async fn probe_page(
 
 async fn latency_of(state: &WebState, probe: &str, range: &str, at: Time) -> Result<Latency, Problem> {
     let (name, range) = (probe.to_owned(), latency_range(range)?);
-    state.read_samples(move |samples| Latency::read(samples, &[&name], range, range.buckets(), at)).await
+    state.samples().read(move |samples| Latency::read(samples, &[&name], range, range.buckets(), at)).await
 }
 
 async fn trace_page(

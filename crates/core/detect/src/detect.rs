@@ -2,6 +2,7 @@
 
 use crate::alert::AlertEvents;
 use crate::aspect::is_edge_fault;
+use crate::slowness::CODE;
 use crate::state::{OpenAlerts, Registration, State};
 use crate::traffic;
 use crate::volatile::Volatile;
@@ -19,6 +20,7 @@ mod early;
 mod edge;
 mod isolation;
 mod judging;
+mod slowness;
 mod zones;
 
 /// Turns measurements into alerts.
@@ -47,7 +49,12 @@ impl Detect {
         if let Some(probe) = config.probes.get(&result.probe) {
             self.volatile.places.note(result);
             let verdict = self.verdict(config, probe, result, now, &mut new);
+            let is_good = verdict.healthy;
             self.record(config, probe, verdict, now, &mut new);
+            // A bad answer may be quick, and must not become usual.
+            if is_good {
+                self.judge_latency(probe, result, now, &mut new);
+            }
         }
         events.extend(self.with_places(new));
     }
@@ -192,11 +199,14 @@ impl Detect {
         }
         if std::mem::take(&mut self.volatile.close_removed) {
             let removed = |alert: &&Alert| {
-                if is_edge_fault(&alert.fault) {
+                if is_edge_fault(&alert.fault) || alert.probe == edge::edge_probe_id(&alert.about) {
                     return !traffic::is_still_configured(config, alert);
                 }
-                alert.about.kind != Kind::Mainstay
-                    && config.probes.get(&alert.probe).is_none_or(|probe| probe.about != alert.about)
+                let measures = |probe: &Probe| {
+                    probe.about == alert.about
+                        && (alert.fault.as_str() != CODE || self::slowness::has_series(probe))
+                };
+                alert.about.kind != Kind::Mainstay && !config.probes.get(&alert.probe).is_some_and(measures)
             };
             for alert in self.state.alerts.values().filter(removed) {
                 events.close(alert.id);

@@ -3,6 +3,7 @@
 //! | module | holds |
 //! |---|---|
 //! | `flow` | the last seconds of a service's traffic |
+//! | `latency` | the latency of a service |
 //! | `usual` | the usual traffic of a service |
 //! | `surge` | far more traffic than usual, and whether clients are affected |
 //! | `limit_conflict` | a service that rate-limits one of its own callers |
@@ -11,6 +12,7 @@
 //! | `unknown_host` | hosts that clients request and that are not configured |
 
 pub(crate) mod flow;
+pub(crate) mod latency;
 pub(crate) mod limit_conflict;
 pub(crate) mod pool;
 pub(crate) mod storm;
@@ -19,7 +21,7 @@ pub(crate) mod unknown_host;
 pub(crate) mod usual;
 
 use std::collections::BTreeMap;
-use types::{Alert, AlertId, CallerId, Config, Fault, Kind, PoolId, Resource, ServiceId, Time};
+use types::{Alert, AlertId, CallerId, Config, Fault, Kind, PoolId, ProbeId, Resource, ServiceId, Time};
 
 /// Counters of the edge's roll-ups since boot.
 #[derive(Debug, Default)]
@@ -39,6 +41,7 @@ pub(crate) struct Traffic {
 #[derive(Debug, Default)]
 pub(crate) struct Service {
     pub(crate) flow: flow::Flow,
+    pub(crate) latency: latency::Latency,
     pub(crate) usual: usual::Usual,
     pub(crate) surge: surge::Surge,
     pub(crate) conflict: limit_conflict::LimitConflict,
@@ -51,6 +54,11 @@ impl Traffic {
         self.services.retain(|id, _| is_served(config, id));
         self.pools.retain(|id, _| config.pools.contains_key(id));
         self.storms.retain(|id, _| config.pools.contains_key(id));
+    }
+
+    /// Whether the probe id of an alert of the edge is that of a service with roll-ups.
+    pub(crate) fn serves(&self, id: &ProbeId) -> bool {
+        id.0.strip_prefix("edge.").is_some_and(|name| self.services.contains_key(&ServiceId::from(name)))
     }
 
     /// Time of the last roll-up, or of the configuration of the edge when that is later.
@@ -74,7 +82,7 @@ pub(crate) fn is_served(config: &Config, service: &ServiceId) -> bool {
 pub(crate) fn is_still_configured(config: &Config, alert: &Alert) -> bool {
     let name = &alert.about.name;
     let is_configured = match &alert.fault {
-        Fault::Surge { .. } => is_served(config, &ServiceId(name.clone())),
+        Fault::Surge { .. } | Fault::SlowerThanUsual { .. } => is_served(config, &ServiceId(name.clone())),
         Fault::LimitConflict { caller, .. } => {
             let caller = CallerId(caller.clone());
             is_served(config, &ServiceId(name.clone())) && config.callers.contains_key(&caller)

@@ -7,6 +7,7 @@ use crate::connectivity::Connectivity;
 use crate::index::Index;
 use crate::lookup::{Lookup, Troubles};
 use crate::places::Places;
+use crate::slowness::Latencies;
 use crate::streak::Streak;
 use crate::traffic::Traffic;
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,6 +46,8 @@ pub(crate) struct Volatile {
     pub(crate) places: Places,
     /// The newest round of each database.
     pub(crate) databases: BTreeMap<ProbeId, DatabaseSeen>,
+    /// What is usual of each latency.
+    pub(crate) latencies: Latencies,
 }
 
 /// Counters of one probe.
@@ -98,5 +101,6 @@ impl Volatile {
         }
         self.troubles.retain(|_, trouble| !trouble.seen_by.is_empty());
         self.traffic.follow(config, now);
+        self.latencies.retain(|id, _| stays(id) || self.traffic.serves(id));
     }
 }

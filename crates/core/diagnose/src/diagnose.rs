@@ -6,6 +6,7 @@ use crate::recovery;
 use crate::scope::{self, Healthy};
 use crate::state::{Case, State};
 use crate::summary::{Facts, NearestChange};
+use crate::symptoms;
 use crate::topology::Topology;
 use crate::traffic;
 use std::collections::{BTreeMap, BTreeSet};
@@ -367,6 +368,7 @@ impl Diagnose {
             scope: &scope,
             recovered_at: None,
             change: NearestChange::find(context, cause, cases, affected),
+            symptoms: &[],
         };
         let summary = facts.resolved(affected, incident.since, closed);
         EventKind::IncidentResolved { incident: incident.id, summary, by: None }
@@ -384,7 +386,11 @@ impl Diagnose {
         let scope = scope::scope(context, cause, cases, recovered_at, healthy);
         let Context { config, now, .. } = *context;
         let change = NearestChange::find(context, cause, cases, &scope.affected);
-        let summary = Facts { config, now, cause, cases, scope: &scope, recovered_at, change }.present();
+        let slow = assignment.slow.get_or_init(|| symptoms::slow(context));
+        let symptoms = symptoms::of(context, slow, cause, cases, &scope.affected);
+        let facts =
+            Facts { config, now, cause, cases, scope: &scope, recovered_at, change, symptoms: &symptoms };
+        let summary = facts.present();
         let known = cases.iter().any(|case| case.alert.about == *cause);
         let others_hurt = cases.iter().any(|case| case.closed.is_none() && hurts(&case.alert));
         let stage = match recovered_at {
@@ -407,6 +413,7 @@ impl Diagnose {
             stage,
             ahead: dates.and_then(|dates| dates.into_iter().min()),
             calm: open().next().is_none(),
+            symptoms: symptoms.iter().map(|alert| alert.id).collect(),
         }
     }
 }

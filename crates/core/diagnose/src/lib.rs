@@ -12,6 +12,7 @@
 //! | `scope` | failing and healthy services and names |
 //! | `recovery` | verification before an incident ends |
 //! | `summary` | cause and end of an incident in one sentence |
+//! | `symptoms` | slowness beside an incident |
 //! | `state` | the fold of the journal |
 //!
 //! No clock, no I/O. Alerts of severity info never open an incident; those of severity warning open one without a page.
@@ -25,6 +26,7 @@ mod recovery;
 mod scope;
 mod state;
 mod summary;
+mod symptoms;
 mod topology;
 mod traffic;
 

@@ -35,6 +35,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) recovered_at: Option<Time>,
     /// The nearest change before the onset.
     pub(crate) change: Option<NearestChange<'a>>,
+    /// Open alerts about slowness, earliest first.
+    pub(crate) symptoms: &'a [&'a Alert],
 }
 
 impl Facts<'_> {
@@ -46,6 +48,7 @@ impl Facts<'_> {
                 let mut text = self.head(&self.zoned(self.now), Tense::Is);
                 text.push_str(&self.consequences());
                 text.push_str(&self.others());
+                text.push_str(&self.slowness());
                 text.push_str(&self.after_change());
                 text
             }
@@ -294,6 +297,22 @@ impl Facts<'_> {
             [one, two] if self.scope.healthy_count == 2 => format!("; {one} and {two} are not affected"),
             _ => format!("; {} other names are not affected", self.scope.healthy_count),
         }
+    }
+
+    /// The earliest symptom that is not about the cause and not a failing name: where it may come from.
+    fn slowness(&self) -> String {
+        let said = |alert: &&&Alert| {
+            alert.about != *self.cause && !self.cases.iter().any(|case| case.alert.about == alert.about)
+        };
+        let mut slow = self.symptoms.iter().filter(said);
+        let Some(first) = slow.next() else { return String::new() };
+        let (subject, at) = (self.display_name(&first.about), clock(first.since, &self.zoned(self.now)));
+        let more = match slow.count() {
+            0 => String::new(),
+            1 => ", and so is 1 more".to_owned(),
+            more => format!(", and so are {more} more"),
+        };
+        format!("; {subject} {} since {at}{more}", first.fault)
     }
 
     fn recovering(&self, since: Time) -> String {

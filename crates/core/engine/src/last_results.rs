@@ -37,6 +37,7 @@ impl LastResults {
             Some(ProbeRow {
                 probe: id.clone(),
                 resource: probe.about.clone(),
+                interval: probe.interval,
                 duration: entry.took,
                 certificate_expires: entry.certificate_ends,
             })

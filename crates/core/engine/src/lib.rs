@@ -20,6 +20,7 @@
 //! | `denials` | denials in force, and their expiry |
 //! | `changes` | deploys and other changes of the last days |
 //! | [`effects`] | whether notes and changes helped |
+//! | `ended_alerts` | the last alerts that closed |
 //! | `last_results` | duration of each probe's last run |
 //! | [`timekeeper`] | engine time from the wall clock and monotonic progress |
 //! | `timeline` | corrected times of a journal whose clock was set |
@@ -31,6 +32,7 @@ mod clock;
 mod commands;
 mod denials;
 pub mod effects;
+mod ended_alerts;
 mod last_results;
 mod queries;
 mod show;
@@ -44,10 +46,13 @@ pub use commands::ACKNOWLEDGED_FOR;
 pub use views::{Now, StatusPage, Views};
 
 use std::sync::Arc;
+use std::time::Duration;
 use types::effect::ChangePoint;
 use types::event::{Event, EventKind, Events};
 use types::input::Refused;
-use types::{Actor, Command, Config, Context, Effect, Input, Notification, Observation, System, Time};
+use types::{
+    Actor, Command, Config, Context, Effect, Input, Notification, Observation, ProbeId, System, Time,
+};
 
 /// Maximum of reaction rounds in one batch. What remains continues with the next input; a higher limit would hide a
 /// cycle.
@@ -67,6 +72,7 @@ pub struct Engine {
     preliminary: effects::Preliminary,
     shown: traffic::Shown,
     last_results: last_results::LastResults,
+    ended_alerts: ended_alerts::EndedAlerts,
     clock_state: clock::ClockState,
     configs: u64,
     digest: Option<String>,
@@ -90,6 +96,7 @@ impl Engine {
             preliminary: effects::Preliminary::default(),
             shown: traffic::Shown::default(),
             last_results: last_results::LastResults::default(),
+            ended_alerts: ended_alerts::EndedAlerts::default(),
             clock_state: clock::ClockState::default(),
             configs: 0,
             digest: None,
@@ -105,6 +112,7 @@ impl Engine {
         if let EventKind::ConfigAdopted { digest } = &event.kind {
             self.digest = Some(digest.clone());
         }
+        self.ended_alerts.apply(self.detect.alerts(), event);
         self.detect.apply(event);
         self.diagnose.apply(event);
         self.oncall.apply(event);
@@ -140,6 +148,16 @@ impl Engine {
         let mut batch = Vec::new();
         self.record(now, first, &mut batch);
         Ok(batch)
+    }
+
+    /// Learns what is usual for the latency of a probe from stored samples of good answers, oldest first, before its first
+    /// answer since boot. Without them it is learned from the next answers.
+    pub fn learn_latencies(
+        &mut self,
+        probe: &ProbeId,
+        latencies: impl IntoIterator<Item = (Time, Duration)>,
+    ) {
+        self.detect.learn_latencies(&self.config, probe, latencies);
     }
 
     /// Events of a command, numbered and with their time, but not applied: append them to the journal, then

@@ -9,8 +9,9 @@ use crate::views::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+use types::config::ProbeKind;
 use types::event::ServiceState;
-use types::{Alert, Config, Fault, Incident, Kind, Resource, Severity, Time};
+use types::{Alert, Config, Fault, Incident, Kind, ProbeId, Resource, Severity, Time};
 
 /// Maximum of past incidents in the view.
 const PAST_MAX: usize = 100;
@@ -26,6 +27,7 @@ pub(crate) fn views(engine: &Engine) -> Views {
         open: open_incidents(engine),
         past: past_incidents(engine),
         alerts: alerts(engine),
+        ended_alerts: engine.ended_alerts.rows(),
         on_call: on_call(&engine.config, engine.clock),
         services: services(engine),
         nodes: nodes(engine),
@@ -134,6 +136,17 @@ fn services(engine: &Engine) -> Vec<ServiceRow> {
             reasons.entry(resource).or_insert(incident);
         }
     }
+    let mut asked: BTreeMap<&Resource, Vec<&ProbeId>> = BTreeMap::new();
+    for probe in engine.config.probes.values() {
+        if matches!(probe.kind, ProbeKind::Http { .. } | ProbeKind::Tcp { .. }) {
+            asked.entry(&probe.about).or_default().push(&probe.id);
+        }
+    }
+    let probes = |node: &Resource| {
+        let parts = engine.config.graph.depends_on(node);
+        let parts = parts.filter(|part| matches!(part.kind, Kind::Host | Kind::Probe)).chain([node]);
+        parts.filter_map(|part| asked.get(part)).flatten().map(|id| (*id).clone()).collect()
+    };
     let mut rows: Vec<ServiceRow> = engine
         .config
         .services
@@ -151,6 +164,7 @@ fn services(engine: &Engine) -> Vec<ServiceRow> {
                 monitored,
                 public: service.public,
                 incident: incident.map(|incident| incident.id),
+                probes: probes(&Resource::service(&service.id.0)),
             }
         })
         .collect();

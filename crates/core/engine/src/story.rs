@@ -197,7 +197,7 @@ impl Stories {
         self.open.insert(incident);
         let story = self.incidents.entry(incident).or_default();
         let before = story.timeline.len();
-        for id in &diagnosis.alerts {
+        for id in diagnosis.alerts.iter().chain(&diagnosis.symptoms) {
             if story.alerts.insert(*id) {
                 let room = ENTRIES_MAX.saturating_sub(story.timeline.len());
                 let entries = self.alerts.get(id).into_iter().flat_map(|alert| &alert.entries);

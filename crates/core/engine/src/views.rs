@@ -2,6 +2,7 @@
 
 use jiff::civil;
 use serde::Serialize;
+use std::sync::Arc;
 use std::time::Duration;
 use types::event::ServiceState;
 use types::{Incident, IncidentId, PersonId, RecordedChange, Resource, Time};
@@ -41,6 +42,8 @@ pub struct Now {
     pub past: Vec<Incident>,
     /// Open alerts, heaviest first, those of no incident included.
     pub alerts: Vec<types::Alert>,
+    /// The last alerts that closed, newest first, at most five hundred.
+    pub ended_alerts: Vec<Arc<EndedAlert>>,
     /// Who is on call, by schedule.
     pub on_call: Vec<OnCall>,
     /// Every service, worst first.
@@ -104,6 +107,15 @@ pub struct Attempts {
     pub failed: u64,
 }
 
+/// An alert that has closed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndedAlert {
+    /// The alert as it was last.
+    pub alert: types::Alert,
+    /// When it closed.
+    pub closed: Time,
+}
+
 /// Last result of a probe.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ProbeRow {
@@ -111,6 +123,9 @@ pub struct ProbeRow {
     pub probe: types::ProbeId,
     /// Resource that it probes.
     pub resource: Resource,
+    /// Time between two runs.
+    #[serde(rename = "interval_seconds")]
+    pub interval: Duration,
     /// Duration of the last run, successful or not.
     #[serde(rename = "duration_seconds")]
     pub duration: Duration,
@@ -149,6 +164,8 @@ pub struct ServiceRow {
     pub public: bool,
     /// The oldest open incident that affects it.
     pub incident: Option<IncidentId>,
+    /// Probes that ask it as its clients do, over HTTP or TCP.
+    pub probes: Vec<types::ProbeId>,
 }
 
 /// A node of the graph.

@@ -7,6 +7,7 @@
 //! | one of several addresses answers wrongly | intermittent |
 //! | one of several addresses does not answer: clients use another one | none |
 //! | slow answers | slow |
+//! | answers slower than usual, but within the limit | none |
 //! | a pool below its minimum of healthy servers that still serves | none |
 //! | a database: what clients notice of it is seen at the endpoints | none |
 //! | a certificate or registration that is still valid | none |
@@ -42,6 +43,8 @@ pub(crate) fn of_alert(alert: &Alert) -> Impact {
             Fault::Isolated { .. } | Fault::EdgeSilent { .. } | Fault::Unmonitored | Fault::Lookup { .. },
             _,
         ) => Impact::None,
+        // How slow is too slow for the public is declared by `max_latency`.
+        (Fault::SlowerThanUsual { .. }, _) => Impact::None,
         (Fault::Slow { .. }, Severity::Warning | Severity::Critical) => Impact::Slow,
         (Fault::SomeAddresses { answers: false, .. }, _) => Impact::None,
         (Fault::SomeAddresses { .. } | Fault::Intermittent { .. } | Fault::Unstable { .. }, _) => {

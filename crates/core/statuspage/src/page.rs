@@ -37,6 +37,7 @@ pub(crate) fn status_page(context: &Context<'_>, state: &State) -> StatusPage {
         state: overall,
         open: open.map(|(id, published)| incident(context, *id, published)).collect(),
         past: past(context, state),
+        response_times: config.status_page.response_times,
         groups,
     }
 }

@@ -33,6 +33,8 @@ pub struct StatusPage {
     pub groups: Vec<Group>,
     /// The last days, newest first, including days without incidents.
     pub past: Vec<PastDay>,
+    /// Whether it has charts of response times.
+    pub response_times: bool,
 }
 
 /// Incident as the public sees it.

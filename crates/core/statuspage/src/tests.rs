@@ -143,6 +143,8 @@ fn certificate_of_a_declared_probe_is_a_part_of_its_service() {
 #[test]
 fn state_follows_the_impact_on_clients() {
     let slow = || Fault::Slow { limit: Duration::from_secs(2) };
+    let (usual, level) = (Duration::from_millis(110), Duration::from_millis(240));
+    let slower = || Fault::SlowerThanUsual { since: at("2026-11-22T11:50:00Z"), usual, level };
     let expiring =
         || Fault::Tls { tls: TlsFault::Expiring { at: at("2027-01-01T00:00:00Z"), left_percent: 9 } };
     let runs_out = || Fault::Domain { domain: DomainFault::AutoRenew };
@@ -163,6 +165,20 @@ fn state_follows_the_impact_on_clients() {
         ),
         (Resource::host("api.acme.com"), slow(), Severity::Warning, ServiceState::Degraded, "slow"),
         (Resource::host("api.acme.com"), slow(), Severity::Info, ServiceState::Operational, "info"),
+        (
+            Resource::host("api.acme.com"),
+            slower(),
+            Severity::Info,
+            ServiceState::Operational,
+            "slower than usual",
+        ),
+        (
+            Resource::host("api.acme.com"),
+            slower(),
+            Severity::Warning,
+            ServiceState::Operational,
+            "as a warning",
+        ),
         (
             Resource::tls("api.acme.com"),
             expiring(),

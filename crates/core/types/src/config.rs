@@ -400,6 +400,8 @@ pub struct StatusPage {
     pub publish: Publish,
     /// Services in the order of the file. Others follow, by name.
     pub order: Vec<ServiceId>,
+    /// Whether it has charts of response times.
+    pub response_times: bool,
 }
 
 /// Who publishes updates on the public status page.

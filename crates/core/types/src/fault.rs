@@ -3,6 +3,7 @@
 use crate::Time;
 use crate::shown::clean;
 use crate::time::spoken;
+use crate::trace::duration_text;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -245,6 +246,16 @@ pub enum Fault {
         /// WebSockets and event streams that clients open in a second.
         per_sec: u32,
     },
+    /// The median of a latency has risen and stays high.
+    #[error("is slower than usual: {} -> {}", latency(*usual), latency(*level))]
+    SlowerThanUsual {
+        /// Time of the first slow answer.
+        since: Time,
+        /// Usual median before it.
+        usual: Duration,
+        /// Median of the last slow answers.
+        level: Duration,
+    },
 }
 
 impl Fault {
@@ -310,6 +321,7 @@ impl Fault {
             Self::Unmonitored => "unmonitored",
             Self::Isolated { .. } => "isolated",
             Self::ReconnectStorm { .. } => "reconnect-storm",
+            Self::SlowerThanUsual { .. } => "slower-than-usual",
         }
     }
 }
@@ -321,6 +333,7 @@ impl Fault {
         matches!(
             self,
             Self::Slow { .. }
+                | Self::SlowerThanUsual { .. }
                 | Self::SomeAddresses { .. }
                 | Self::Intermittent { .. }
                 | Self::Unstable { .. }
@@ -337,6 +350,11 @@ fn reconnects(times: Option<u32>, per_sec: u32) -> String {
         }
         None => format!("{per_sec} reconnects/s of WebSockets and event streams, more than its servers take"),
     }
+}
+
+/// `240 ms`.
+fn latency(latency: Duration) -> String {
+    duration_text(u64::try_from(latency.as_micros()).unwrap_or(u64::MAX))
 }
 
 fn rate(times: Option<u32>, per_sec: u32) -> String {

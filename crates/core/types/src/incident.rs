@@ -27,6 +27,9 @@ pub struct Diagnosis {
     /// Whether nothing fails any more and the incident is only monitored until it ends.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub calm: bool,
+    /// Open alerts about slowness of what the incident concerns. They neither open it nor keep it open.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub symptoms: BTreeSet<AlertId>,
 }
 
 /// Stage of an incident.

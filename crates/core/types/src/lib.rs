@@ -17,6 +17,7 @@
 //! | [`probe_result`] | one result of a probe |
 //! | [`fault`] | kinds of faults, with a code and a text each |
 //! | [`shown`] | external text, made safe to display |
+//! | [`series`] | buckets of charts and days of strips, of stored samples |
 //! | [`reseller`] | suffixes below which names are sold without an ICANN registry |
 //! | [`actor`] | authors of commands |
 //! | [`alert`] | alerts: fault, severity, evidence |
@@ -49,6 +50,7 @@ pub mod probe_result;
 pub mod probe_targets;
 pub mod reseller;
 pub mod resource;
+pub mod series;
 mod shown;
 pub mod time;
 pub mod trace;

@@ -8,6 +8,8 @@
 mod edge_views;
 #[path = "../tests/it/fixed_time.rs"]
 mod fixed_time;
+#[path = "../tests/it/stub_samples.rs"]
+mod stub_samples;
 #[path = "../tests/it/views.rs"]
 #[allow(dead_code, reason = "shared with the tests")]
 mod views;
@@ -41,8 +43,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
         api_token: "token".into(),
         data: folder,
     };
-    let state = Arc::new(WebState::new(settings, sender).with_edge(Arc::new(edge_views::StubEdge)));
+    let state = WebState::new(settings, sender).with_edge(Arc::new(edge_views::StubEdge));
+    let state = Arc::new(state.with_samples(Some(Arc::new(stub_samples::StubSamples))));
     state.publish(Arc::new(views));
+    state.refresh_latencies();
     let ack =
         key.sign("ack", "incident-7|ana", types::time::later(web::clock::now(), Duration::from_secs(3_600)));
     println!("status page    {url}/\nconsole  {}\nack      {url}/ack/{ack}", state.login_link());

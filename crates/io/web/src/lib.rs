@@ -24,6 +24,8 @@
 //! | [`callbacks`] | links in notifications |
 //! | [`metrics`] | `/metrics` |
 //! | [`edge`] | what a running edge provides |
+//! | [`samples`] | stored latencies, as the journal has them |
+//! | [`latency`] | latencies over a range: drawing, texts, the public ones |
 //! | [`problem`] | errors: RFC 9457 for programs, a message page for people |
 //! | `message_page` | a page with a message and a button |
 //! | [`json`] | durations in JSON |
@@ -46,11 +48,13 @@ pub mod design;
 pub mod edge;
 mod intake;
 pub mod json;
+pub mod latency;
 mod message_page;
 pub mod metrics;
 pub mod params;
 pub mod problem;
 pub mod router;
+pub mod samples;
 mod server;
 pub mod session;
 pub mod snapshot;
@@ -63,5 +67,6 @@ pub use command::{CommandError, CommandRequest, CommandResult};
 pub use control_socket::serve_control;
 pub use edge::{Edge, NoEdge};
 pub use router::router;
+pub use samples::{Samples, SamplesError};
 pub use server::serve;
 pub use state::{WebSettings, WebState};

@@ -1,5 +1,6 @@
 //! Parameters of requests: ids, names, texts, durations and JSON bodies, checked.
 
+use crate::latency::LatencyRange;
 use crate::problem::Problem;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
@@ -82,6 +83,14 @@ pub(crate) fn cleaned(text: &str, max: usize) -> Option<String> {
     let text: String = text.chars().filter(|letter| *letter == '\n' || !letter.is_control()).collect();
     let text = text.trim();
     (!text.is_empty() && text.chars().count() <= max).then(|| text.to_owned())
+}
+
+/// Parses a range of latencies; without one, the last 24 hours.
+pub(crate) fn latency_range(text: &str) -> Result<LatencyRange, Problem> {
+    LatencyRange::parse(text).ok_or_else(|| {
+        let hint = "The ranges are 24h, 7d, 30d and 90d.";
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, format!("`{text}` is not a range"), hint)
+    })
 }
 
 /// Parses a JSON body.

@@ -5,13 +5,15 @@ use crate::clock::now;
 use crate::command::{self, CommandRequest, CommandResult};
 use crate::design::assets;
 use crate::edge::{Edge, NoEdge};
+use crate::latency::public::PublicLatencies;
 use crate::problem::Problem;
+use crate::samples::{Reader, Samples};
 use crate::session::Sessions;
 use crate::sources::{ChangeSource, Sources};
 use crate::{params, snapshot, status_page};
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use axum::http::StatusCode;
-use engine::views::{Traffic, Views};
+use engine::views::{StatusPage, Traffic, Views};
 use secrecy::SecretString;
 use std::fmt;
 use std::path::PathBuf;
@@ -67,6 +69,9 @@ pub struct WebState {
     sessions: Sessions,
     cache: RenderedCache,
     edge: Arc<dyn Edge>,
+    samples: Reader,
+    /// Latencies on the status page.
+    latencies: ArcSwap<PublicLatencies>,
     /// Token of programs that only read. Empty: no program is let in by it.
     read_token: SecretString,
     /// Whether this process runs only the edge.
@@ -88,6 +93,12 @@ pub struct WebState {
     render_requests: Notify,
 }
 
+/// Documents that were rendered, and those that were served until then.
+struct Rendered {
+    before: Arc<Documents>,
+    documents: Arc<Documents>,
+}
+
 impl WebState {
     /// Creates a state without views: it serves the snapshot after [`WebState::load_snapshot`], and 503 before.
     ///
@@ -104,6 +115,8 @@ impl WebState {
             commands,
             cache,
             edge: Arc::new(NoEdge),
+            samples: Reader::new(None),
+            latencies: ArcSwap::default(),
             read_token: SecretString::default(),
             only_edge: false,
             sources: Sources::default(),
@@ -123,6 +136,12 @@ impl WebState {
     #[must_use]
     pub fn with_edge(self, edge: Arc<dyn Edge>) -> Self {
         Self { edge, ..self }
+    }
+
+    /// Adds the stored samples.
+    #[must_use]
+    pub fn with_samples(self, samples: Option<Arc<dyn Samples>>) -> Self {
+        Self { samples: Reader::new(samples), ..self }
     }
 
     /// Adds a read-only token: for scrapers and dashboards, which must not acknowledge or deny.
@@ -152,22 +171,54 @@ impl WebState {
         if self.views.load().as_ref().is_some_and(|shown| shown.status_page == views.status_page) {
             return self.swap_views(views);
         }
-        let before: Arc<Documents> = Arc::clone(&self.cache.documents());
-        let mut documents = match status_page::documents(&views.status_page, &before) {
-            Ok(documents) => documents,
-            Err(error) => {
-                return tracing::error!(%error, "the status page could not be rendered; the last version is still served");
-            }
-        };
-        documents.extend(self.assets.iter().cloned());
-        let documents = Arc::new(documents);
-        self.cache.replace(Arc::clone(&documents));
+        let Some(rendered) = self.render(&views.status_page) else { return };
         // Before the first views the snapshot may not be loaded: the folder itself tells which files must be written.
         let first = self.views.load().is_none();
         self.swap_views(views);
-        let folder = self.snapshot_folder();
-        let on_disk = if first { Arc::new(snapshot::read(&folder).unwrap_or_default()) } else { before };
-        if let Err(error) = snapshot::write(&folder, &on_disk, &documents) {
+        if first {
+            self.write_snapshot(&snapshot::read(&self.snapshot_folder()).unwrap_or_default(), &rendered);
+        } else {
+            self.write_snapshot(&rendered.before, &rendered);
+        }
+    }
+
+    /// Reads the latencies of the status page, and renders it again when they have changed. Blocks like
+    /// [`WebState::publish`], and for the disk.
+    pub fn refresh_latencies(&self) {
+        let (Some(samples), Some(views)) = (self.samples.samples(), self.views()) else { return };
+        let read = match PublicLatencies::read(&**samples, &views, now()) {
+            Ok(read) => read,
+            Err(error) => {
+                return tracing::warn!(%error, "response times cannot be read; the status page keeps the last ones");
+            }
+        };
+        if *self.latencies.load_full() == read {
+            return;
+        }
+        self.latencies.store(Arc::new(read));
+        let _one = self.publishing.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(rendered) = self.views().and_then(|views| self.render(&views.status_page)) {
+            self.write_snapshot(&rendered.before, &rendered);
+        }
+    }
+
+    /// Renders the documents, and serves them from now on. `None` when that failed.
+    fn render(&self, status_page: &StatusPage) -> Option<Rendered> {
+        let before: Arc<Documents> = Arc::clone(&self.cache.documents());
+        let documents = status_page::documents(status_page, &self.latencies.load(), &before);
+        let mut documents = documents
+            .inspect_err(|error| {
+                tracing::error!(%error, "the status page could not be rendered; the last version is still served");
+            })
+            .ok()?;
+        documents.extend(self.assets.iter().cloned());
+        let documents = Arc::new(documents);
+        self.cache.replace(Arc::clone(&documents));
+        Some(Rendered { before, documents })
+    }
+
+    fn write_snapshot(&self, on_disk: &Documents, rendered: &Rendered) {
+        if let Err(error) = snapshot::write(&self.snapshot_folder(), on_disk, &rendered.documents) {
             tracing::warn!(%error, "the snapshot of the status page could not be written; it is served from memory");
         }
     }
@@ -182,6 +233,12 @@ impl WebState {
         let seq = views.seq;
         self.views.store(Some(views));
         self.shown.send_replace(seq);
+    }
+
+    /// Returns when the first views of this process are served.
+    pub async fn first_published(&self) {
+        // Every event has a number from 1 on, and the first views include that of the start.
+        let _ = self.shown.subscribe().wait_for(|seq| *seq > 0).await;
     }
 
     /// Returns when a request waits for views that include its events.
@@ -261,6 +318,10 @@ impl WebState {
     #[must_use]
     pub fn traffic(&self) -> Option<Arc<Traffic>> {
         self.traffic.load_full()
+    }
+
+    pub(crate) fn samples(&self) -> &Reader {
+        &self.samples
     }
 
     /// The edge.

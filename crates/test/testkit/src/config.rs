@@ -52,6 +52,7 @@ pub fn empty() -> Config {
         status_page: StatusPage {
             title: "Acme status".to_owned(),
             history_days: 90,
+            response_times: true,
             ..StatusPage::default()
         },
         graph: Graph::default(),

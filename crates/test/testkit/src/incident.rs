@@ -34,6 +34,7 @@ pub fn diagnosis(cause: Resource, affected: &[&str]) -> Diagnosis {
         stage: Stage::Failing,
         ahead: None,
         calm: false,
+        symptoms: BTreeSet::new(),
     }
 }
 

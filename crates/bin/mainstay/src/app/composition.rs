@@ -17,6 +17,7 @@ use crate::app::heartbeat::Heartbeat;
 use crate::app::inputs::{Inputs, Messages, Outputs};
 use crate::app::keys::Keys;
 use crate::app::reload::{self, Changes};
+use crate::app::stored_samples::{self, StoredSamples};
 use crate::app::throttle::Throttle;
 use crate::app::{address_file, clock, effects, sources, watchdog};
 use edge::Sharing;
@@ -111,7 +112,7 @@ impl App {
         let config = Arc::new(config);
         let data = config.site.data.clone();
         let keys = Keys::open(&data).map_err(cannot("secrets of this installation"))?;
-        let (pending_writes, series) = open_storage(&data, loss)?;
+        let (writes, series) = open_storage(&data, loss)?;
         let notifier = open_notifier(&config, &keys)?;
         let terms = prober_options(&config)?;
         let (listener, address) = listen(config.site.listen).await?;
@@ -132,11 +133,11 @@ impl App {
         let (notifiers_in, notifiers) = watch::channel(notifier);
         let heartbeat = Heartbeat::default();
         let (effects, measured, measuring) = measure_effects(series.clone(), stopped.clone());
-        let event_loop = EventLoop::restore(config.clone(), pending_writes, series, heartbeat.clone())
+        let event_loop = EventLoop::restore(config.clone(), writes, series.clone(), heartbeat.clone())
             .map_err(cannot("journal"))?;
         let (policy, policies) = watch::channel(event_loop.policy());
         let edge = open_edge(&event_loop, &keys, &data, sharing)?;
-        let site = open_site(&config, &keys, edge.clone(), commands_in)?;
+        let site = open_site(&config, &keys, edge.clone(), series, commands_in)?;
         let inputs = Inputs {
             messages: Messages { deliveries, commands, configs, effects: measured, rollups, probe_results },
             config_problem,
@@ -161,7 +162,7 @@ impl App {
             tokio::spawn(check_resolver_files(targets_out, unused_lines_in, stopped.clone())),
             tokio::spawn(notify::run(notifiers.clone(), notifications_out, deliveries_in)),
             tokio::spawn(edge.clone().run(policies, rollups_in, stopped.clone())),
-            tokio::spawn(render(site.clone(), views_out)),
+            tokio::spawn(show(site.clone(), views_out, stopped.clone())),
             tokio::spawn(serve(listener, site.clone(), stopped.clone())),
             tokio::spawn(watchdog::run(heartbeat, config.clone(), notifiers, stopped.clone())),
             tokio::spawn(reload::follow(changes, config.clone(), keys.key, subscribers)),
@@ -261,11 +262,14 @@ fn open_site(
     config: &Config,
     keys: &Keys,
     edge: Arc<EdgeController>,
+    series: Option<Arc<Series>>,
     commands: mpsc::Sender<web::CommandRequest>,
 ) -> Result<Arc<WebState>, StartError> {
     web::clock::set(clock::now);
     let site = WebState::new(site_settings(config, keys), commands);
-    let site = Arc::new(site.with_read_token(keys.read_token.clone()).with_edge(edge));
+    let samples = series.map(|series| Arc::new(StoredSamples(series)) as Arc<dyn web::Samples>);
+    let site = site.with_read_token(keys.read_token.clone()).with_edge(edge).with_samples(samples);
+    let site = Arc::new(site);
     site.set_sources(sources::read(config).map_err(cannot("sources"))?);
     site.load_snapshot();
     Ok(site)
@@ -296,6 +300,16 @@ fn spawn_event_loop(
         .name("event-loop".to_owned())
         .spawn(move || runtime.block_on(event_loop.run(inputs, outputs)))
         .map_err(cannot("starting the event loop"))
+}
+
+/// Shows the newest views, and keeps the response times of the status page up to date.
+async fn show(
+    site: Arc<WebState>,
+    views: watch::Receiver<Option<Arc<engine::Views>>>,
+    stop: watch::Receiver<bool>,
+) {
+    let refresh = stored_samples::refresh(site.clone(), stop);
+    tokio::join!(render(site, views), refresh);
 }
 
 /// Renders the newest views and skips those in between. Expensive rendering is throttled, except while a request waits

@@ -8,6 +8,7 @@ use crate::app::clock::Clock;
 use crate::app::heartbeat::Heartbeat;
 use crate::app::inputs::{Inputs, Message, Outputs};
 use crate::app::lag_monitor::LagMonitor;
+use crate::app::stored_samples::{self, LATENCY};
 use crate::app::throttle::Throttle;
 use engine::Engine;
 use journal::PendingWrites;
@@ -29,6 +30,8 @@ const COMMANDS_MAX: usize = 32;
 const WAIT_MAX: Duration = Duration::from_secs(2);
 /// Interval at which expired samples are deleted.
 const DELETE_EVERY: Duration = Duration::from_secs(6 * 3_600);
+/// Longest wait for queued samples at the end.
+const FLUSH_MAX: Duration = Duration::from_secs(2);
 /// Longest stretch of samples deleted in one step: the days of the store are deleted as a whole. With a wrong clock
 /// a start deletes nothing, and samples are deleted at most four times as fast as they arrive.
 const DELETE_MAX: Duration = Duration::from_secs(86_400);
@@ -98,6 +101,9 @@ impl EventLoop {
     /// Processes batches until `inputs.stop` changes.
     pub(crate) async fn run(mut self, mut inputs: Inputs, outputs: Outputs) {
         self.process(self.initial_inputs(self.last_sign_of_life()), &inputs, &outputs);
+        if let Some(series) = &self.series {
+            stored_samples::prime(&mut self.engine, series, self.clock.now());
+        }
         loop {
             let mut received: Vec<Message> = Vec::new();
             let wait = self.wait();
@@ -119,6 +125,12 @@ impl EventLoop {
             }
             received.push(System::Tick.into());
             self.process(received, &inputs, &outputs);
+        }
+        // The web server has the store as well, so its end does not follow from that of the loop.
+        if let Some(series) = &self.series
+            && !series.flush(FLUSH_MAX)
+        {
+            tracing::warn!("the samples of the last seconds could not be written");
         }
     }
 

@@ -11,6 +11,7 @@
 //! | `sources` | secrets of the sources that report changes |
 //! | `control`, `address_file` | how the command line reaches this process |
 //! | `clock`, `throttle`, `lag_monitor` | engine time, cost of views, lateness of probes |
+//! | `stored_samples` | stored samples for web and detection |
 //! | `keys`, `permissions` | secrets of this installation, access to the data folder |
 
 pub mod address_file;
@@ -31,6 +32,7 @@ mod lag_monitor;
 pub(crate) mod permissions;
 mod reload;
 pub(crate) mod sources;
+mod stored_samples;
 mod throttle;
 mod watchdog;
 mod watched_files;

@@ -18,3 +18,4 @@ mod incident;
 mod instance;
 mod lifecycle;
 mod monitoring_day;
+mod response_times;

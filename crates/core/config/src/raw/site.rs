@@ -3,7 +3,7 @@
 use crate::formats::{DAY, FILE, TIMEZONE};
 use crate::keys::keys;
 use crate::kind::list::list;
-use crate::kind::scalar::duration;
+use crate::kind::scalar::{Boolean, duration};
 use crate::kind::string::{Choice, Format, Text, format};
 use crate::kind::value::At;
 use crate::parse::address::{cidr, listen};
@@ -109,6 +109,8 @@ keys! {
             ("approve", Publish::Approve),
             ("manual", Publish::Manual),
         ]), default Publish::Automatic, example r#""approve""#;
+        /// Whether the page has charts of the response times of public services.
+        response_times: bool = Boolean, default true, example "false";
     }
 }
 
@@ -119,6 +121,7 @@ impl RawStatusPage {
             title: self.title.unwrap_or(title),
             history_days: u16::try_from(self.history.as_secs().div_ceil(86_400)).unwrap_or(HISTORY_DAYS),
             publish: self.publish,
+            response_times: self.response_times,
             order: Vec::new(),
         }
     }

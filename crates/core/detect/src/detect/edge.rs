@@ -7,7 +7,7 @@ use super::Detect;
 use crate::alert::{AlertEvents, Decision, NewAlert};
 use crate::aspect::is_edge_fault;
 use crate::traffic::unknown_host::{self, Owner};
-use crate::traffic::{edge_resource, flow, is_news, is_served};
+use crate::traffic::{edge_resource, flow, is_news, is_served, latency};
 use std::time::Duration;
 use types::time::{between, later};
 use types::traffic::ServiceTraffic;
@@ -48,6 +48,12 @@ impl Detect {
             let is_held = matches!(decision, Decision::Resolve) && is_throttled(config, id, rollup);
             if !is_held && !self.waits_for_caller(config, id, &decision) {
                 self.apply_decision(&Resource::service(&id.0), "surge", decision, now, events);
+            }
+        }
+        for (id, traffic) in served() {
+            let service = self.volatile.traffic.services.entry(id.clone()).or_default();
+            if let Some(latency) = service.latency.note(rollup.interval, traffic) {
+                self.judge_edge_latency(id, latency, now, events);
             }
         }
         // Surges come first: they explain limit conflicts.
@@ -100,6 +106,7 @@ impl Detect {
         let service = self.volatile.traffic.services.entry(id.clone()).or_default();
         if gap {
             service.flow = flow::Flow::default();
+            service.latency = latency::Latency::default();
         }
         service.flow.note(now, span, traffic);
         let usual = service.usual.rate(recorded);
@@ -257,7 +264,7 @@ fn is_throttled(config: &Config, id: &ServiceId, rollup: &Rollup) -> bool {
 }
 
 /// The probe id in alerts of the edge. No configured probe has such an id.
-fn edge_probe_id(about: &Resource) -> ProbeId {
+pub(super) fn edge_probe_id(about: &Resource) -> ProbeId {
     match about.kind {
         Kind::Service => ProbeId(format!("edge.{}", about.name)),
         _ => ProbeId(format!("edge.{about}")),

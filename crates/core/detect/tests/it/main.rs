@@ -6,12 +6,15 @@ mod counting;
 mod databases;
 mod edge;
 mod fixture;
+#[path = "../../../statistics/tests/it/generated.rs"]
+mod generated;
 mod invariants;
 mod isolation;
 mod names;
 mod parts;
 mod pools;
 mod registrations;
+mod slowness;
 mod speed;
 mod story;
 mod surges;

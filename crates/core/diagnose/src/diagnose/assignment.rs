@@ -5,6 +5,7 @@ use crate::cause;
 use crate::colocation::{self, PlaceIncident};
 use crate::impact::{hurts, is_endpoint};
 use crate::scope::Healthy;
+use crate::symptoms::SlowAlert;
 use crate::traffic;
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,6 +27,8 @@ pub(super) struct Assignment {
     pub(super) homes: OnceCell<BTreeMap<Resource, Vec<(AlertId, IncidentId)>>>,
     /// Healthy services and names; computed on first use.
     pub(super) healthy: OnceCell<Healthy>,
+    /// Alerts about slowness; found on first use.
+    pub(super) slow: OnceCell<Vec<SlowAlert>>,
 }
 
 /// Incidents that an alert may belong to.

@@ -96,3 +96,32 @@ fn warning_of_a_database_explains_no_failure() {
         affected: -; not: shop
     ");
 }
+
+#[test]
+fn slowness_is_named_beside_a_failure_but_opens_nothing_and_keeps_nothing_open() {
+    let mut w = with_database();
+    let slower = |usual: u64, level: u64| Fault::SlowerThanUsual {
+        since: at("2026-11-22T15:28:00Z"),
+        usual: std::time::Duration::from_millis(usual),
+        level: std::time::Duration::from_millis(level),
+    };
+    w.open("database.main", slower(2, 40), Severity::Info);
+    w.open("host.www.acme.com", slower(100, 200), Severity::Info);
+    assert_eq!(w.debounce(), "", "slowness alone is no incident");
+    w.pass(120);
+    let refused = w.breaks("host.b.acme.app", Fault::Status { got: 503 });
+    let mut words = w.debounce();
+    let symptoms = |w: &Fixture| {
+        w.diagnose.incidents().values().next().map(|incident| incident.diagnosis.symptoms.len())
+    };
+    assert_eq!(symptoms(&w), Some(1), "that of another service is none");
+    w.pass(60).close(refused);
+    words += &w.react();
+    words += &w.debounce();
+    assert_snapshot!(words, @r"
+    15:30:02 + incident-1 host.b.acme.app Failing wakes
+        b.acme.app answers with status 503 since 15:30 UTC; Sign-in is affected; 7 other names are not affected; database main is slower than usual: 2.0 ms -> 40 ms since 15:28 UTC
+        affected: auth; not: shop
+    15:31:02 - incident-1 b.acme.app answered with status 503; 1 service affected for 1 min 1 s
+    ");
+}

@@ -61,6 +61,7 @@ fn diagnosis(cause: &str, alerts: &[u64], stage: Stage) -> Diagnosis {
         stage,
         ahead: None,
         calm: false,
+        symptoms: BTreeSet::new(),
     }
 }
 

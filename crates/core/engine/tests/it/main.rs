@@ -6,6 +6,7 @@ mod colocation;
 mod denials;
 mod last_results;
 mod situations;
+mod slowness;
 mod speed;
 mod surge;
 

@@ -16,6 +16,10 @@ const DEVIATION_MIN: f64 = 0.05;
 const WARM_UP: usize = 24;
 /// Points that describe the present level; also those that must be near the former level for a recovery.
 const RECENT: usize = 12;
+/// Shortest latency in seconds, because zero has no logarithm.
+const LATENCY_MIN: f64 = 1e-6;
+/// Seconds of a day.
+const DAY: f64 = 86_400.0;
 /// A recovery reaches at most this factor above the former level, and less than half of the way back is never enough.
 const RECOVERED_WITHIN: f64 = 1.2;
 
@@ -103,6 +107,34 @@ impl<At: Copy> SlownessDetector<At> {
         }
     }
 
+    /// A detector of a series that is slow and was for this long, without its history: for a restart. The end is found as
+    /// without the restart; afterwards the usual level is learned from the start.
+    #[must_use]
+    pub fn resume(settings: Settings, slow: Slow<At>, lasted: Duration) -> Self {
+        let log = |latency: Duration| latency.as_secs_f64().max(LATENCY_MIN).ln();
+        let level = log(slow.from);
+        // `accepted_after` points are a day.
+        let points = lasted.as_secs_f64() / DAY * f64::from(settings.accepted_after);
+        let points = points.min(f64::from(u32::MAX)) as u32;
+        let state = State { since: slow.since, level, shift: log(slow.to) - level, points };
+        Self { slow: Some(state), ..Self::new(settings) }
+    }
+
+    /// Drops the point and the rise in progress: answers before and after a gap are not consecutive.
+    pub fn interrupt(&mut self) {
+        (self.pending_count, self.pending_since) = (0, None);
+        if self.slow.is_none() {
+            (self.sum, self.rise) = (0.0, None);
+            self.recent.clear();
+        }
+    }
+
+    /// Whether the series is slow.
+    #[must_use]
+    pub fn is_slow(&self) -> bool {
+        self.slow.is_some()
+    }
+
     /// The usual median; `None` before the first answer.
     #[must_use]
     pub fn usual(&self) -> Option<Duration> {
@@ -110,7 +142,7 @@ impl<At: Copy> SlownessDetector<At> {
         level.or_else(|| (self.usual.len() > 0).then(|| self.usual.median_and_deviation().0)).map(duration)
     }
 
-    /// The present slowness, with the present level.
+    /// The present slowness, with the present level; also `None` between [`Self::resume`] and the first point.
     #[must_use]
     pub fn slow(&self) -> Option<Slow<At>> {
         let slow = self.slow.as_ref()?;
@@ -121,7 +153,7 @@ impl<At: Copy> SlownessDetector<At> {
     pub fn observe(&mut self, at: At, latency: Duration) -> Option<Change<At>> {
         let since = *self.pending_since.get_or_insert(at);
         if let Some(place) = self.pending.get_mut(usize::from(self.pending_count)) {
-            *place = latency.as_secs_f64().max(1e-6).ln();
+            *place = latency.as_secs_f64().max(LATENCY_MIN).ln();
             self.pending_count += 1;
         }
         if self.pending_count < self.settings.answers_per_point.min(ANSWERS_MAX) {

@@ -37,7 +37,6 @@ mod tests;
 mod writer;
 
 pub use names::SERIES_MAX;
-pub use queries::{Bucket, StripDay, Values};
 pub use queue::{Dropped, State};
 pub use sample::{Sample, TICK_MS};
 
@@ -53,6 +52,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use thiserror::Error;
 use types::Time;
+use types::series::{Bucket, StripDay};
 use writer::Writer;
 
 /// Most points of one read; the newest are returned. Ninety days at half a minute fit.
@@ -60,6 +60,9 @@ pub const MAX_POINTS: usize = 300_000;
 
 /// Most buckets of a chart.
 pub const MAX_BUCKETS: usize = 2_000;
+
+/// Most series in one chart.
+pub const MAX_TOGETHER: usize = 16;
 
 /// Most series in one call for strips.
 pub const MAX_STRIPS: usize = 1_000;
@@ -193,13 +196,33 @@ impl Series {
     /// See [`SeriesError`].
     pub fn chart(
         &self,
-        (subject, metric): (&str, &str),
+        series: (&str, &str),
         range: Range<Time>,
         buckets: usize,
     ) -> Result<Vec<Bucket>, SeriesError> {
-        self.query((subject, metric), range, |snapshot, id, ticks| {
-            snapshot.chart(id, ticks, buckets.min(MAX_BUCKETS))
-        })
+        self.chart_of_all(&[series], range, buckets)
+    }
+
+    /// The same of several series together, as if they were one: at most [`MAX_TOGETHER`], the first ones.
+    ///
+    /// # Errors
+    /// See [`SeriesError`].
+    pub fn chart_of_all(
+        &self,
+        series: &[(&str, &str)],
+        range: Range<Time>,
+        buckets: usize,
+    ) -> Result<Vec<Bucket>, SeriesError> {
+        let ticks = tick_from(range.start)..tick_from(range.end);
+        let known = series.iter().filter_map(|(subject, metric)| self.registry.get(subject, metric));
+        let ids: Vec<u32> = known.take(MAX_TOGETHER).collect();
+        if ids.is_empty() || ticks.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut reader = self.reader();
+        Snapshot::new(&mut reader, &self.hot, &ids)
+            .and_then(|snapshot| snapshot.chart(&ids, &ticks, buckets.min(MAX_BUCKETS)))
+            .map_err(|e| self.failed(&e))
     }
 
     /// Count, good ones, minimum, mean, maximum and percentiles over a range: a chart of one bucket, with its precision.

@@ -2,76 +2,16 @@
 
 use super::compaction::{decoded, windows_of};
 use super::hot::Hot;
-use super::rollup::{Sketch, Summary, decode_hours, nearest_rank};
+use super::rollup::{Hour, Sketch, Summary, decode_hours, nearest_rank};
 use super::sample::{DAY, Entry, HOUR, Sample, WINDOW, merge, time, value};
 use super::tables::{self, key};
 use rusqlite::{Connection, Transaction};
 use std::collections::BTreeMap;
 use std::ops::Range;
-use types::Time;
+use types::series::{Bucket, StripDay, Values};
 
 /// Buckets of a chart from this length on are made of the hours' roll-ups, shorter ones of samples.
 const COARSE: i64 = 6 * HOUR;
-
-/// What a series was like in a stretch of time: a bucket of a chart. Values are those of good samples, and there are none
-/// without one.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Bucket {
-    /// Where it begins.
-    pub from: Time,
-    /// Where it ends; the end is not part of it.
-    pub to: Time,
-    /// Samples.
-    pub count: u64,
-    /// Good samples.
-    pub ok: u64,
-    /// Values. `None` without a good sample.
-    pub values: Option<Values>,
-}
-
-impl Bucket {
-    /// Good samples by samples. `None` without a sample.
-    #[must_use]
-    pub fn ok_ratio(&self) -> Option<f64> {
-        (self.count > 0).then(|| self.ok as f64 / self.count as f64)
-    }
-}
-
-/// The values of good samples, in the unit of the series.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Values {
-    /// Smallest value.
-    pub min: f64,
-    /// Mean value.
-    pub mean: f64,
-    /// Largest value.
-    pub max: f64,
-    /// Median, by nearest rank.
-    pub p50: f64,
-    /// 95th percentile.
-    pub p95: f64,
-    /// 99th percentile.
-    pub p99: f64,
-}
-
-/// A day of a strip.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StripDay {
-    /// Midnight UTC, with which the day begins.
-    pub from: Time,
-    /// Samples.
-    pub count: u64,
-    /// Good samples.
-    pub ok: u64,
-}
-
-impl StripDay {
-    /// Good samples by samples. `None` without a sample.
-    #[must_use]
-    pub fn ok_ratio(&self) -> Option<f64> {
-        (self.count > 0).then(|| self.ok as f64 / self.count as f64)
-    }
-}
 
 /// One state of the file, beside the samples in memory.
 pub(super) struct Snapshot<'a> {
@@ -143,8 +83,14 @@ impl<'a> Snapshot<'a> {
         Ok(points)
     }
 
-    /// A range of ticks in `count` buckets of equal length, or fewer: long buckets have whole hours.
-    pub(super) fn chart(&self, id: u32, ticks: &Range<i64>, count: usize) -> rusqlite::Result<Vec<Bucket>> {
+    /// A range of ticks in `count` buckets of equal length, or fewer: long buckets have whole hours. The samples of several
+    /// series count together.
+    pub(super) fn chart(
+        &self,
+        ids: &[u32],
+        ticks: &Range<i64>,
+        count: usize,
+    ) -> rusqlite::Result<Vec<Bucket>> {
         let count = i64::try_from(count).unwrap_or(i64::MAX).max(1);
         let mut length = ((ticks.end - ticks.start).max(1) + count - 1) / count;
         let mut begin = ticks.start;
@@ -156,33 +102,51 @@ impl<'a> Snapshot<'a> {
         let mut chart =
             Chart { begin, length, end: ticks.end, coarse, filled: Filling::default(), buckets: Vec::new() };
         let range = begin..chart.rounded_end();
-        for (day, closed) in self.days(id, &range)? {
-            if coarse && closed {
-                self.add_hours(id, day, &range, &mut chart)?;
-                continue;
+        let mut days: BTreeMap<i64, Vec<(u32, bool)>> = BTreeMap::new();
+        for id in ids {
+            for (day, closed) in self.days(*id, &range)? {
+                days.entry(day).or_default().push((*id, closed));
             }
-            for entry in self.day(id, day)?.into_iter().filter(|entry| range.contains(&entry.tick())) {
+        }
+        // A bucket is finished when the next one begins, so the parts of a day go in by time.
+        for (day, series) in days {
+            let (mut entries, mut hours) = (Vec::new(), Vec::new());
+            for (id, closed) in series {
+                if coarse && closed {
+                    hours.extend(self.hours(id, day)?);
+                } else {
+                    entries.extend(self.day(id, day)?);
+                }
+            }
+            entries.sort_by_key(|entry| entry.tick());
+            hours.sort_by_key(|hour| hour.hour);
+            let mut entries = entries.into_iter().filter(|entry| range.contains(&entry.tick())).peekable();
+            for hour in hours {
+                let tick = day * DAY + i64::from(hour.hour) * HOUR;
+                if !range.contains(&tick) {
+                    continue;
+                }
+                while let Some(entry) = entries.next_if(|entry| entry.tick() < tick) {
+                    chart.at(entry.tick()).add(entry, coarse);
+                }
+                let filling = chart.at(tick);
+                filling.summary.merge(&hour.summary);
+                filling.sketch.merge(&hour.sketch);
+            }
+            for entry in entries {
                 chart.at(entry.tick()).add(entry, coarse);
             }
         }
         Ok(chart.finish())
     }
 
-    fn add_hours(&self, id: u32, day: i64, range: &Range<i64>, chart: &mut Chart) -> rusqlite::Result<()> {
-        let Some(hours) = tables::day_hours(&self.tx, key(day, id))? else { return Ok(()) };
-        let hours = decode_hours(&hours).unwrap_or_else(|_| {
+    /// The roll-ups of the hours of a closed day.
+    fn hours(&self, id: u32, day: i64) -> rusqlite::Result<Vec<Hour>> {
+        let Some(hours) = tables::day_hours(&self.tx, key(day, id))? else { return Ok(Vec::new()) };
+        Ok(decode_hours(&hours).unwrap_or_else(|_| {
             tracing::warn!(from = %time(day * DAY), "stored roll-ups of a series are damaged and ignored; check the disk");
             Vec::new()
-        });
-        for hour in hours {
-            let tick = day * DAY + i64::from(hour.hour) * HOUR;
-            if range.contains(&tick) {
-                let filling = chart.at(tick);
-                filling.summary.merge(&hour.summary);
-                filling.sketch.merge(&hour.sketch);
-            }
-        }
-        Ok(())
+        }))
     }
 
     /// The days of a range of days, one after the other.

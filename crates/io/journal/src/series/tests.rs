@@ -1,7 +1,7 @@
 //! The steps between the tables, each stopped in the middle, and what queries say about the result.
 
 use super::hot::Hot;
-use super::queries::{Bucket, Snapshot};
+use super::queries::Snapshot;
 use super::rollup::{decode_hours, encode_hours, hours};
 use super::sample::{DAY, Entry, HOUR, Sample, merge, tick, time, value};
 use super::{Clock, Writer, compaction, tables};
@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use tempfile::TempDir;
+use types::series::Bucket;
 
 /// A day of UTC: 2026-11-22.
 const FIRST: i64 = 20_779;
@@ -61,8 +62,12 @@ impl World {
     }
 
     fn chart(&self, id: u32, ticks: std::ops::Range<i64>, buckets: usize) -> Vec<Bucket> {
+        self.chart_of_all(&[id], ticks, buckets)
+    }
+
+    fn chart_of_all(&self, ids: &[u32], ticks: std::ops::Range<i64>, buckets: usize) -> Vec<Bucket> {
         let mut reader = self.writer.reader.lock().unwrap();
-        Snapshot::new(&mut reader, &self.writer.hot, &[id]).unwrap().chart(id, &ticks, buckets).unwrap()
+        Snapshot::new(&mut reader, &self.writer.hot, ids).unwrap().chart(ids, &ticks, buckets).unwrap()
     }
 
     fn strip(&self, id: u32, days: i64) -> Vec<(u64, u64)> {
@@ -335,6 +340,8 @@ proptest! {
         shuffled.sort_by_key(|entry| entry.tick() % 7_919);
         world.now.store((FIRST + 3) * DAY, Ordering::Relaxed);
         let id = world.write("a", &shuffled);
+        let (odd, even): (Vec<_>, Vec<_>) = shuffled.iter().partition(|entry| entry.tick() % 2 == 1);
+        let parts = [world.write("odd", &odd), world.write("even", &even)];
         world.maintain_at(FIRST * DAY + now);
         prop_assert_eq!(&world.entries(id), &entries);
         let range = FIRST * DAY + from..FIRST * DAY + from + length;
@@ -342,7 +349,9 @@ proptest! {
         prop_assert!(!chart.is_empty() && chart.len() <= buckets);
         prop_assert!(tick(chart[0].from) <= range.start && tick(chart[chart.len() - 1].to) >= range.end);
         let coarse = chart.iter().any(|bucket| tick(bucket.to) - tick(bucket.from) >= 6 * HOUR);
-        for bucket in &chart {
+        let together = world.chart_of_all(&parts, range, buckets);
+        prop_assert_eq!(together.len(), chart.len());
+        for bucket in chart.iter().chain(&together) {
             assert_equal(bucket, &entries, if coarse { 0.033 } else { 0.0 })?;
         }
         for (day, strip) in world.strip(id, 4).into_iter().enumerate() {

@@ -3,6 +3,7 @@
 
 pub(crate) mod changes;
 pub mod edge;
+mod latency;
 mod now;
 mod traffic;
 
@@ -32,6 +33,7 @@ pub(crate) fn routes() -> Router<Arc<WebState>> {
         .route("/api/v1/incidents", get(incidents))
         .route("/api/v1/incidents/{incident}/{action}", post(incident_action))
         .route("/api/v1/login", post(login))
+        .merge(latency::routes())
 }
 
 #[derive(Deserialize)]

@@ -8,13 +8,15 @@ pub(crate) mod frame;
 pub mod graph;
 pub mod graph_layout;
 pub mod now;
+pub(crate) mod probe;
 mod sign_in;
 pub mod trace;
 pub(crate) mod trace_link;
 
 use crate::cache::digest;
 use crate::clock::now as clock_now;
-use crate::params::trace_id;
+use crate::latency::Latency;
+use crate::params::{latency_range, trace_id};
 use crate::problem::Problem;
 use crate::session::Session;
 use crate::state::WebState;
@@ -28,11 +30,14 @@ use axum::routing::get;
 use engine::views::Views;
 use serde::Deserialize;
 use std::sync::Arc;
+use types::Time;
 
 pub(crate) fn routes() -> Router<Arc<WebState>> {
     Router::new()
         .route("/console", get(now_page))
         .route("/console/edge", get(edge_page))
+        .route("/console/probes", get(probes_page))
+        .route("/console/probe/{id}", get(probe_page))
         .route("/console/trace/{id}", get(trace_page))
         .route("/console/trace", get(find_trace))
         .merge(actions::routes())
@@ -45,6 +50,53 @@ async fn now_page(State(state): State<Arc<WebState>>, headers: HeaderMap) -> Res
 
 async fn edge_page(State(state): State<Arc<WebState>>, headers: HeaderMap) -> Response<Body> {
     page(&state, &headers, |views, session| Ok(edge::page(&state, views, session, clock_now())))
+}
+
+#[derive(Deserialize)]
+struct ProbeList {
+    #[serde(default)]
+    service: String,
+}
+
+async fn probes_page(
+    State(state): State<Arc<WebState>>,
+    Query(ProbeList { service }): Query<ProbeList>,
+    headers: HeaderMap,
+) -> Response<Body> {
+    page(&state, &headers, |views, session| Ok(probe::list(&state, views, session, &service)))
+}
+
+#[derive(Deserialize)]
+struct ProbeParameters {
+    #[serde(default)]
+    range: String,
+}
+
+async fn probe_page(
+    State(state): State<Arc<WebState>>,
+    Path(id): Path<String>,
+    Query(ProbeParameters { range }): Query<ProbeParameters>,
+    headers: HeaderMap,
+) -> Response<Body> {
+    let at = clock_now();
+    // Samples are read only for a person who is signed in.
+    let signed_in = state.sessions().session(&headers, at).is_some();
+    let views = state.views().filter(|_| signed_in);
+    let latency = match views.as_deref().map(|views| probe::known_probe(views, &id)) {
+        Some(Ok(_)) => latency_of(&state, &id, &range, at).await.map(Some),
+        Some(Err(problem)) => Err(problem),
+        None => Ok(None),
+    };
+    page(&state, &headers, |views, session| {
+        let latency = latency?.ok_or_else(no_results_yet)?;
+        let probe = probe::known_probe(views, &id)?;
+        Ok(probe::page(&state, views, session, probe, &latency, at))
+    })
+}
+
+async fn latency_of(state: &WebState, probe: &str, range: &str, at: Time) -> Result<Latency, Problem> {
+    let (name, range) = (probe.to_owned(), latency_range(range)?);
+    state.samples().read(move |samples| Latency::read(samples, &[&name], range, range.buckets(), at)).await
 }
 
 async fn trace_page(
@@ -75,6 +127,11 @@ async fn find_trace(
     }
 }
 
+fn no_results_yet() -> Problem {
+    let hint = "This page appears as soon as every probe has a result. Reload it in a few seconds.";
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "No probe results yet.", hint)
+}
+
 /// Responds with a page for a signed-in person, or with 304 when the browser has it.
 fn page(
     state: &WebState,
@@ -85,9 +142,7 @@ fn page(
         return Redirect::to("/console/login").into_response();
     };
     let Some(views) = state.views() else {
-        let hint = "This page appears as soon as every probe has a result. Reload it in a few seconds.";
-        return Problem::new(StatusCode::SERVICE_UNAVAILABLE, "No probe results yet.", hint)
-            .into_page(state.name());
+        return no_results_yet().into_page(state.name());
     };
     let page = match render(&views, &session) {
         Ok(Ok(page)) => page,

@@ -20,7 +20,7 @@ use std::time::Duration;
 use types::incident::{Note, Stage};
 use types::time::{between, later};
 use types::traffic::ServiceTraffic;
-use types::{Incident, IncidentId, Kind, RecordedChange, Resource, Severity, Time};
+use types::{Incident, IncidentId, Kind, ProbeId, RecordedChange, Resource, Severity, Time};
 
 /// Time before the expiry of a registration from which it is a warning.
 const EXPIRES_SOON: Duration = Duration::from_secs(60 * 86_400);
@@ -79,6 +79,8 @@ struct Card<'a> {
     unacknowledged: Option<String>,
     affected: Vec<&'a str>,
     unaffected: String,
+    /// Slowness of what it concerns: resource, fault, beginning.
+    symptoms: Vec<(&'a str, String, Moment)>,
     timeline: Vec<(Moment, String)>,
     paging: Vec<(Moment, String, bool)>,
 }
@@ -86,6 +88,8 @@ struct Card<'a> {
 struct Alert {
     icon: Icon,
     about: String,
+    /// Name of the probe, if it has a page.
+    probe: Option<String>,
     fault: String,
     since: Moment,
     evidence: String,
@@ -133,7 +137,7 @@ pub fn page(state: &WebState, views: &Views, session: &Session, at: Time) -> ask
     let Views { status_page, now, .. } = views;
     let clock = Clock::new(&status_page.timezone, at);
     let names: Names<'_> = now.nodes.iter().map(|node| (&node.resource, resource::label(node))).collect();
-    let open: Vec<Card<'_>> = now.open.iter().map(|open| card(open, &names, clock)).collect();
+    let open: Vec<Card<'_>> = now.open.iter().map(|open| card(now, open, &names, clock)).collect();
     let graph_summary = graph_summary(now);
     NowPage {
         frame: Frame::new(state, views, session, "now", REFRESH),
@@ -235,7 +239,7 @@ fn edge_tile(traffic: &Traffic) -> EdgeTile {
     }
 }
 
-fn card<'a>(open: &'a OpenIncident, names: &'a Names<'_>, clock: Clock<'_>) -> Card<'a> {
+fn card<'a>(now: &'a Now, open: &'a OpenIncident, names: &'a Names<'_>, clock: Clock<'_>) -> Card<'a> {
     let at = clock.at;
     let incident = &open.incident;
     let diagnosis = &incident.diagnosis;
@@ -259,6 +263,12 @@ fn card<'a>(open: &'a OpenIncident, names: &'a Names<'_>, clock: Clock<'_>) -> C
         acknowledged: acknowledged.map(|ack| (ack.by.as_str(), clock.time(ack.until))),
         affected: named(&diagnosis.affected),
         unaffected: list(&named(&diagnosis.unaffected)),
+        symptoms: now
+            .alerts
+            .iter()
+            .filter(|alert| diagnosis.symptoms.contains(&alert.id))
+            .map(|alert| (name(names, &alert.about), alert.fault.to_string(), clock.time(alert.since)))
+            .collect(),
         timeline: merged_timeline(&open.timeline, names, clock),
         paging: open
             .paging
@@ -337,8 +347,11 @@ fn service<'a>(now: &'a Now, row: &'a ServiceRow, clock: Clock<'_>) -> Service<'
 
 /// Open alerts that belong to no open incident.
 fn other_alerts(now: &Now, names: &Names<'_>, clock: Clock<'_>) -> Vec<Alert> {
-    let explained =
-        |alert: &types::Alert| now.open.iter().any(|open| open.incident.diagnosis.alerts.contains(&alert.id));
+    let explained = |alert: &types::Alert| {
+        let mut diagnoses = now.open.iter().map(|open| &open.incident.diagnosis);
+        diagnoses.any(|it| it.alerts.contains(&alert.id) || it.symptoms.contains(&alert.id))
+    };
+    let probes: BTreeSet<&ProbeId> = now.probes.iter().map(|row| &row.probe).collect();
     now.alerts
         .iter()
         .filter(|alert| !explained(alert))
@@ -349,6 +362,7 @@ fn other_alerts(now: &Now, names: &Names<'_>, clock: Clock<'_>) -> Vec<Alert> {
                 Severity::Critical => Icon::Part,
             },
             about: name(names, &alert.about).to_owned(),
+            probe: probes.contains(&alert.probe).then(|| alert.probe.0.clone()),
             fault: alert.fault.to_string(),
             since: clock.time(alert.since),
             evidence: alert.evidence.clone(),

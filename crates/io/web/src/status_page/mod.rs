@@ -8,6 +8,7 @@ pub mod uptime_bars;
 
 use crate::cache::{Document, Documents, Kind};
 use crate::design::Icon;
+use crate::latency::public::PublicLatencies;
 use engine::views::StatusPage;
 use std::sync::Arc;
 
@@ -16,14 +17,18 @@ use std::sync::Arc;
 ///
 /// # Errors
 /// When a template fails, which would be a bug; the cache then keeps its documents.
-pub fn documents(status_page: &StatusPage, before: &Documents) -> askama::Result<Documents> {
+pub fn documents(
+    status_page: &StatusPage,
+    latencies: &PublicLatencies,
+    before: &Documents,
+) -> askama::Result<Documents> {
     let mut documents = Documents::new();
     let mut put = |path: String, kind: Kind, body: String| {
         let same = before.get(&path).filter(|old| old.kind == kind && old.body().as_ref() == body.as_bytes());
         let document = same.map_or_else(|| Arc::new(Document::new(kind, body)), Arc::clone);
         documents.insert(path, document);
     };
-    put("/".to_owned(), Kind::Html, pages::status_page(status_page)?);
+    put("/".to_owned(), Kind::Html, pages::status_page(status_page, latencies)?);
     put("/history".to_owned(), Kind::Html, pages::history(status_page)?);
     for incident in status_page.open.iter().chain(status_page.past.iter().flat_map(|day| &day.incidents)) {
         put(format!("/incidents/{}", incident.id), Kind::Html, pages::incident(status_page, incident)?);

@@ -3,6 +3,7 @@
 use super::uptime_bars::{NARROW_DAYS, UptimeBars};
 use crate::design::text::{percent, rounded};
 use crate::design::{Clock, Icon, Moment, StateClass as _, assets};
+use crate::latency::public::{self, LatencyGroup, PublicLatencies};
 use crate::wording::headline::headline;
 use askama::Template;
 use engine::views::StatusPage;
@@ -58,6 +59,8 @@ struct StatusPageTemplate<'a> {
     groups: Vec<GroupRows<'a>>,
     days_shown: usize,
     days_narrow: usize,
+    /// Response times by group; none where samples are not stored or not shown.
+    latencies: Vec<LatencyGroup<'a>>,
     past: Vec<DayRow<'a>>,
 }
 
@@ -198,7 +201,7 @@ fn clock(status_page: &StatusPage) -> Clock<'_> {
 ///
 /// # Errors
 /// When the template fails, which would be a bug.
-pub fn status_page(status_page: &StatusPage) -> askama::Result<String> {
+pub fn status_page(status_page: &StatusPage, latencies: &PublicLatencies) -> askama::Result<String> {
     let clock = clock(status_page);
     let rows = |part| Row::new(part, clock);
     let days_shown =
@@ -225,6 +228,7 @@ pub fn status_page(status_page: &StatusPage) -> askama::Result<String> {
             .collect(),
         days_shown,
         days_narrow: days_shown.min(NARROW_DAYS),
+        latencies: public::groups(status_page, latencies, clock),
         past: day_rows(status_page).take(PAST_DAYS).collect(),
     }
     .render()

@@ -52,6 +52,7 @@ mod tests {
             open: Vec::new(),
             groups: vec![Group { name: String::new(), components }],
             past: Vec::new(),
+            response_times: true,
         }
     }
 

@@ -70,6 +70,7 @@ async fn axe_finds_no_violations() {
     assert_eq!(violations(&browser, &axe).await[0][0], "html-has-lang", "axe detects a violation");
     for (state, views) in [("outage", views::outage()), ("healthy", views::healthy())] {
         fixture.state.publish(Arc::new(views));
+        fixture.state.refresh_latencies();
         for colours in ["light", "dark"] {
             for width in [390, 1200] {
                 browser.look(width, colours).await;

@@ -14,6 +14,8 @@ mod fixed_time;
 mod fixture;
 mod pages;
 mod public;
+#[path = "../it/stub_samples.rs"]
+mod stub_samples;
 mod team;
 #[path = "../it/views.rs"]
 mod views;

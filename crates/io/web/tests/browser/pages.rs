@@ -10,8 +10,14 @@ use std::sync::Arc;
 /// Public pages.
 pub(crate) const PUBLIC: [&str; 3] = ["/", "/incidents/incident-7", "/history"];
 /// Pages of the team.
-pub(crate) const TEAM: [&str; 3] =
-    ["/console", "/console/edge", "/console/trace/4bf92f3577b34da6a3ce929d0e0e4736"];
+pub(crate) const TEAM: [&str; 6] = [
+    "/console",
+    "/console/edge",
+    "/console/probes",
+    "/console/probe/http.auth.acme.app",
+    "/console/probe/new.acme.app?range=90d",
+    "/console/trace/4bf92f3577b34da6a3ce929d0e0e4736",
+];
 /// Widths of a small phone, a phone and a desktop.
 pub(crate) const WIDTHS: [u32; 3] = [320, 390, 1200];
 
@@ -47,6 +53,9 @@ async fn has_no_overflow(browser: &Browser, address: &str) {
         for colours in ["light", "dark"] {
             browser.look(width, colours).await;
             browser.open(address).await;
+            browser
+                .run("document.querySelectorAll('.response-times details').forEach((part) => { part.open = true; })")
+                .await;
             let out = browser.run(OVERFLOW).await;
             assert!(out.as_array().unwrap().is_empty(), "{address} at {width} px, {colours}: {out:#}");
             let is_dark = browser.run("return matchMedia('(prefers-color-scheme: dark)').matches").await;
@@ -62,6 +71,7 @@ async fn every_page_fits_every_width_and_violates_no_policy() {
         return;
     }
     let fixture = Fixture::new().await;
+    fixture.state.refresh_latencies();
     let browser = Browser::start(Scripts::Run).await;
     for page in PUBLIC {
         has_no_overflow(&browser, &format!("{}{page}", fixture.base)).await;

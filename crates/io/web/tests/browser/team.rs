@@ -66,6 +66,31 @@ async fn person_signs_in_acknowledges_and_adds_a_note() {
 }
 
 #[tokio::test]
+async fn person_opens_a_probe_and_chooses_a_range_with_and_without_scripts() {
+    if !is_installed() {
+        return;
+    }
+    for scripts in [Scripts::Run, Scripts::Off] {
+        let fixture = Fixture::new().await;
+        let browser = Browser::start(scripts).await;
+        browser.open(&fixture.state.login_link()).await;
+        browser.write("#name", "Ana").await;
+        browser.click("main button").await;
+        browser.click("nav a[href='/console/probes']").await;
+        browser.click("a[href='/console/probe/http.search.acme.com']").await;
+        browser.until_text("main h1", "http.search.acme.com").await;
+        assert!(browser.text(".notice").await.starts_with("Slow since"));
+        browser.click(".ranges a[href='?range=7d']").await;
+        browser.until_text(".ranges [aria-current]", "7 days").await;
+        assert!(browser.address().await.ends_with("?range=7d"));
+        assert!(!browser.is_seen(".latency-table").await);
+        browser.click(".table summary").await;
+        assert!(browser.is_seen(".latency-table").await);
+        assert_eq!(browser.complaints().await, [""; 0]);
+    }
+}
+
+#[tokio::test]
 async fn person_denies_an_asn_opens_a_trace_and_lifts_a_denial() {
     if !is_installed() {
         return;

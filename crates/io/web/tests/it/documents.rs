@@ -4,11 +4,12 @@ use crate::views;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use web::cache::Documents;
+use web::latency::public::PublicLatencies;
 use web::status_page::documents;
 
 fn all(outage: bool) -> Documents {
     let views = if outage { views::outage() } else { views::healthy() };
-    documents(&views.status_page, &Documents::new()).unwrap()
+    documents(&views.status_page, &PublicLatencies::default(), &Documents::new()).unwrap()
 }
 
 fn text(documents: &Documents, path: &str) -> String {
@@ -66,7 +67,7 @@ fn documents_have_the_expected_paths() {
 #[test]
 fn unchanged_document_is_reused() {
     let before = all(true);
-    let after = documents(&views::outage().status_page, &before).unwrap();
+    let after = documents(&views::outage().status_page, &PublicLatencies::default(), &before).unwrap();
     assert!(after.iter().all(|(path, document)| std::sync::Arc::ptr_eq(document, &before[path])));
 }
 

@@ -70,8 +70,8 @@ impl Fixture {
             api_token: TOKEN.into(),
             data: folder.path().to_owned(),
         };
-        let state =
-            Arc::new(WebState::new(settings, sender).with_edge(Arc::new(crate::edge_views::StubEdge)));
+        let state = WebState::new(settings, sender).with_edge(Arc::new(crate::edge_views::StubEdge));
+        let state = Arc::new(state.with_samples(Some(Arc::new(crate::stub_samples::StubSamples))));
         if let Some(views) = views {
             state.publish(Arc::new(views));
         }

@@ -4,12 +4,13 @@ use crate::edge_views::traffic;
 use crate::fixed_time::{NOW, at};
 use engine::views::status_page::{Component, Day, Group, PastDay, StatusPage, StatusPageIncident, Update};
 use engine::views::{
-    DomainRow, Edge, Knowledge, Node, NodeState, Now, OnCall, OpenIncident, PagingEntry, PagingFact,
-    ProbeRow, ServiceRow, TimelineEntry, TimelineFact, Views,
+    DomainRow, Edge, EndedAlert, Knowledge, Node, NodeState, Now, OnCall, OpenIncident, PagingEntry,
+    PagingFact, ProbeRow, ServiceRow, TimelineEntry, TimelineFact, Views,
 };
 use jiff::civil::{Date, date};
 use jiff::{Span, ToSpan as _};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 use testkit::incident::{alert, diagnosis};
 use testkit::time::secs;
@@ -189,6 +190,7 @@ fn status_page(outage: bool) -> StatusPage {
                 PastDay { date: day, incidents: if ago == 3 { vec![past_on_status_page()] } else { vec![] } }
             })
             .collect(),
+        response_times: true,
     }
 }
 
@@ -294,6 +296,12 @@ fn row(id: &str, title: &str, state: ServiceState, incident: Option<IncidentId>)
         monitored: secs(90 * 86_400),
         public: true,
         incident,
+        probes: match id {
+            "auth" => vec![ProbeId::from("http.auth.acme.app")],
+            "tenants" => vec![ProbeId::from("new.acme.app")],
+            "search" => vec![ProbeId::from("http.search.acme.com")],
+            _ => Vec::new(),
+        },
     }
 }
 
@@ -382,11 +390,14 @@ fn probes() -> Vec<ProbeRow> {
     let probe = |probe: &str, of: &str, millis, ends: Option<&str>| ProbeRow {
         probe: probe.into(),
         resource: resource(of),
+        interval: secs(30),
         duration: Duration::from_millis(millis),
         certificate_expires: ends.map(at),
     };
     vec![
         probe("http.auth.acme.app", "host.auth.acme.app", 5_000, None),
+        probe("http.search.acme.com", "host.search.acme.com", 118, None),
+        probe("new.acme.app", "host.demo.acme.app", 92, None),
         probe("tls.www.acme.com", "tls.www.acme.com", 38, Some("2027-01-02T00:00:00Z")),
     ]
 }
@@ -401,13 +412,38 @@ fn warning() -> Alert {
     }
 }
 
+fn slower() -> Alert {
+    let since = at("2026-11-22T02:02:00Z");
+    let fault = Fault::SlowerThanUsual {
+        since,
+        usual: Duration::from_millis(110),
+        level: Duration::from_millis(240),
+    };
+    Alert {
+        severity: Severity::Info,
+        probe: ProbeId::from("http.search.acme.com"),
+        evidence: "median of the last points of http.search.acme.com, compared with the 96 before".to_owned(),
+        ..alert(40, resource("host.search.acme.com"), fault, since)
+    }
+}
+
+fn ended() -> EndedAlert {
+    let fault = Fault::Status { got: 503 };
+    let alert = Alert {
+        probe: ProbeId::from("http.auth.acme.app"),
+        ..alert(28, resource("host.auth.acme.app"), fault, at("2026-11-21T09:10:00Z"))
+    };
+    EndedAlert { alert, closed: at("2026-11-21T09:24:30Z") }
+}
+
 fn now(outage: bool) -> Now {
     let (nodes, edges) = graph(outage);
     Now {
         at: at(NOW),
         open: if outage { vec![open_incident()] } else { vec![] },
         past: vec![old_incident()],
-        alerts: vec![warning()],
+        alerts: vec![warning(), slower()],
+        ended_alerts: vec![Arc::new(ended())],
         on_call: vec![OnCall {
             schedule: "platform".to_owned(),
             people: vec![(PersonId::from("ana"), "Ana".to_owned())],

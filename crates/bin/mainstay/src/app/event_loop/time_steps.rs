@@ -2,6 +2,7 @@
 
 use super::{EventLoop, SUSPENDED_AFTER};
 use crate::app::inputs::Message;
+use crate::app::stored_samples;
 use engine::timekeeper::News;
 use std::time::{Duration, Instant};
 use types::input::ClockChange;
@@ -91,6 +92,9 @@ impl EventLoop {
         self.policy_version = u64::MAX;
         self.sooner.clear();
         self.step_failed = None;
+        if let Some(series) = &self.series {
+            stored_samples::prime(&mut self.engine, series, from);
+        }
         self.initial_inputs((from < to).then_some(from))
     }
 }

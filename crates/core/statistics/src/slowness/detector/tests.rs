@@ -46,6 +46,31 @@ fn recovery_needs_twelve_points_near_the_former_level() {
 }
 
 #[test]
+fn resumed_detector_finds_the_end_and_the_day() {
+    let settings = Settings::for_interval(Duration::from_secs(60));
+    let slow = Slow { since: 7, from: ms(103.0), to: ms(240.0) };
+    let mut detector = SlownessDetector::resume(settings, slow, Duration::from_secs(3_600));
+    assert!(detector.is_slow() && detector.slow().is_none());
+    assert_eq!(changes(&mut detector, [240.0; 50]), []);
+    assert_eq!(detector.slow().map(|slow| (slow.since, slow.to.as_millis())), Some((7, 240)));
+    let found = changes(&mut detector, [104.0; 12]);
+    assert!(matches!(found[..], [Change::Recovered { usual, .. }] if usual.as_millis() == 103), "{found:?}");
+
+    let mut detector = SlownessDetector::resume(settings, slow, Duration::from_secs(86_000));
+    let found = changes(&mut detector, [240.0; 20]);
+    assert!(matches!(found[..], [Change::Accepted { .. }]), "{found:?}");
+}
+
+#[test]
+fn rise_before_a_gap_does_not_count_after_it() {
+    let mut detector = learned();
+    assert_eq!(changes(&mut detector, [200.0; 8]), []);
+    detector.interrupt();
+    assert_eq!(changes(&mut detector, [200.0; 8]), []);
+    assert!(!detector.is_slow());
+}
+
+#[test]
 fn new_level_is_accepted_after_a_day() {
     let mut detector = learned();
     let found = changes(&mut detector, [200.0; 3_000]);

@@ -159,6 +159,10 @@ fn stateless_line(kind: &EventKind) -> Option<Line> {
             Some(by) => format!("{by} lifts {denial}"),
             None => format!("{denial} expires"),
         }),
+        EventKind::ValveSet { valve, .. } => alone(format!("{} sets {} to {valve}", valve.by, valve.service)),
+        EventKind::ValveMoved { service, percent, why } => {
+            alone(format!("{service} moves to valve {percent} % ({why})"))
+        }
         EventKind::Booted { .. }
         | EventKind::AlertOpened { .. }
         | EventKind::AlertClosed { .. }

@@ -23,6 +23,7 @@
 //! | `timeline` | corrected times of a journal whose clock was set |
 //! | `clock` | state of the machine's clock, confirmed steps |
 //! | `traffic` | the last quarter of an hour of traffic, for the console |
+//! | `valves` | valves of services, and the steps of their ramps |
 
 mod clock;
 mod commands;
@@ -34,6 +35,7 @@ mod story;
 pub mod timekeeper;
 mod timeline;
 mod traffic;
+mod valves;
 pub mod views;
 
 pub use commands::ACKNOWLEDGED_FOR;
@@ -58,6 +60,7 @@ pub struct Engine {
     publisher: statuspage::Publisher,
     stories: story::Stories,
     denials: denials::Denials,
+    valves: valves::Valves,
     shown: traffic::Shown,
     last_results: last_results::LastResults,
     clock_state: clock::ClockState,
@@ -79,6 +82,7 @@ impl Engine {
             publisher: statuspage::Publisher::default(),
             stories: story::Stories::default(),
             denials: denials::Denials::default(),
+            valves: valves::Valves::default(),
             shown: traffic::Shown::default(),
             last_results: last_results::LastResults::default(),
             clock_state: clock::ClockState::default(),
@@ -102,6 +106,7 @@ impl Engine {
         self.publisher.apply(event);
         self.stories.apply(event);
         self.denials.apply(event);
+        self.valves.apply(event);
         self.clock_state.apply(event);
     }
 
@@ -153,7 +158,7 @@ impl Engine {
     }
 
     /// Applies what [`Engine::decide`] returned when it is unknown whether it is on disk, and withdraws
-    /// acknowledgements and denials immediately: their author got an error. Returns the events to be appended after it.
+    /// acknowledgements, denials and valves immediately: their author got an error. Returns the events to be appended after it.
     pub fn withdraw(&mut self, now: Time, decided: &[Event]) -> Vec<Event> {
         let now = self.clamp(now);
         let undo = decided.iter().filter_map(|event| match &event.kind {
@@ -164,6 +169,7 @@ impl Engine {
             EventKind::TrafficDenied { denial, .. } => {
                 Some(EventKind::DenialLifted { denial: denial.id, by: Some(Actor::mainstay()) })
             }
+            EventKind::ValveSet { valve, .. } => Some(self.valves.undo(valve)),
             _ => None,
         });
         let undo: Events = undo.collect();
@@ -224,6 +230,7 @@ impl Engine {
             Observation::Rollup(rollup) => {
                 self.shown.note(now, rollup);
                 self.detect.judge_rollup(&context, rollup, &mut events);
+                self.valves.judge(&context, rollup, &mut events);
             }
             Observation::Delivery(delivery) => self.oncall.attempted(&context, delivery, &mut events),
         }
@@ -271,6 +278,7 @@ impl Engine {
         }
         let mut expired = Events::new();
         self.denials.react(&Context::new(&self.config, now), &mut expired);
+        self.valves.react(&Context::new(&self.config, now), &mut expired);
         self.record(now, expired, &mut batch);
         self.react(now, &mut batch);
         batch

@@ -66,7 +66,8 @@ fn main() {
     let now: Time = "2026-11-22T04:00:00Z".parse().unwrap();
     let config = testkit::config::read(CONFIG);
     let pool = config.pools.values().next().unwrap().clone();
-    let policy = types::Policy { config: Arc::new(config), denials: BTreeMap::new() };
+    let policy =
+        types::Policy { config: Arc::new(config), denials: BTreeMap::new(), valves: BTreeMap::new() };
     let policy = Policy::new(&policy, &BTreeMap::new(), now, Tick(0));
     time_judgements(&policy);
     time_requests(&pool);
@@ -91,6 +92,7 @@ fn time_judgements(policy: &Policy) {
         forwarded_class: None,
         path: "/login",
         agent: Some(b"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0 Safari/537.36"),
+        is_probe: false,
     };
 
     time("find the route", |_| {

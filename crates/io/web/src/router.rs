@@ -26,6 +26,7 @@ pub fn router(state: Arc<WebState>) -> Router {
             .merge(callbacks::routes())
             .merge(api::routes())
             .merge(api::edge::routes())
+            .merge(api::valves::routes())
             .fallback(document)
     };
     routes

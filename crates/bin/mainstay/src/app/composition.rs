@@ -30,7 +30,7 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use types::{Config, ProbeTargets};
+use types::{Config, ProbeTargets, Time};
 use web::{WebSettings, WebState};
 
 /// Longest time that one part may take to finish its work at the end.
@@ -113,7 +113,6 @@ impl App {
         let notifier = open_notifier(&config, &keys)?;
         // Built here only to fail at the start with the reason; the prober builds its own.
         prober::Prober::new(&config).map_err(cannot("probes"))?;
-        let terms = prober::Options { clock: Arc::new(clock::now), ..prober::Options::default() };
         let (listener, address) = listen(config.site.listen).await?;
 
         let (stop, stopped) = watch::channel(false);
@@ -127,6 +126,11 @@ impl App {
         let (config_problem_in, config_problem) = watch::channel(None);
         let (targets, targets_out) =
             watch::channel(ProbeTargets { config: config.clone(), sooner: BTreeMap::new() });
+        let terms = prober::Options {
+            clock: Arc::new(clock::now),
+            token: Some(probe_token(&keys, targets_out.clone())),
+            ..prober::Options::default()
+        };
         let (unused_lines_in, unused_lines) = watch::channel(Vec::new());
         let (views, views_out) = watch::channel(None);
         let (notifiers_in, notifiers) = watch::channel(notifier);
@@ -234,6 +238,20 @@ fn open_edge(
     EdgeController::open(&event_loop.policy(), keys.key.clone(), Some(data.to_owned()), sharing)
         .map(Arc::new)
         .map_err(|why| StartError { is_taken: why.is_taken(), ..cannot(EDGE)(why) })
+}
+
+/// Returns the source of tokens by which the own edge lets probes of its hosts through a valve.
+fn probe_token(keys: &Keys, targets: watch::Receiver<ProbeTargets>) -> prober::ProbeToken {
+    let tokens = edge::ProbeTokens::new(&keys.key, Time::now());
+    Arc::new(move |host| {
+        let config = targets.borrow().config.clone();
+        let is_served = |service: &types::config::Service| {
+            let is_host = |name: &String| name.split(':').next() == Some(host);
+            service.traffic.is_some() && service.hosts.iter().any(is_host)
+        };
+        let is_own = config.edge.is_some() && config.services.values().any(is_served);
+        is_own.then(|| tokens.token(host, Time::now()))
+    })
 }
 
 /// Prepares status page, console and API. Until the first views they show the snapshot of the last run.

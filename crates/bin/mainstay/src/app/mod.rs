@@ -5,7 +5,7 @@
 //! | `composition` | starts every part, connects them, stops them |
 //! | `event_loop`, `inputs`, `heartbeat` | the one thread that asks the engine, its channels, its sign of life |
 //! | `watchdog` | notifies the fallback contacts when the event loop stalls |
-//! | `edge_controller`, `edge_only`, `denials_file` | the edge: follows the policy; alone, without event loop and journal |
+//! | `edge_controller`, `edge_only`, `saved_policy` | the edge: follows the policy; alone, without event loop and journal |
 //! | `reload`, `config_path`, `watched_files`, `certificates` | takes over a changed configuration |
 //! | `control`, `address_file` | how the command line reaches this process |
 //! | `clock`, `throttle`, `lag_monitor` | engine time, cost of views, lateness of probes |
@@ -17,7 +17,6 @@ pub(crate) mod clock;
 pub(crate) mod composition;
 pub(crate) mod config_path;
 pub(crate) mod control;
-mod denials_file;
 pub(crate) mod edge_controller;
 pub(crate) mod edge_only;
 mod event_loop;
@@ -27,6 +26,7 @@ pub(crate) mod keys;
 mod lag_monitor;
 pub(crate) mod permissions;
 mod reload;
+mod saved_policy;
 mod throttle;
 mod watchdog;
 mod watched_files;

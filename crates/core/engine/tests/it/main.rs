@@ -7,6 +7,7 @@ mod last_results;
 mod situations;
 mod speed;
 mod surge;
+mod valves;
 
 use engine::Engine;
 use std::sync::Arc;

@@ -92,6 +92,11 @@ impl fmt::Display for EventKind {
                 write!(f, "status page, {incident}: {} waits for approval ({title})", status.title())
             }
             H::ServiceStateChanged { service, state } => write!(f, "{service}: {}", state.title()),
+            H::ValveSet { valve, by } => {
+                let ramp = if valve.ramps() { ", opens by itself" } else { "" };
+                write!(f, "{}: {valve}{ramp}, set by {by}", valve.service)
+            }
+            H::ValveMoved { service, percent, why } => write!(f, "{service}: valve {percent} % ({why})"),
         }
     }
 }

@@ -57,6 +57,17 @@ pub enum Command {
         /// Whether it is intended although something still fails. The next bad answer opens a new incident.
         force: bool,
     },
+    /// Sets the valve of a service.
+    Valve {
+        /// The service.
+        service: ServiceId,
+        /// Share of clients that are let in, in per cent: 0 to 100.
+        percent: u8,
+        /// Whether only its priority paths are served.
+        limited: bool,
+        /// Whether it opens by itself, step by step, while the service is healthy.
+        ramp: bool,
+    },
 }
 
 /// Reason why a command was refused. Other inputs are never refused.
@@ -80,7 +91,7 @@ pub enum Refused {
         whom: String,
     },
     /// The configuration has no edge.
-    #[error("the configuration has no edge, so nothing can be denied")]
+    #[error("the configuration has no edge: there is nothing to deny and no valve")]
     NoEdge,
     /// The configuration has no GeoIP file for this kind of denial.
     #[error("{what} cannot be denied: `edge.geoip.{key}` is not configured")]
@@ -110,4 +121,10 @@ pub enum Refused {
     /// The incident was merged.
     #[error("{0} was merged into {1}")]
     Merged(IncidentId, IncidentId),
+    /// Limited mode of a service without priority paths would serve nothing.
+    #[error("{0} has no `priority_paths`, so limited mode would serve nothing")]
+    NoPriorityPaths(ServiceId),
+    /// A ramp ends in serving everything, which limited mode does not.
+    #[error("limited mode has no ramp: it ends when a person opens the valve")]
+    LimitedRamp,
 }

@@ -3,7 +3,7 @@
 use crate::client::{CALLER, Client, RecognizedClient};
 use crate::connection::{Asked, Connection};
 use crate::forwarded::ForwardedInfo;
-use crate::head::HeaderPresence;
+use crate::head::{HeaderPresence, Host};
 use crate::telemetry::OpenRecord;
 use crate::thread::{Thread, ThreadView};
 use http::header::{self, HeaderValue};
@@ -35,7 +35,7 @@ impl Identified<'_> {
 pub(crate) fn identify<'a>(
     (thread, connection): (&Thread, &Connection),
     view: &'a ThreadView,
-    route: &Route,
+    (route, host): (&Route, &Host),
     (parts, has): (&'a Parts, HeaderPresence),
     origin: &ForwardedInfo,
     record: &mut OpenRecord,
@@ -74,6 +74,7 @@ pub(crate) fn identify<'a>(
         forwarded_class: forwarded.map(|forwarded| forwarded.class),
         path: parts.uri.path(),
         agent: agent.map(HeaderValue::as_bytes),
+        is_probe: has.probe && shared.probe_tokens.shown(&parts.headers, &host.name()),
     };
     Identified { facts, shown, forwarded, recognized, is_new }
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod body;
 pub(crate) mod error_page;
+mod waiting_page;
 
 use super::forward::Relayed;
 use super::forward::attempt::UpstreamResponse;
@@ -19,11 +20,11 @@ use body::Body;
 use error_page::Refusal;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::request::Parts;
-use http::{Response, StatusCode};
+use http::{Method, Response, StatusCode};
 use http_body::SizeHint;
 use std::rc::Rc;
 use std::time::Duration;
-use traffic::{Outcome, Route, Shed, ShedWhy};
+use traffic::{Held, Outcome, Route, Shed, ShedWhy};
 
 /// Length of a response from which on its server's place is given back with the head.
 const LONG_BYTES: u64 = 64 * 1024;
@@ -135,6 +136,28 @@ impl Responder<'_> {
         if let Some(quota) = &refused.quota {
             error_page::quota(response.headers_mut(), quota);
         }
+        response
+    }
+
+    /// The response to a request that the valve holds out. People who open a page get one that asks again by itself.
+    pub(crate) fn held(
+        &self,
+        held: &Held,
+        valve: &str,
+        method: &Method,
+        mut record: Box<OpenRecord>,
+        busy: Busy,
+    ) -> Response<Body> {
+        let refusal = if held.limited { error_page::LIMITED } else { error_page::HELD };
+        record.answered_here(Verdict::Held, refusal.status.as_u16(), valve, self.thread.tick().0);
+        let mut response = if *method == Method::GET && matches!(self.format, ErrorFormat::Page) {
+            let digits = record.ids.trace.digits();
+            let id = std::str::from_utf8(&digits).unwrap_or_default();
+            waiting_page::response(held, id, self.thread.map(), self.completion(record, busy))
+        } else {
+            self.refuse(refusal, record, busy)
+        };
+        self.retry_after(&mut response, held.retry_after);
         response
     }
 

@@ -20,3 +20,4 @@ mod streaming;
 mod targets;
 mod trace;
 mod upstream;
+mod valve;

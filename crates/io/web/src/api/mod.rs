@@ -4,6 +4,7 @@
 pub mod edge;
 mod now;
 mod traffic;
+pub(crate) mod valves;
 
 use self::now::{IncidentsBody, NowBody};
 use crate::auth::{OverControlSocket, actor, may_read, may_write};

@@ -20,6 +20,8 @@ pub(crate) struct Ramp {
     bad_for: Duration,
     /// How long it must be good before the next step.
     wait: Duration,
+    /// Whether the last step opened it.
+    opened: bool,
 }
 
 /// What a ramp does.
@@ -31,7 +33,7 @@ pub(crate) enum Step {
 
 impl Default for Ramp {
     fn default() -> Self {
-        Self { good_for: Duration::ZERO, bad_for: Duration::ZERO, wait: STEP_HOLD }
+        Self { good_for: Duration::ZERO, bad_for: Duration::ZERO, wait: STEP_HOLD, opened: false }
     }
 }
 
@@ -53,7 +55,11 @@ impl Ramp {
                 }
                 let why = ValveReason::Healthy { secs: self.wait.as_secs() };
                 self.interrupt();
-                self.wait = (self.wait / 2).max(STEP_HOLD);
+                // Shorter only once a new position has proved itself: not when a position is merely tried once more.
+                if self.opened {
+                    self.wait = (self.wait / 2).max(STEP_HOLD);
+                }
+                self.opened = true;
                 Step::To(step_after(percent), why)
             }
             Health::Poor(_) => {
@@ -68,6 +74,7 @@ impl Ramp {
                 }
                 self.interrupt();
                 self.wait = (self.wait * 2).min(WAIT_MAX);
+                self.opened = false;
                 Step::To(step_before(percent, lowest), why.clone())
             }
         }
@@ -146,7 +153,7 @@ mod tests {
                 moves += 1;
             }
         }
-        assert!((20..=40).contains(&moves), "{moves} events in an hour");
+        assert!((15..=30).contains(&moves), "{moves} events in an hour");
     }
 
     #[test]

@@ -74,7 +74,10 @@ pub(crate) fn identify<'a>(
         forwarded_class: forwarded.map(|forwarded| forwarded.class),
         path: parts.uri.path(),
         agent: agent.map(HeaderValue::as_bytes),
-        is_probe: has.probe && shared.probe_tokens.shown(&parts.headers, &host.name()),
+        // Only a valve asks for it.
+        is_probe: has.probe
+            && route.valve().is_some()
+            && shared.probe_tokens.shown(&parts.headers, &host.name()),
     };
     Identified { facts, shown, forwarded, recognized, is_new }
 }

@@ -215,7 +215,9 @@ async fn valve(
     let done = async {
         let (session, form) = signed(&state, &headers, form)?;
         let (service, percent) = (ServiceId(form.service), valve_percent(form.percent)?);
-        let (limited, ramp) = (!form.limited.is_empty(), !form.ramp.is_empty());
+        // The box of the ramp is checked by default, and limited mode has none.
+        let limited = !form.limited.is_empty();
+        let ramp = !limited && !form.ramp.is_empty();
         state.send(author(session), Command::Valve { service, percent, limited, ramp }).await?;
         Ok::<_, Problem>(())
     };

@@ -1,5 +1,6 @@
 //! One service at the edge, and the verdict on a request for it.
 
+use crate::client_number::{client_number, of_address, subnet_number};
 use crate::facts::{Class, Facts, Identity, Limit, Quota, Refusal, Verdict};
 use crate::meters::{Account, Meters};
 use crate::path_pattern::PathPattern;
@@ -276,35 +277,5 @@ impl Route {
             }
         }
         add(3, Limit::Service, self.all, 0, SHARES[class as usize]);
-    }
-}
-
-pub(crate) const AS_RECOGNIZED: u64 = 1;
-const AS_V4: u64 = 2;
-const AS_V6: u64 = 3;
-const AS_CALLER: u64 = 4;
-
-/// The number of a client.
-fn client_number(facts: &Facts<'_>) -> u64 {
-    match facts.identity {
-        Identity::Recognized(number) | Identity::NewlyRecognized(number) => mix(AS_RECOGNIZED, number),
-        Identity::Caller(caller) => mix(AS_CALLER, caller.number),
-        Identity::FirstTime => of_address(facts.address),
-    }
-}
-
-/// The number of an address, an IPv6 one by its /64.
-pub(crate) fn of_address(address: IpAddr) -> u64 {
-    match address {
-        IpAddr::V4(v4) => mix(AS_V4, u64::from(v4.to_bits())),
-        IpAddr::V6(v6) => mix(AS_V6, (v6.to_bits() >> 64) as u64),
-    }
-}
-
-/// The number of a /24 or /48.
-fn subnet_number(address: IpAddr) -> u64 {
-    match address {
-        IpAddr::V4(v4) => mix(AS_V4, u64::from(v4.to_bits() >> 8)),
-        IpAddr::V6(v6) => mix(AS_V6, (v6.to_bits() >> 80) as u64),
     }
 }

@@ -12,9 +12,9 @@
 //! A recognized client is let in by its number, or by its address as a first-time client: otherwise a client that was
 //! let in could be held out as soon as it has signed in.
 
+use crate::client_number::{of_address, of_cookie};
 use crate::facts::{Class, Facts, Held, Identity};
 use crate::random::{mix, unit};
-use crate::route::{AS_RECOGNIZED, of_address};
 use crate::tick::Tick;
 use std::time::Duration;
 use types::valve::{STEP_HOLD, step_after};
@@ -104,7 +104,7 @@ impl Valve {
         let first = if self.precedence { of_address.sqrt() } else { of_address };
         match facts.identity {
             Identity::Recognized(number) | Identity::NewlyRecognized(number) if self.precedence => {
-                let drawn = unit(mix(self.seed ^ BY_NUMBER, mix(AS_RECOGNIZED, number)));
+                let drawn = unit(mix(self.seed ^ BY_NUMBER, of_cookie(number)));
                 // The share p / (1 + p). With p * p by address it is p: 1 - (1 - p / (1 + p)) * (1 - p * p) = p.
                 first.min(drawn / (1.0 - drawn))
             }

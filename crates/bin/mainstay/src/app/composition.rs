@@ -126,11 +126,7 @@ impl App {
         let (config_problem_in, config_problem) = watch::channel(None);
         let (targets, targets_out) =
             watch::channel(ProbeTargets { config: config.clone(), sooner: BTreeMap::new() });
-        let terms = prober::Options {
-            clock: Arc::new(clock::now),
-            token: Some(probe_token(&keys, targets_out.clone())),
-            ..prober::Options::default()
-        };
+        let terms = prober_options(&keys, targets_out.clone());
         let (unused_lines_in, unused_lines) = watch::channel(Vec::new());
         let (views, views_out) = watch::channel(None);
         let (notifiers_in, notifiers) = watch::channel(notifier);
@@ -238,6 +234,11 @@ fn open_edge(
     EdgeController::open(&event_loop.policy(), keys.key.clone(), Some(data.to_owned()), sharing)
         .map(Arc::new)
         .map_err(|why| StartError { is_taken: why.is_taken(), ..cannot(EDGE)(why) })
+}
+
+fn prober_options(keys: &Keys, targets: watch::Receiver<ProbeTargets>) -> prober::Options {
+    let token = Some(probe_token(keys, targets));
+    prober::Options { clock: Arc::new(clock::now), token, ..prober::Options::default() }
 }
 
 /// Returns the source of tokens by which the own edge lets probes of its hosts through a valve.

@@ -73,9 +73,13 @@ impl ValveCommand {
         }
         let (mode, further) = match (self.limited, self.ramp) {
             (true, _) => (", limited mode", true),
-            (_, true) if percent < 100 => (", and opens by itself while the service is healthy", false),
-            _ => ("", percent < 100),
+            (_, true) => (", and opens by itself while the service is healthy", false),
+            _ => ("", true),
         };
+        if percent == 100 && !self.limited {
+            table::say(&format!("{service}: the valve is open"));
+            return Ok(ExitCode::SUCCESS);
+        }
         table::say(&table::wrapped(&format!("{service}: valve {percent} %{mode}"), "", 80));
         if further {
             table::say(&format!("open it with `mainstay valve {service} 100%`; `mainstay valve` shows all"));

@@ -102,7 +102,7 @@ fn silent_edge_is_no_health() {
 }
 
 #[test]
-fn visitors_read_what_is_restricted() {
+fn status_page_says_what_is_restricted() {
     let mut bench = bench();
     bench.well();
     bench.well_at("goods");

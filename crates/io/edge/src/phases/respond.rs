@@ -4,6 +4,7 @@ pub(crate) mod body;
 pub(crate) mod error_page;
 mod waiting_page;
 
+use super::admit::NotCleared;
 use super::forward::Relayed;
 use super::forward::attempt::UpstreamResponse;
 use super::forward::round_trip::Answer;
@@ -43,7 +44,6 @@ pub(crate) enum Refused {
     UnknownHost,
     /// Redirected to this URL with https.
     Redirect(String),
-    Limited(traffic::Refusal),
 }
 
 impl Responder<'_> {
@@ -80,7 +80,6 @@ impl Responder<'_> {
                 self.refuse(refusal, record, busy)
             }
             Refused::Redirect(location) => self.redirect(location, record, busy),
-            Refused::Limited(refusal) => self.limited(&refusal, record, busy),
         }
     }
 
@@ -121,12 +120,24 @@ impl Responder<'_> {
         response
     }
 
-    pub(crate) fn limited(
+    /// The response to a request that a denial or limit refuses, or that the valve holds out.
+    pub(crate) fn not_cleared(
         &self,
-        refused: &traffic::Refusal,
-        mut record: Box<OpenRecord>,
+        why: &NotCleared,
+        route: &Route,
+        method: &Method,
+        record: Box<OpenRecord>,
         busy: Busy,
     ) -> Response<Body> {
+        match why {
+            NotCleared::Refused(refusal) => self.limited(refusal, record, busy),
+            NotCleared::Held(held) => {
+                self.held(held, route.valve_text().unwrap_or_default(), method, record, busy)
+            }
+        }
+    }
+
+    fn limited(&self, refused: &traffic::Refusal, mut record: Box<OpenRecord>, busy: Busy) -> Response<Body> {
         record.refused(refused, self.thread.tick().0);
         let refusal = if refused.limit.denies() { error_page::DENIED } else { error_page::TOO_MANY };
         let mut response = self.refuse(refusal, record, busy);
@@ -140,7 +151,7 @@ impl Responder<'_> {
     }
 
     /// The response to a request that the valve holds out. People who open a page get one that asks again by itself.
-    pub(crate) fn held(
+    fn held(
         &self,
         held: &Held,
         valve: &str,

@@ -8,6 +8,7 @@ use crate::telemetry::OpenRecord;
 use crate::thread::{Thread, ThreadView};
 use http::header::{self, HeaderValue};
 use http::request::Parts;
+use std::rc::Rc;
 use traffic::{Facts, Identity, Route};
 
 /// The sender of a request.
@@ -33,7 +34,7 @@ impl Identified<'_> {
 
 /// Identifies the sender of the request, and writes it into the record.
 pub(crate) fn identify<'a>(
-    (thread, connection): (&Thread, &Connection),
+    (thread, connection): (&Rc<Thread>, &Rc<Connection>),
     view: &'a ThreadView,
     (route, host): (&Route, &Host),
     (parts, has): (&'a Parts, HeaderPresence),

@@ -1,6 +1,7 @@
 //! Commands of people and programs: what is checked, and the events of each.
 
 use crate::Engine;
+use crate::valves::Position;
 use std::time::Duration;
 use types::event::{EventKind, Events};
 use types::input::Refused;
@@ -40,6 +41,10 @@ impl Engine {
                     return Err(Refused::NoSuchDenial(*denial));
                 }
                 EventKind::DenialLifted { denial: *denial, by: Some(by) }
+            }
+            Command::Valve { service, percent, limited, ramp } => {
+                let wanted = Position { percent: *percent, limited: *limited, ramp: *ramp };
+                return self.valves.set(&self.config, now, actor, service, wanted);
             }
             Command::Update { incident, status, body } => {
                 let incident = self.incident(*incident)?;

@@ -26,6 +26,7 @@
 //! | `timeline` | corrected times of a journal whose clock was set |
 //! | `clock` | state of the machine's clock, confirmed steps |
 //! | `traffic` | the last quarter of an hour of traffic, for the console |
+//! | `valves` | valves of services, and the steps of their ramps |
 
 mod changes;
 mod clock;
@@ -40,6 +41,7 @@ mod story;
 pub mod timekeeper;
 mod timeline;
 mod traffic;
+mod valves;
 pub mod views;
 
 pub use commands::ACKNOWLEDGED_FOR;
@@ -70,6 +72,7 @@ pub struct Engine {
     denials: denials::Denials,
     changes: changes::Changes,
     preliminary: effects::Preliminary,
+    valves: valves::Valves,
     shown: traffic::Shown,
     last_results: last_results::LastResults,
     ended_alerts: ended_alerts::EndedAlerts,
@@ -94,6 +97,7 @@ impl Engine {
             denials: denials::Denials::default(),
             changes: changes::Changes::default(),
             preliminary: effects::Preliminary::default(),
+            valves: valves::Valves::default(),
             shown: traffic::Shown::default(),
             last_results: last_results::LastResults::default(),
             ended_alerts: ended_alerts::EndedAlerts::default(),
@@ -120,6 +124,7 @@ impl Engine {
         self.stories.apply(event);
         self.denials.apply(event);
         self.changes.apply(event);
+        self.valves.apply(event);
         self.clock_state.apply(event);
     }
 
@@ -181,7 +186,7 @@ impl Engine {
     }
 
     /// Applies what [`Engine::decide`] returned when it is unknown whether it is on disk, and withdraws
-    /// acknowledgements and denials immediately: their author got an error. Returns the events to be appended after it.
+    /// acknowledgements, denials and valves immediately: their author got an error. Returns the events to be appended after it.
     pub fn withdraw(&mut self, now: Time, decided: &[Event]) -> Vec<Event> {
         let now = self.clamp(now);
         let undo = decided.iter().filter_map(|event| match &event.kind {
@@ -192,6 +197,7 @@ impl Engine {
             EventKind::TrafficDenied { denial, .. } => {
                 Some(EventKind::DenialLifted { denial: denial.id, by: Some(Actor::mainstay()) })
             }
+            EventKind::ValveSet { valve, .. } => Some(self.valves.undo(valve)),
             _ => None,
         });
         let undo: Events = undo.collect();
@@ -254,6 +260,7 @@ impl Engine {
             Observation::Rollup(rollup) => {
                 self.shown.note(now, rollup);
                 self.detect.judge_rollup(&context, rollup, &mut events);
+                self.valves.judge(&context, rollup, &mut events);
             }
             Observation::Delivery(delivery) => self.oncall.attempted(&context, delivery, &mut events),
             Observation::Effect { of, effect, is_final } => return self.measured(*of, effect, *is_final),
@@ -329,6 +336,7 @@ impl Engine {
         }
         let mut expired = Events::new();
         self.denials.react(&Context::new(&self.config, now), &mut expired);
+        self.valves.react(&Context::new(&self.config, now), &mut expired);
         self.record(now, expired, &mut batch);
         self.react(now, &mut batch);
         batch

@@ -36,13 +36,17 @@ impl Engine {
     /// Policy of the edge. Built on each call: compare [`Engine::policy_version`] first.
     #[must_use]
     pub fn policy(&self) -> Policy {
-        Policy { config: self.config.clone(), denials: self.denials.in_force().clone() }
+        Policy {
+            config: self.config.clone(),
+            denials: self.denials.in_force().clone(),
+            valves: self.valves.not_open().clone(),
+        }
     }
 
     /// Version number that changes whenever [`Engine::policy`] may have changed since boot.
     #[must_use]
     pub fn policy_version(&self) -> u64 {
-        self.configs + self.denials.changes()
+        self.configs + self.denials.changes() + self.valves.changes()
     }
 
     /// The configuration in force.
@@ -68,6 +72,7 @@ impl Engine {
             self.publisher.state_text(),
             self.denials.state_text(),
             self.changes.state_text(),
+            self.valves.state_text(),
             self.clock_state.state_text(),
             format!("{} {:?}", self.seq, self.digest),
         ]

@@ -104,6 +104,13 @@ impl Stories {
             }
             EventKind::TrafficDenied { denial, .. } => self.add_denial(at, denial),
             EventKind::DenialLifted { denial, by } => self.end_denial(at, *denial, by.clone()),
+            EventKind::ValveSet { valve, by } => {
+                self.add_to_open(at, &Fact::ValveSet { valve: valve.clone(), by: by.clone() });
+            }
+            EventKind::ValveMoved { service, percent, why } => {
+                let (service, percent, why) = (service.clone(), *percent, why.clone());
+                self.add_to_open(at, &Fact::ValveMoved { service, percent, why });
+            }
             EventKind::IncidentAcknowledged { incident, by, until } => {
                 let story = self.story(*incident);
                 story.add_paging(at, PagingFact::Acknowledged { by: by.clone() });

@@ -127,6 +127,10 @@ impl Timeline {
                 fact(&mut denial.from);
                 denial.until = self.deadline(event.seq, denial.until, moved);
             }
+            EventKind::ValveSet { valve, .. } => {
+                fact(&mut valve.since);
+                fact(&mut valve.changed);
+            }
             EventKind::IncidentAcknowledged { until, .. } | EventKind::PageStep { until, .. } => {
                 *until = self.deadline(event.seq, *until, moved);
             }

@@ -1,7 +1,7 @@
 //! The last quarter of an hour of traffic, for the console. Since boot only; bounded.
 
 use crate::Engine;
-use crate::views::traffic::{POINT, POINTS_MAX, Point, PoolNow, ServiceNow, Traffic};
+use crate::views::traffic::{POINT, POINTS_MAX, Point, PoolNow, ServiceNow, Traffic, ValveNow};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 use types::time::between;
@@ -45,7 +45,7 @@ impl Point {
         let limited: u64 = traffic.limited.values().sum();
         self.window += span;
         self.requests += traffic.requests;
-        self.refused += traffic.denied + traffic.shed + limited;
+        self.refused += traffic.denied + traffic.shed + traffic.held + limited;
         self.failed += traffic.failed;
         self.p99 = self.p99.max(traffic.p99);
     }
@@ -67,6 +67,10 @@ pub(crate) fn view(engine: &Engine) -> Option<Traffic> {
         usual_milli: engine.detect.usual_milli(&service.id),
         series: engine.shown.series.get(&service.id).into_iter().flatten().copied().collect(),
         alerts: alerts(engine, &Resource::service(&service.id.0)),
+        valve: engine.valves.not_open().get(&service.id).map(|valve| ValveNow {
+            valve: valve.clone(),
+            obstacle: engine.valves.obstacle(&service.id).cloned(),
+        }),
     });
     let titles = |id: &PoolId| {
         let of = guarded().filter(|(_, guard)| guard.pool == *id);

@@ -169,7 +169,7 @@ impl Publisher {
         let uncertain = std::mem::take(&mut self.volatile.uncertain);
         let some = uncertain.iter().filter(|_| !all).filter_map(|id| config.services.get(id));
         let every = config.services.values().filter(|_| all);
-        let evaluator = service_state::StateEvaluator::new(context);
+        let evaluator = service_state::StateEvaluator::new(context, &self.state.access);
         for service in some.chain(every) {
             let last = self.state.service(&service.id).map(|(state, _)| state);
             let (state, certain) = evaluator.evaluate(service, last);

@@ -82,6 +82,7 @@ fn component(state: &State, now: Time, calendar: &[(Date, Time, Time)], service:
         id: service.id.clone(),
         title: replace_unsafe(&service.title),
         state: current.map_or(ServiceState::Unknown, |(state, _)| state),
+        access: state.access.get(&service.id).copied(),
         since: current.map(|(_, since)| since),
         days: history.by_day(calendar, now),
         uptime_percent: history.uptime_percent(from, now).filter(|_| monitored >= MONITORED_MIN),

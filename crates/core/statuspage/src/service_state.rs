@@ -1,14 +1,17 @@
 //! State of a service as clients experience it, computed from alerts and incidents.
 
 use crate::impact::{self, Impact};
-use std::collections::BTreeSet;
+use crate::status_page::Access;
+use std::collections::{BTreeMap, BTreeSet};
 use types::config::Service;
 use types::event::ServiceState;
-use types::{Alert, Context, Kind, Resource};
+use types::{Alert, Context, Kind, Resource, ServiceId};
 
 /// Inputs of the evaluation, gathered once for all services.
 pub(crate) struct StateEvaluator<'a> {
     context: &'a Context<'a>,
+    /// Services whose valve is not fully open.
+    access: &'a BTreeMap<ServiceId, Access>,
     isolated: bool,
     /// Services that fail for some clients because of a dependency: a name that resolves elsewhere, requests that the
     /// edge refuses.
@@ -24,7 +27,7 @@ pub(crate) struct StateEvaluator<'a> {
 }
 
 impl<'a> StateEvaluator<'a> {
-    pub(crate) fn new(context: &'a Context<'a>) -> Self {
+    pub(crate) fn new(context: &'a Context<'a>, access: &'a BTreeMap<ServiceId, Access>) -> Self {
         let parts = |alert: &Alert| {
             let host = (alert.about.kind == Kind::Tls).then(|| Resource::host(&alert.about.name));
             host.into_iter().chain([alert.about.clone()])
@@ -54,6 +57,7 @@ impl<'a> StateEvaluator<'a> {
         }
         Self {
             context,
+            access,
             isolated: context.observed.is_isolated(),
             affected,
             above,
@@ -70,6 +74,15 @@ impl<'a> StateEvaluator<'a> {
         if self.isolated {
             return (ServiceState::Unknown, true);
         }
+        let (state, certain) = self.by_health(service, last);
+        // A service that works for those who are let in does not work for those who wait.
+        match self.access.get(&service.id) {
+            Some(access) => (state.max(access.state()), certain),
+            None => (state, certain),
+        }
+    }
+
+    fn by_health(&self, service: &Service, last: Option<ServiceState>) -> (ServiceState, bool) {
         let node = Resource::service(&service.id.0);
         let parts = self.parts(service, &node);
         let failing = parts.iter().filter(|part| self.failing.contains(*part)).count();

@@ -1,7 +1,7 @@
 //! Persistent state of the status page: the fold of journal events, and nothing else.
 
 use crate::history::History;
-use crate::status_page::Update;
+use crate::status_page::{Access, Update};
 use std::collections::BTreeMap;
 use types::event::{ServiceState, UpdateStatus};
 use types::incident::{Diagnosis, Stage};
@@ -20,6 +20,8 @@ pub(crate) struct State {
     pub(crate) last_update: u64,
     /// Time of the last change of anything that is public.
     pub(crate) changed: Option<Time>,
+    /// Services whose valve is not fully open.
+    pub(crate) access: BTreeMap<ServiceId, Access>,
     /// Time of the first event of the journal: there is no data before it.
     pub(crate) begun: Option<Time>,
 }
@@ -157,7 +159,23 @@ impl State {
                 let update = Update { id: *update, at, status: *status, body: body.clone(), affected };
                 self.apply_update(*incident, update, title, by.is_none());
             }
+            EventKind::ValveSet { valve, .. } => {
+                self.apply_access(at, &valve.service, Access::of(valve.percent, valve.limited));
+            }
+            EventKind::ValveMoved { service, percent, .. } => {
+                self.apply_access(at, service, Access::of(*percent, false));
+            }
             _ => {}
+        }
+    }
+
+    fn apply_access(&mut self, at: Time, service: &ServiceId, access: Option<Access>) {
+        let before = match access {
+            Some(access) => self.access.insert(service.clone(), access),
+            None => self.access.remove(service),
+        };
+        if before != access {
+            self.changed = Some(at);
         }
     }
 

@@ -93,6 +93,8 @@ pub struct Component {
     pub title: String,
     /// Current state.
     pub state: ServiceState,
+    /// What the team restricts on purpose.
+    pub access: Option<Access>,
     /// Start of the current state.
     pub since: Option<Time>,
     /// One for each day of the history, oldest first, today last.
@@ -100,6 +102,54 @@ pub struct Component {
     /// Uptime in per cent of the monitored time; `None` before a whole day was monitored.
     /// Major outage counts 100 %, partial outage 30 %, degraded 0 %.
     pub uptime_percent: Option<f64>,
+}
+
+/// A restriction of a service on purpose: its valve is not fully open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Access {
+    /// Some visitors wait until they are let in.
+    SomeWait,
+    /// All visitors wait.
+    AllWait,
+    /// Only the most important paths are served.
+    Limited,
+    /// Only the most important paths are served, and not to all visitors.
+    LimitedSomeWait,
+}
+
+impl Access {
+    pub(crate) fn of(percent: u8, limited: bool) -> Option<Self> {
+        match (limited, percent) {
+            (true, 100..) => Some(Self::Limited),
+            (true, _) => Some(Self::LimitedSomeWait),
+            (false, 0) => Some(Self::AllWait),
+            (false, 1..100) => Some(Self::SomeWait),
+            (false, 100..) => None,
+        }
+    }
+
+    /// The state of the service even if it works for all that are let in.
+    pub(crate) fn state(self) -> ServiceState {
+        match self {
+            Self::Limited | Self::LimitedSomeWait => ServiceState::Degraded,
+            Self::SomeWait => ServiceState::PartialOutage,
+            Self::AllWait => ServiceState::MajorOutage,
+        }
+    }
+
+    /// Returns the sentence that visitors read.
+    #[must_use]
+    pub fn message(self) -> &'static str {
+        match self {
+            Self::SomeWait => "Some visitors have to wait until they are let in.",
+            Self::AllWait => "All visitors have to wait at the moment.",
+            Self::Limited => "Limited: some features are switched off.",
+            Self::LimitedSomeWait => {
+                "Limited: some features are switched off, and some visitors have to wait."
+            }
+        }
+    }
 }
 
 /// One day of one service.

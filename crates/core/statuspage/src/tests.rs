@@ -2,6 +2,7 @@
 
 mod databases;
 mod publishing;
+mod valve;
 
 use crate::fixture::{Fixture, at, diagnosis};
 use std::time::Duration;

@@ -66,9 +66,23 @@ fn main() {
     let now: Time = "2026-11-22T04:00:00Z".parse().unwrap();
     let config = testkit::config::read(CONFIG);
     let pool = config.pools.values().next().unwrap().clone();
-    let policy = types::Policy { config: Arc::new(config), denials: BTreeMap::new() };
-    let policy = Policy::new(&policy, &BTreeMap::new(), now, Tick(0));
-    time_judgements(&policy);
+    let mut policy =
+        types::Policy { config: Arc::new(config), denials: BTreeMap::new(), valves: BTreeMap::new() };
+    time_judgements(&Policy::new(&policy, &BTreeMap::new(), now, Tick(0)));
+    let valve = types::Valve {
+        number: 1,
+        service: "auth".into(),
+        percent: 0,
+        limited: false,
+        ramp_from: None,
+        since: now,
+        changed: now,
+        by: "ana".to_owned(),
+        usual: None,
+    };
+    policy.valves.insert("auth".into(), valve);
+    let closed = Policy::new(&policy, &BTreeMap::new(), now, Tick(0));
+    time_valve(&closed.with_valves(&policy, now, Tick(0), |_| 7));
     time_requests(&pool);
     let mut top: TopK<u32> = TopK::new(128);
     time("count in a sketch of 128, half of it new each time", |round| {
@@ -91,6 +105,7 @@ fn time_judgements(policy: &Policy) {
         forwarded_class: None,
         path: "/login",
         agent: Some(b"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0 Safari/537.36"),
+        is_probe: false,
     };
 
     time("find the route", |_| {
@@ -114,6 +129,25 @@ fn time_judgements(policy: &Policy) {
     });
     time("judge: denied by address", |_| {
         let facts = Facts { address: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), ..facts };
+        black_box(route.judge(&facts, &meters, Tick(900_000_000), 5));
+    });
+}
+
+fn time_valve(policy: &Policy) {
+    let meters = Meters::new(Meters::USUAL, 7);
+    let route = policy.route("auth.acme.example").unwrap();
+    let facts = Facts {
+        address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        country: None,
+        asn: None,
+        identity: Identity::FirstTime,
+        forwarded_class: None,
+        path: "/login",
+        agent: Some(b"Mozilla/5.0"),
+        is_probe: false,
+    };
+    time("judge: held out by the valve, another client each time", |round| {
+        let facts = Facts { address: client(round), ..facts };
         black_box(route.judge(&facts, &meters, Tick(900_000_000), 5));
     });
 }

@@ -13,7 +13,7 @@ pub struct Arrival {
     pub class: Class,
     /// The number of its client, from the [`Verdict`](crate::Verdict).
     pub client: u64,
-    /// The number of its client's subnet, from [`subnet_number`](crate::route::subnet_number).
+    /// The number of its client's subnet, from [`subnet_number`](crate::subnet_number).
     pub subnet: u64,
     /// Whether a declared caller sends it on its own behalf.
     pub own: bool,

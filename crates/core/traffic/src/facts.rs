@@ -22,6 +22,8 @@ pub struct Facts<'a> {
     pub path: &'a str,
     /// `User-Agent`.
     pub agent: Option<&'a [u8]>,
+    /// Whether it is a probe of mainstay, by its signed header.
+    pub is_probe: bool,
 }
 
 /// The identity of the sender.
@@ -82,6 +84,19 @@ pub enum Verdict {
     },
     /// It is refused.
     Refuse(Refusal),
+    /// The valve of the service holds it out; [`Route::valve_text`](crate::Route::valve_text) describes the valve.
+    Hold(Held),
+}
+
+/// A request that the valve holds out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// When to ask again, with jitter.
+    pub retry_after: Duration,
+    /// How long until its client is let in, if all stays well; `None` when that is not known.
+    pub estimate: Option<Duration>,
+    /// Whether only priority paths are served.
+    pub limited: bool,
 }
 
 /// The reason of a refusal, and when to retry.

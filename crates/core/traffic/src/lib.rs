@@ -1,7 +1,7 @@
-//! Traffic policy of the edge: denials, rate limits, load balancing, queueing and load shedding.
+//! Traffic policy of the edge: denials, valves, rate limits, load balancing, queueing and load shedding.
 //!
 //! Pure: no clock, no async, no I/O, no randomness. The edge passes in the tick, facts, and seeds. The steps of a
-//! request: [`Policy::route`] by host, [`Route::judge`] (denials, limits, class), [`LoadBalancer::arrive`] (a server,
+//! request: [`Policy::route`] by host, [`Route::judge`] (denials, valve, limits, class), [`LoadBalancer::arrive`] (a server,
 //! a place in the queue, or a refusal), [`LoadBalancer::done`].
 //!
 //! | module | holds |
@@ -15,6 +15,7 @@
 //! | [`rate`] | arithmetic of a rate limit |
 //! | [`load_balancer`] | one pool: server choice, queue, load shedding, retries |
 //! | [`admission`] | types between the edge and a pool |
+//! | `client_number` | numbers by which clients are told apart |
 //! | `clients` | requests in flight by client and age |
 //! | `overload` | overload detection |
 //! | `opens`, `open_rate` | WebSockets and event streams that begin: held, and paced by what each server completes |
@@ -30,6 +31,7 @@
 //! | `pool`, `server` | server states and the choice of a server |
 //! | [`top_k`] | most frequent keys of a stream, in constant memory |
 //! | `source_rules`, `cidr_map` | rules by country, autonomous system and CIDR |
+//! | `valve` | the share of clients that is let in |
 //! | `user_agent` | robots that declare themselves |
 //! | `path_pattern` | path patterns of the configuration |
 //! | [`target`] | normalized request targets |
@@ -39,6 +41,7 @@ pub mod admission;
 pub mod caller;
 mod ceiling;
 mod cidr_map;
+mod client_number;
 mod clients;
 mod concurrency;
 mod crowd;
@@ -66,13 +69,15 @@ pub mod target;
 pub mod tick;
 pub mod top_k;
 mod user_agent;
+mod valve;
 mod window;
 
 pub use admission::{
     Admission, Arrival, Failure, Open, Opening, Outcome, Permit, Shed, ShedWhy, Ticket, Woken,
 };
 pub use caller::Caller;
-pub use facts::{Class, Facts, Identity, Limit, Quota, Refusal, Verdict};
+pub use client_number::subnet_number;
+pub use facts::{Class, Facts, Held, Identity, Limit, Quota, Refusal, Verdict};
 pub use load_balancer::LoadBalancer;
 pub use meters::Meters;
 pub use policy::Policy;

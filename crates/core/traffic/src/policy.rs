@@ -4,10 +4,12 @@ use crate::caller::{Caller, Callers};
 use crate::route::Route;
 use crate::source_rules::SourceRules;
 use crate::tick::Tick;
+use crate::valve::Valve;
 use secrecy::SecretString;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use types::{CallerId, Denial, Time, time};
+use types::config::{Config, ProbeKind, Service};
+use types::{CallerId, Denial, Resource, Time, time};
 
 /// The compiled policy: immutable, shared by all threads, replaced as a whole.
 #[derive(Clone, Debug)]
@@ -73,6 +75,35 @@ impl Policy {
         built
     }
 
+    /// Applies the valves that are not fully open. `seed` returns a secret number for a valve, the same as long as the
+    /// valve has its number: the order in which clients are let in follows from it.
+    #[must_use]
+    pub fn with_valves(
+        mut self,
+        policy: &types::Policy,
+        now: Time,
+        tick: Tick,
+        seed: impl Fn(&types::Valve) -> u64,
+    ) -> Self {
+        let config = &policy.config;
+        let recognizes =
+            |service: &Service| service.traffic.as_ref().is_some_and(|traffic| traffic.recognize.is_some());
+        let forwards = !config.callers.is_empty() && config.services.values().any(recognizes);
+        for route in &mut self.routes {
+            let (Some(valve), Some(service)) =
+                (policy.valves.get(&route.service), config.services.get(&route.service))
+            else {
+                continue;
+            };
+            if !valve.is_open() {
+                let since = (time::between(valve.changed, now), tick);
+                let order = (seed(valve), recognizes(service) || forwards);
+                route.set_valve(Valve::new(valve, since, order, health_paths(config, service)));
+            }
+        }
+        self
+    }
+
     /// Returns the service of a host, given in lower case and without a port. An exact name takes precedence over a
     /// wildcard, which matches one label, as in certificates; the service of `*` comes last.
     #[must_use]
@@ -98,6 +129,23 @@ impl Policy {
     pub fn caller(&self, peer: IpAddr, token: Option<&[u8]>) -> Option<&Caller> {
         self.callers.find(peer, token)
     }
+}
+
+/// The paths by which the health of a service is checked: by its pool, and by probes of its hosts.
+fn health_paths(config: &Config, service: &Service) -> Vec<Box<str>> {
+    let pool = service.traffic.as_ref().and_then(|traffic| config.pools.get(&traffic.pool));
+    let of_pool = pool.and_then(|pool| pool.health.as_ref()).map(|health| health.path.as_str());
+    let is_about = |about: &Resource| {
+        *about == Resource::service(&service.id.0)
+            || service.hosts.iter().any(|host| *about == Resource::host(host))
+    };
+    let of_probes = config.probes.values().filter(|probe| is_about(&probe.about)).filter_map(|probe| {
+        let ProbeKind::Http { url, .. } = &probe.kind else { return None };
+        let (_, rest) = url.split_once("://")?;
+        let path = rest.get(rest.find('/')?..)?;
+        path.split(['?', '#']).next()
+    });
+    of_pool.into_iter().chain(of_probes).map(Into::into).collect()
 }
 
 /// `denial-7: 192.0.2.0/24 until 2026-11-22 06:00:00 UTC, by ana`. Names come last: where there is no room they are

@@ -1,5 +1,6 @@
 //! One service at the edge, and the verdict on a request for it.
 
+use crate::client_number::{client_number, of_address, subnet_number};
 use crate::facts::{Class, Facts, Identity, Limit, Quota, Refusal, Verdict};
 use crate::meters::{Account, Meters};
 use crate::path_pattern::PathPattern;
@@ -8,6 +9,7 @@ use crate::rate::Rate;
 use crate::source_rules::SourceRules;
 use crate::tick::Tick;
 use crate::user_agent::is_bot;
+use crate::valve::Valve;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,6 +39,8 @@ pub struct Route {
     allow: SourceRules,
     priority_paths: Vec<PathPattern>,
     recognize: Option<Recognize>,
+    /// `None`: fully open.
+    valve: Option<Box<Valve>>,
 }
 
 #[derive(Clone, Debug)]
@@ -91,13 +95,30 @@ impl Route {
                 status: rule.status.clone(),
                 lasting: rule.duration,
             }),
+            valve: None,
         }
     }
 
-    /// Judges a request: denials first, then limits, then its class. `chance` is any random number; it is used for
+    pub(crate) fn set_valve(&mut self, valve: Valve) {
+        self.valve = Some(Box::new(valve));
+    }
+
+    /// The position of the valve in per cent and whether it is in limited mode, while it is not fully open.
+    #[must_use]
+    pub fn valve(&self) -> Option<(u8, bool)> {
+        self.valve.as_ref().map(|valve| valve.position())
+    }
+
+    /// Describes the valve of the service while it is not fully open: `valve 20 %`.
+    #[must_use]
+    pub fn valve_text(&self) -> Option<&str> {
+        self.valve.as_ref().map(|valve| valve.text())
+    }
+
+    /// Judges a request: denials first, then the valve, then limits, then its class. `chance` is any random number; it is used for
     /// jitter of Retry-After and for the sampling of callers on their own behalf.
     ///
-    /// A refused request is not counted, so a client that asks too often is not blocked longer for it.
+    /// A request that is refused or held out is not counted, so a client that asks too often is not blocked longer for it.
     #[must_use]
     pub fn judge(&self, facts: &Facts<'_>, meters: &Meters, tick: Tick, chance: u64) -> Verdict {
         let facts = Facts { address: facts.address.to_canonical(), ..*facts };
@@ -110,6 +131,11 @@ impl Route {
             return Verdict::Refuse(Refusal { status: 403, limit, retry_after: None, quota: None, denial });
         }
         let class = self.class(&facts);
+        if let Some(valve) = &self.valve
+            && let Some(held) = valve.hold(&facts, class, tick, chance)
+        {
+            return Verdict::Hold(held);
+        }
         let client = client_number(&facts);
         let mut limits = [None; LIMITS];
         self.active_limits(&facts, class, client, meters, &mut limits);
@@ -171,6 +197,7 @@ impl Route {
             forwarded_class: None,
             path: "",
             agent: None,
+            is_probe: false,
         };
         !self.deny.is_empty() && self.denied(&facts, tick).is_some()
     }
@@ -250,36 +277,5 @@ impl Route {
             }
         }
         add(3, Limit::Service, self.all, 0, SHARES[class as usize]);
-    }
-}
-
-const AS_RECOGNIZED: u64 = 1;
-const AS_V4: u64 = 2;
-const AS_V6: u64 = 3;
-const AS_CALLER: u64 = 4;
-
-/// The number of a client.
-fn client_number(facts: &Facts<'_>) -> u64 {
-    match facts.identity {
-        Identity::Recognized(number) | Identity::NewlyRecognized(number) => mix(AS_RECOGNIZED, number),
-        Identity::Caller(caller) => mix(AS_CALLER, caller.number),
-        Identity::FirstTime => of_address(facts.address),
-    }
-}
-
-/// The number of an address, an IPv6 one by its /64.
-fn of_address(address: IpAddr) -> u64 {
-    match address {
-        IpAddr::V4(v4) => mix(AS_V4, u64::from(v4.to_bits())),
-        IpAddr::V6(v6) => mix(AS_V6, (v6.to_bits() >> 64) as u64),
-    }
-}
-
-/// Returns the number of the subnet of an address: a /24 or /48.
-#[must_use]
-pub fn subnet_number(address: IpAddr) -> u64 {
-    match address {
-        IpAddr::V4(v4) => mix(AS_V4, u64::from(v4.to_bits() >> 8)),
-        IpAddr::V6(v6) => mix(AS_V6, (v6.to_bits() >> 80) as u64),
     }
 }

@@ -8,6 +8,7 @@ use crate::incident::{Acknowledgement, Diagnosis};
 use crate::notification::{Contact, Delivery};
 use crate::probe_result::DomainSeen;
 use crate::traffic::Denial;
+use crate::valve::{Valve, ValveReason};
 use crate::{
     Actor, AlertId, DenialId, EscalationId, IncidentId, NotificationKey, PageId, PersonId, ProbeId,
     ServiceId, Time, UpdateId,
@@ -320,6 +321,23 @@ pub enum EventKind {
         of: ChangePoint,
         /// The effect.
         effect: Effect,
+    },
+    // -- valve
+    /// A person set the valve of a service; at 100 % without limited mode it is open.
+    ValveSet {
+        /// The valve from now on.
+        valve: Valve,
+        /// Who set it.
+        by: Actor,
+    },
+    /// A valve moved by itself: a step of its ramp. At 100 % it is open.
+    ValveMoved {
+        /// The service.
+        service: ServiceId,
+        /// The position from now on, in per cent.
+        percent: u8,
+        /// Why.
+        why: ValveReason,
     },
 }
 

@@ -12,6 +12,7 @@
 //! | [`deny_target`] | sources of traffic that can be denied |
 //! | [`traffic`] | roll-ups of the edge, denials, the edge's policy |
 //! | [`trace`] | one traced request of the edge |
+//! | [`valve`] | the share of a service's clients that the edge lets in |
 //! | [`graph`] | the dependency graph, derived from the configuration |
 //! | [`probe_targets`] | what the prober measures, and what it measures early |
 //! | [`probe_result`] | one result of a probe |
@@ -55,6 +56,7 @@ mod shown;
 pub mod time;
 pub mod trace;
 pub mod traffic;
+pub mod valve;
 
 pub use actor::{Actor, ActorKind, Via};
 pub use alert::{Alert, LastResult, SeenAt, Severity};
@@ -80,3 +82,4 @@ pub use resource::{Kind, Resource};
 pub use time::Time;
 pub use trace::Trace;
 pub use traffic::{Denial, Policy, Rollup};
+pub use valve::{Valve, ValveReason};

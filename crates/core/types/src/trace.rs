@@ -112,6 +112,8 @@ pub enum Verdict {
     Malformed,
     /// Redirected from HTTP to HTTPS.
     Redirected,
+    /// Held out by the valve of the service.
+    Held,
 }
 
 impl Trace {
@@ -202,6 +204,7 @@ impl Hop {
             Verdict::Failed => format!("no server answered, responded with {status}{because}"),
             Verdict::Malformed => format!("refused with {status}{because}"),
             Verdict::Redirected => format!("redirected to https with {status}"),
+            Verdict::Held => format!("held out with {status}{because}"),
         }
     }
 }
@@ -229,6 +232,7 @@ impl Verdict {
             Self::Failed => "failed",
             Self::Malformed => "malformed",
             Self::Redirected => "redirected",
+            Self::Held => "held",
         }
     }
 }
@@ -325,6 +329,7 @@ mod tests {
             (Verdict::Redirected, 308, "redirected", true),
             (Verdict::Shed, 503, "shed", false),
             (Verdict::Limited, 429, "limited", false),
+            (Verdict::Held, 503, "held", false),
         ] {
             let hop = Hop { verdict, status, ..hop("a", None, "09.0", 0) };
             assert_eq!((hop.outcome(), hop.went_well()), (word, well), "{verdict:?} {status}");

@@ -3,7 +3,7 @@
 //! Observations, not verdicts: `detect` evaluates a [`Rollup`] as it evaluates a probe result.
 
 use crate::deny_target::{DenyTarget, plain};
-use crate::{CallerId, Config, DenialId, PoolId, ServiceId, Time};
+use crate::{CallerId, Config, DenialId, PoolId, ServiceId, Time, Valve};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -18,6 +18,8 @@ pub struct Policy {
     pub config: Arc<Config>,
     /// Denials by the team that have not expired.
     pub denials: BTreeMap<DenialId, Denial>,
+    /// Valves that are not fully open.
+    pub valves: BTreeMap<ServiceId, Valve>,
 }
 
 /// A temporary rule that refuses traffic.
@@ -128,6 +130,9 @@ pub struct ServiceTraffic {
     pub paths: Vec<(String, u8)>,
     /// Declared callers that got a 429, from the edge or from the service's servers.
     pub callers_refused: BTreeMap<CallerId, CallerRefused>,
+    /// Held out by the valve: neither forwarded nor a failure.
+    #[serde(default)]
+    pub held: u64,
 }
 
 /// Requests of one kind of client, and how many of them were served.

@@ -263,6 +263,9 @@ impl Edge {
     /// When the encoder cannot write.
     pub fn metrics(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         self.shared.telemetry.metrics(encoder)?;
+        let view = self.shared.view();
+        let valves = view.policy.routes().iter().map(|route| (&route.service, route.valve()));
+        self.shared.telemetry.valve_metrics(valves, encoder)?;
         let ends = self.shared.certificates.ends();
         self.shared.telemetry.certificate_metrics(&ends, encoder)
     }

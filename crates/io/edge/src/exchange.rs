@@ -86,7 +86,7 @@ pub(crate) struct Cleared {
 impl Cleared {
     /// The number of its client's subnet, for the pool.
     pub(crate) fn subnet(&self) -> u64 {
-        traffic::route::subnet_number(self.client.address)
+        traffic::subnet_number(self.client.address)
     }
 }
 

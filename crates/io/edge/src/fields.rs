@@ -27,7 +27,8 @@ fn writer(name: &str) -> Option<Writer> {
         "host" | "connection" | "transfer-encoding" | "content-length" | "te" | "upgrade" | "expect"
         | "keep-alive" | "proxy-connection" | "proxy-authorization" | "http2-settings" => Writer::Connection,
         "forwarded" | "x-forwarded-for" | "x-forwarded-proto" | "x-forwarded-host" | "x-real-ip"
-        | "x-request-id" | "traceparent" | "tracestate" | "mainstay-client" | "mainstay-caller" => {
+        | "x-request-id" | "traceparent" | "tracestate" | "mainstay-client" | "mainstay-caller"
+        | "mainstay-probe" => {
             Writer::Edge
         }
         // CGI makes HTTP_PROXY of it; the other two choose the file that Rack and nginx send.

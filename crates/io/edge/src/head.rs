@@ -2,6 +2,7 @@
 //! 9112 sections 3, 6 and 11).
 
 use crate::client::CALLER;
+use crate::probe_tokens::PROBE;
 use crate::telemetry::id::TRACEPARENT;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
@@ -103,6 +104,7 @@ pub(crate) struct HeaderPresence {
     pub(crate) agent: bool,
     pub(crate) caller: bool,
     pub(crate) cookie: bool,
+    pub(crate) probe: bool,
     pub(crate) trace: bool,
     connection: bool,
     coding: bool,
@@ -123,6 +125,7 @@ impl HeaderPresence {
                 header::EXPECT => has.expect = true,
                 header::TE => has.te = true,
                 _ if *name == CALLER => has.caller = true,
+                _ if *name == PROBE => has.probe = true,
                 _ => has.trace |= name.as_str() == TRACEPARENT,
             }
         }

@@ -16,7 +16,7 @@
 //! | `request` | the phases of a request, in order |
 //! | `phases` | accept, parse, identify, admit, forward, respond, record: one file each |
 //! | `exchange` | a request on its way through the phases |
-//! | `head`, `fields`, `forwarded`, `client` | head validation; hop-by-hop fields; trusted proxies; recognized clients and callers |
+//! | `head`, `fields`, `forwarded`, `client`, `probe_tokens` | head validation; hop-by-hop fields; trusted proxies; recognized clients and callers; mainstay's own probes |
 //! | `request_body`, `inbound`, `uploads` | a request's body by either protocol; slow uploads |
 //! | `upstream` | connections to servers, HTTP/1.1 and HTTP/2 codecs |
 //! | `forward_error` | errors of forwarding |
@@ -51,6 +51,7 @@ mod long_lived;
 mod outgoing_headers;
 mod phases;
 mod pool;
+mod probe_tokens;
 mod proxy_protocol;
 mod request;
 mod request_body;
@@ -68,4 +69,5 @@ mod view;
 
 pub use edge::{Edge, Sharing, StartError, Terms};
 pub use geo::{GeoIpError, look as check_geoip};
+pub use probe_tokens::ProbeTokens;
 pub use tls::certificates::{Unusable, look as check_certificate};

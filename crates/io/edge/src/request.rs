@@ -5,7 +5,7 @@ use crate::exchange::{Admitted, ErrorFormat, Exchange, opening};
 use crate::inbound::Inbound;
 use crate::phases::admit::{self, Deadlines, NO_POOL};
 use crate::phases::respond::body::Body;
-use crate::phases::respond::{self, Refused, Responder, error_page};
+use crate::phases::respond::{self, Responder, error_page};
 use crate::phases::{accept, forward, identify, parse};
 use crate::request_body::RequestBody;
 use crate::telemetry::Phase;
@@ -96,11 +96,11 @@ fn until_verdict(
         Ok(parsed) => parsed,
         Err(why) => return Err(responder.refused(why, record, busy)),
     };
-    let identified =
-        identify::identify((thread, connection), &view, route, (parts, has), &forwarded, &mut record);
+    let (from, to) = ((thread, connection), (route, &host));
+    let identified = identify::identify(from, &view, to, (parts, has), &forwarded, &mut record);
     let cleared = match admit::check_limits(thread, route, &identified, tick, &mut record) {
         Ok(cleared) => cleared,
-        Err(refusal) => return Err(responder.refused(Refused::Limited(refusal), record, busy)),
+        Err(why) => return Err(responder.not_cleared(&why, route, &parts.method, record, busy)),
     };
     let shown = identified.shown;
     let Some((place, pool)) = view.shared.pool_of(route) else {

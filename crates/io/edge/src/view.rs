@@ -2,6 +2,7 @@
 
 use crate::client::ClientTokens;
 use crate::pool::{Pool, Tls, TlsError};
+use crate::probe_tokens::ProbeTokens;
 use crate::tls::outward;
 use rustls::pki_types::ServerName;
 use secrecy::SecretString;
@@ -28,6 +29,7 @@ pub(crate) struct View {
     /// The pool of each route, by index.
     pub(crate) route_pool: Vec<Option<usize>>,
     pub(crate) client_tokens: ClientTokens,
+    pub(crate) probe_tokens: ProbeTokens,
     /// The files of trusted roots, each with its content as a number.
     trust: Vec<(PathBuf, Option<u64>)>,
 }
@@ -61,7 +63,9 @@ impl View {
     pub(crate) fn new(parts: Parts<'_>, before: Option<&Self>, now: Time) -> Self {
         let Parts { policy, edge, tokens, key, zero } = parts;
         let tick = traffic::Tick(u64::try_from(zero.elapsed().as_micros()).unwrap_or(u64::MAX));
-        let compiled = traffic::Policy::new(policy, tokens, now, tick);
+        // Secret, and another one for each closing: no client can compute its place, and none is always the last.
+        let seed = |valve: &types::Valve| key.number(&format!("valve {} {}", valve.service, valve.number));
+        let compiled = traffic::Policy::new(policy, tokens, now, tick).with_valves(policy, now, tick, seed);
         let trust = &policy.config.site.extra_ca_files;
         let trusted = contents(trust, before);
         let mut roots: Option<Roots> = None;
@@ -93,6 +97,7 @@ impl View {
             pools,
             route_pool,
             client_tokens: ClientTokens::new(key, now),
+            probe_tokens: ProbeTokens::new(key, now),
             trust: trusted,
         }
     }

@@ -15,7 +15,7 @@
 //! | `connect` | an open TCP connection to one of several addresses |
 //! | `dns` | the DNS protocol: queries and replies |
 //! | `faults` | I/O and TLS errors as faults |
-//! | `setup` | the clock and the errors of setting up |
+//! | `setup` | the clock, the token of probes, and the errors of setting up |
 
 mod addresses;
 mod connect;
@@ -34,4 +34,4 @@ pub use lag::{Lag, LagSnapshot};
 pub use names::Names;
 pub use prober::Prober;
 pub use scheduler::{Options, run};
-pub use setup::{Clock, SetupError};
+pub use setup::{Clock, ProbeToken, SetupError};

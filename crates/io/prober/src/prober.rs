@@ -6,7 +6,7 @@ use crate::databases::WatchedDatabase;
 use crate::kinds::tls::Tls;
 use crate::kinds::{dns, domain, http, tcp, tls};
 use crate::names::Names;
-use crate::setup::{Clock, SetupError};
+use crate::setup::{Clock, ProbeToken, SetupError};
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hasher};
 use std::io::Read;
@@ -39,6 +39,7 @@ pub struct Prober {
     domain: Arc<domain::Domain>,
     databases: BTreeMap<String, Arc<WatchedDatabase>>,
     clock: Clock,
+    token: Option<ProbeToken>,
 }
 
 /// The part of a configuration that shapes the prober rather than a single probe.
@@ -103,7 +104,14 @@ impl Prober {
             dns,
             names,
             clock,
+            token: None,
         })
+    }
+
+    /// The same prober with a source of tokens for mainstay's own edge.
+    #[must_use]
+    pub fn with_token(self, token: Option<ProbeToken>) -> Self {
+        Self { token, ..self }
     }
 
     /// A prober for a changed configuration. Cached data of registries and name servers is kept where the change does not
@@ -114,7 +122,8 @@ impl Prober {
     /// A file or secret that the configuration names cannot be used; this prober stays usable.
     pub fn adopt(&self, config: &Config) -> Result<Self, SetupError> {
         if self.config != Settings::of(config) {
-            return Self::with_clock(config, Arc::clone(&self.clock));
+            let changed = Self::with_clock(config, Arc::clone(&self.clock))?;
+            return Ok(changed.with_token(self.token.clone()));
         }
         Ok(Self {
             config: self.config.clone(),
@@ -124,6 +133,7 @@ impl Prober {
             domain: Arc::clone(&self.domain),
             names: Arc::clone(&self.names),
             clock: Arc::clone(&self.clock),
+            token: self.token.clone(),
         })
     }
 
@@ -154,7 +164,9 @@ impl Prober {
         let alone = |(answer, phases)| Measurement::of(answer, phases);
         match kind {
             ProbeKind::Http { url, expect } => {
-                let question = |at: SocketAddr| http::run(tls, names, url, at.ip(), expect, deadline);
+                let token = self.token.as_ref();
+                let question =
+                    |at: SocketAddr| http::run((tls, names, token), url, at.ip(), expect, deadline);
                 let parsed = Url::parse(url).ok();
                 let place =
                     parsed.as_ref().and_then(|url| Some((url.host_str()?, url.port_or_known_default()?)));

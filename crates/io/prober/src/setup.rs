@@ -7,6 +7,10 @@ use types::Time;
 /// Source of the time of day, by which certificates are judged.
 pub type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
 
+/// Source of the header `mainstay-probe` for a request to a host: mainstay's own edge lets such a request through the valve
+/// of a service. `None`: the host is none of the edge.
+pub type ProbeToken = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
 /// Why a prober cannot be set up, and the next step.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

@@ -61,6 +61,14 @@ pub(crate) fn denial_duration(seconds: u64) -> Result<Duration, Problem> {
     Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "a denial lasts from 1 second to 30 days", hint))
 }
 
+/// Checks the position of a valve.
+pub(crate) fn valve_percent(percent: u64) -> Result<u8, Problem> {
+    u8::try_from(percent).ok().filter(|percent| *percent <= 100).ok_or_else(|| {
+        let hint = "0 lets nobody in, 20 a fifth of the clients, 100 opens the valve.";
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "the position of a valve is 0 to 100 per cent", hint)
+    })
+}
+
 /// Checks a person's name.
 pub(crate) fn name(by: &str) -> Result<String, Problem> {
     cleaned(by, NAME_MAX).map(|name| name.replace('\n', " ")).ok_or_else(|| {

@@ -110,7 +110,7 @@ fn refusal(refused: &Refused) -> (StatusCode, &'static str) {
             return (StatusCode::NOT_FOUND, "GET /api/v1/denials lists the denials.");
         }
         Refused::NoSuchService(_) => {
-            return (StatusCode::NOT_FOUND, "Without a service the denial applies to all services.");
+            return (StatusCode::NOT_FOUND, "GET /api/v1/edge lists the services of the edge.");
         }
         Refused::HitsOthers { .. } => {
             "Use a narrower range, or confirm it: `--everybody`, `\"everybody\": true`."
@@ -130,6 +130,10 @@ fn refusal(refused: &Refused) -> (StatusCode, &'static str) {
         Refused::ChangeTooOld(_) => "Report changes when they are made.",
         Refused::NoDraft(_) => "It may already be published.",
         Refused::Over(_) => "Nothing is left to do for it.",
+        Refused::NoPriorityPaths(_) => {
+            "Declare `priority_paths` under [service.NAME.traffic], or set the valve without limited mode."
+        }
+        Refused::LimitedRamp => "Set the ramp without limited mode, or limited mode without a ramp.",
         Refused::Merged(..) => "Repeat the command with the incident that it was merged into.",
     };
     (StatusCode::CONFLICT, hint)

@@ -27,6 +27,7 @@ pub fn router(state: Arc<WebState>) -> Router {
             .merge(api::routes())
             .merge(api::edge::routes())
             .merge(intake::routes())
+            .merge(api::valves::routes())
             .fallback(document)
     };
     routes

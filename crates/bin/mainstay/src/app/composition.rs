@@ -33,7 +33,7 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use types::{Config, Observation, ProbeTargets};
+use types::{Config, Observation, ProbeTargets, Time};
 use web::{WebSettings, WebState};
 
 /// Longest time that one part may take to finish its work at the end.
@@ -114,7 +114,8 @@ impl App {
         let keys = Keys::open(&data).map_err(cannot("secrets of this installation"))?;
         let (writes, series) = open_storage(&data, loss)?;
         let notifier = open_notifier(&config, &keys)?;
-        let terms = prober_options(&config)?;
+        // Built here only to fail at the start with the reason; the prober builds its own.
+        prober::Prober::new(&config).map_err(cannot("probes"))?;
         let (listener, address) = listen(config.site.listen).await?;
 
         let (stop, stopped) = watch::channel(false);
@@ -128,6 +129,7 @@ impl App {
         let (config_problem_in, config_problem) = watch::channel(None);
         let (targets, targets_out) =
             watch::channel(ProbeTargets { config: config.clone(), sooner: BTreeMap::new() });
+        let terms = prober_options(&keys, targets_out.clone());
         let (unused_lines_in, unused_lines) = watch::channel(Vec::new());
         let (views, views_out) = watch::channel(None);
         let (notifiers_in, notifiers) = watch::channel(notifier);
@@ -218,11 +220,6 @@ fn open_storage(data: &Path, loss: Loss) -> Result<(PendingWrites, Option<Arc<Se
 }
 
 /// Options of the prober. Fails where the prober would, with the reason; the prober builds its own later.
-fn prober_options(config: &Config) -> Result<prober::Options, StartError> {
-    prober::Prober::new(config).map_err(cannot("probes"))?;
-    Ok(prober::Options { clock: Arc::new(clock::now), ..prober::Options::default() })
-}
-
 /// Starts the measurement of effects. Returns where its tasks go, where its results come from, and its task.
 fn measure_effects(
     series: Option<Arc<Series>>,
@@ -255,6 +252,25 @@ fn open_edge(
     EdgeController::open(&event_loop.policy(), keys.key.clone(), Some(data.to_owned()), sharing)
         .map(Arc::new)
         .map_err(|why| StartError { is_taken: why.is_taken(), ..cannot(EDGE)(why) })
+}
+
+fn prober_options(keys: &Keys, targets: watch::Receiver<ProbeTargets>) -> prober::Options {
+    let token = Some(probe_token(keys, targets));
+    prober::Options { clock: Arc::new(clock::now), token, ..prober::Options::default() }
+}
+
+/// Returns the source of tokens by which the own edge lets probes of its hosts through a valve.
+fn probe_token(keys: &Keys, targets: watch::Receiver<ProbeTargets>) -> prober::ProbeToken {
+    let tokens = edge::ProbeTokens::new(&keys.key, Time::now());
+    Arc::new(move |host| {
+        let config = targets.borrow().config.clone();
+        let is_served = |service: &types::config::Service| {
+            let is_host = |name: &String| name.split(':').next() == Some(host);
+            service.traffic.is_some() && service.hosts.iter().any(is_host)
+        };
+        let is_own = config.edge.is_some() && config.services.values().any(is_served);
+        is_own.then(|| tokens.token(host, Time::now()))
+    })
 }
 
 /// Prepares status page, console and API. Until the first views they show the snapshot of the last run.

@@ -3,7 +3,7 @@
 //! The edge serves on threads of its own. When the event loop stalls or has ended, the last policy stays in force, and
 //! roll-ups that are not received are dropped.
 
-use crate::app::denials_file;
+use crate::app::saved_policy;
 use edge::telemetry::TraceId;
 use edge::{Edge, Sharing, StartError, Terms};
 use notify::secret::{self, SecretError};
@@ -35,10 +35,10 @@ pub(crate) struct EdgeController {
     sharing: Sharing,
     edge: RwLock<Option<Edge>>,
     applied: Mutex<Applied>,
-    /// Why the last attempt to save the denials failed. Locked while they are saved: one attempt at a time, each with
-    /// the denials in force by then, so that the last attempt leaves the newest.
+    /// Why the last attempt to save denials and valves failed. Locked while they are saved: one attempt at a time, each
+    /// with those in force by then, so that the last attempt leaves the newest.
     unsaved: Mutex<Option<String>>,
-    /// Data folder in which denials are saved for an edge that runs alone; `None`: they are not saved.
+    /// Data folder in which denials and valves are saved for an edge that runs alone; `None`: they are not saved.
     data: Option<PathBuf>,
     /// Which part of the newest policy is not in force, and why.
     not_in_force: Mutex<Option<String>>,
@@ -109,7 +109,7 @@ impl EdgeController {
             problem: watch::Sender::new(None),
         };
         controller.publish_problem();
-        controller.save_denials();
+        controller.save_policy();
         Ok(controller)
     }
 
@@ -142,7 +142,7 @@ impl EdgeController {
             if is_due && saving.is_none() {
                 // Not awaited: a slow or full disk must not delay a denial or a roll-up.
                 let controller = self.clone();
-                saving = Some(tokio::task::spawn_blocking(move || controller.save_denials()));
+                saving = Some(tokio::task::spawn_blocking(move || controller.save_policy()));
                 is_due = false;
             }
             tokio::select! {
@@ -187,13 +187,14 @@ impl EdgeController {
         self.replace(&mut applied, policy, true);
     }
 
-    /// Applies a policy. Blocks. Returns whether its denials differ from those before.
+    /// Applies a policy. Blocks. Returns whether its denials or valves differ from those before.
     fn apply(&self, policy: &Policy) -> bool {
         let mut applied = self.applied.lock().unwrap_or_else(PoisonError::into_inner);
-        let new_denials = applied.policy.denials != policy.denials;
+        let before = &applied.policy;
+        let is_new = before.denials != policy.denials || before.valves != policy.valves;
         let new_config = !Arc::ptr_eq(&applied.policy.config, &policy.config);
         self.replace(&mut applied, policy.clone(), new_config);
-        new_denials
+        is_new
     }
 
     fn replace(&self, applied: &mut Applied, policy: Policy, read_tokens: bool) {
@@ -235,19 +236,20 @@ impl EdgeController {
         self.problem.send_if_modified(|known| std::mem::replace(known, problem.clone()) != problem);
     }
 
-    /// Saves the denials in force. Blocks until they are on disk. Returns false when it has to be tried again.
-    fn save_denials(&self) -> bool {
+    /// Saves denials and valves. Blocks until they are on disk. Returns false when it has to be tried again.
+    fn save_policy(&self) -> bool {
         let Some(data) = &self.data else { return true };
         let mut before = self.unsaved.lock().unwrap_or_else(PoisonError::into_inner);
-        let denials = self.applied.lock().unwrap_or_else(PoisonError::into_inner).policy.denials.clone();
-        let failed = denials_file::write(data, &denials).err().map(|why| why.to_string());
+        let policy = self.applied.lock().unwrap_or_else(PoisonError::into_inner).policy.clone();
+        let failed =
+            saved_policy::write(data, (&policy.denials, &policy.valves)).err().map(|why| why.to_string());
         match &failed {
             Some(why) if *before != failed => {
                 tracing::warn!(
-                    "denials cannot be saved, so an edge that runs alone will not know them: {why}"
+                    "denials and valves cannot be saved, so an edge that runs alone will not know them: {why}"
                 );
             }
-            None if before.is_some() => tracing::info!("denials are saved again"),
+            None if before.is_some() => tracing::info!("denials and valves are saved again"),
             _ => {}
         }
         *before = failed;

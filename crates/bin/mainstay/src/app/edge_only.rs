@@ -6,9 +6,8 @@ use crate::app::control::{self, Control};
 use crate::app::edge_controller::{EdgeController, OpenError, tokens};
 use crate::app::keys::Keys;
 use crate::app::reload::{self, Change, Changes};
-use crate::app::{address_file, denials_file};
+use crate::app::{address_file, saved_policy};
 use edge::{Sharing, StartError};
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,7 +15,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use types::{Config, Denial, DenialId, Policy};
+use types::{Config, Policy};
 use web::WebState;
 
 /// Longest time that requests in progress may take at the end.
@@ -48,16 +47,8 @@ impl EdgeOnly {
         }
         let keys = Keys::open(&config.site.data).map_err(other)?;
         let config = Arc::new(config);
-        // The journal is not opened here; denials that were saved last stay in force until they end.
-        let denials = denials_file::read(&config.site.data).unwrap_or_else(|why| {
-            tracing::error!(
-                "saved denials cannot be read, so only those of the configuration are in force: {why}; \
-                 the file is replaced when the whole of mainstay runs"
-            );
-            BTreeMap::new()
-        });
         let (data, settings) = (config.site.data.clone(), site_settings(&config, &keys));
-        let policy = Policy { config: config.clone(), denials: denials.clone() };
+        let policy = saved(&config);
         let edge = Arc::new(EdgeController::open(&policy, keys.key, None, sharing)?);
         let (stop, stopped) = watch::channel(false);
         let changes = Changes::of(config_path, &config, stopped.clone()).map_err(other)?;
@@ -80,7 +71,7 @@ impl EdgeOnly {
                 }
             }));
         }
-        tasks.push(tokio::spawn(follow(changes, config, denials, policies_in, edge.clone())));
+        tasks.push(tokio::spawn(follow(changes, config, policies_in, edge.clone())));
         if let Some(address) = api
             && let Err(why) = address_file::write(&data, address)
         {
@@ -114,11 +105,31 @@ impl EdgeOnly {
     }
 }
 
-/// Applies each valid configuration, with the denials that were saved.
+/// The policy with the denials and valves that were saved last: the journal is not opened here. A ramp stays where it was,
+/// because nothing judges the health of a service.
+fn saved(config: &Arc<Config>) -> Policy {
+    let data = &config.site.data;
+    let denials = saved_policy::denials(data).unwrap_or_else(|why| {
+        tracing::error!(
+            "saved denials cannot be read, so only those of the configuration are in force: {why}; \
+             the file is replaced when the whole of mainstay runs"
+        );
+        Default::default()
+    });
+    let mut valves = saved_policy::valves(data).unwrap_or_else(|why| {
+        tracing::error!(
+            "saved valves cannot be read, so all are open: {why}; the file is replaced when the whole of mainstay runs"
+        );
+        Default::default()
+    });
+    valves.values_mut().for_each(|valve| valve.ramp_from = None);
+    Policy { config: config.clone(), denials, valves }
+}
+
+/// Applies each valid configuration, with the denials and valves that were saved.
 async fn follow(
     mut changes: Changes,
     mut current: Arc<Config>,
-    denials: BTreeMap<DenialId, Denial>,
     policies: watch::Sender<Arc<Policy>>,
     edge: Arc<EdgeController>,
 ) {
@@ -140,7 +151,8 @@ async fn follow(
                 tracing::info!(digest = %config.digest, "a new configuration is in force");
                 changes.follow(&config);
                 current = Arc::new(config);
-                policies.send_replace(Arc::new(Policy { config: current.clone(), denials: denials.clone() }));
+                let before = policies.borrow().clone();
+                policies.send_replace(Arc::new(Policy { config: current.clone(), ..(*before).clone() }));
             }
             Err(why) => _ = reload::invalid(&why.to_string()),
         }

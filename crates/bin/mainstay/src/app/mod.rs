@@ -5,7 +5,7 @@
 //! | `composition` | starts every part, connects them, stops them |
 //! | `event_loop`, `inputs`, `heartbeat` | the one thread that asks the engine, its channels, its sign of life |
 //! | `watchdog` | notifies the fallback contacts when the event loop stalls |
-//! | `edge_controller`, `edge_only`, `denials_file` | the edge: follows the policy; alone, without event loop and journal |
+//! | `edge_controller`, `edge_only`, `saved_policy` | the edge: follows the policy; alone, without event loop and journal |
 //! | `reload`, `config_path`, `watched_files`, `certificates` | takes over a changed configuration |
 //! | `effects` | measures the effects of notes and changes |
 //! | `sources` | secrets of the sources that report changes |
@@ -20,7 +20,6 @@ pub(crate) mod clock;
 pub(crate) mod composition;
 pub(crate) mod config_path;
 pub(crate) mod control;
-mod denials_file;
 pub(crate) mod edge_controller;
 pub(crate) mod edge_only;
 mod effects;
@@ -31,6 +30,7 @@ pub(crate) mod keys;
 mod lag_monitor;
 pub(crate) mod permissions;
 mod reload;
+mod saved_policy;
 pub(crate) mod sources;
 mod stored_samples;
 mod throttle;

@@ -14,8 +14,17 @@ const STICKY: u32 = 0o1000;
 
 /// Prefixes of the names that mainstay writes into its data folder. Other files there are not changed: the
 /// configuration may be in the same folder, with permissions of its own.
-const OURS: [&str; 8] =
-    ["address", "api-token", "status_page", "control", "denials.json", "journal.", "key", "read-token"];
+const OURS: [&str; 9] = [
+    "address",
+    "api-token",
+    "status_page",
+    "control",
+    "denials.json",
+    "journal.",
+    "key",
+    "read-token",
+    "valves.json",
+];
 const SAMPLES: &str = "samples.db";
 
 /// Makes files that this process creates readable by the owner only. To be called before there are other threads.

@@ -23,6 +23,7 @@ pub mod table;
 mod time_argument;
 mod timezone;
 mod trace;
+mod valve;
 
 pub use failure::Failure;
 
@@ -82,6 +83,8 @@ enum Command {
     /// Deny traffic for a limited time; list and lift denials.
     #[command(subcommand)]
     Deny(deny::Deny),
+    /// Let clients of a service in step by step: `valve auth 20%`; without arguments: list the valves.
+    Valve(valve::ValveCommand),
     /// Show how one request was handled: decision, server, duration of each phase. Without an id: the latest requests
     /// that were rejected, failed or slow.
     Trace {
@@ -126,6 +129,7 @@ impl CommandLine {
             Command::Incident(incident) => incident.run(&common),
             Command::Change(change) => change.run(&common),
             Command::Deny(deny) => deny.run(&common),
+            Command::Valve(valve) => valve.run(&common),
             Command::Trace { id: Some(id) } => trace::trace(&common, &id),
             Command::Trace { id: None } => trace::list(&common),
             Command::Page(page) => page.run(&common),

@@ -96,7 +96,7 @@ fn edge_lines(edge: &Value) -> Vec<String> {
         let count = |name: &str| now[name].as_u64().unwrap_or_default();
         let limited: u64 =
             now["limited"].as_object().into_iter().flatten().filter_map(|(_, n)| n.as_u64()).sum();
-        let rejected = limited + count("shed") + count("denied");
+        let rejected = limited + count("shed") + count("denied") + count("held");
         let span = service["window_seconds"].as_f64().unwrap_or_default();
         let per_sec = if span > 0.0 { count("requests") as f64 / span } else { 0.0 };
         let share = |part: u64| types::percent::share(part, count("requests"));
@@ -120,8 +120,19 @@ fn edge_lines(edge: &Value) -> Vec<String> {
             format!("{healthy} of {}", servers.len())
         );
         lines.push(beside(text(&service["title"]), 34, &tinted(&figures, tone)));
+        lines.extend(valve_line(&service["valve"]));
     }
     lines
+}
+
+/// The valve of a service, while it is not fully open.
+fn valve_line(valve: &Value) -> Option<String> {
+    let percent = valve["percent"].as_u64()?;
+    let limited = if valve["limited"] == true { ", limited mode" } else { "" };
+    let ramp = if valve["ramp_from"].is_null() { "" } else { ", opens by itself" };
+    let by = text(&valve["by"]);
+    let line = format!("  valve {percent} %{limited}{ramp}, set by {by}; `mainstay valve` shows more");
+    Some(tinted(&line, Tone::Warn))
 }
 
 /// Prints the alerts of a resource and its dependencies. Exit code 0 without alert, else 1.

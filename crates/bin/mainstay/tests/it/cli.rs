@@ -209,6 +209,7 @@ fn read_token_grants_no_commands() {
         ("/api/v1/incidents/1/resolve", r#"{"by":"x"}"#),
         ("/api/v1/deny", r#"{"by":"x","what":"XX","for_seconds":60}"#),
         ("/api/v1/denials/1/lift", r#"{"by":"x"}"#),
+        ("/api/v1/valve", r#"{"by":"x","service":"shop","percent":20}"#),
         ("/api/v1/login", "{}"),
     ] {
         assert_eq!(status(&format!("POST {path}"), body), "403", "{path}");
@@ -230,6 +231,7 @@ fn invalid_arguments_exit_with_2_and_a_message() {
         &["change", "deploy", "--kind", "magic"],
         &["deny", "country", "XXX", "--for", "1h"],
         &["deny", "country", "XX"],
+        &["valve", "shop", "half"],
         &["trace", "x"],
         &["page", "test", "nobody"],
         &["run", "--accept-loss", "--only", "edge"],
@@ -289,6 +291,8 @@ fn json_output_is_documented() {
         ("deny cidr VALUE --for D", &["deny", "cidr", "192.0.2.0/24", "--for", "1h"], 2),
         ("deny list", &["deny", "list"], 2),
         ("deny lift ID", &["deny", "lift", "1"], 2),
+        ("valve SERVICE PERCENT", &["valve", "shop", "20%"], 2),
+        ("valve", &["valve"], 2),
         ("trace ID", &["trace", &failed], 3),
         ("trace", &["trace"], 1),
         ("page test PERSON", &["page", "test", "ana"], 2),

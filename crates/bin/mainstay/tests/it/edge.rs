@@ -267,6 +267,44 @@ fn edge_only_uses_the_same_keys_and_reloads_its_config() {
 }
 
 #[test]
+fn valve_survives_a_restart_and_reaches_an_edge_that_runs_alone() {
+    let (one, edge) = (Backend::start("one"), free());
+    let mut instance = Instance::with(&config(edge, &[&one], ""));
+    instance.start();
+    answered(edge, "127.0.0.1", 200);
+    let valve = |instance: &Instance, args: &[&str]| {
+        let output = instance.command(&[&["valve"], args].concat());
+        assert!(output.status.success(), "{output:?}");
+        text(&output)
+    };
+    assert!(valve(&instance, &[]).contains("shop                 open"), "{}", valve(&instance, &[]));
+    let set = valve(&instance, &["shop", "0%", "--by", "ana"]);
+    assert!(set.contains("shop: valve 0 %") && set.contains("mainstay valve shop 100%"), "{set}");
+    answered(edge, "127.0.0.1", 503);
+    let listed = valve(&instance, &[]);
+    assert!(listed.contains("shop                 0 %, since") && listed.contains("by ana"), "{listed}");
+    assert!(text(&instance.command(&["status"])).contains("valve 0 %, set by ana"));
+    assert_eq!(instance.terminate(), Some(0));
+
+    instance.start();
+    answered(edge, "127.0.0.1", 503);
+    assert!(instance.text("/metrics").contains("mainstay_edge_valve_position_ratio{service=\"shop\"} 0.0"));
+    assert_eq!(instance.terminate(), Some(0));
+
+    instance.start_edge_only();
+    answered(edge, "127.0.0.1", 503);
+    assert_eq!(instance.terminate(), Some(0));
+
+    instance.start();
+    for refused in [&["valve", "shop", "101%"][..], &["valve", "shop", "20%", "--limited", "--ramp"]] {
+        assert_eq!(instance.command(refused).status.code(), Some(2), "{refused:?}");
+    }
+    assert_eq!(instance.command(&["valve", "nothing", "20%"]).status.code(), Some(1));
+    valve(&instance, &["shop", "100%"]);
+    answered(edge, "127.0.0.1", 200);
+}
+
+#[test]
 fn edge_only_traces_and_counts_requests_and_refuses_other_commands() {
     let (one, edge) = (Backend::start("one"), free());
     let mut instance = Instance::with(&config(edge, &[&one], ""));

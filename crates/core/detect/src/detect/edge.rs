@@ -112,8 +112,9 @@ impl Detect {
         let usual = service.usual.rate(recorded);
         let young = service.usual.is_young(recorded, now);
         let decision = service.surge.judge(&service.flow, usual, young, open, now);
-        let unusual = service.surge.is_unusual(open.is_some(), now);
-        service.usual.note(span, traffic.requests, unusual);
+        // While the valve holds clients out, the traffic is not the usual one.
+        let unusual = service.surge.is_unusual(open.is_some(), now) || traffic.held > 0;
+        service.usual.note(span, traffic.requests.saturating_sub(traffic.held), unusual);
         if let Some(usual_milli) = service.usual.news(recorded, now) {
             events.push(EventKind::TrafficLearned { service: id.clone(), usual_milli });
         }

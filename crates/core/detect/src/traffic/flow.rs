@@ -20,7 +20,10 @@ pub(crate) struct Flow {
 #[derive(Debug, Default)]
 pub(crate) struct Sum {
     pub(crate) span: Duration,
+    /// Requests without those that the valve held out: their pages ask again by themselves.
     pub(crate) requests: u64,
+    /// Held out by the valve: neither traffic of the servers nor a failure.
+    pub(crate) held: u64,
     pub(crate) denied: u64,
     pub(crate) shed: u64,
     /// Refused by limits of the edge.
@@ -32,7 +35,8 @@ pub(crate) struct Sum {
 impl Sum {
     fn add(&mut self, span: Duration, traffic: &ServiceTraffic) {
         self.span += span;
-        self.requests += traffic.requests;
+        self.requests += traffic.requests.saturating_sub(traffic.held);
+        self.held += traffic.held;
         self.denied += traffic.denied;
         self.shed += traffic.shed;
         self.limited += traffic.limited.values().sum::<u64>();

@@ -191,6 +191,7 @@ fn evidence(sum: &Sum, usual: Option<f64>) -> String {
         (sum.shed, "shed"),
         (sum.server_429, "answered 429 by servers"),
         (sum.failed, "failed"),
+        (sum.held, "held out by the valve"),
     ] {
         if count > 0 {
             text.push_str(&format!(", {} {what}", grouped(count)));

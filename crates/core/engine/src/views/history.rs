@@ -4,7 +4,7 @@ use serde::Serialize;
 use types::event::UpdateStatus;
 use types::{
     Actor, AlertId, Change, ChannelId, Denial, DenialId, DenyTarget, Effect, EscalationId, Fault, IncidentId,
-    PageId, PersonId, Resource, ServiceId, Time,
+    PageId, PersonId, Resource, ServiceId, Time, Valve, ValveReason,
 };
 
 /// An entry of an incident's timeline.
@@ -121,6 +121,22 @@ pub enum TimelineFact {
         service: Option<ServiceId>,
         /// The person who lifted it; `None` when it expired.
         by: Option<Actor>,
+    },
+    /// A person set a valve while the incident was open.
+    ValveSet {
+        /// The valve from then on.
+        valve: Valve,
+        /// Who set it.
+        by: Actor,
+    },
+    /// A valve moved by itself while the incident was open.
+    ValveMoved {
+        /// The service.
+        service: ServiceId,
+        /// The position from then on, in per cent.
+        percent: u8,
+        /// Why.
+        why: ValveReason,
     },
 }
 

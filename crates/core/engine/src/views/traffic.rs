@@ -3,7 +3,7 @@
 use serde::Serialize;
 use std::time::Duration;
 use types::traffic::{PoolStatus, ServiceTraffic};
-use types::{Alert, Denial, Time};
+use types::{Alert, Denial, Time, Valve, ValveReason};
 
 /// The page as data.
 #[derive(Clone, Debug)]
@@ -47,6 +47,18 @@ pub struct ServiceNow {
     /// Open alerts about it.
     #[serde(skip)]
     pub alerts: Vec<Alert>,
+    /// Its valve, while that is not fully open.
+    pub valve: Option<ValveNow>,
+}
+
+/// A valve that is not fully open.
+#[derive(Clone, Debug, Serialize)]
+pub struct ValveNow {
+    /// The valve.
+    #[serde(flatten)]
+    pub valve: Valve,
+    /// Why the health of the service keeps its ramp from the next step; `None` while all is well.
+    pub obstacle: Option<ValveReason>,
 }
 
 /// A few seconds of a service's traffic.
@@ -59,7 +71,7 @@ pub struct Point {
     pub window: Duration,
     /// Requests that came to a verdict.
     pub requests: u64,
-    /// Refused by a denial, a limit, or because servers were at theirs.
+    /// Refused by a denial, a limit or the valve, or because servers were at theirs.
     pub refused: u64,
     /// Failed at a server, or on the way to one.
     pub failed: u64,

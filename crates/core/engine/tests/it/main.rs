@@ -9,6 +9,7 @@ mod situations;
 mod slowness;
 mod speed;
 mod surge;
+mod valves;
 
 use engine::Engine;
 use std::sync::Arc;

@@ -51,7 +51,7 @@ fn policy(guard: &str, denials: Vec<Denial>) -> Policy {
     );
     let config = testkit::config::read(&text);
     let denials = denials.into_iter().map(|denial| (denial.id, denial)).collect();
-    let policy = types::Policy { config: Arc::new(config), denials };
+    let policy = types::Policy { config: Arc::new(config), denials, valves: BTreeMap::new() };
     let tokens = BTreeMap::from([(CallerId::from("auth-web"), "long secret".into())]);
     Policy::new(&policy, &tokens, NOW.parse().unwrap(), Tick(0))
 }
@@ -77,6 +77,7 @@ fn facts(client: &str) -> Facts<'static> {
         forwarded_class: None,
         path: "/login",
         agent: Some(BROWSER),
+        is_probe: false,
     }
 }
 
@@ -99,6 +100,7 @@ impl Asked {
         match self.judge(facts, tick) {
             Verdict::Pass { .. } => None,
             Verdict::Refuse(refusal) => Some(refusal),
+            Verdict::Hold(held) => panic!("{held:?}"),
         }
     }
 
@@ -113,7 +115,7 @@ impl Asked {
     fn class(&self, facts: &Facts<'_>) -> Class {
         match self.judge(facts, 0) {
             Verdict::Pass { class, .. } => class,
-            Verdict::Refuse(refusal) => panic!("{refusal:?}"),
+            other => panic!("{other:?}"),
         }
     }
 }

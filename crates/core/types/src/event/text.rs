@@ -97,6 +97,11 @@ impl fmt::Display for EventKind {
                 write!(f, "{}{end}, reported by {by}: {}", change.id, change.title.escape_debug())
             }
             H::EffectJudged { of, effect } => write!(f, "{of}: {effect}"),
+            H::ValveSet { valve, by } => {
+                let ramp = if valve.ramps() { ", opens by itself" } else { "" };
+                write!(f, "{}: {valve}{ramp}, set by {by}", valve.service)
+            }
+            H::ValveMoved { service, percent, why } => write!(f, "{service}: valve {percent} % ({why})"),
         }
     }
 }

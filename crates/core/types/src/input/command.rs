@@ -63,6 +63,17 @@ pub enum Command {
         /// The change.
         change: NewChange,
     },
+    /// Sets the valve of a service.
+    Valve {
+        /// The service.
+        service: ServiceId,
+        /// Share of clients that are let in, in per cent: 0 to 100.
+        percent: u8,
+        /// Whether only its priority paths are served.
+        limited: bool,
+        /// Whether it opens by itself, step by step, while the service is healthy.
+        ramp: bool,
+    },
 }
 
 /// Reason why a command was refused. Other inputs are never refused.
@@ -86,7 +97,7 @@ pub enum Refused {
         whom: String,
     },
     /// The configuration has no edge.
-    #[error("the configuration has no edge, so nothing can be denied")]
+    #[error("the configuration has no edge: there is nothing to deny and no valve")]
     NoEdge,
     /// The configuration has no GeoIP file for this kind of denial.
     #[error("{what} cannot be denied: `edge.geoip.{key}` is not configured")]
@@ -122,4 +133,10 @@ pub enum Refused {
     /// A change was made too long ago.
     #[error("the change was made more than {0} days ago; mainstay keeps changes no longer")]
     ChangeTooOld(u64),
+    /// Limited mode of a service without priority paths would serve nothing.
+    #[error("{0} has no `priority_paths`, so limited mode would serve nothing")]
+    NoPriorityPaths(ServiceId),
+    /// A ramp ends in serving everything, which limited mode does not.
+    #[error("limited mode has no ramp: it ends when a person opens the valve")]
+    LimitedRamp,
 }

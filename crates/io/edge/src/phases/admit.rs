@@ -1,4 +1,4 @@
-//! Phase admit: denials, limits, load shedding, and a place at a server.
+//! Phase admit: denials, valve, limits, load shedding, and a place at a server.
 
 use super::identify::Identified;
 use crate::client::Client;
@@ -20,20 +20,28 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
-use traffic::{Arrival, Route, Shed, ShedWhy, Tick};
+use traffic::{Arrival, Held, Route, Shed, ShedWhy, Tick};
 use types::config::{EdgeLimits, Protocol};
 
 /// A service whose pool the configuration does not have: `config` accepts none.
 pub(crate) const NO_POOL: Shed = Shed { retry_after: Duration::from_secs(5), why: ShedWhy::NoServer };
 
-/// Applies denials and limits.
+/// A request that goes no further.
+pub(crate) enum NotCleared {
+    /// A denial or a limit refuses it.
+    Refused(traffic::Refusal),
+    /// The valve of the service holds it out.
+    Held(Held),
+}
+
+/// Applies denials, the valve and limits.
 pub(crate) fn check_limits(
     thread: &Thread,
     route: &Route,
     identified: &Identified<'_>,
     tick: Tick,
     record: &mut OpenRecord,
-) -> Result<Cleared, traffic::Refusal> {
+) -> Result<Cleared, NotCleared> {
     let verdict = route.judge(&identified.facts, &thread.shared.meters, tick, fastrand::u64(..));
     record.stamp(Phase::Judged, tick.0);
     match verdict {
@@ -50,8 +58,9 @@ pub(crate) fn check_limits(
         }
         traffic::Verdict::Refuse(refusal) => {
             record.why = refusal.denial.and_then(|denial| route.denial(denial)).unwrap_or_default().into();
-            Err(refusal)
+            Err(NotCleared::Refused(refusal))
         }
+        traffic::Verdict::Hold(held) => Err(NotCleared::Held(held)),
     }
 }
 

@@ -3,11 +3,12 @@
 use crate::client::{CALLER, Client, RecognizedClient};
 use crate::connection::{Asked, Connection};
 use crate::forwarded::ForwardedInfo;
-use crate::head::HeaderPresence;
+use crate::head::{HeaderPresence, Host};
 use crate::telemetry::OpenRecord;
 use crate::thread::{Thread, ThreadView};
 use http::header::{self, HeaderValue};
 use http::request::Parts;
+use std::rc::Rc;
 use traffic::{Facts, Identity, Route};
 
 /// The sender of a request.
@@ -33,9 +34,9 @@ impl Identified<'_> {
 
 /// Identifies the sender of the request, and writes it into the record.
 pub(crate) fn identify<'a>(
-    (thread, connection): (&Thread, &Connection),
+    (thread, connection): (&Rc<Thread>, &Rc<Connection>),
     view: &'a ThreadView,
-    route: &Route,
+    (route, host): (&Route, &Host),
     (parts, has): (&'a Parts, HeaderPresence),
     origin: &ForwardedInfo,
     record: &mut OpenRecord,
@@ -74,6 +75,10 @@ pub(crate) fn identify<'a>(
         forwarded_class: forwarded.map(|forwarded| forwarded.class),
         path: parts.uri.path(),
         agent: agent.map(HeaderValue::as_bytes),
+        // Only a valve asks for it.
+        is_probe: has.probe
+            && route.valve().is_some()
+            && shared.probe_tokens.shown(&parts.headers, &host.name()),
     };
     Identified { facts, shown, forwarded, recognized, is_new }
 }

@@ -3,7 +3,9 @@
 pub(crate) mod body;
 pub(crate) mod error_page;
 mod event_stream;
+mod waiting_page;
 
+use super::admit::NotCleared;
 use super::forward::Relayed;
 use super::forward::attempt::UpstreamResponse;
 use super::forward::round_trip::Answer;
@@ -24,11 +26,11 @@ use error_page::Refusal;
 use event_stream::EventStream;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::request::Parts;
-use http::{Response, StatusCode};
+use http::{Method, Response, StatusCode};
 use http_body::SizeHint;
 use std::rc::Rc;
 use std::time::Duration;
-use traffic::{Outcome, Route, Shed, ShedWhy, Tick};
+use traffic::{Held, Outcome, Route, Shed, ShedWhy, Tick};
 
 /// Length of a response from which on its server's place is given back with the head.
 const LONG_BYTES: u64 = 64 * 1024;
@@ -47,7 +49,6 @@ pub(crate) enum Refused {
     UnknownHost,
     /// Redirected to this URL with https.
     Redirect(String),
-    Limited(traffic::Refusal),
 }
 
 impl Responder<'_> {
@@ -100,7 +101,6 @@ impl Responder<'_> {
                 self.refuse(refusal, record, busy)
             }
             Refused::Redirect(location) => self.redirect(location, record, busy),
-            Refused::Limited(refusal) => self.limited(&refusal, record, busy),
         }
     }
 
@@ -141,12 +141,24 @@ impl Responder<'_> {
         response
     }
 
-    pub(crate) fn limited(
+    /// The response to a request that a denial or limit refuses, or that the valve holds out.
+    pub(crate) fn not_cleared(
         &self,
-        refused: &traffic::Refusal,
-        mut record: Box<OpenRecord>,
+        why: &NotCleared,
+        route: &Route,
+        method: &Method,
+        record: Box<OpenRecord>,
         busy: Busy,
     ) -> Response<Body> {
+        match why {
+            NotCleared::Refused(refusal) => self.limited(refusal, record, busy),
+            NotCleared::Held(held) => {
+                self.held(held, route.valve_text().unwrap_or_default(), method, record, busy)
+            }
+        }
+    }
+
+    fn limited(&self, refused: &traffic::Refusal, mut record: Box<OpenRecord>, busy: Busy) -> Response<Body> {
         record.refused(refused, self.thread.tick().0);
         let refusal = if refused.limit.denies() { error_page::DENIED } else { error_page::TOO_MANY };
         let mut response = self.refuse_for(refusal, refused.retry_after, record, busy);
@@ -156,6 +168,28 @@ impl Responder<'_> {
         if let Some(quota) = &refused.quota {
             error_page::quota(response.headers_mut(), quota);
         }
+        response
+    }
+
+    /// The response to a request that the valve holds out. People who open a page get one that asks again by itself.
+    fn held(
+        &self,
+        held: &Held,
+        valve: &str,
+        method: &Method,
+        mut record: Box<OpenRecord>,
+        busy: Busy,
+    ) -> Response<Body> {
+        let refusal = if held.limited { error_page::LIMITED } else { error_page::HELD };
+        record.answered_here(Verdict::Held, refusal.status.as_u16(), valve, self.thread.tick().0);
+        let mut response = if *method == Method::GET && matches!(self.format, ErrorFormat::Page) {
+            let digits = record.ids.trace.digits();
+            let id = std::str::from_utf8(&digits).unwrap_or_default();
+            waiting_page::response(held, id, self.thread.map(), self.completion(record, busy))
+        } else {
+            self.refuse(refusal, record, busy)
+        };
+        self.retry_after(&mut response, held.retry_after);
         response
     }
 

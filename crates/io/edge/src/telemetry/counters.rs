@@ -26,7 +26,7 @@ const UNKNOWN_HOSTS: usize = 32;
 pub(super) const EXAMPLES: usize = 8;
 
 /// Verdicts in the order of their counters.
-pub(super) const VERDICTS: [Verdict; 7] = [
+pub(super) const VERDICTS: [Verdict; 8] = [
     Verdict::Passed,
     Verdict::Denied,
     Verdict::Limited,
@@ -34,6 +34,7 @@ pub(super) const VERDICTS: [Verdict; 7] = [
     Verdict::Failed,
     Verdict::Malformed,
     Verdict::Redirected,
+    Verdict::Held,
 ];
 
 /// Counters of one route.

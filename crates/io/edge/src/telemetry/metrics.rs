@@ -72,6 +72,30 @@ impl Telemetry {
         Ok(())
     }
 
+    /// Encodes the position of the valve of each service, and whether it is in limited mode.
+    ///
+    /// # Errors
+    /// When the encoder cannot write.
+    pub fn valve_metrics<'a>(
+        &self,
+        valves: impl Iterator<Item = (&'a ServiceId, Option<(u8, bool)>)> + Clone,
+        encoder: &mut DescriptorEncoder<'_>,
+    ) -> fmt::Result {
+        let help = "Share of clients that the valve lets in: 1 when it is fully open.";
+        let mut family = gauges(encoder, "mainstay_edge_valve_position_ratio", help)?;
+        for (service, valve) in valves.clone() {
+            let position = valve.map_or(1.0, |(percent, _)| f64::from(percent) / 100.0);
+            gauge(&mut family, &[("service", &service.0)], position)?;
+        }
+        let help = "1 in limited mode: only priority paths are served.";
+        let mut family = gauges(encoder, "mainstay_edge_valve_limited", help)?;
+        for (service, valve) in valves {
+            let is_limited = valve.is_some_and(|(_, limited)| limited);
+            gauge(&mut family, &[("service", &service.0)], u64::from(is_limited))?;
+        }
+        Ok(())
+    }
+
     fn records(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let help = "Request records by kind, and how many of them were kept as traces.";
         let mut family = counters(encoder, "mainstay_edge_records", help)?;

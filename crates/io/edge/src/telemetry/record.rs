@@ -350,7 +350,7 @@ impl RequestRecord {
     /// Whether it was refused: by a rule of the edge, or by a server with a 429.
     #[must_use]
     pub fn turned_away(&self) -> bool {
-        matches!(self.verdict, Verdict::Denied | Verdict::Limited | Verdict::Shed)
+        matches!(self.verdict, Verdict::Denied | Verdict::Limited | Verdict::Shed | Verdict::Held)
             || (self.let_through() && self.status == 429)
     }
 }
@@ -400,6 +400,7 @@ mod tests {
         assert_eq!(case(Verdict::Passed, 200, Some(Failure::Reset)), (false, true, false));
         assert_eq!(case(Verdict::Limited, 429, None), (false, false, true));
         assert_eq!(case(Verdict::Shed, 503, None), (false, false, true));
+        assert_eq!(case(Verdict::Held, 503, None), (false, false, true));
         assert_eq!(case(Verdict::Malformed, 400, None), (false, false, false));
     }
 

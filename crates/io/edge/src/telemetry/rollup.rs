@@ -156,6 +156,7 @@ impl Telemetry {
             clients: counters.top_lists.as_ref().map(|top_lists| top_lists.clients()).unwrap_or_default(),
             paths: counters.top_lists.as_ref().map(|top_lists| top_lists.paths()).unwrap_or_default(),
             callers_refused: callers.collect(),
+            held: verdict(Verdict::Held),
         }
     }
 

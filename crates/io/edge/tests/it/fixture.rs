@@ -34,7 +34,10 @@ pub(crate) fn terms(servers: &[SocketAddr], parts: &ConfigParts<'_>) -> Terms {
         parts.more
     );
     let config = Arc::new(testkit::config::read(&text));
-    Terms { policy: types::Policy { config, denials: BTreeMap::new() }, tokens: BTreeMap::new() }
+    Terms {
+        policy: types::Policy { config, denials: BTreeMap::new(), valves: BTreeMap::new() },
+        tokens: BTreeMap::new(),
+    }
 }
 
 /// An edge before these servers.

@@ -21,3 +21,4 @@ mod streaming;
 mod targets;
 mod trace;
 mod upstream;
+mod valve;

@@ -10,7 +10,7 @@ mod queue;
 
 use crate::lag::Lag;
 use crate::prober::Prober;
-use crate::setup::{Clock, SetupError};
+use crate::setup::{Clock, ProbeToken, SetupError};
 use queue::Queue;
 use std::collections::HashMap;
 use std::pin::pin;
@@ -36,11 +36,18 @@ pub struct Options {
     pub lag: Lag,
     /// Source of the time of day.
     pub clock: Clock,
+    /// Source of tokens for mainstay's own edge.
+    pub token: Option<ProbeToken>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { max_concurrent: concurrency::limit(), lag: Lag::default(), clock: Arc::new(Time::now) }
+        Self {
+            max_concurrent: concurrency::limit(),
+            lag: Lag::default(),
+            clock: Arc::new(Time::now),
+            token: None,
+        }
     }
 }
 
@@ -59,7 +66,8 @@ pub async fn run(
     stop: impl Future<Output = ()>,
 ) -> Result<(), SetupError> {
     let first = rounds.borrow_and_update().clone();
-    let prober = Prober::with_clock(&first.config, Arc::clone(&options.clock))?;
+    let prober =
+        Prober::with_clock(&first.config, Arc::clone(&options.clock))?.with_token(options.token.clone());
     run_until(Arc::new(prober), first, rounds, out, options, stop).await;
     Ok(())
 }

@@ -103,7 +103,7 @@ impl World {
         let began = oracle.began;
         let clock: Clock = Arc::new(move || types::time::later(midnight(), began.elapsed()));
         let lag = Lag::default();
-        let options = Options { max_concurrent, lag: lag.clone(), clock };
+        let options = Options { max_concurrent, lag: lag.clone(), clock, token: None };
         tokio::spawn(run_until(Arc::new(oracle.clone()), first, seen, out, options, std::future::pending()));
         (Self { oracle, rounds, lag }, answers)
     }

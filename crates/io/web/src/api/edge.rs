@@ -145,7 +145,7 @@ fn has_edge(state: &WebState) -> Result<(), Problem> {
     if state.is_only_edge() || state.views().is_none() { Ok(()) } else { traffic(state).map(drop) }
 }
 
-fn traffic(state: &WebState) -> Result<Arc<Traffic>, Problem> {
+pub(super) fn traffic(state: &WebState) -> Result<Arc<Traffic>, Problem> {
     state.traffic().ok_or_else(|| match state.views() {
         Some(_) => {
             let hint = "The edge is optional: see [edge] in the reference of the configuration.";

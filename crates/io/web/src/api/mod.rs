@@ -6,6 +6,7 @@ pub mod edge;
 mod latency;
 mod now;
 mod traffic;
+pub(crate) mod valves;
 
 use self::now::{IncidentsBody, NowBody};
 use crate::auth::{OverControlSocket, actor, may_read, may_write};

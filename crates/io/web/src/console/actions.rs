@@ -3,7 +3,7 @@
 use crate::clock::now;
 use crate::command::CommandError;
 use crate::message_page::{MessageForm, MessagePage};
-use crate::params::{denial_duration, denial_id, deny_what, incident_id, text};
+use crate::params::{denial_duration, denial_id, deny_what, incident_id, text, valve_percent};
 use crate::problem::Problem;
 use crate::session::Session;
 use crate::state::WebState;
@@ -24,6 +24,7 @@ pub(crate) fn routes() -> Router<Arc<WebState>> {
     Router::new()
         .route("/console/edge/deny", post(deny))
         .route("/console/edge/lift", post(lift))
+        .route("/console/edge/valve", post(valve))
         .route("/console/incidents/{incident}/{action}", post(incident_action))
 }
 
@@ -54,6 +55,20 @@ struct DenyForm {
     everybody: String,
 }
 
+/// Form of a valve.
+#[derive(Deserialize)]
+struct ValveForm {
+    form: String,
+    service: String,
+    percent: u64,
+    /// Not empty when the box is checked.
+    #[serde(default)]
+    ramp: String,
+    /// Not empty when the box is checked.
+    #[serde(default)]
+    limited: String,
+}
+
 #[derive(Deserialize)]
 struct LiftForm {
     form: String,
@@ -67,6 +82,12 @@ impl SignedForm for IncidentForm {
 }
 
 impl SignedForm for DenyForm {
+    fn token(&self) -> &str {
+        &self.form
+    }
+}
+
+impl SignedForm for ValveForm {
     fn token(&self) -> &str {
         &self.form
     }
@@ -184,6 +205,26 @@ async fn lift(
         Ok::<_, Problem>(())
     };
     back_to_denials(&state, done.await)
+}
+
+async fn valve(
+    State(state): State<Arc<WebState>>,
+    headers: HeaderMap,
+    form: Result<Form<ValveForm>, FormRejection>,
+) -> Response<Body> {
+    let done = async {
+        let (session, form) = signed(&state, &headers, form)?;
+        let (service, percent) = (ServiceId(form.service), valve_percent(form.percent)?);
+        // The box of the ramp is checked by default, and limited mode has none.
+        let limited = !form.limited.is_empty();
+        let ramp = !limited && !form.ramp.is_empty();
+        state.send(author(session), Command::Valve { service, percent, limited, ramp }).await?;
+        Ok::<_, Problem>(())
+    };
+    match done.await {
+        Ok(()) => Redirect::to("/console/edge#valves").into_response(),
+        Err(problem) => problem.into_page(state.name()),
+    }
 }
 
 fn back_to_denials(state: &WebState, done: Result<(), Problem>) -> Response<Body> {

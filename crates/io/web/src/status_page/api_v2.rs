@@ -180,8 +180,11 @@ fn member<'a>(status_page: &StatusPage, page_id: &str, part: &'a Part) -> Compon
         created_at: iso(created),
         updated_at: iso(part.since.unwrap_or(created)),
         position: 0,
-        description: (part.state == ServiceState::Unknown)
-            .then_some("No data: it cannot be monitored at the moment."),
+        description: part
+            .access
+            .map(|access| access.message())
+            .or((part.state == ServiceState::Unknown)
+                .then_some("No data: it cannot be monitored at the moment.")),
         showcase: true,
         start_date: first,
         group_id: None,

@@ -38,6 +38,7 @@ mod tests {
             since: None,
             days: Vec::new(),
             uptime_percent: None,
+            access: None,
         };
         let components = states.iter().enumerate().map(component).collect();
         StatusPage {

@@ -64,6 +64,19 @@ pub(crate) fn predicate(fact: &TimelineFact, timezone: &TimeZone) -> String {
                 None => format!("the denial of {what}{at} expired"),
             }
         }
+        TimelineFact::ValveSet { valve, by } if valve.is_open() => {
+            format!("{by} opened the valve of {}", valve.service)
+        }
+        TimelineFact::ValveSet { valve, by } => {
+            let ramp = if valve.ramps() { "; it opens by itself" } else { "" };
+            format!("{by} set {}: {valve}{ramp}", valve.service)
+        }
+        TimelineFact::ValveMoved { service, percent: 100, why } => {
+            format!("the valve of {service} is open: {why}")
+        }
+        TimelineFact::ValveMoved { service, percent, why } => {
+            format!("the valve of {service} moved to {percent} %: {why}")
+        }
     }
 }
 

@@ -103,13 +103,69 @@ async fn api_returns_traffic_and_traces() {
 }
 
 #[tokio::test]
+async fn api_and_console_set_valves() {
+    let fixture = Fixture::new().await;
+    let body = json!({ "by": "ana", "service": "auth", "percent": 20, "ramp": true });
+    let (status, done) = post(&fixture, "/api/v1/valve", &body).await;
+    let wanted = json!({ "done": "valve", "service": "auth", "percent": 20, "limited": false, "ramp": true });
+    assert_eq!((status, done), (200, wanted));
+    for body in
+        [json!({ "by": "ana", "service": "auth", "percent": 101 }), json!({ "by": "ana", "percent": 1 })]
+    {
+        assert_eq!(post(&fixture, "/api/v1/valve", &body).await.0, 422, "{body}");
+    }
+    let cookie = signed_in(&fixture).await;
+    let page = async || {
+        fixture.get("/console/edge").header("cookie", &cookie).send().await.unwrap().text().await.unwrap()
+    };
+    let (_, valves) = get(&fixture, "/api/v1/valves").await;
+    assert_eq!(valves["valves"][0]["percent"], 100, "{valves}");
+    assert!(page().await.contains("All open: every client is let in."));
+    let mut closed = crate::edge_views::traffic(false);
+    let at = closed.at;
+    closed.services[0].valve = Some(engine::views::traffic::ValveNow {
+        valve: types::Valve {
+            number: 1,
+            service: "auth".into(),
+            percent: 27,
+            limited: false,
+            ramp_from: Some(20),
+            since: at,
+            changed: at,
+            by: "ana".to_owned(),
+            usual: None,
+        },
+        obstacle: Some(types::ValveReason::Failures { percent: 4 }),
+    });
+    fixture.state.show_traffic(Some(Arc::new(closed)));
+    let shown = page().await;
+    assert!(shown.contains("27 %</strong>, opens by itself since"), "{shown}");
+    assert!(shown.contains("Waits: 4 % of the requests fail."), "{shown}");
+    let (_, valves) = get(&fixture, "/api/v1/valves").await;
+    assert_eq!((&valves["valves"][0]["percent"], &valves["valves"][0]["by"]), (&json!(27), &json!("ana")));
+    let form = form_token(&shown);
+    let set = |form: &str, percent: &str| {
+        let fields = [("form", form), ("service", "auth"), ("percent", percent), ("limited", "yes")];
+        fixture.post("/console/edge/valve").header("cookie", &cookie).form(&fields).send()
+    };
+    assert_eq!(set("x", "0").await.unwrap().status(), 403);
+    assert_eq!(set(&form, "101").await.unwrap().status(), 422);
+    let answer = set(&form, "0").await.unwrap();
+    assert_eq!((answer.status().as_u16(), header(&answer, "location")), (303, "/console/edge#valves"));
+    insta::assert_snapshot!(fixture.received().join("\n"), @r#"
+    ana, Token, API: Valve { service: ServiceId("auth"), percent: 20, limited: false, ramp: true }
+    Ana, Person, console: Valve { service: ServiceId("auth"), percent: 0, limited: true, ramp: false }
+    "#);
+}
+
+#[tokio::test]
 async fn missing_token_is_refused_also_from_loopback() {
     let fixture = Fixture::new().await;
     let trace = format!("/api/v1/trace/{TRACE}");
-    for path in ["/metrics", "/api/v1/edge", "/api/v1/denials", "/api/v1/traces", &trace] {
+    for path in ["/metrics", "/api/v1/edge", "/api/v1/denials", "/api/v1/valves", "/api/v1/traces", &trace] {
         assert_eq!(fixture.get(path).send().await.unwrap().status(), 401, "{path}");
     }
-    for path in ["/api/v1/deny", "/api/v1/denials/3/lift"] {
+    for path in ["/api/v1/deny", "/api/v1/valve", "/api/v1/denials/3/lift"] {
         assert_eq!(fixture.post(path).json(&json!({})).send().await.unwrap().status(), 401, "{path}");
     }
     for path in ["/console/edge", &format!("/console/trace/{TRACE}")] {

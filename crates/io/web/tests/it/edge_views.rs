@@ -96,6 +96,7 @@ fn signin(surge: bool) -> ServiceNow {
         ..ServiceTraffic::default()
     };
     ServiceNow {
+        valve: None,
         id: "auth".to_owned(),
         title: "Sign-in".to_owned(),
         pool: "auth".to_owned(),
@@ -134,6 +135,7 @@ fn api(surge: bool) -> ServiceNow {
         ..ServiceTraffic::default()
     };
     ServiceNow {
+        valve: None,
         id: "api".to_owned(),
         title: "Public API".to_owned(),
         pool: "api".to_owned(),

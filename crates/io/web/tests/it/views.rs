@@ -55,6 +55,7 @@ fn component(id: &str, title: &str, state: ServiceState, days: Vec<Day>, uptime:
         since: Some(at(since)),
         days,
         uptime_percent: (uptime >= 0.0).then_some(uptime),
+        access: None,
     }
 }
 

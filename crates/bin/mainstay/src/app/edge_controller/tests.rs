@@ -35,7 +35,7 @@ fn config(more: &str) -> Arc<Config> {
 }
 
 fn policy(config: &Arc<Config>) -> Policy {
-    Policy { config: config.clone(), denials: BTreeMap::new() }
+    Policy { config: config.clone(), denials: BTreeMap::new(), valves: BTreeMap::new() }
 }
 
 fn request(controller: &EdgeController) -> String {
@@ -100,7 +100,7 @@ async fn denial_without_disk_is_in_force_and_saved_later() {
         tokio::task::yield_now().await;
     }
     std::fs::create_dir(&data).unwrap();
-    while denials_file::read(&data).unwrap() != denials {
+    while saved_policy::denials(&data).unwrap() != denials {
         late();
         tokio::task::yield_now().await;
     }

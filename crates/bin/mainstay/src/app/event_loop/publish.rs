@@ -48,6 +48,7 @@ impl EventLoop {
     pub(crate) fn policy(&self) -> Arc<Policy> {
         let mut policy = self.engine.policy();
         policy.denials.values_mut().for_each(|denial| denial.until = by_the_wall(denial.until));
+        policy.valves.values_mut().for_each(|valve| valve.changed = by_the_wall(valve.changed));
         Arc::new(policy)
     }
 

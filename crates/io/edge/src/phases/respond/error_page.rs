@@ -46,6 +46,14 @@ pub(crate) const TOO_MANY: Refusal = Refusal::new(
 );
 pub(crate) const DENIED: Refusal =
     Refusal::new(StatusCode::FORBIDDEN, "This site does not accept requests from your network at present.");
+pub(crate) const HELD: Refusal = Refusal::new(
+    StatusCode::SERVICE_UNAVAILABLE,
+    "This site lets visitors in step by step at the moment. Please try again after the time in Retry-After; nothing is lost.",
+);
+pub(crate) const LIMITED: Refusal = Refusal::new(
+    StatusCode::SERVICE_UNAVAILABLE,
+    "Some features of this site are switched off at the moment. Please try again later.",
+);
 pub(crate) const BAD_GATEWAY: Refusal = Refusal::new(
     StatusCode::BAD_GATEWAY,
     "The server behind this site did not answer correctly. This is not your fault.",
@@ -207,8 +215,12 @@ pub(crate) fn page_for(bare: &[u8], refusal: Refusal, id: &str) -> Vec<u8> {
 
 /// Whole seconds, at least one, for `Retry-After`.
 pub(crate) fn retry_after(headers: &mut HeaderMap, wait: Duration) {
-    let secs = wait.as_secs() + u64::from(wait.subsec_millis() > 0);
-    headers.insert(header::RETRY_AFTER, HeaderValue::from(secs.max(1)));
+    headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_secs(wait)));
+}
+
+/// Whole seconds, rounded up, at least one.
+pub(super) fn whole_secs(wait: Duration) -> u64 {
+    (wait.as_secs() + u64::from(wait.subsec_millis() > 0)).max(1)
 }
 
 /// A limit in its current state (draft-ietf-httpapi-ratelimit-headers).
@@ -233,11 +245,11 @@ const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 const GRPC_PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const STATE: HeaderName = HeaderName::from_static("ratelimit");
-const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
+pub(super) const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream");
 const JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 const CLOSE: HeaderValue = HeaderValue::from_static("close");
-const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+pub(super) const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 fn html(refusal: Refusal, title: &str, id: &str) -> String {
     let parts = [

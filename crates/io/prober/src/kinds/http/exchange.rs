@@ -25,14 +25,14 @@ pub(super) enum Body<'a> {
 pub(super) async fn exchange<'a>(
     wire: Stream,
     url: &Url,
-    jar: &CookieJar,
+    (jar, token): (&CookieJar, Option<String>),
     body: impl FnOnce(&Head) -> Body<'a>,
     deadline: Instant,
     phases: &mut Phases,
 ) -> Result<Response, Failure> {
     let began = Instant::now();
     let first = wire.first_byte();
-    let request = Request::new(url, jar);
+    let request = Request::new(url, jar, token);
     let reader = |head: &Head| match body(head) {
         Body::Leave => None,
         Body::Read(needle) => Some(Reader::new(head, needle)),

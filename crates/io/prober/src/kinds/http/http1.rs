@@ -53,6 +53,9 @@ fn written(request: &Request<'_>) -> Vec<u8> {
     for (name, value) in request.fields {
         bytes.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
     }
+    if let Some(token) = &request.token {
+        bytes.extend_from_slice(format!("mainstay-probe: {token}\r\n").as_bytes());
+    }
     if !request.cookies.is_empty() {
         bytes.extend_from_slice(b"Cookie: ");
         bytes.extend_from_slice(&request.cookies);

@@ -57,6 +57,9 @@ fn written(request: &Request<'_>) -> Result<http::Request<()>, Fault> {
             whole.headers_mut().insert(name, HeaderValue::from_static(value));
         }
     }
+    if let Some(token) = request.token.as_ref().and_then(|token| HeaderValue::try_from(token).ok()) {
+        whole.headers_mut().insert("mainstay-probe", token);
+    }
     if let Ok(cookies) = HeaderValue::from_bytes(&request.cookies)
         && !cookies.is_empty()
     {

@@ -42,10 +42,12 @@ pub(super) struct Request<'a> {
     pub(super) target: &'a str,
     pub(super) cookies: Vec<u8>,
     pub(super) fields: [(&'static str, &'static str); 3],
+    /// The value of `mainstay-probe`.
+    pub(super) token: Option<String>,
 }
 
 impl<'a> Request<'a> {
-    pub(super) fn new(url: &'a Url, jar: &CookieJar) -> Self {
+    pub(super) fn new(url: &'a Url, jar: &CookieJar, token: Option<String>) -> Self {
         let host = url.host_str().unwrap_or_default();
         let authority = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
         Self {
@@ -54,6 +56,7 @@ impl<'a> Request<'a> {
             target: &url[Position::BeforePath..Position::AfterQuery],
             cookies: jar.field(url),
             fields: [("User-Agent", AGENT), ("Accept", "*/*"), ("Accept-Encoding", "identity")],
+            token,
         }
     }
 }

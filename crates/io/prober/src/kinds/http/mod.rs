@@ -30,6 +30,7 @@ mod stream;
 use crate::connect;
 use crate::kinds::tls::{Alpn, Tls};
 use crate::names::Names;
+use crate::setup::ProbeToken;
 use cookies::CookieJar;
 use exchange::{Body, exchange};
 use head::Head;
@@ -47,6 +48,7 @@ use url::Url;
 struct Context<'a> {
     tls: &'a Tls,
     names: &'a Names,
+    token: Option<&'a ProbeToken>,
     /// An address literal of the configuration: it is allowed, also for redirects of that server to itself.
     declared: Option<SocketAddr>,
     /// The host of the URL, and the address that this run uses.
@@ -57,8 +59,7 @@ struct Context<'a> {
 /// Requests a URL at one address of its host and follows redirects. Redirects of the host to itself stay at that address;
 /// those to other hosts are resolved.
 pub(crate) async fn run(
-    tls: &Tls,
-    names: &Names,
+    (tls, names, token): (&Tls, &Names, Option<&ProbeToken>),
     url: &str,
     address: IpAddr,
     expect: &Expect,
@@ -71,7 +72,7 @@ pub(crate) async fn run(
         // An address literal of the configuration is allowed with its port: a redirect of that server to itself is followed,
         // one to another port of the machine is not.
         let declared = meant(trail.at());
-        let context = Context { tls, names, declared, pinned: (host, address), deadline };
+        let context = Context { tls, names, token, declared, pinned: (host, address), deadline };
         follow(&context, trail, expect, &mut phases).await
     };
     let answer = match followed.await {
@@ -124,7 +125,8 @@ impl Context<'_> {
     ) -> Result<(Response, SocketAddr, Option<TlsSeen>), Fault> {
         for inside in [Alpn::Http, Alpn::OnlyHttp1] {
             let (wire, address, seen) = self.open(url, inside, phases).await?;
-            match exchange(wire, url, jar, &body, self.deadline, phases).await {
+            let token = self.token.and_then(|token| token(url.host_str()?));
+            match exchange(wire, url, (jar, token), &body, self.deadline, phases).await {
                 Ok(response) => return Ok((response, address, seen)),
                 Err(Failure::Fault(fault)) => return Err(fault),
                 Err(Failure::OnlyHttp1) => {}

@@ -1,8 +1,9 @@
-//! The page Edge of the console: traffic by service, denials, pools, recent requests.
+//! The page Edge of the console: traffic by service, valves, denials, pools, recent requests.
 
 mod pool;
 mod recent;
 mod service;
+mod valve;
 
 use super::chart::rate;
 use super::frame::Frame;
@@ -45,6 +46,7 @@ struct EdgeView<'a> {
     services: Vec<service::ServiceView<'a>>,
     pools: Vec<pool::PoolView<'a>>,
     denials: Vec<(&'a Denial, String, Moment)>,
+    valves: Vec<valve::ValveView<'a>>,
     recent: Vec<recent::Line>,
     unknown_hosts: Vec<(&'a str, u64)>,
     button_seconds: u64,
@@ -83,6 +85,7 @@ fn view<'a>(traffic: &'a Traffic, recent: &[Trace], clock: Clock<'_>) -> EdgeVie
         services: service::views(traffic),
         pools: traffic.pools.iter().map(|row| pool::view(row, clock.read_at(traffic.at))).collect(),
         denials: traffic.denials.iter().map(|denial| denial_row(traffic, denial, clock)).collect(),
+        valves: valve::views(traffic, clock),
         recent: recent::lines(traffic, recent, clock),
         unknown_hosts: traffic.unknown_hosts.iter().map(|(name, count)| (name.as_str(), *count)).collect(),
         button_seconds: BUTTON_SECONDS,

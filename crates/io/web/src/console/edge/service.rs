@@ -53,7 +53,7 @@ pub(super) fn views(traffic: &Traffic) -> Vec<ServiceView<'_>> {
 
 /// Requests that the edge refused, for any reason.
 pub(crate) fn refused(now: &ServiceTraffic) -> u64 {
-    now.denied + now.shed + now.limited.values().sum::<u64>()
+    now.denied + now.shed + now.held + now.limited.values().sum::<u64>()
 }
 
 fn view(row: &ServiceNow, now: Time, number: usize) -> ServiceView<'_> {
@@ -108,6 +108,7 @@ fn verdicts(now: &ServiceTraffic, window: Duration) -> Vec<(String, String, Bar)
     all.extend(now.limited.iter().map(|(limit, count)| (format!("Rate limited by {limit}"), *count)));
     all.push(("Shed (pool at its limit)".to_owned(), now.shed));
     all.push(("Denied".to_owned(), now.denied));
+    all.push(("Held out by the valve".to_owned(), now.held));
     all.push(("Upstream failed".to_owned(), now.failed));
     all.push(("429 from upstream".to_owned(), now.server_429));
     let whole = now.requests.max(1) as f64;

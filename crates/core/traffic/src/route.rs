@@ -11,6 +11,7 @@ use crate::user_agent::is_bot;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use types::config::CacheRule;
 use types::{PoolId, ServiceId, config};
 
 /// A service as the edge serves it.
@@ -37,6 +38,7 @@ pub struct Route {
     allow: SourceRules,
     priority_paths: Vec<PathPattern>,
     recognize: Option<Recognize>,
+    cache: Vec<(PathPattern, Arc<CacheRule>)>,
 }
 
 #[derive(Clone, Debug)]
@@ -91,6 +93,11 @@ impl Route {
                 status: rule.status.clone(),
                 lasting: rule.duration,
             }),
+            cache: guard
+                .cache
+                .iter()
+                .map(|rule| (PathPattern::new(&rule.path), Arc::new(rule.clone())))
+                .collect(),
         }
     }
 
@@ -195,6 +202,18 @@ impl Route {
             && rule.path.matches(path)
             && rule.status.contains(&status);
         right.then_some(rule.lasting)
+    }
+
+    /// Whether responses for any of its paths are cached.
+    #[must_use]
+    pub fn has_cache(&self) -> bool {
+        !self.cache.is_empty()
+    }
+
+    /// Returns what holds for the responses of a path, given without its query; `None` where they are not cached.
+    #[must_use]
+    pub fn cache_rule(&self, path: &str) -> Option<&Arc<CacheRule>> {
+        self.cache.iter().find(|(pattern, _)| pattern.matches(path)).map(|(_, rule)| rule)
     }
 
     fn class(&self, facts: &Facts<'_>) -> Class {

@@ -112,6 +112,8 @@ pub enum Verdict {
     Malformed,
     /// Redirected from HTTP to HTTPS.
     Redirected,
+    /// Answered from the response cache.
+    Cached,
 }
 
 impl Trace {
@@ -150,7 +152,7 @@ impl Hop {
     /// Whether the client got the response that it asked for, as far as the edge can see.
     #[must_use]
     pub fn went_well(&self) -> bool {
-        matches!(self.verdict, Verdict::Passed | Verdict::Redirected)
+        matches!(self.verdict, Verdict::Passed | Verdict::Redirected | Verdict::Cached)
             && self.status < 500
             && self.status != 429
     }
@@ -202,6 +204,7 @@ impl Hop {
             Verdict::Failed => format!("no server answered, responded with {status}{because}"),
             Verdict::Malformed => format!("refused with {status}{because}"),
             Verdict::Redirected => format!("redirected to https with {status}"),
+            Verdict::Cached => format!("answered {status} from the cache{because}"),
         }
     }
 }
@@ -229,6 +232,7 @@ impl Verdict {
             Self::Failed => "failed",
             Self::Malformed => "malformed",
             Self::Redirected => "redirected",
+            Self::Cached => "cached",
         }
     }
 }

@@ -6,6 +6,7 @@ use crate::connection_table::ConnectionSlot;
 use crate::forwarded::ForwardedInfo;
 use crate::head::{self, ConnectionOptions, HeaderPresence, Host};
 use crate::inbound::Inbound;
+use crate::phases::cache::Plan;
 use crate::request_body::RequestBody;
 use crate::telemetry::OpenRecord;
 use crate::thread::{Thread, ThreadView};
@@ -67,6 +68,8 @@ pub(crate) struct Admitted {
     pub(crate) tick: Tick,
     pub(crate) record: Box<OpenRecord>,
     pub(crate) busy: Busy,
+    /// What the response cache does with it, where its path is cached.
+    pub(crate) cache: Option<Box<Plan>>,
 }
 
 /// A request that no denial and no limit refuses.

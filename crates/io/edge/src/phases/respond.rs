@@ -10,7 +10,7 @@ use super::record::{self, Completion};
 use crate::client::RecognizedClient;
 use crate::connection::{Busy, Connection};
 use crate::exchange::{Cleared, ErrorFormat};
-use crate::forward_error::ForwardError;
+use crate::forward_error::{ForwardError, Unanswered};
 use crate::telemetry::{self, OpenRecord, Verdict};
 use crate::thread::{Thread, ThreadView};
 use crate::upstream::h1::codec::Head;
@@ -46,7 +46,7 @@ pub(crate) enum Refused {
 }
 
 impl Responder<'_> {
-    fn completion(&self, record: Box<OpenRecord>, busy: Busy) -> Completion {
+    pub(crate) fn completion(&self, record: Box<OpenRecord>, busy: Busy) -> Completion {
         self.connection.waits.set(false);
         Completion { thread: Rc::clone(self.thread), record: Some(record), reading: None, _busy: busy }
     }
@@ -232,12 +232,31 @@ impl Responder<'_> {
                 self.switched(head, conn, upgrade, (record, busy), tick)
             }
         };
-        if let Ok(mut id) = HeaderValue::from_bytes(&digits) {
+        self.add_request_id(&digits, &mut response);
+        response
+    }
+
+    /// Adds the id by which `mainstay trace` finds the request.
+    pub(crate) fn add_request_id(&self, digits: &[u8; 32], response: &mut Response<Body>) {
+        if let Ok(mut id) = HeaderValue::from_bytes(digits) {
             // It differs in every response: HTTP/2 need not index it (see `attempt::STEADY`).
             id.set_sensitive(true);
             response.headers_mut().insert(error_page::REQUEST_ID, id);
         }
-        response
+    }
+
+    /// Returns the error page of a request without a response of a server.
+    pub(crate) fn unanswered(
+        &self,
+        why: &Unanswered,
+        route: &Route,
+        record: Box<OpenRecord>,
+        busy: Busy,
+    ) -> Response<Body> {
+        match why {
+            Unanswered::Shed(shed) => self.shed(shed, record, busy),
+            Unanswered::Failed(error) => self.failed(error, route, record, busy),
+        }
     }
 
     /// The 101 of a server, or an error page where the client did not ask for it.

@@ -1,0 +1,78 @@
+//! A stale response is refreshed while its clients are served: one request in the background for each URL, after all
+//! others in the queue of its pool.
+
+use super::{Kind, Plan};
+use crate::cache::flight::Part;
+use crate::connection::Connection;
+use crate::connection_table::Activity;
+use crate::exchange::{Admitted, Cleared, ErrorFormat, Exchange};
+use crate::forwarded::ForwardedInfo;
+use crate::head::{ConnectionOptions, Host};
+use crate::request;
+use crate::telemetry::Ids;
+use crate::thread::{Thread, ThreadView};
+use http::Method;
+use http::header;
+use http::request::Parts;
+use http_body::Body as _;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::rc::Rc;
+use traffic::{Class, Route};
+
+/// Begins a refresh, unless one is in progress, its servers failed a moment ago, or too many are in progress.
+pub(crate) fn begin(
+    thread: &Rc<Thread>,
+    connection: &Connection,
+    (view, route): (&Rc<ThreadView>, &Route),
+    parts: &Parts,
+    (host, forwarded, cleared): (&Host, &ForwardedInfo, &Cleared),
+    mut plan: Box<Plan>,
+) {
+    let tick = thread.tick();
+    if plan.stored.as_ref().is_some_and(|entry| entry.is_waiting_to_retry(tick)) {
+        return;
+    }
+    let Some(slot) = plan.cache.refresh() else { return };
+    let Part::First(lead) = plan.cache.join(&plan.key) else { return };
+    plan.lead = Some(lead);
+    plan.kind = Kind::Get;
+    let Some((_, pool)) = view.shared.pool_of(route) else { return };
+    // A connection of its own: the client's may end before.
+    let own = Connection::new(connection.peer, connection.tls, Rc::clone(&thread.ticks), Activity::new(thread.ticks.now()));
+    let (mut own_parts, ()) = http::Request::new(()).into_parts();
+    own_parts.method = Method::GET;
+    own_parts.uri = parts.uri.clone();
+    own_parts.version = parts.version;
+    own_parts.headers = parts.headers.clone();
+    // For everybody, not for the person who happened to ask.
+    own_parts.headers.remove(header::COOKIE);
+    plan.has_cookies = false;
+    let mut record = thread.recorder.open(tick.0, forwarded.client, Ids::fresh());
+    record.uncounted();
+    let admitted = Box::new(Admitted {
+        view: Rc::clone(view),
+        route: route.index,
+        host: Host { value: host.value.clone() },
+        options: ConnectionOptions::default(),
+        format: ErrorFormat::default(),
+        length: Some(0),
+        body: None,
+        tunnel: None,
+        forwarded: forwarded.clone(),
+        cleared: Cleared { class: Class::Bot, quota: None, ..*cleared },
+        shown: None,
+        announced: pool.announce(tick, Class::Bot, cleared.number),
+        tick,
+        record,
+        busy: own.begin(),
+        cache: Some(plan),
+    });
+    let exchange = Exchange { thread: Rc::clone(thread), connection: own, parts: own_parts, admitted };
+    tokio::task::spawn_local(Box::pin(async move {
+        let response = request::finish(exchange, &|_, _| {}).await;
+        let mut body = pin!(response.into_body());
+        while let Some(Ok(_)) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {}
+        drop(slot);
+    }));
+}

@@ -262,7 +262,8 @@ impl Edge {
     #[must_use]
     pub fn purge(&self, service: &ServiceId, path: Option<&str>) -> Option<u64> {
         let view = self.shared.view();
-        let is_cached = view.policy.routes().iter().any(|route| route.service == *service && route.has_cache());
+        let is_cached =
+            view.policy.routes().iter().any(|route| route.service == *service && route.has_cache());
         let cache = view.cache.as_ref().filter(|_| is_cached)?;
         // Keys have targets in the one form in which the edge forwards them.
         let encoded = path.and_then(|path| traffic::target::encoded(path).ok().flatten());

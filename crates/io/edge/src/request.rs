@@ -2,8 +2,8 @@
 
 use crate::connection::Connection;
 use crate::exchange::{Admitted, ErrorFormat, Exchange};
-use crate::inbound::Inbound;
 use crate::forward_error::Unanswered;
+use crate::inbound::Inbound;
 use crate::phases::admit::{self, Deadlines, NO_POOL};
 use crate::phases::cache::serve::Served;
 use crate::phases::cache::{self, Lookup};
@@ -183,7 +183,11 @@ fn announce(
         None
     };
     if let Some(None) = slot {
-        return Err(responder(admitted.format).malformed(error_page::TUNNELS, admitted.record, admitted.busy));
+        return Err(responder(admitted.format).malformed(
+            error_page::TUNNELS,
+            admitted.record,
+            admitted.busy,
+        ));
     }
     admitted.tunnel = slot.flatten().and_then(|slot| Some((body.take()?, slot)));
     admitted.body = body.take().filter(|_| !is_empty && !upgrades).map(|body| RequestBody::new(body, thread));
@@ -282,10 +286,8 @@ fn unanswered(
     mut admitted: Admitted,
     why: &Unanswered,
 ) -> Response<Body> {
-    let served = admitted
-        .cache
-        .as_mut()
-        .and_then(|plan| plan.instead(why, responder.thread, &mut admitted.record));
+    let served =
+        admitted.cache.as_mut().and_then(|plan| plan.instead(why, responder.thread, &mut admitted.record));
     match served {
         Some(served) => stored(responder, view, route, parts, admitted, &served),
         None => responder.unanswered(why, route, admitted.record, admitted.busy),

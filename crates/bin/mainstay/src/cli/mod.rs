@@ -3,6 +3,7 @@
 //! Exit code 0: fine; 1: the answer is no; 2: usage or configuration error. `--json` gives everywhere the same as the
 //! table.
 
+mod cache;
 mod check;
 mod config;
 mod deny;
@@ -79,6 +80,9 @@ enum Command {
     /// Deny traffic for a limited time; list and lift denials.
     #[command(subcommand)]
     Deny(deny::Deny),
+    /// Purge the response cache of the edge.
+    #[command(subcommand)]
+    Cache(cache::Cache),
     /// Show how one request was handled: decision, server, duration of each phase. Without an id: the latest requests
     /// that were rejected, failed or slow.
     Trace {
@@ -122,6 +126,7 @@ impl CommandLine {
             Command::Oncall(oncall) => oncall.run(&common),
             Command::Incident(incident) => incident.run(&common),
             Command::Deny(deny) => deny.run(&common),
+            Command::Cache(cache) => cache.run(&common),
             Command::Trace { id: Some(id) } => trace::trace(&common, &id),
             Command::Trace { id: None } => trace::list(&common),
             Command::Page(page) => page.run(&common),

@@ -21,8 +21,10 @@ pub(crate) fn size(text: &str) -> Result<u64, ValueError> {
             .hint("a whole number from 1 and B, KB, MB, GB, KiB, MiB or GiB: \"64MB\"")
     };
     let lower = text.trim().to_ascii_lowercase();
-    let (digits, factor) =
-        UNITS.iter().find_map(|(unit, factor)| Some((lower.strip_suffix(unit)?.trim_end(), *factor))).ok_or_else(error)?;
+    let (digits, factor) = UNITS
+        .iter()
+        .find_map(|(unit, factor)| Some((lower.strip_suffix(unit)?.trim_end(), *factor)))
+        .ok_or_else(error)?;
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(error());
     }

@@ -58,7 +58,11 @@ pub(crate) fn check(rules: &[At<CacheRule>], cache_size: u64, diagnostics: &mut 
         let most = cache_size / SHARE_MIN;
         if rule.value.max_size > most {
             let message = format!("`max_size` is more than a quarter of `edge.cache_size`, {most} bytes");
-            diagnostics.conflict(rule.place.clone(), message, "a larger [edge] cache_size, or a smaller max_size");
+            diagnostics.conflict(
+                rule.place.clone(),
+                message,
+                "a larger [edge] cache_size, or a smaller max_size",
+            );
         }
     }
 }

@@ -126,7 +126,9 @@ mod tests {
 
     #[test]
     fn unreadable_seconds_are_none() {
-        for (text, secs) in [("60", 60), ("", 0), ("-1", 0), ("1.5", 0), ("x", 0), ("99999999999999999999", 1 << 31)] {
+        for (text, secs) in
+            [("60", 60), ("", 0), ("-1", 0), ("1.5", 0), ("x", 0), ("99999999999999999999", 1 << 31)]
+        {
             assert_eq!(seconds(text), Duration::from_secs(secs), "{text}");
         }
     }

@@ -3,8 +3,8 @@
 use super::storable::Terms;
 use super::variant::Variant;
 use bytes::Bytes;
+use http::StatusCode;
 use http::header::{self, HeaderMap, HeaderName};
-use http::{HeaderValue, StatusCode};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use traffic::Tick;
@@ -150,8 +150,9 @@ pub(crate) fn updated(stored: &HeaderMap, fresh: &HeaderMap) -> HeaderMap {
     let mut updated = stored.clone();
     for name in fresh.keys().filter(|name| is_kept(name) && !OF_BODY.contains(name)) {
         updated.remove(name);
-        let values: Vec<&HeaderValue> = fresh.get_all(name).iter().collect();
-        values.into_iter().for_each(|value| drop(updated.append(name.clone(), value.clone())));
+        for value in fresh.get_all(name) {
+            updated.append(name.clone(), value.clone());
+        }
     }
     updated
 }
@@ -159,6 +160,7 @@ pub(crate) fn updated(stored: &HeaderMap, fresh: &HeaderMap) -> HeaderMap {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::HeaderValue;
     use proptest::prelude::*;
 
     fn rule(max_age: u64, error: u64) -> CacheRule {
@@ -190,7 +192,11 @@ mod tests {
 
     #[test]
     fn age_counts_what_other_caches_added() {
-        let terms = Terms { lifetime: Some(Duration::from_secs(60)), age: Duration::from_secs(50), ..Terms::default() };
+        let terms = Terms {
+            lifetime: Some(Duration::from_secs(60)),
+            age: Duration::from_secs(50),
+            ..Terms::default()
+        };
         let entry = entry(terms);
         assert_eq!(entry.freshness(&rule(0, 0), at(9)), Freshness::Fresh(Duration::from_secs(1)));
         assert_eq!(entry.freshness(&rule(0, 0), at(10)), Freshness::Stale(Duration::ZERO));
@@ -216,7 +222,8 @@ mod tests {
 
     #[test]
     fn fields_of_one_client_are_not_kept() {
-        let names = ["set-cookie", "x-request-id", "age", "content-length", "ratelimit-remaining", "etag", "link"];
+        let names =
+            ["set-cookie", "x-request-id", "age", "content-length", "ratelimit-remaining", "etag", "link"];
         let all: HeaderMap =
             names.iter().map(|name| (HeaderName::from_static(name), HeaderValue::from_static("1"))).collect();
         assert_eq!(kept(&all).keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["etag", "link"]);
@@ -232,8 +239,15 @@ mod tests {
             map
         };
         let stored = map(&[("link", "a"), ("link", "b"), ("etag", "1"), ("content-type", "text/css")]);
-        let fresh = map(&[("etag", "2"), ("content-type", "text/html"), ("set-cookie", "x"), ("date", "now")]);
-        let expected = map(&[("link", "a"), ("link", "b"), ("etag", "2"), ("content-type", "text/css"), ("date", "now")]);
+        let fresh =
+            map(&[("etag", "2"), ("content-type", "text/html"), ("set-cookie", "x"), ("date", "now")]);
+        let expected = map(&[
+            ("link", "a"),
+            ("link", "b"),
+            ("etag", "2"),
+            ("content-type", "text/css"),
+            ("date", "now"),
+        ]);
         assert_eq!(updated(&stored, &fresh), expected);
     }
 

@@ -88,10 +88,7 @@ mod tests {
         let secs = Duration::from_secs;
         for (made, text) in [
             (hit(Some(secs(12)), None), "mainstay; hit; ttl=12"),
-            (
-                hit(None, Some((secs(30), StaleFor::Error))),
-                "mainstay; hit; ttl=-30; detail=stale-if-error",
-            ),
+            (hit(None, Some((secs(30), StaleFor::Error))), "mainstay; hit; ttl=-30; detail=stale-if-error"),
             (forwarded(Forward::UriMiss, None, true), "mainstay; fwd=uri-miss; stored"),
             (forwarded(Forward::Stale, Some(304), true), "mainstay; fwd=stale; fwd-status=304; stored"),
             (collapsed(Forward::UriMiss), "mainstay; fwd=uri-miss; collapsed"),

@@ -104,9 +104,12 @@ impl ResponseCache {
         let mut options = OptionsBuilder::new();
         options.shards(SHARDS).estimated_items_capacity(items).weight_capacity(bytes);
         let store = match options.build() {
-            Ok(options) => {
-                Cache::with_options(options, BySize, DefaultHashBuilder::default(), DefaultLifecycle::default())
-            }
+            Ok(options) => Cache::with_options(
+                options,
+                BySize,
+                DefaultHashBuilder::default(),
+                DefaultLifecycle::default(),
+            ),
             // Only without one of the two numbers.
             Err(_) => Cache::with_weighter(items, bytes, BySize),
         };

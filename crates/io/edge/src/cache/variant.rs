@@ -22,7 +22,7 @@ impl Variant {
             if is_in_key(&name) || names.contains(&name) {
                 return Some(());
             }
-            let is_personal = matches!(name, header::COOKIE | header::AUTHORIZATION);
+            let is_personal = matches!(name, header::COOKIE | header::AUTHORIZATION) || name.as_str() == "*";
             // What the edge writes or drops differs from what the client sent.
             if is_personal || !fields::passes(&name, false) || names.len() == NAMES_MAX {
                 return None;
@@ -49,7 +49,8 @@ impl Variant {
 
     /// Whether all of these headers are among those that select.
     pub(crate) fn covers(&self, rule: &[String]) -> bool {
-        rule.iter().all(|wanted| self.0.iter().any(|(name, _)| name.as_str() == wanted) || is_in_key_text(wanted))
+        rule.iter()
+            .all(|wanted| self.0.iter().any(|(name, _)| name.as_str() == wanted) || is_in_key_text(wanted))
     }
 
     /// Bytes in memory, roughly.
@@ -79,15 +80,27 @@ mod tests {
     #[test]
     fn variant_is_selected_by_equal_headers() {
         let request = map(&[("accept-encoding", "gzip")]);
-        let variant = Variant::new(&[], &request, &map(&[("vary", "Accept-Encoding, x-forwarded-proto")])).unwrap();
-        for (asked, selects) in [(&[("accept-encoding", "gzip")][..], true), (&[], false), (&[("accept-encoding", "br")], false)] {
+        let variant =
+            Variant::new(&[], &request, &map(&[("vary", "Accept-Encoding, x-forwarded-proto")])).unwrap();
+        for (asked, selects) in
+            [(&[("accept-encoding", "gzip")][..], true), (&[], false), (&[("accept-encoding", "br")], false)]
+        {
             assert_eq!(variant.matches(&map(asked)), selects, "{asked:?}");
         }
     }
 
     #[test]
     fn what_is_personal_or_unknown_is_not_stored() {
-        for vary in ["*", "accept, *", "cookie", "Authorization", "x-forwarded-for", "mainstay-client", "a b", "a,b,c,d,e,f,g,h,i"] {
+        for vary in [
+            "*",
+            "accept, *",
+            "cookie",
+            "Authorization",
+            "x-forwarded-for",
+            "mainstay-client",
+            "a b",
+            "a,b,c,d,e,f,g,h,i",
+        ] {
             assert_eq!(Variant::new(&[], &map(&[]), &map(&[("vary", vary)])), None, "{vary}");
         }
     }

@@ -168,7 +168,10 @@ impl Plan {
 fn has_cookies(headers: &HeaderMap) -> bool {
     let is_own = |pair: &str| ["mainstay=", "__Host-mainstay="].iter().any(|own| pair.starts_with(own));
     let mut values = headers.get_all(header::COOKIE).iter();
-    values.any(|value| value.to_str().is_ok_and(|text| split(text, b';').any(|pair| !is_own(pair))) || value.to_str().is_err())
+    values.any(|value| {
+        value.to_str().is_ok_and(|text| split(text, b';').any(|pair| !is_own(pair)))
+            || value.to_str().is_err()
+    })
 }
 
 /// The key of a URL, as its servers see it. See [`crate::cache::store`].

@@ -126,7 +126,9 @@ fn verdicts(encoder: &mut DescriptorEncoder<'_>, routes: &Routes<'_>) -> fmt::Re
     }
     let help = "Requests for cached paths, by what the response cache did.";
     let mut family = counters(encoder, "mainstay_edge_cache_requests", help)?;
-    for (service, pool, route) in routes.iter().filter(|(_, _, route)| route.cache.iter().any(|count| *count > 0)) {
+    for (service, pool, route) in
+        routes.iter().filter(|(_, _, route)| route.cache.iter().any(|count| *count > 0))
+    {
         for (outcome, count) in CacheOutcome::ALL.into_iter().zip(route.cache) {
             let labels = [("service", &*service.0), ("pool", &*pool.0), ("outcome", outcome.as_str())];
             counter(&mut family, &labels, count)?;

@@ -381,7 +381,10 @@ impl RequestRecord {
     /// Whether it was answered with less than 500 and other than 429, by a server or from the cache.
     #[must_use]
     pub fn served(&self) -> bool {
-        matches!(self.verdict, Verdict::Passed | Verdict::Cached) && !self.broke() && self.status != 429 && self.status != 0
+        matches!(self.verdict, Verdict::Passed | Verdict::Cached)
+            && !self.broke()
+            && self.status != 429
+            && self.status != 0
     }
 
     /// Whether a server failed it: a 5xx, or no complete response.

@@ -1,6 +1,7 @@
 //! The HTTP API under `/api/v1`. Everything except `health` needs `Authorization: Bearer`; the read-only token is
 //! enough to read.
 
+pub(crate) mod cache;
 pub mod edge;
 mod now;
 mod traffic;

@@ -15,7 +15,12 @@ fn map(fields: &[(&'static str, &str)]) -> HeaderMap {
 fn decided(request: &[(&'static str, &str)], status: u16, response: &[(&'static str, &str)]) -> Storable {
     let headers = map(request);
     let asked = Asked { headers: &headers, has_cookies: headers.contains_key("cookie") };
-    decide(asked, StatusCode::from_u16(status).unwrap(), &map(response), SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777))
+    decide(
+        asked,
+        StatusCode::from_u16(status).unwrap(),
+        &map(response),
+        SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777),
+    )
 }
 
 fn cc(control: &str) -> Storable {
@@ -64,7 +69,15 @@ fn last_modified_is_no_lifetime() {
 
 #[test]
 fn what_a_shared_cache_must_not_store_is_not_stored() {
-    for control in ["no-store", "No-Store", "private", "PRIVATE", "private=\"x\"", "max-age=60, private", "max-age=60,no-store"] {
+    for control in [
+        "no-store",
+        "No-Store",
+        "private",
+        "PRIVATE",
+        "private=\"x\"",
+        "max-age=60, private",
+        "max-age=60,no-store",
+    ] {
         assert_eq!(cc(control), Storable::No, "{control}");
     }
     let fresh = ("cache-control", "public, max-age=60");
@@ -77,11 +90,13 @@ fn what_a_shared_cache_must_not_store_is_not_stored() {
 
 #[test]
 fn status_decides_where_nothing_is_declared() {
-    for (status, stored) in [(200, true), (301, true), (404, false), (302, false), (500, false), (403, false)] {
+    for (status, stored) in [(200, true), (301, true), (404, false), (302, false), (500, false), (403, false)]
+    {
         assert_eq!(matches!(decided(&[], status, &[]), Storable::Yes(_)), stored, "{status}");
     }
     let fresh = [("cache-control", "max-age=5")];
-    for (status, stored) in [(404, true), (302, true), (410, true), (500, false), (503, false), (429, false)] {
+    for (status, stored) in [(404, true), (302, true), (410, true), (500, false), (503, false), (429, false)]
+    {
         assert_eq!(matches!(decided(&[], status, &fresh), Storable::Yes(_)), stored, "{status}");
     }
 }
@@ -104,7 +119,9 @@ fn undeclared_response_to_a_request_with_cookies_is_not_stored() {
 #[test]
 fn stale_service_is_as_the_response_allows() {
     let terms = |control| match cc(control) {
-        Storable::Yes(terms) => (terms.never_stale, terms.own_stale_only, terms.if_error.map(|time| time.as_secs())),
+        Storable::Yes(terms) => {
+            (terms.never_stale, terms.own_stale_only, terms.if_error.map(|time| time.as_secs()))
+        }
         other => panic!("{other:?}"),
     };
     assert_eq!(terms("max-age=1"), (false, false, None));
@@ -117,8 +134,20 @@ fn stale_service_is_as_the_response_allows() {
 }
 
 const WORDS: [&str; 14] = [
-    "max-age=60", "s-maxage=5", "public", "private", "no-store", "no-cache", "must-revalidate", "proxy-revalidate",
-    "stale-if-error=600", "stale-while-revalidate=600", "immutable", "MUST-REVALIDATE", "Private", "x=\"no-store\"",
+    "max-age=60",
+    "s-maxage=5",
+    "public",
+    "private",
+    "no-store",
+    "no-cache",
+    "must-revalidate",
+    "proxy-revalidate",
+    "stale-if-error=600",
+    "stale-while-revalidate=600",
+    "immutable",
+    "MUST-REVALIDATE",
+    "Private",
+    "x=\"no-store\"",
 ];
 
 proptest! {

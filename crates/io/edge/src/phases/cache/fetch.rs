@@ -47,7 +47,12 @@ impl Plan {
                     return found;
                 }
                 // It is known that its servers fail: only one request finds out whether they still do.
-                Part::Waits(_) if self.stored.as_ref().is_some_and(|entry| entry.failing_for(thread.tick()).is_some()) => {
+                Part::Waits(_)
+                    if self
+                        .stored
+                        .as_ref()
+                        .is_some_and(|entry| entry.failing_for(thread.tick()).is_some()) =>
+                {
                     return self.in_place_of(false, thread);
                 }
                 Part::Waits(flight) => match flight.wait(WAIT).await {
@@ -222,7 +227,8 @@ impl Plan {
             self.land(Landed::Alone);
         }
         let draft = Draft { status, headers: entry::kept(headers), variant, terms, at: self.at };
-        let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        let length =
+            headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
         Some((self.destination(), draft, length, self.rule.max_size))
     }
 
@@ -256,13 +262,8 @@ impl Plan {
         let asked = Asked { headers: &parts.headers, has_cookies: false };
         let decided = storable::decide(asked, stored.draft.status, &headers, SystemTime::now());
         let variant = Variant::new(&self.rule.vary, &parts.headers, &headers);
-        let draft = |terms, variant| Draft {
-            status: stored.draft.status,
-            headers,
-            variant,
-            terms,
-            at: self.at,
-        };
+        let draft =
+            |terms, variant| Draft { status: stored.draft.status, headers, variant, terms, at: self.at };
         let entry = match (decided, variant) {
             (Storable::Yes(terms), Some(variant)) => {
                 let draft = draft(terms, variant);
@@ -275,8 +276,7 @@ impl Plan {
                 Arc::new(Entry::new(draft, stored.body.clone()))
             }
         };
-        let mut response =
-            responder.stored(&Served { entry, how: How::Revalidated }, parts, record, busy);
+        let mut response = responder.stored(&Served { entry, how: How::Revalidated }, parts, record, busy);
         for cookie in fresh.get_all(header::SET_COOKIE) {
             response.headers_mut().append(header::SET_COOKIE, cookie.clone());
         }
@@ -316,9 +316,7 @@ impl Relayed {
     /// Gives the server's place back without sending its response on.
     fn discard(self, now: traffic::Tick) {
         let outcome = match self.from {
-            Some(from) => {
-                Outcome::Answered { latency: now.since(from), status: self.status().as_u16() }
-            }
+            Some(from) => Outcome::Answered { latency: now.since(from), status: self.status().as_u16() },
             None => Outcome::Unsent,
         };
         self.held.done(now, outcome);

@@ -39,7 +39,12 @@ pub(crate) fn begin(
     plan.kind = Kind::Get;
     let Some((_, pool)) = view.shared.pool_of(route) else { return };
     // A connection of its own: the client's may end before.
-    let own = Connection::new(connection.peer, connection.tls, Rc::clone(&thread.ticks), Activity::new(thread.ticks.now()));
+    let own = Connection::new(
+        connection.peer,
+        connection.tls,
+        Rc::clone(&thread.ticks),
+        Activity::new(thread.ticks.now()),
+    );
     let (mut own_parts, ()) = http::Request::new(()).into_parts();
     own_parts.method = Method::GET;
     own_parts.uri = parts.uri.clone();

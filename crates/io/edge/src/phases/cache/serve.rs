@@ -123,7 +123,12 @@ fn why(served: &Served, now: Tick) -> String {
         }
         How::IfError { stale, is_overload: false } => {
             let since = types::time::earlier(Time::now(), entry.failing_for(now).unwrap_or_default());
-            write!(text, "stale by {} s (source is down since {})", stale.as_secs(), since.strftime("%H:%M:%S UTC"))
+            write!(
+                text,
+                "stale by {} s (source is down since {})",
+                stale.as_secs(),
+                since.strftime("%H:%M:%S UTC")
+            )
         }
         How::Coalesced(_) => write!(text, "fetched by a request at the same time"),
         How::Revalidated => Ok(()),

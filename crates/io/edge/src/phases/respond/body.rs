@@ -35,7 +35,9 @@ impl Body {
     pub(crate) fn answer(answer: Answer, completion: Completion) -> Self {
         match answer {
             Answer::Whole(bytes) => Self::whole(bytes, completion),
-            Answer::Rest(download) => Self { kind: Kind::Rest(download), sent: 0, over: false, completion, recording: None },
+            Answer::Rest(download) => {
+                Self { kind: Kind::Rest(download), sent: 0, over: false, completion, recording: None }
+            }
         }
     }
 
@@ -68,7 +70,9 @@ impl Body {
             Poll::Ready(Some(Err(_))) => return recording.broke(),
             Poll::Ready(None) | Poll::Pending => self.recording = Some(recording),
         }
-        if self.over && let Some(recording) = self.recording.take() {
+        if self.over
+            && let Some(recording) = self.recording.take()
+        {
             // A stream that was reset ends too, before its end.
             if http_body::Body::is_end_stream(self) { recording.finish() } else { recording.broke() }
         }

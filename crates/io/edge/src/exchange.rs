@@ -1,12 +1,12 @@
 //! A request on its way through the phases, with what each phase found out.
 
+use crate::cache::plan::Plan;
 use crate::client::{Client, RecognizedClient};
 use crate::connection::{Busy, Connection};
 use crate::connection_table::ConnectionSlot;
 use crate::forwarded::ForwardedInfo;
 use crate::head::{self, ConnectionOptions, HeaderPresence, Host};
 use crate::inbound::Inbound;
-use crate::phases::cache::Plan;
 use crate::request_body::RequestBody;
 use crate::telemetry::OpenRecord;
 use crate::thread::{Thread, ThreadView};

@@ -1,5 +1,6 @@
 //! One request from its head to the head of its response: the list of its phases.
 
+use crate::cache::store::RefreshSlot;
 use crate::connection::Connection;
 use crate::exchange::{Admitted, ErrorFormat, Exchange};
 use crate::forward_error::Unanswered;
@@ -17,9 +18,11 @@ use crate::thread::{Thread, ThreadView};
 use http::header::{HeaderMap, HeaderValue};
 use http::request::Parts;
 use http::{Request, Response, StatusCode, Version};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::rc::Rc;
 use traffic::Route;
 
@@ -119,7 +122,9 @@ fn until_verdict(
             Lookup::Serve(served, plan) => {
                 if let Some(plan) = plan {
                     let from = (&host, &forwarded, &cleared);
-                    cache::refresh::begin(thread, connection, (&view, route), parts, from, plan);
+                    let request =
+                        cache::refresh::request(thread, connection, (&view, route), parts, from, plan);
+                    request.map(|(exchange, slot)| refresh(exchange, slot));
                 }
                 let mut response = responder.stored(&served, parts, record, busy);
                 respond::add_headers(&view, route, connection, parts, (&cleared, shown), &mut response);
@@ -148,6 +153,16 @@ fn until_verdict(
         view,
     };
     announce(thread, connection, parts, Box::new(admitted), body, (is_empty, came))
+}
+
+/// Refreshes a stored response in the background.
+fn refresh(exchange: Exchange, slot: RefreshSlot) {
+    tokio::task::spawn_local(Box::pin(async move {
+        let response = finish(exchange, &|_, _| {}).await;
+        let mut body = pin!(response.into_body());
+        while let Some(Ok(_)) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {}
+        drop(slot);
+    }));
 }
 
 /// The first part of admit: announces the request to its pool. A refused one is answered now, where that is possible.

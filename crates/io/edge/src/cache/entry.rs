@@ -1,7 +1,7 @@
 //! One stored response: its age, and whether it may be served stale.
 
 use super::storable::Terms;
-use super::variant::Variant;
+use super::variant::{Variant, owned};
 use bytes::Bytes;
 use http::StatusCode;
 use http::header::{self, HeaderMap, HeaderName};
@@ -135,7 +135,7 @@ impl Entry {
 pub(crate) fn kept(headers: &HeaderMap) -> HeaderMap {
     let mut kept = HeaderMap::with_capacity(headers.len());
     for (name, value) in headers.iter().filter(|(name, _)| is_kept(name)) {
-        kept.append(name.clone(), value.clone());
+        kept.append(name.clone(), owned(value));
     }
     kept
 }
@@ -151,7 +151,7 @@ pub(crate) fn updated(stored: &HeaderMap, fresh: &HeaderMap) -> HeaderMap {
     for name in fresh.keys().filter(|name| is_kept(name) && !OF_BODY.contains(name)) {
         updated.remove(name);
         for value in fresh.get_all(name) {
-            updated.append(name.clone(), value.clone());
+            updated.append(name.clone(), owned(value));
         }
     }
     updated

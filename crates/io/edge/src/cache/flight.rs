@@ -51,25 +51,23 @@ pub(crate) enum Part {
 pub(crate) struct Lead {
     key: Box<str>,
     flight: Arc<Flight>,
-    cache: Arc<super::store::ResponseCache>,
+    flights: Arc<Flights>,
 }
 
 impl Flights {
     fn lock(&self) -> MutexGuard<'_, HashMap<Box<str>, Arc<Flight>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-impl super::store::ResponseCache {
     /// Joins the fetch of a URL, or begins it.
     pub(crate) fn join(self: &Arc<Self>, key: &str) -> Part {
-        let mut flights = self.flights.lock();
+        let mut flights = self.lock();
         if let Some(flight) = flights.get(key) {
             return Part::Waits(Arc::clone(flight));
         }
         let flight = Arc::<Flight>::default();
         flights.insert(key.into(), Arc::clone(&flight));
-        Part::First(Lead { key: key.into(), flight, cache: Arc::clone(self) })
+        Part::First(Lead { key: key.into(), flight, flights: Arc::clone(self) })
     }
 }
 
@@ -82,7 +80,7 @@ impl Lead {
     fn end(&self, landed: Landed) {
         let state = landed as u8 + 1;
         if self.flight.state.compare_exchange(0, state, Ordering::AcqRel, Ordering::Acquire).is_ok() {
-            self.cache.flights.lock().remove(&self.key);
+            self.flights.lock().remove(&self.key);
             self.flight.over.notify_waiters();
         }
     }
@@ -127,17 +125,16 @@ impl Drop for Place<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cache::store::ResponseCache;
 
-    fn first(cache: &Arc<ResponseCache>) -> Lead {
-        match cache.join("k") {
+    fn first(flights: &Arc<Flights>) -> Lead {
+        match flights.join("k") {
             Part::First(lead) => lead,
             Part::Waits(_) => panic!("another fetch goes on"),
         }
     }
 
-    fn waits(cache: &Arc<ResponseCache>) -> Arc<Flight> {
-        match cache.join("k") {
+    fn waits(flights: &Arc<Flights>) -> Arc<Flight> {
+        match flights.join("k") {
             Part::Waits(flight) => flight,
             Part::First(_) => panic!("no fetch goes on"),
         }
@@ -145,10 +142,10 @@ mod tests {
 
     #[tokio::test]
     async fn waiting_requests_learn_the_end_whichever_comes_first() {
-        let cache = ResponseCache::new(1_000_000);
+        let flights = Arc::<Flights>::default();
         for landed in [Landed::Stored, Landed::Alone, Landed::Failed] {
-            let lead = first(&cache);
-            let (early, late) = (waits(&cache), waits(&cache));
+            let lead = first(&flights);
+            let (early, late) = (waits(&flights), waits(&flights));
             let waiting = tokio::spawn(async move { early.wait(WAIT).await });
             tokio::task::yield_now().await;
             lead.land(landed);
@@ -158,19 +155,19 @@ mod tests {
 
     #[tokio::test]
     async fn first_request_that_leaves_makes_room_for_the_next() {
-        let cache = ResponseCache::new(1_000_000);
-        let lead = first(&cache);
-        let flight = waits(&cache);
+        let flights = Arc::<Flights>::default();
+        let lead = first(&flights);
+        let flight = waits(&flights);
         drop(lead);
         assert_eq!(flight.wait(WAIT).await, Some(Landed::Left));
-        drop(first(&cache));
+        drop(first(&flights));
     }
 
     #[tokio::test]
     async fn wait_is_bounded_in_time_and_number() {
-        let cache = ResponseCache::new(1_000_000);
-        let lead = first(&cache);
-        let flight = waits(&cache);
+        let flights = Arc::<Flights>::default();
+        let lead = first(&flights);
+        let flight = waits(&flights);
         assert_eq!(flight.wait(Duration::from_millis(1)).await, None);
         flight.waiting.store(WAITING_MAX, Ordering::Relaxed);
         assert_eq!(flight.wait(WAIT).await, None, "at once");

@@ -56,7 +56,7 @@ type Store = Cache<Box<str>, Arc<Slot>, BySize, DefaultHashBuilder, DefaultLifec
 /// The response cache.
 pub(crate) struct ResponseCache {
     store: Store,
-    pub(crate) flights: Flights,
+    pub(crate) flights: Arc<Flights>,
     /// Bytes of bodies that are just being received.
     pub(crate) receiving: Arc<Budget>,
     refreshing: AtomicUsize,
@@ -115,7 +115,7 @@ impl ResponseCache {
         };
         Arc::new(Self {
             store,
-            flights: Flights::default(),
+            flights: Arc::default(),
             receiving: Budget::new(usize::try_from(bytes / 4).unwrap_or(usize::MAX)),
             refreshing: AtomicUsize::new(0),
             generations: (0..GENERATIONS).map(|_| AtomicU64::new(0)).collect(),

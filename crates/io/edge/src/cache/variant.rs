@@ -38,7 +38,7 @@ impl Variant {
                 add(name)?;
             }
         }
-        let values = |name: &HeaderName| request.get_all(name).iter().cloned().collect();
+        let values = |name: &HeaderName| request.get_all(name).iter().map(owned).collect();
         Some(Self(names.iter().map(|name| (name.clone(), values(name))).collect()))
     }
 
@@ -58,6 +58,11 @@ impl Variant {
         let values = |values: &[HeaderValue]| values.iter().map(|value| value.len() + 40).sum::<usize>();
         self.0.iter().map(|(name, list)| name.as_str().len() + 48 + values(list)).sum()
     }
+}
+
+/// A copy of a value: a clone would keep the whole buffer in which it was received.
+pub(crate) fn owned(value: &HeaderValue) -> HeaderValue {
+    HeaderValue::from_bytes(value.as_bytes()).unwrap_or_else(|_| value.clone())
 }
 
 /// Whether the key of an entry has it already.

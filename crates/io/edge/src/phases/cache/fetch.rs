@@ -7,9 +7,9 @@ use super::super::forward::round_trip::Answer;
 use super::super::respond::Responder;
 use super::super::respond::body::Body;
 use super::serve::{How, Served};
-use super::{Kind, Plan};
 use crate::cache::entry::{self, Draft, Entry, Freshness};
 use crate::cache::flight::{Landed, Part, WAIT};
+use crate::cache::plan::{Kind, Plan};
 use crate::cache::recording::{Destination, Recording};
 use crate::cache::status::{self, CACHE_STATUS};
 use crate::cache::storable::{self, Asked, Storable};
@@ -36,7 +36,7 @@ impl Plan {
             return None;
         }
         for _ in 0..ROUNDS {
-            match self.cache.join(&self.key) {
+            match self.cache.flights.join(&self.key) {
                 Part::First(lead) => {
                     // Between the look-up and now another one may have come back.
                     let found = self.find(headers, thread);

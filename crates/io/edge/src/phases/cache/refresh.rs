@@ -1,43 +1,41 @@
 //! A stale response is refreshed while its clients are served: one request in the background for each URL, after all
 //! others in the queue of its pool.
 
-use super::{Kind, Plan};
 use crate::cache::flight::Part;
+use crate::cache::plan::{Kind, Plan};
+use crate::cache::store::RefreshSlot;
 use crate::connection::Connection;
 use crate::connection_table::Activity;
 use crate::exchange::{Admitted, Cleared, ErrorFormat, Exchange};
 use crate::forwarded::ForwardedInfo;
 use crate::head::{ConnectionOptions, Host};
-use crate::request;
 use crate::telemetry::Ids;
 use crate::thread::{Thread, ThreadView};
 use http::Method;
 use http::header;
 use http::request::Parts;
-use http_body::Body as _;
-use std::future::poll_fn;
-use std::pin::pin;
 use std::rc::Rc;
 use traffic::{Class, Route};
 
-/// Begins a refresh, unless one is in progress, its servers failed a moment ago, or too many are in progress.
-pub(crate) fn begin(
+/// The request of a refresh. `None` where one is in progress, its servers failed a moment ago, or too many are in
+/// progress.
+pub(crate) fn request(
     thread: &Rc<Thread>,
     connection: &Connection,
     (view, route): (&Rc<ThreadView>, &Route),
     parts: &Parts,
     (host, forwarded, cleared): (&Host, &ForwardedInfo, &Cleared),
     mut plan: Box<Plan>,
-) {
+) -> Option<(Exchange, RefreshSlot)> {
     let tick = thread.tick();
     if plan.stored.as_ref().is_some_and(|entry| entry.is_waiting_to_retry(tick)) {
-        return;
+        return None;
     }
-    let Some(slot) = plan.cache.refresh() else { return };
-    let Part::First(lead) = plan.cache.join(&plan.key) else { return };
+    let slot = plan.cache.refresh()?;
+    let Part::First(lead) = plan.cache.flights.join(&plan.key) else { return None };
     plan.lead = Some(lead);
     plan.kind = Kind::Get;
-    let Some((_, pool)) = view.shared.pool_of(route) else { return };
+    let (_, pool) = view.shared.pool_of(route)?;
     // A connection of its own: the client's may end before.
     let own = Connection::new(
         connection.peer,
@@ -73,11 +71,5 @@ pub(crate) fn begin(
         busy: own.begin(),
         cache: Some(plan),
     });
-    let exchange = Exchange { thread: Rc::clone(thread), connection: own, parts: own_parts, admitted };
-    tokio::task::spawn_local(Box::pin(async move {
-        let response = request::finish(exchange, &|_, _| {}).await;
-        let mut body = pin!(response.into_body());
-        while let Some(Ok(_)) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {}
-        drop(slot);
-    }));
+    Some((Exchange { thread: Rc::clone(thread), connection: own, parts: own_parts, admitted }, slot))
 }

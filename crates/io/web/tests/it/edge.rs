@@ -41,13 +41,13 @@ async fn api_denies_and_lifts() {
 #[tokio::test]
 async fn purge_returns_what_it_dropped() {
     let fixture = Fixture::new().await;
-    let purge = |body| post(&fixture, "/api/v1/cache/purge", body);
-    let (status, done) = purge(&json!({ "by": "ana", "service": "auth", "path": "/keys" })).await;
+    let purge = async |body: Value| post(&fixture, "/api/v1/cache/purge", &body).await;
+    let (status, done) = purge(json!({ "by": "ana", "service": "auth", "path": "/keys" })).await;
     assert_eq!(
         (status, done),
         (200, json!({ "done": "purge", "service": "auth", "path": "/keys", "dropped": 2 }))
     );
-    let (_, done) = purge(&json!({ "by": "ana", "service": "auth" })).await;
+    let (_, done) = purge(json!({ "by": "ana", "service": "auth" })).await;
     assert_eq!(done["dropped"], 5);
     for (body, status) in [
         (json!({ "by": "ana", "service": "other" }), 404),
@@ -55,7 +55,7 @@ async fn purge_returns_what_it_dropped() {
         (json!({ "by": "ana", "service": "auth", "path": "keys" }), 422),
         (json!({ "by": "ana", "service": "auth", "path": "/a/*/b" }), 422),
     ] {
-        let (answered, problem) = purge(&body).await;
+        let (answered, problem) = purge(body.clone()).await;
         assert!(answered == status && problem["hint"].is_string(), "{body} {problem}");
     }
     let unsigned = fixture.post("/api/v1/cache/purge").json(&json!({ "by": "ana", "service": "auth" }));

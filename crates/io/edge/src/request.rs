@@ -110,7 +110,6 @@ fn until_verdict(
         Err(refusal) => return Err(responder.refused(Refused::Limited(refusal), record, busy)),
     };
     let shown = identified.shown;
-    let index = route.index;
     let is_empty = body.as_ref().is_none_or(Inbound::is_end_stream);
     let plan = if route.has_cache() {
         let is_plain = is_empty && options.upgrade.is_none();
@@ -120,11 +119,12 @@ fn until_verdict(
             Lookup::Aside => None,
             Lookup::Ask(plan) => Some(plan),
             Lookup::Serve(served, plan) => {
-                if let Some(plan) = plan {
-                    let from = (&host, &forwarded, &cleared);
-                    let request =
-                        cache::refresh::request(thread, connection, (&view, route), parts, from, plan);
-                    request.map(|(exchange, slot)| refresh(exchange, slot));
+                let from = (&host, &forwarded, &cleared);
+                let request = plan.and_then(|plan| {
+                    cache::refresh::request(thread, connection, (&view, route), parts, from, plan)
+                });
+                if let Some((exchange, slot)) = request {
+                    refresh(exchange, slot);
                 }
                 let mut response = responder.stored(&served, parts, record, busy);
                 respond::add_headers(&view, route, connection, parts, (&cleared, shown), &mut response);
@@ -136,7 +136,7 @@ fn until_verdict(
     };
     let admitted = Admitted {
         format: responder.format,
-        route: index,
+        route: route.index,
         body: None,
         tunnel: None,
         announced: Ok(()),

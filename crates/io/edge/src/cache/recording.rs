@@ -99,3 +99,47 @@ impl Recording {
         self.to.land(Landed::Alone);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cache::storable::Terms;
+    use crate::cache::variant::Variant;
+    use http::{HeaderMap, StatusCode};
+    use proptest::prelude::*;
+    use traffic::Tick;
+
+    proptest! {
+        #[test]
+        fn stored_body_is_the_received_one_or_nothing(
+            parts in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..3_000), 0..12),
+            declared in prop::option::of(0..20_000_u64),
+            is_complete in any::<bool>(),
+        ) {
+            const MOST: u64 = 12_000;
+            let cache = ResponseCache::new(1_000_000);
+            let generation = cache.generation("k");
+            let to = Destination { cache: Arc::clone(&cache), key: "k".into(), generation, lead: None };
+            let draft = Draft {
+                status: StatusCode::OK,
+                headers: HeaderMap::new(),
+                variant: Variant::default(),
+                terms: Terms::default(),
+                at: Tick(0),
+            };
+            let mut recording = Recording::new(to, draft, declared, MOST);
+            for part in &parts {
+                recording = recording.and_then(|recording| recording.push(part));
+            }
+            if is_complete && let Some(recording) = recording {
+                recording.finish();
+            }
+            let sent = parts.concat();
+            let length = sent.len() as u64;
+            let is_stored = is_complete && length <= MOST && declared.is_none_or(|declared| declared == length);
+            let slot = cache.get("k");
+            let stored = slot.as_ref().and_then(|slot| slot.newest()).map(|entry| entry.body.clone());
+            prop_assert_eq!(stored, is_stored.then(|| Bytes::from(sent)));
+        }
+    }
+}

@@ -91,6 +91,11 @@ impl Slot {
         now < self.alone_until
     }
 
+    #[cfg(test)]
+    pub(crate) fn newest(&self) -> Option<&Arc<Entry>> {
+        self.variants.first()
+    }
+
     /// Whether nothing is stored.
     pub(crate) fn is_empty(&self) -> bool {
         self.variants.is_empty()

@@ -86,7 +86,7 @@ fn field(text: &str) -> Result<String, ValueError> {
     }
     if matches!(name.as_str(), "cookie" | "authorization") {
         return Err(ValueError::new(format!("`{name}` differs for each person: nothing would be shared"))
-            .hint("responses to requests with `authorization` are never stored; remove it"));
+            .hint("remove it; name headers that many requests share"));
     }
     Ok(name)
 }

@@ -69,5 +69,14 @@ stale_if_eror = "1h"
 [[service.auth.traffic.cache]]
 max_age = "1m"
 "#;
-    assert_snapshot!(problems(&with("cache_size = \"4MB\"", rules)), @"");
+    assert_snapshot!(problems(&with("cache_size = \"4MB\"", rules)), @r#"
+    mainstay.toml:13:1: `max_size` is more than a quarter of `edge.cache_size`, 1000000 bytes (a larger [edge] cache_size, or a smaller max_size)
+    mainstay.toml:15:9: `cookie` differs for each person: nothing would be shared (remove it; name headers that many requests share)
+    mainstay.toml:15:19: `a b` is not the name of a header (for example: vary = ["accept-language"])
+    mainstay.toml:17:1: `/a/b` is never used: `/a/*` matches first (put the more specific path first)
+    mainstay.toml:18:11: `-1s` is not a duration (a number and ms, s, m, h, d or w, the largest unit first: "30s", "1h 30m")
+    mainstay.toml:19:12: `1` is not a size (a whole number from 1 and B, KB, MB, GB, KiB, MiB or GiB: "64MB")
+    mainstay.toml:20:1: unknown key `stale_if_eror` in service.auth.traffic.cache (did you mean `stale_if_error`?)
+    mainstay.toml:21:1: service.auth.traffic.cache lacks `path` (for example: path = "/.well-known/openid-configuration")
+    "#);
 }

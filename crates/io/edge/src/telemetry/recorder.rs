@@ -79,7 +79,8 @@ impl ThreadState {
         if record.verdict == Verdict::Malformed {
             return Kind::Malformed;
         }
-        if record.broke() {
+        // Also where a stored response was served in place of a failure.
+        if record.broke() || record.verdict == Verdict::Cached && record.tried[0].is_some() {
             return Kind::Failed;
         }
         let slow = self.slow.get(usize::from(record.route.0)).copied().unwrap_or(SLOW_UNKNOWN_US);

@@ -4,7 +4,7 @@ use crate::kind::scalar::{Integer, Span, duration, integer};
 use crate::kind::string::{Format, format};
 use crate::parse::host::Host;
 use crate::parse::url::Url;
-use crate::parse::{address, path, scalar};
+use crate::parse::{address, path, scalar, size};
 use ipnet::IpNet;
 use jiff::tz::TimeZone;
 use std::net::SocketAddr;
@@ -42,5 +42,7 @@ pub(crate) const LISTEN: Format<SocketAddr> =
     format("an address with a port: \"127.0.0.1:8000\"", None, |text, _| address::listen(text));
 pub(crate) const CIDR: Format<IpNet> =
     format("a CIDR range or an address: \"10.0.0.0/8\", \"10.1.2.3\"", None, |text, _| address::cidr(text));
+pub(crate) const SIZE: Format<u64> =
+    format("a size: \"64MB\"", Some("^[0-9]+ ?([KMGkmg][Ii]?)?[Bb]$"), |text, _| size::size(text));
 pub(crate) const PATH_PATTERN: Format<String> =
     format("a path: \"/login\", or \"/pay/*\" for all below it", Some("^/"), |text, _| path::pattern(text));

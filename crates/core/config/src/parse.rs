@@ -5,4 +5,5 @@ pub(crate) mod domain;
 pub(crate) mod host;
 pub(crate) mod path;
 pub(crate) mod scalar;
+pub(crate) mod size;
 pub(crate) mod url;

@@ -1,6 +1,7 @@
 //! The configuration as it is written: every value parsed, no reference checked yet. Each section is declared once, in its
 //! module here.
 
+pub(crate) mod cache;
 pub(crate) mod channel;
 pub(crate) mod database;
 pub(crate) mod edge;

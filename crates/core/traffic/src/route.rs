@@ -13,6 +13,7 @@ use crate::valve::Valve;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use types::config::CacheRule;
 use types::{PoolId, ServiceId, config};
 
 /// A service as the edge serves it.
@@ -41,6 +42,7 @@ pub struct Route {
     recognize: Option<Recognize>,
     /// `None`: fully open.
     valve: Option<Box<Valve>>,
+    cache: Vec<(PathPattern, Arc<CacheRule>)>,
 }
 
 #[derive(Clone, Debug)]
@@ -96,6 +98,11 @@ impl Route {
                 lasting: rule.duration,
             }),
             valve: None,
+            cache: guard
+                .cache
+                .iter()
+                .map(|rule| (PathPattern::new(&rule.path), Arc::new(rule.clone())))
+                .collect(),
         }
     }
 
@@ -222,6 +229,18 @@ impl Route {
             && rule.path.matches(path)
             && rule.status.contains(&status);
         right.then_some(rule.lasting)
+    }
+
+    /// Whether responses for any of its paths are cached.
+    #[must_use]
+    pub fn has_cache(&self) -> bool {
+        !self.cache.is_empty()
+    }
+
+    /// Returns what holds for the responses of a path, given without its query; `None` where they are not cached.
+    #[must_use]
+    pub fn cache_rule(&self, path: &str) -> Option<&Arc<CacheRule>> {
+        self.cache.iter().find(|(pattern, _)| pattern.matches(path)).map(|(_, rule)| rule)
     }
 
     fn class(&self, facts: &Facts<'_>) -> Class {

@@ -8,6 +8,7 @@ use crate::{
     CallerId, ChannelId, EscalationId, Graph, PersonId, PoolId, ProbeId, Resource, ScheduleId, ServiceId,
     Time,
 };
+pub use cache::{CACHE_SIZE, CacheRule};
 pub use edge::{
     Caller, CertificateFiles, Edge, EdgeLimits, Health, Pool, PoolServer, Protocol, Rate, Recognize, Traffic,
 };
@@ -19,6 +20,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+mod cache;
 mod edge;
 
 /// The configuration.

@@ -114,6 +114,8 @@ pub enum Verdict {
     Redirected,
     /// Held out by the valve of the service.
     Held,
+    /// Answered from the response cache.
+    Cached,
 }
 
 impl Trace {
@@ -152,7 +154,7 @@ impl Hop {
     /// Whether the client got the response that it asked for, as far as the edge can see.
     #[must_use]
     pub fn went_well(&self) -> bool {
-        matches!(self.verdict, Verdict::Passed | Verdict::Redirected)
+        matches!(self.verdict, Verdict::Passed | Verdict::Redirected | Verdict::Cached)
             && self.status < 500
             && self.status != 429
     }
@@ -205,6 +207,7 @@ impl Hop {
             Verdict::Malformed => format!("refused with {status}{because}"),
             Verdict::Redirected => format!("redirected to https with {status}"),
             Verdict::Held => format!("held out with {status}{because}"),
+            Verdict::Cached => format!("answered {status} from the cache{because}"),
         }
     }
 }
@@ -233,6 +236,7 @@ impl Verdict {
             Self::Malformed => "malformed",
             Self::Redirected => "redirected",
             Self::Held => "held",
+            Self::Cached => "cached",
         }
     }
 }

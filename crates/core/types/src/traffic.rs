@@ -133,6 +133,24 @@ pub struct ServiceTraffic {
     /// Held out by the valve: neither forwarded nor a failure.
     #[serde(default)]
     pub held: u64,
+    /// Requests for cached paths, by what the response cache did.
+    #[serde(default)]
+    pub cache: CacheTraffic,
+}
+
+/// Requests for cached paths, by what the response cache did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CacheTraffic {
+    /// Answered with a fresh response.
+    pub hit: u64,
+    /// Answered by a server.
+    pub miss: u64,
+    /// Answered with a stale response: it was being refreshed, or the servers failed.
+    pub stale: u64,
+    /// Answered with a cached response that a server confirmed.
+    pub revalidated: u64,
+    /// Answered with the response that another request was just fetching.
+    pub coalesced: u64,
 }
 
 /// Requests of one kind of client, and how many of them were served.

@@ -1,6 +1,7 @@
 //! The edge as a whole: started with a policy, given new ones, stopped.
 
 use crate::acceptor::accept;
+use crate::cache::store::Purge;
 use crate::descriptors;
 use crate::geo::Geo;
 use crate::health;
@@ -28,7 +29,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::{AbortHandle, spawn_local};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use types::traffic::Rollup;
-use types::{CallerId, Time};
+use types::{CallerId, ServiceId, Time};
 
 /// Interval at which certificate and GeoIP files are checked for changes.
 const FILES: Duration = Duration::from_secs(2);
@@ -257,6 +258,19 @@ impl Edge {
         self.shared.certificates.trouble(Time::now()).iter().map(ToString::to_string).collect()
     }
 
+    /// Drops stored responses of a service: of a path with all its queries, of `/a/*`, or all. Returns how many; `None`
+    /// where no path of the service is cached.
+    #[must_use]
+    pub fn purge(&self, service: &ServiceId, path: Option<&str>) -> Option<u64> {
+        let view = self.shared.view();
+        let is_cached =
+            view.policy.routes().iter().any(|route| route.service == *service && route.has_cache());
+        let cache = view.cache.as_ref().filter(|_| is_cached)?;
+        // Keys have targets in the one form in which the edge forwards them.
+        let encoded = path.and_then(|path| traffic::target::encoded(path).ok().flatten());
+        Some(cache.purge(Purge { service: &service.0, path: encoded.as_deref().or(path) }))
+    }
+
     /// Encodes everything measured, for `/metrics`.
     ///
     /// # Errors
@@ -266,6 +280,9 @@ impl Edge {
         let view = self.shared.view();
         let valves = view.policy.routes().iter().map(|route| (&route.service, route.valve()));
         self.shared.telemetry.valve_metrics(valves, encoder)?;
+        if let Some(cache) = &view.cache {
+            self.shared.telemetry.cache_metrics(cache.usage(), encoder)?;
+        }
         let ends = self.shared.certificates.ends();
         self.shared.telemetry.certificate_metrics(&ends, encoder)
     }

@@ -1,5 +1,6 @@
 //! A request on its way through the phases, with what each phase found out.
 
+use crate::cache::plan::Plan;
 use crate::client::{Client, RecognizedClient};
 use crate::connection::{Busy, Connection};
 use crate::connection_table::ConnectionSlot;
@@ -67,6 +68,8 @@ pub(crate) struct Admitted {
     pub(crate) tick: Tick,
     pub(crate) record: Box<OpenRecord>,
     pub(crate) busy: Busy,
+    /// What the response cache does with it, where its path is cached.
+    pub(crate) cache: Option<Box<Plan>>,
 }
 
 /// A request that no denial and no limit refuses.

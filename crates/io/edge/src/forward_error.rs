@@ -2,6 +2,7 @@
 
 use crate::telemetry;
 use std::io;
+use traffic::Shed;
 
 /// An error between the edge and a server.
 #[derive(Debug, thiserror::Error)]
@@ -65,7 +66,21 @@ pub(crate) enum ForwardError {
     TooLarge,
 }
 
+/// A request without a response of a server.
+#[derive(Debug)]
+pub(crate) enum Unanswered {
+    /// The pool had no place for it.
+    Shed(Shed),
+    /// It was forwarded, or should have been.
+    Failed(ForwardError),
+}
+
 impl ForwardError {
+    /// Whether the client is the cause: it left, or its body did not come.
+    pub(crate) fn is_of_client(&self) -> bool {
+        matches!(self, Self::ClientClosed | Self::Slow | Self::TooLarge)
+    }
+
     /// Returns the outcome for the load balancer.
     pub(crate) fn outcome(&self) -> traffic::Outcome {
         use traffic::Failure;

@@ -21,7 +21,7 @@ const CHAIN_MAX: usize = 32;
 const PROXIES_MAX: usize = 256;
 
 /// What trusted proxies say about a request.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ForwardedInfo {
     /// The first address from the right that is no trusted proxy.
     pub(crate) client: IpAddr,
@@ -31,6 +31,13 @@ pub(crate) struct ForwardedInfo {
     pub(crate) https: Option<bool>,
     /// The host that the client asked for, where a trusted proxy says so.
     host: Option<HeaderValue>,
+}
+
+impl ForwardedInfo {
+    /// The host that the client asked for, where a trusted proxy names it.
+    pub(crate) fn host(&self) -> Option<&str> {
+        self.host.as_ref()?.to_str().ok()
+    }
 }
 
 /// The field in which a proxy names the client.

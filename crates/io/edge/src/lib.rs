@@ -14,7 +14,8 @@
 //! | `connection`, `stream` | state of one connection; plain or TLS socket |
 //! | `serve` | one connection from its first byte to its last; parked while idle; `serve/http2`: HTTP/2 by the h2 crate |
 //! | `request` | the phases of a request, in order |
-//! | `phases` | accept, parse, identify, admit, forward, respond, record: one file each |
+//! | `phases` | accept, parse, identify, admit, cache, forward, respond, record: one file each |
+//! | `cache` | stored responses: what may be stored, for how long it is fresh, one fetch for concurrent requests |
 //! | `exchange` | a request on its way through the phases |
 //! | `head`, `fields`, `forwarded`, `client`, `probe_tokens` | head validation; hop-by-hop fields; trusted proxies; recognized clients and callers; mainstay's own probes |
 //! | `request_body`, `inbound`, `uploads` | a request's body by either protocol; slow uploads |
@@ -31,6 +32,7 @@
 
 mod acceptor;
 mod budget;
+mod cache;
 mod client;
 mod connection;
 mod connection_table;

@@ -2,6 +2,7 @@
 
 pub(crate) mod accept;
 pub(crate) mod admit;
+pub(crate) mod cache;
 pub(crate) mod forward;
 pub(crate) mod identify;
 pub(crate) mod parse;

@@ -1,23 +1,30 @@
 //! One request from its head to the head of its response: the list of its phases.
 
+use crate::cache::store::RefreshSlot;
 use crate::connection::Connection;
 use crate::exchange::{Admitted, ErrorFormat, Exchange, opening};
+use crate::forward_error::Unanswered;
 use crate::inbound::Inbound;
 use crate::phases::admit::{self, Deadlines, NO_POOL};
+use crate::phases::cache::serve::Served;
+use crate::phases::cache::{self, Lookup};
+use crate::phases::forward::Relayed;
 use crate::phases::respond::body::Body;
 use crate::phases::respond::{self, Responder, error_page};
 use crate::phases::{accept, forward, identify, parse};
 use crate::request_body::RequestBody;
 use crate::telemetry::Phase;
-use crate::thread::Thread;
-use http::header::HeaderMap;
+use crate::thread::{Thread, ThreadView};
+use http::header::{HeaderMap, HeaderValue};
 use http::request::Parts;
 use http::{Request, Response, StatusCode, Version};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::rc::Rc;
-use traffic::Shed;
+use traffic::{Opening, Route};
 
 /// Serves one request of HTTP/1.1. A request that is refused is answered without a future of its own, so that a
 /// refusal costs no more than it must.
@@ -75,7 +82,7 @@ pub(crate) async fn finish(exchange: Exchange, interim: &dyn Fn(StatusCode, &Hea
     response
 }
 
-/// The phases accept, parse, identify and the first part of admit: they need neither a server nor a body.
+/// The phases accept, parse, identify, cache and the first part of admit: they need neither a server nor a body.
 #[allow(clippy::result_large_err, reason = "the refusal is what this is made for")]
 fn until_verdict(
     thread: &Rc<Thread>,
@@ -103,53 +110,113 @@ fn until_verdict(
         Err(why) => return Err(responder.not_cleared(&why, route, &parts.method, record, busy)),
     };
     let shown = identified.shown;
-    let Some((place, pool)) = view.shared.pool_of(route) else {
-        return Err(responder.shed(&NO_POOL, record, busy));
+    let is_empty = body.as_ref().is_none_or(Inbound::is_end_stream);
+    let plan = if route.has_cache() {
+        let is_plain = is_empty && options.upgrade.is_none();
+        let lookup =
+            cache::look_up((&view, route), parts, (&host, &forwarded, connection.tls), is_plain, tick);
+        match lookup {
+            Lookup::Aside => None,
+            Lookup::Ask(plan) => Some(plan),
+            Lookup::Serve(served, plan) => {
+                let from = (&host, &forwarded, &cleared);
+                let request = plan.and_then(|plan| {
+                    cache::refresh::request(thread, connection, (&view, route), parts, from, plan)
+                });
+                if let Some((exchange, slot)) = request {
+                    refresh(exchange, slot);
+                }
+                let mut response = responder.stored(&served, parts, record, busy);
+                respond::add_headers(&view, route, connection, parts, (&cleared, shown), &mut response);
+                return Err(response);
+            }
+        }
+    } else {
+        None
+    };
+    let admitted = Admitted {
+        format: responder.format,
+        route: route.index,
+        body: None,
+        tunnel: None,
+        announced: Ok(()),
+        cache: plan,
+        host,
+        options,
+        length,
+        forwarded,
+        cleared,
+        shown,
+        tick,
+        record,
+        busy,
+        view,
+    };
+    announce(thread, connection, parts, Box::new(admitted), body, (is_empty, came))
+}
+
+/// Refreshes a stored response in the background.
+fn refresh(exchange: Exchange, slot: RefreshSlot) {
+    tokio::task::spawn_local(Box::pin(async move {
+        let response = finish(exchange, &|_, _| {}).await;
+        let mut body = pin!(response.into_body());
+        while let Some(Ok(_)) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {}
+        drop(slot);
+    }));
+}
+
+/// The first part of admit: announces the request to its pool. A refused one is answered now, where that is possible.
+#[allow(clippy::result_large_err, reason = "the refusal is what this is made for")]
+fn announce(
+    thread: &Rc<Thread>,
+    connection: &Rc<Connection>,
+    parts: &Parts,
+    mut admitted: Box<Admitted>,
+    body: &mut Option<Inbound>,
+    (is_empty, came): (bool, usize),
+) -> Result<Box<Admitted>, Response<Body>> {
+    let view = Rc::clone(&admitted.view);
+    let route = view.shared.policy.routes().get(admitted.route);
+    let pool = route.and_then(|route| Some((route, view.shared.pool_of(route)?)));
+    let responder = |format| Responder { thread, connection, format };
+    let Some((route, (place, pool))) = pool else {
+        return Err(responder(admitted.format).shed(&NO_POOL, admitted.record, admitted.busy));
     };
     connection.pool.set(place);
-    let is_empty = body.as_ref().is_none_or(Inbound::is_end_stream);
-    let announced = match opening(&options, &responder.format) {
-        None => pool.announce(tick, cleared.class, (cleared.number, cleared.subnet())),
+    admitted.announced = match opening(&admitted.options, &admitted.format) {
+        None => {
+            let cleared = &admitted.cleared;
+            pool.announce(admitted.tick, cleared.class, (cleared.number, cleared.subnet()))
+        }
         Some(_) => Ok(()),
     };
-    if let Err(shed) = &announced
-        && admit::may_answer_now(connection, (parts, &options), (is_empty, length), came)
+    if let Err(shed) = &admitted.announced
+        && admit::may_answer_now(connection, (parts, &admitted.options), (is_empty, admitted.length), came)
     {
-        return Err(responder.shed(shed, record, busy));
+        let why = Unanswered::Shed(*shed);
+        let format = std::mem::take(&mut admitted.format);
+        return Err(unanswered(&responder(format), &view, route, parts, *admitted, &why));
     }
-    let upgrades = options.upgrade.is_some();
+    let upgrades = admitted.options.upgrade.is_some();
     let slot = if upgrades && connection.http2.get() {
         Some(admit::tunnel_slot(thread, connection, &view))
     } else {
         None
     };
     if let Some(None) = slot {
-        return Err(responder.malformed(error_page::TUNNELS, record, busy));
+        return Err(responder(admitted.format).malformed(
+            error_page::TUNNELS,
+            admitted.record,
+            admitted.busy,
+        ));
     }
-    let tunnel = slot.flatten().and_then(|slot| Some((body.take()?, slot)));
-    let body = body.take().filter(|_| !is_empty && !upgrades).map(|body| RequestBody::new(body, thread));
-    let (format, route) = (responder.format, route.index);
-    Ok(Box::new(Admitted {
-        view,
-        route,
-        host,
-        options,
-        format,
-        length,
-        body,
-        tunnel,
-        forwarded,
-        cleared,
-        shown,
-        announced,
-        tick,
-        record,
-        busy,
-    }))
+    admitted.tunnel = slot.flatten().and_then(|slot| Some((body.take()?, slot)));
+    admitted.body = body.take().filter(|_| !is_empty && !upgrades).map(|body| RequestBody::new(body, thread));
+    Ok(admitted)
 }
 
-/// The second part of admit, which waits for a body and a server, then forward and respond. The record is closed with
-/// the response's body.
+/// The second part of admit, which waits for a body and a server, then forward, cache and respond. The record is closed
+/// with the response's body.
 async fn from_verdict(
     thread: &Rc<Thread>,
     connection: &Rc<Connection>,
@@ -161,52 +228,105 @@ async fn from_verdict(
     let opening = opening(&admitted.options, &format);
     let responder = Responder { thread, connection, format };
     let view = Rc::clone(&admitted.view);
-    let route = view.shared.policy.routes().get(admitted.route);
-    let Some((route, (place, pool))) = route.and_then(|route| Some((route, view.shared.pool_of(route)?)))
-    else {
+    let Some(route) = view.shared.policy.routes().get(admitted.route) else {
         return responder.shed(&NO_POOL, admitted.record, admitted.busy);
     };
-    let is_empty = admitted.body.is_none();
-    let tick = match admit::read_body(thread, &mut admitted, pool.protocol).await {
-        Ok(tick) => tick,
-        Err(error) => return responder.failed(&error, route, admitted.record, admitted.busy),
+    if let Some(plan) = &mut admitted.cache {
+        if let Some(served) = Box::pin(plan.join(&parts.headers, thread)).await {
+            return stored(&responder, &view, route, parts, *admitted, &served);
+        }
+        plan.prepare(&mut parts.headers);
+    }
+    let answered = ask((thread, connection), route, parts, &mut admitted, opening, interim).await;
+    let plan = admitted.cache.take();
+    if let Some(plan) = &plan {
+        plan.restore(&mut parts.headers);
+    }
+    let (relayed, accept) = match answered {
+        Ok(answered) => answered,
+        Err(why) => {
+            admitted.cache = plan;
+            return unanswered(&responder, &view, route, parts, *admitted, &why);
+        }
     };
-    let shed: Option<Shed> = admitted.announced.as_ref().err().copied();
-    if let Some(shed) = shed {
-        return responder.shed(&shed, admitted.record, admitted.busy);
+    let upgrade = admitted.options.upgrade.as_ref().map(|_| accept);
+    let (record, busy) = (admitted.record, admitted.busy);
+    let mut response = match plan {
+        None => responder.answer(relayed, upgrade, record, busy),
+        Some(plan) => plan.answer(&responder, relayed, upgrade, parts, (record, busy)),
+    };
+    let status = response.status();
+    let client = (&admitted.cleared, admitted.shown);
+    respond::add_headers(&view, route, connection, parts, client, &mut response);
+    if status == StatusCode::SWITCHING_PROTOCOLS && parts.version == Version::HTTP_2 {
+        *response.status_mut() = StatusCode::OK;
+    }
+    response
+}
+
+/// Waits for a body and a place, and asks servers. Returns the response of one, and the `Sec-WebSocket-Accept` that it
+/// must have.
+async fn ask(
+    (thread, connection): (&Rc<Thread>, &Rc<Connection>),
+    route: &Route,
+    parts: &Parts,
+    admitted: &mut Admitted,
+    opening: Option<Opening>,
+    interim: &dyn Fn(StatusCode, &HeaderMap),
+) -> Result<(Relayed, Option<HeaderValue>), Unanswered> {
+    let view = Rc::clone(&admitted.view);
+    let (place, pool) = view.shared.pool_of(route).ok_or(Unanswered::Shed(NO_POOL))?;
+    let is_empty = admitted.body.is_none();
+    let tick = admit::read_body(thread, admitted, pool.protocol).await.map_err(Unanswered::Failed)?;
+    if let Err(shed) = admitted.announced {
+        return Err(Unanswered::Shed(shed));
     }
     let tunnels = admitted.options.upgrade.is_some();
     let deadlines = Deadlines::new(thread, &parts.headers, (pool, tunnels), route, &admitted.cleared);
-    let (held, from) = match pool.arrive(tick, deadlines.arrival, opening).await {
-        Ok(held) => held,
-        Err(shed) => return responder.shed(&shed, admitted.record, admitted.busy),
-    };
+    let (held, from) = pool.arrive(tick, deadlines.arrival, opening).await.map_err(Unanswered::Shed)?;
     admitted.record.stamp(Phase::Admitted, from.0);
-    let Some(servers) = view.pools.get(place) else {
-        return responder.shed(&NO_POOL, admitted.record, admitted.busy);
-    };
+    let servers = view.pools.get(place).ok_or(Unanswered::Shed(NO_POOL))?;
     let (forwarded, accept) = forward::forward(
         (thread, connection),
         parts,
-        &mut admitted,
+        admitted,
         (is_empty, &deadlines),
         servers,
         (held, from),
         interim,
     )
     .await;
-    match forwarded {
-        Ok(relayed) => {
-            let upgrade = admitted.options.upgrade.as_ref().map(|_| accept);
-            let mut response = responder.answer(relayed, upgrade, admitted.record, admitted.busy);
-            let status = response.status();
-            let client = (&admitted.cleared, admitted.shown);
-            respond::add_headers(&view, route, connection, parts, client, &mut response);
-            if status == StatusCode::SWITCHING_PROTOCOLS && parts.version == Version::HTTP_2 {
-                *response.status_mut() = StatusCode::OK;
-            }
-            response
-        }
-        Err(error) => responder.failed(&error, route, admitted.record, admitted.busy),
+    forwarded.map(|relayed| (relayed, accept)).map_err(Unanswered::Failed)
+}
+
+/// A stale response in place of a failure, where the cache has one; otherwise the error page.
+fn unanswered(
+    responder: &Responder<'_>,
+    view: &ThreadView,
+    route: &Route,
+    parts: &Parts,
+    mut admitted: Admitted,
+    why: &Unanswered,
+) -> Response<Body> {
+    let served =
+        admitted.cache.as_mut().and_then(|plan| plan.instead(why, responder.thread, &mut admitted.record));
+    match served {
+        Some(served) => stored(responder, view, route, parts, admitted, &served),
+        None => responder.unanswered(why, route, admitted.record, admitted.busy),
     }
+}
+
+/// A response from the cache, with what is the client's own.
+fn stored(
+    responder: &Responder<'_>,
+    view: &ThreadView,
+    route: &Route,
+    parts: &Parts,
+    admitted: Admitted,
+    served: &Served,
+) -> Response<Body> {
+    let mut response = responder.stored(served, parts, admitted.record, admitted.busy);
+    let client = (&admitted.cleared, admitted.shown);
+    respond::add_headers(view, route, responder.connection, parts, client, &mut response);
+    response
 }

@@ -41,7 +41,7 @@ mod trace;
 pub use id::{Ids, SpanId, TraceId};
 pub use limit::{By, Limit};
 pub use names::{Caller, RouteKey};
-pub use record::{Failure, Phase, RequestRecord};
+pub use record::{CacheOutcome, Failure, Phase, RequestRecord};
 pub use recorder::{OpenRecord, Recorder};
 pub use types::trace::Verdict;
 

@@ -1,5 +1,6 @@
 //! The policy as the request path needs it: compiled once, shared by all threads, swapped whole.
 
+use crate::cache::store::ResponseCache;
 use crate::client::ClientTokens;
 use crate::pool::{Pool, Tls, TlsError};
 use crate::probe_tokens::ProbeTokens;
@@ -30,6 +31,8 @@ pub(crate) struct View {
     pub(crate) route_pool: Vec<Option<usize>>,
     pub(crate) client_tokens: ClientTokens,
     pub(crate) probe_tokens: ProbeTokens,
+    /// Stored responses, where a path is cached.
+    pub(crate) cache: Option<Arc<ResponseCache>>,
     /// The files of trusted roots, each with its content as a number.
     trust: Vec<(PathBuf, Option<u64>)>,
 }
@@ -91,6 +94,12 @@ impl View {
             };
             route_pool.push(place);
         }
+        let cache = compiled.routes().iter().any(traffic::Route::has_cache).then(|| {
+            let kept = before.and_then(|view| view.cache.clone());
+            let cache = kept.unwrap_or_else(|| ResponseCache::new(edge.cache_size));
+            cache.resize(edge.cache_size);
+            cache
+        });
         Self {
             edge,
             policy: compiled,
@@ -98,6 +107,7 @@ impl View {
             route_pool,
             client_tokens: ClientTokens::new(key, now),
             probe_tokens: ProbeTokens::new(key, now),
+            cache,
             trust: trusted,
         }
     }

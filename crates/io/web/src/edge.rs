@@ -1,8 +1,8 @@
-//! What a running edge provides on request: traces and metrics. Its counters are in the views.
+//! What a running edge provides on request: traces, metrics and purges of its cache. Its counters are in the views.
 
 use prometheus_client::encoding::DescriptorEncoder;
 use std::fmt;
-use types::Trace;
+use types::{ServiceId, Trace};
 
 /// A running edge. Every method reads memory and does not wait.
 pub trait Edge: fmt::Debug + Send + Sync {
@@ -11,6 +11,10 @@ pub trait Edge: fmt::Debug + Send + Sync {
 
     /// Returns refused, failed and slow requests, newest first.
     fn recent(&self, max: usize) -> Vec<Trace>;
+
+    /// Drops stored responses of a service: of a path with all its queries, of `/a/*`, or all. Returns how many; `None`
+    /// where no path of the service is cached.
+    fn purge(&self, service: &ServiceId, path: Option<&str>) -> Option<u64>;
 
     /// Encodes its metrics for `/metrics`.
     ///
@@ -30,6 +34,10 @@ impl Edge for NoEdge {
 
     fn recent(&self, _: usize) -> Vec<Trace> {
         Vec::new()
+    }
+
+    fn purge(&self, _: &ServiceId, _: Option<&str>) -> Option<u64> {
+        None
     }
 
     fn metrics(&self, _: &mut DescriptorEncoder<'_>) -> fmt::Result {

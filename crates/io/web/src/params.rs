@@ -13,6 +13,8 @@ use types::{DenialId, DenyTarget, IncidentId};
 pub const NAME_MAX: usize = 60;
 /// Maximum length of a note or update, in characters.
 pub const TEXT_MAX: usize = 5_000;
+/// Maximum length of the path of a purge, in bytes.
+pub const PATH_MAX: usize = 4_000;
 /// Maximum duration of a denial. Longer ones belong into the configuration.
 pub const DENIAL_MAX: Duration = Duration::from_secs(30 * 86_400);
 
@@ -49,6 +51,22 @@ pub(crate) fn deny_what(text: &str) -> Result<DenyTarget, Problem> {
             "Examples: the country EE, the ASN AS64500, the CIDR range 192.0.2.0/24, the address 192.0.2.7.";
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, wrong.to_string(), hint)
     })
+}
+
+/// Checks the path of a purge: `/a`, `/a?x=1`, `/a/*`.
+pub(crate) fn cached_path(text: &str) -> Result<String, Problem> {
+    let path = text.trim();
+    let star = path.find('*').is_none_or(|at| at + 1 == path.len());
+    if path.starts_with('/')
+        && star
+        && path.len() <= PATH_MAX
+        && path.bytes().all(|byte| byte.is_ascii_graphic())
+    {
+        return Ok(path.to_owned());
+    }
+    let detail = format!("`{}` is not a path", path.chars().take(60).collect::<String>());
+    let hint = "Examples: /keys, /keys?id=1, /static/* for all paths below.";
+    Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail, hint))
 }
 
 /// Checks the duration of a denial.

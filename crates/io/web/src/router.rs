@@ -17,7 +17,8 @@ pub const BODY_MAX: usize = 64 << 10;
 
 /// Returns the router. [`crate::serve()`] is faster for the status page.
 pub fn router(state: Arc<WebState>) -> Router {
-    let routes = Router::new().merge(api::edge::trace_routes()).merge(metrics::routes());
+    let routes =
+        Router::new().merge(api::edge::trace_routes()).merge(api::cache::routes()).merge(metrics::routes());
     let routes = if state.is_only_edge() {
         routes.fallback(only_edge)
     } else {

@@ -2,7 +2,7 @@
 
 use crate::time::secs;
 use std::time::Duration;
-use types::config::{Caller, Config, Edge, EdgeLimits, Pool, PoolServer, Protocol, Traffic};
+use types::config::{CACHE_SIZE, Caller, Config, Edge, EdgeLimits, Pool, PoolServer, Protocol, Traffic};
 use types::traffic::{PoolStatus, Rollup, ServerState, ServerStatus, ServiceTraffic};
 use types::{CallerId, Resource, ServiceId};
 
@@ -24,6 +24,7 @@ pub fn edge() -> Edge {
         geoip_asn: None,
         access_log: false,
         otlp: None,
+        cache_size: CACHE_SIZE,
     }
 }
 
@@ -59,6 +60,7 @@ pub fn traffic(pool: &str) -> Traffic {
         recognize: None,
         priority_paths: Vec::new(),
         response_timeout: secs(10),
+        cache: Vec::new(),
     }
 }
 

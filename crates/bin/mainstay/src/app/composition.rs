@@ -219,7 +219,6 @@ fn open_storage(data: &Path, loss: Loss) -> Result<(PendingWrites, Option<Arc<Se
     Ok((PendingWrites::new(Box::new(journal.map_err(cannot("journal"))?)), series))
 }
 
-/// Options of the prober. Fails where the prober would, with the reason; the prober builds its own later.
 /// Starts the measurement of effects. Returns where its tasks go, where its results come from, and its task.
 fn measure_effects(
     series: Option<Arc<Series>>,

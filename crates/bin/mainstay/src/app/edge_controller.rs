@@ -21,7 +21,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 use types::traffic::Rollup;
-use types::{CallerId, Config, Policy, Trace, config};
+use types::{CallerId, Config, Policy, ServiceId, Trace, config};
 
 /// Interval of roll-ups.
 const ROLL_UP_EVERY: Duration = Duration::from_secs(1);
@@ -316,6 +316,10 @@ impl web::Edge for EdgeController {
 
     fn recent(&self, max: usize) -> Vec<Trace> {
         self.read().as_ref().map(|edge| edge.telemetry().recent(max)).unwrap_or_default()
+    }
+
+    fn purge(&self, service: &ServiceId, path: Option<&str>) -> Option<u64> {
+        self.read().as_ref()?.purge(service, path)
     }
 
     fn metrics(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {

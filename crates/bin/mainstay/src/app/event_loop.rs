@@ -8,7 +8,7 @@ use crate::app::clock::Clock;
 use crate::app::heartbeat::Heartbeat;
 use crate::app::inputs::{Inputs, Message, Outputs};
 use crate::app::lag_monitor::LagMonitor;
-use crate::app::stored_samples::{self, LATENCY};
+use crate::app::stored_samples;
 use crate::app::throttle::Throttle;
 use engine::Engine;
 use journal::PendingWrites;

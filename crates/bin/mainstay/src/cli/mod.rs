@@ -3,6 +3,7 @@
 //! Exit code 0: fine; 1: the answer is no; 2: usage or configuration error. `--json` gives everywhere the same as the
 //! table.
 
+mod cache;
 mod change;
 mod check;
 mod config;
@@ -85,6 +86,9 @@ enum Command {
     Deny(deny::Deny),
     /// Let clients of a service in step by step: `valve auth 20%`; without arguments: list the valves.
     Valve(valve::ValveCommand),
+    /// Purge the response cache of the edge.
+    #[command(subcommand)]
+    Cache(cache::Cache),
     /// Show how one request was handled: decision, server, duration of each phase. Without an id: the latest requests
     /// that were rejected, failed or slow.
     Trace {
@@ -130,6 +134,7 @@ impl CommandLine {
             Command::Change(change) => change.run(&common),
             Command::Deny(deny) => deny.run(&common),
             Command::Valve(valve) => valve.run(&common),
+            Command::Cache(cache) => cache.run(&common),
             Command::Trace { id: Some(id) } => trace::trace(&common, &id),
             Command::Trace { id: None } => trace::list(&common),
             Command::Page(page) => page.run(&common),

@@ -210,6 +210,7 @@ fn read_token_grants_no_commands() {
         ("/api/v1/deny", r#"{"by":"x","what":"XX","for_seconds":60}"#),
         ("/api/v1/denials/1/lift", r#"{"by":"x"}"#),
         ("/api/v1/valve", r#"{"by":"x","service":"shop","percent":20}"#),
+        ("/api/v1/cache/purge", r#"{"by":"x","service":"shop"}"#),
         ("/api/v1/login", "{}"),
     ] {
         assert_eq!(status(&format!("POST {path}"), body), "403", "{path}");
@@ -249,7 +250,7 @@ fn invalid_arguments_exit_with_2_and_a_message() {
 /// A configuration with a section for every command.
 fn whole(web: &Web) -> String {
     let services = format!(
-        "hosts = [\"shop.test\"]\ntraffic = {{ pool = \"shop\" }}\n[pool.shop]\nservers = [\"{}\"]\n\
+        "hosts = [\"shop.test\"]\ntraffic = {{ pool = \"shop\", cache = [{{ path = \"/kept/*\" }}] }}\n[pool.shop]\nservers = [\"{}\"]\n\
          [edge]\nlisten = [\"127.0.0.1:0\"]\n[schedule.main]\nlayer = [{{ people = [\"ana\"], start = 2026-01-01T09:00:00, rotation = \"1 day\" }}]\n",
         web.address
     );
@@ -293,6 +294,7 @@ fn json_output_is_documented() {
         ("deny lift ID", &["deny", "lift", "1"], 2),
         ("valve SERVICE PERCENT", &["valve", "shop", "20%"], 2),
         ("valve", &["valve"], 2),
+        ("cache purge SERVICE [PATH]", &["cache", "purge", "shop", "/kept/*"], 2),
         ("trace ID", &["trace", &failed], 3),
         ("trace", &["trace"], 1),
         ("page test PERSON", &["page", "test", "ana"], 2),

@@ -461,6 +461,35 @@ fn drain_waits_for_requests_in_progress() {
 }
 
 #[test]
+fn stored_responses_are_purged_by_command_with_and_without_the_rest() {
+    let (one, edge) = (Backend::start("one"), free());
+    let rule = "[[service.shop.traffic.cache]]\npath = \"/kept/*\"\nmax_age = \"1h\"\n";
+    let mut instance = Instance::with(&config(edge, &[&one], rule));
+    for alone in [false, true] {
+        if alone {
+            instance.start_edge_only()
+        } else {
+            instance.start()
+        }
+        answered(edge, "127.0.0.1", 200);
+        let ask = |path: &str| Client::connect("127.0.0.1", edge).unwrap().ask("GET", path, &[]).unwrap();
+        let status = |path: &str| ask(path).header("cache-status").unwrap_or_default().to_owned();
+        for path in ["/kept/a", "/kept/a?x", "/kept/b"] {
+            assert!(status(path).contains("stored"), "{path}");
+        }
+        assert!(status("/kept/a").contains("hit"));
+        let purged = instance.json(&["cache", "purge", "shop", "/kept/a", "--by", "ana"]);
+        assert_eq!((&purged["dropped"], &purged["path"]), (&2.into(), &"/kept/a".into()), "{purged}");
+        assert!(status("/kept/b").contains("hit") && status("/kept/a").contains("uri-miss"));
+        let output = instance.command(&["cache", "purge", "shop"]);
+        assert_eq!(text(&output), "shop: 2 stored responses dropped\n");
+        let output = instance.command(&["cache", "purge", "other"]);
+        assert_eq!(output.status.code(), Some(1));
+        assert_eq!(instance.terminate(), Some(0));
+    }
+}
+
+#[test]
 fn instance_that_cannot_start_suggests_edge_only() {
     let (one, edge) = (Backend::start("one"), free());
     let mut instance = Instance::with(&config(edge, &[&one], ""));

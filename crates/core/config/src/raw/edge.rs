@@ -1,7 +1,7 @@
 //! `[edge]` as written.
 
 use crate::diagnostics::Diagnostics;
-use crate::formats::{BRIEF, CIDR, FILE, HOUR, LISTEN, PORT};
+use crate::formats::{BRIEF, CIDR, FILE, HOUR, LISTEN, PORT, SIZE};
 use crate::keys::keys;
 use crate::kind::list::list;
 use crate::kind::scalar::{Boolean, Integer, Span, duration, integer};
@@ -17,7 +17,7 @@ use ipnet::IpNet;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use types::config::{CertificateFiles, Edge, EdgeLimits};
+use types::config::{CACHE_SIZE, CertificateFiles, Edge, EdgeLimits};
 
 /// More listen addresses or trusted ranges than this are a mistake, and each is compared with all others.
 const MAX_LISTENERS: usize = 64;
@@ -68,6 +68,8 @@ keys! {
         access_log: bool = Boolean, default false, example "true";
         /// OTLP/HTTP endpoint for traces, with its path.
         otlp: Option<String> = OTLP, otherwise "none", example r#""http://127.0.0.1:4318/v1/traces""#;
+        /// Maximum size of the response cache with its keys: see `cache` of a service's traffic.
+        cache_size: u64 = SIZE, default CACHE_SIZE => "64MB", example r#""64MB""#;
         /// Limits of one request and one connection.
         limits: Option<EdgeLimits> = table::<EdgeLimits>(), otherwise "see below",
             example r#"{ body_bytes = 10485760, keepalive_timeout = "30s" }"#;
@@ -182,6 +184,7 @@ impl RawEdge {
             geoip_asn: geoip.1,
             access_log: self.access_log,
             otlp: self.otlp,
+            cache_size: self.cache_size,
         }
     }
 }

@@ -8,14 +8,15 @@ use crate::kind::list::{filled_list, list};
 use crate::kind::reader::Written;
 use crate::kind::scalar::{duration, integer};
 use crate::kind::string::{Format, NameOf, format};
-use crate::kind::table::{Either, made, table};
+use crate::kind::table::{Either, Tables, made, table};
 use crate::kind::value::At;
+use crate::raw::cache;
 use crate::suggest::shown;
 use crate::value_error::ValueError;
 use std::time::Duration;
 use types::DenyTarget;
 use types::PoolId;
-use types::config::{Rate, Recognize, Traffic};
+use types::config::{CacheRule, Rate, Recognize, Traffic};
 use types::traffic::is_everybody;
 
 const RATE: Format<Rate> =
@@ -48,6 +49,10 @@ keys! {
         priority_paths: Vec<String> = list(PATH_PATTERN), otherwise "none", example r#"["/health", "/pay/*"]"#;
         /// Timeout from the request to the first byte of the response.
         response_timeout: Duration = duration(BRIEF, HOUR), default Duration::from_secs(10), example r#""10s""#;
+        /// Paths whose responses are cached, each in a `[[service.NAME.traffic.cache]]`. Without any nothing is cached.
+        cache: Vec<At<CacheRule>> = Tables(made(|rule: CacheRule, written, _| {
+            Some(cache::placed(rule, written.key_place("path")))
+        })), otherwise "none", example r#"[{ path = "/.well-known/*", stale_if_error = "24h" }]"#;
     }
 }
 
@@ -152,6 +157,7 @@ impl RawTraffic {
             recognize: self.recognize.clone(),
             priority_paths: self.priority_paths.clone(),
             response_timeout: self.response_timeout,
+            cache: self.cache.iter().map(|at| at.value.clone()).collect(),
         }
     }
 }

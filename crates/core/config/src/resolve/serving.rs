@@ -5,9 +5,9 @@ use crate::diagnostics::Diagnostics;
 use crate::kind::value::At;
 use crate::parse::address::written;
 use crate::parse::host::{self, Pattern};
-use crate::raw::RawConfig;
 use crate::raw::service::RawService;
 use crate::raw::traffic::RawTraffic;
+use crate::raw::{RawConfig, cache};
 use crate::suggest::shown;
 use ipnet::IpNet;
 use std::collections::{BTreeMap, BTreeSet};
@@ -111,6 +111,7 @@ fn check_traffic(raw: &RawConfig, name: &str, traffic: &RawTraffic, diagnostics:
         );
         return;
     };
+    cache::check(&traffic.cache, edge.cache_size, diagnostics);
     if !edge.has_geoip_country() {
         let hint = "add it: [edge] geoip.country = \"GeoLite2-Country.mmdb\"";
         for place in traffic.countries() {

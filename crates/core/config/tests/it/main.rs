@@ -2,6 +2,7 @@
 
 #![allow(clippy::panic)] // helpers of tests, outside of test functions
 
+mod cache;
 mod channels;
 mod derived;
 mod edge;

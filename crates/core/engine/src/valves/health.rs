@@ -239,6 +239,7 @@ mod tests {
             answered: 0,
             failed: 0,
             latency: Duration::ZERO,
+            connections: 0,
         };
         let mut servers = vec![server(ServerState::Serving); serving];
         servers.extend(vec![server(ServerState::Down); down]);

@@ -1,6 +1,6 @@
 //! The declared edge: listeners, traffic policies, pools, callers.
 
-use crate::config::SecretRef;
+use crate::config::{CacheRule, SecretRef};
 use crate::deny_target::DenyTarget;
 use crate::{PoolId, ServiceId};
 use ipnet::IpNet;
@@ -39,6 +39,8 @@ pub struct Edge {
     pub access_log: bool,
     /// OTLP/HTTP endpoint for traces, the full URL: `http://127.0.0.1:4318/v1/traces`.
     pub otlp: Option<String>,
+    /// Maximum size of the response cache with its keys, in bytes.
+    pub cache_size: u64,
 }
 
 /// A certificate and its key.
@@ -114,6 +116,8 @@ pub struct Traffic {
     pub priority_paths: Vec<String>,
     /// Timeout from the request to the first byte of the response.
     pub response_timeout: Duration,
+    /// Paths whose responses are cached; the first that matches applies.
+    pub cache: Vec<CacheRule>,
 }
 
 /// A rate limit.

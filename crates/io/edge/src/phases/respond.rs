@@ -13,7 +13,7 @@ use super::record::{self, Completion};
 use crate::client::RecognizedClient;
 use crate::connection::{Busy, Connection};
 use crate::exchange::{Cleared, ErrorFormat};
-use crate::forward_error::ForwardError;
+use crate::forward_error::{ForwardError, Unanswered};
 use crate::long_lived::{LongLived, Switched};
 use crate::pool::Held;
 use crate::telemetry::{self, OpenRecord, Verdict};
@@ -30,7 +30,7 @@ use http::{Method, Response, StatusCode};
 use http_body::SizeHint;
 use std::rc::Rc;
 use std::time::Duration;
-use traffic::{Held, Outcome, Route, Shed, ShedWhy, Tick};
+use traffic::{Outcome, Route, Shed, ShedWhy, Tick};
 
 /// Length of a response from which on its server's place is given back with the head.
 const LONG_BYTES: u64 = 64 * 1024;
@@ -52,7 +52,7 @@ pub(crate) enum Refused {
 }
 
 impl Responder<'_> {
-    fn completion(&self, record: Box<OpenRecord>, busy: Busy) -> Completion {
+    pub(crate) fn completion(&self, record: Box<OpenRecord>, busy: Busy) -> Completion {
         self.connection.waits.set(false);
         Completion { thread: Rc::clone(self.thread), record: Some(record), reading: None, _busy: busy }
     }
@@ -174,7 +174,7 @@ impl Responder<'_> {
     /// The response to a request that the valve holds out. People who open a page get one that asks again by itself.
     fn held(
         &self,
-        held: &Held,
+        held: &traffic::Held,
         valve: &str,
         method: &Method,
         mut record: Box<OpenRecord>,
@@ -291,12 +291,31 @@ impl Responder<'_> {
                 self.switched(head, (conn, connection), upgrade, (record, busy), tick)
             }
         };
-        if let Ok(mut id) = HeaderValue::from_bytes(&digits) {
+        self.add_request_id(&digits, &mut response);
+        response
+    }
+
+    /// Adds the id by which `mainstay trace` finds the request.
+    pub(crate) fn add_request_id(&self, digits: &[u8; 32], response: &mut Response<Body>) {
+        if let Ok(mut id) = HeaderValue::from_bytes(digits) {
             // It differs in every response: HTTP/2 need not index it (see `attempt::STEADY`).
             id.set_sensitive(true);
             response.headers_mut().insert(error_page::REQUEST_ID, id);
         }
-        response
+    }
+
+    /// Returns the error page of a request without a response of a server.
+    pub(crate) fn unanswered(
+        &self,
+        why: &Unanswered,
+        route: &Route,
+        record: Box<OpenRecord>,
+        busy: Busy,
+    ) -> Response<Body> {
+        match why {
+            Unanswered::Shed(shed) => self.shed(shed, record, busy),
+            Unanswered::Failed(error) => self.failed(error, route, record, busy),
+        }
     }
 
     /// Counts the long-lived connection that a server began.

@@ -5,7 +5,7 @@
 use super::histogram::Histogram;
 use super::id::TraceId;
 use super::names::{Caller, RouteKey};
-use super::record::{Failure, RequestRecord};
+use super::record::{CacheOutcome, Failure, RequestRecord};
 use super::text::Text;
 use super::top_lists::TopLists;
 use std::collections::BTreeMap;
@@ -26,7 +26,7 @@ const UNKNOWN_HOSTS: usize = 32;
 pub(super) const EXAMPLES: usize = 8;
 
 /// Verdicts in the order of their counters.
-pub(super) const VERDICTS: [Verdict; 8] = [
+pub(super) const VERDICTS: [Verdict; 9] = [
     Verdict::Passed,
     Verdict::Denied,
     Verdict::Limited,
@@ -35,6 +35,7 @@ pub(super) const VERDICTS: [Verdict; 8] = [
     Verdict::Malformed,
     Verdict::Redirected,
     Verdict::Held,
+    Verdict::Cached,
 ];
 
 /// Counters of one route.
@@ -44,6 +45,8 @@ pub(super) struct RouteCounters {
     pub(super) verdicts: [u64; VERDICTS.len()],
     /// Answers by hundreds of their status; 0 where there was none.
     pub(super) codes: [u64; 6],
+    /// Requests for cached paths, by [`CacheOutcome::ALL`].
+    pub(super) cache: [u64; CacheOutcome::ALL.len()],
     /// Recognized clients, first-time clients, declared callers: requests and served requests.
     pub(super) asked: [(u64, u64); 3],
     pub(super) limited: Vec<(Text<32>, u64)>,
@@ -97,6 +100,9 @@ impl RouteCounters {
         self.top_lists.get_or_insert_default().note(record, self.requests);
         self.verdicts[record.verdict as usize] += 1;
         self.codes[usize::from(record.status / 100).min(5)] += 1;
+        if let Some(outcome) = record.cache {
+            self.cache[outcome as usize] += 1;
+        }
         let who = if record.caller.is_some() { 2 } else { usize::from(record.recognized.is_none()) };
         self.asked[who].0 += 1;
         self.asked[who].1 += u64::from(record.served());
@@ -138,6 +144,9 @@ impl RouteCounters {
             *mine += theirs;
         }
         for (mine, theirs) in self.codes.iter_mut().zip(other.codes) {
+            *mine += theirs;
+        }
+        for (mine, theirs) in self.cache.iter_mut().zip(other.cache) {
             *mine += theirs;
         }
         for (mine, theirs) in self.asked.iter_mut().zip(other.asked) {

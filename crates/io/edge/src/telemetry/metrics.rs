@@ -3,6 +3,7 @@
 use super::counters::{Counters, RouteCounters, VERDICTS};
 use super::histogram::Histogram;
 use super::names::Names;
+use super::record::CacheOutcome;
 use super::rollup::named;
 use super::{Kind, Telemetry, lock};
 use prometheus_client::encoding::{DescriptorEncoder, EncodeGaugeValue, MetricEncoder, NoLabelSet};
@@ -96,6 +97,23 @@ impl Telemetry {
         Ok(())
     }
 
+    /// Encodes how full the response cache is: bytes stored, bytes allowed, URLs.
+    ///
+    /// # Errors
+    /// When the encoder cannot write.
+    pub fn cache_metrics(&self, usage: [u64; 3], encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let all = [
+            ("mainstay_edge_cache_bytes", "Bytes of stored responses with their keys."),
+            ("mainstay_edge_cache_max_bytes", "Maximum of the same: edge.cache_size."),
+            ("mainstay_edge_cache_urls", "URLs in the response cache."),
+        ];
+        for ((name, help), value) in all.into_iter().zip(usage) {
+            let value = i64::try_from(value).unwrap_or(i64::MAX);
+            gauge(&mut gauges(encoder, name, help)?, &[], value)?;
+        }
+        Ok(())
+    }
+
     fn records(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let help = "Request records by kind, and how many of them were kept as traces.";
         let mut family = counters(encoder, "mainstay_edge_records", help)?;
@@ -128,6 +146,16 @@ fn verdicts(encoder: &mut DescriptorEncoder<'_>, routes: &Routes<'_>) -> fmt::Re
     for (service, pool, route) in routes {
         for (code, count) in ["none", "1xx", "2xx", "3xx", "4xx", "5xx"].into_iter().zip(route.codes) {
             let labels = [("service", &*service.0), ("pool", &*pool.0), ("code", code)];
+            counter(&mut family, &labels, count)?;
+        }
+    }
+    let help = "Requests for cached paths, by what the response cache did.";
+    let mut family = counters(encoder, "mainstay_edge_cache_requests", help)?;
+    for (service, pool, route) in
+        routes.iter().filter(|(_, _, route)| route.cache.iter().any(|count| *count > 0))
+    {
+        for (outcome, count) in CacheOutcome::ALL.into_iter().zip(route.cache) {
+            let labels = [("service", &*service.0), ("pool", &*pool.0), ("outcome", outcome.as_str())];
             counter(&mut family, &labels, count)?;
         }
     }

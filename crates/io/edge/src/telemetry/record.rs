@@ -72,6 +72,8 @@ pub enum Failure {
     NoServer,
     /// The client disconnected: no failure of the edge or a server, counted separately.
     ClientClosed,
+    /// A 5xx, in place of which a stored response was served.
+    Status,
 }
 
 impl Failure {
@@ -86,6 +88,7 @@ impl Failure {
             Self::Certificate => "certificate",
             Self::NoServer => "no_server",
             Self::ClientClosed => "client_closed",
+            Self::Status => "status",
         }
     }
 
@@ -100,6 +103,7 @@ impl Failure {
             Self::Certificate => "the certificate is not the one expected",
             Self::NoServer => "no server available",
             Self::ClientClosed => "the client disconnected",
+            Self::Status => "answered with a server error",
         }
     }
 }
@@ -112,6 +116,38 @@ impl From<&traffic::Failure> for Failure {
             traffic::Failure::Timeout => Self::Timeout,
             traffic::Failure::Garbage | traffic::Failure::Status(_) => Self::Garbage,
             traffic::Failure::Certificate { .. } => Self::Certificate,
+        }
+    }
+}
+
+/// What the response cache did with a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CacheOutcome {
+    /// Answered with a fresh response.
+    Hit,
+    /// Answered by a server.
+    Miss,
+    /// Answered with a stale response.
+    Stale,
+    /// Answered with a stored response that a server confirmed.
+    Revalidated,
+    /// Answered with the response that another request was just fetching.
+    Coalesced,
+}
+
+impl CacheOutcome {
+    /// All of them, in the order of their counters.
+    pub const ALL: [Self; 5] = [Self::Hit, Self::Miss, Self::Stale, Self::Revalidated, Self::Coalesced];
+
+    /// The label in metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Hit => "hit",
+            Self::Miss => "miss",
+            Self::Stale => "stale",
+            Self::Revalidated => "revalidated",
+            Self::Coalesced => "coalesced",
         }
     }
 }
@@ -170,6 +206,8 @@ pub struct RequestRecord {
     pub retries: u8,
     /// The first failed attempts.
     pub tried: [Option<Tried>; TRIED_MAX],
+    /// What the response cache did, where its path is cached.
+    pub cache: Option<CacheOutcome>,
     /// Bytes of the request's body.
     pub received: u64,
     /// Bytes of the response's body.
@@ -209,6 +247,7 @@ impl RequestRecord {
             server: None,
             retries: 0,
             tried: [None; TRIED_MAX],
+            cache: None,
             received: 0,
             sent: 0,
             version: Version::HTTP_11,
@@ -242,8 +281,13 @@ impl RequestRecord {
 
     /// Adds a failed attempt before another server is tried.
     pub fn retry(&mut self, server: SocketAddr, failure: Failure, tick: u64) {
-        let span = (self.asked_from(), self.after(tick));
         self.retries = self.retries.saturating_add(1);
+        self.attempted(server, failure, tick);
+    }
+
+    /// Adds a failed attempt at a server.
+    pub fn attempted(&mut self, server: SocketAddr, failure: Failure, tick: u64) {
+        let span = (self.asked_from(), self.after(tick));
         if let Some(place) = self.tried.iter_mut().find(|place| place.is_none()) {
             *place = Some(Tried { server, failure, span });
         }
@@ -334,10 +378,13 @@ impl RequestRecord {
         matches!(self.verdict, Verdict::Passed | Verdict::Failed)
     }
 
-    /// Whether a server answered with less than 500 and other than 429.
+    /// Whether it was answered with less than 500 and other than 429, by a server or from the cache.
     #[must_use]
     pub fn served(&self) -> bool {
-        self.verdict == Verdict::Passed && !self.broke() && self.status != 429 && self.status != 0
+        matches!(self.verdict, Verdict::Passed | Verdict::Cached)
+            && !self.broke()
+            && self.status != 429
+            && self.status != 0
     }
 
     /// Whether a server failed it: a 5xx, or no complete response.
@@ -401,6 +448,7 @@ mod tests {
         assert_eq!(case(Verdict::Limited, 429, None), (false, false, true));
         assert_eq!(case(Verdict::Shed, 503, None), (false, false, true));
         assert_eq!(case(Verdict::Held, 503, None), (false, false, true));
+        assert_eq!(case(Verdict::Cached, 200, None), (true, false, false));
         assert_eq!(case(Verdict::Malformed, 400, None), (false, false, false));
     }
 

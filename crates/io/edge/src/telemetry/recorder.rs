@@ -79,7 +79,8 @@ impl ThreadState {
         if record.verdict == Verdict::Malformed {
             return Kind::Malformed;
         }
-        if record.broke() {
+        // Also where a stored response was served in place of a failure.
+        if record.broke() || record.verdict == Verdict::Cached && record.tried[0].is_some() {
             return Kind::Failed;
         }
         let slow = self.slow.get(usize::from(record.route.0)).copied().unwrap_or(SLOW_UNKNOWN_US);
@@ -137,6 +138,8 @@ enum State {
     Asked,
     /// Counted; whether as one that broke.
     Counted(bool),
+    /// Neither counted nor stored.
+    Uncounted,
     Closed,
 }
 
@@ -150,12 +153,20 @@ impl OpenRecord {
         }
     }
 
+    /// The request is none of a client: it is neither counted nor stored.
+    pub fn uncounted(&mut self) {
+        self.state = State::Uncounted;
+    }
+
     /// The request is over.
     pub fn close(mut self: Box<Self>, tick: u64) {
         self.shut(tick);
     }
 
     fn shut(&mut self, tick: u64) {
+        if self.state == State::Uncounted {
+            return;
+        }
         self.record.stamp(Phase::End, tick);
         let broke = self.state == State::Counted(false) && self.record.broke();
         self.recorder.close(&self.record, self.state != State::Asked, broke);
@@ -179,7 +190,7 @@ impl DerefMut for OpenRecord {
 
 impl Drop for OpenRecord {
     fn drop(&mut self) {
-        if self.state == State::Closed {
+        if matches!(self.state, State::Closed | State::Uncounted) {
             return;
         }
         self.record.failure.get_or_insert(Failure::ClientClosed);

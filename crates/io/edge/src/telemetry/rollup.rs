@@ -6,7 +6,7 @@ use super::{Telemetry, lock, recorder, trace};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use types::trace::Verdict;
-use types::traffic::{Asked, CallerRefused, OpensStatus, PoolStatus, ServiceTraffic};
+use types::traffic::{Asked, CacheTraffic, CallerRefused, OpensStatus, PoolStatus, ServiceTraffic};
 use types::{PoolId, Rollup, ServiceId};
 
 /// Counts since the process began, and what is usual.
@@ -157,6 +157,7 @@ impl Telemetry {
             paths: counters.top_lists.as_ref().map(|top_lists| top_lists.paths()).unwrap_or_default(),
             callers_refused: callers.collect(),
             held: verdict(Verdict::Held),
+            cache: cache(counters.cache),
         }
     }
 
@@ -174,6 +175,10 @@ impl Telemetry {
         }
         all
     }
+}
+
+fn cache([hit, miss, stale, revalidated, coalesced]: [u64; 5]) -> CacheTraffic {
+    CacheTraffic { hit, miss, stale, revalidated, coalesced }
 }
 
 fn slow(p99: f64) -> u32 {

@@ -2,6 +2,7 @@
 
 #![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used)] // helpers of tests, outside of test functions
 
+mod cache;
 mod concurrency;
 mod conformance;
 mod corpus;

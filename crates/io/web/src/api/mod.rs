@@ -1,6 +1,7 @@
 //! The HTTP API under `/api/v1`. Everything except `health` needs `Authorization: Bearer`; the read-only token is
 //! enough to read.
 
+pub(crate) mod cache;
 pub(crate) mod changes;
 pub mod edge;
 mod latency;

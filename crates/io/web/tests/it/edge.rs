@@ -39,6 +39,30 @@ async fn api_denies_and_lifts() {
 }
 
 #[tokio::test]
+async fn purge_returns_what_it_dropped() {
+    let fixture = Fixture::new().await;
+    let purge = async |body: Value| post(&fixture, "/api/v1/cache/purge", &body).await;
+    let (status, done) = purge(json!({ "by": "ana", "service": "auth", "path": "/keys" })).await;
+    assert_eq!(
+        (status, done),
+        (200, json!({ "done": "purge", "service": "auth", "path": "/keys", "dropped": 2 }))
+    );
+    let (_, done) = purge(json!({ "by": "ana", "service": "auth" })).await;
+    assert_eq!(done["dropped"], 5);
+    for (body, status) in [
+        (json!({ "by": "ana", "service": "other" }), 404),
+        (json!({ "by": "", "service": "auth" }), 422),
+        (json!({ "by": "ana", "service": "auth", "path": "keys" }), 422),
+        (json!({ "by": "ana", "service": "auth", "path": "/a/*/b" }), 422),
+    ] {
+        let (answered, problem) = purge(body.clone()).await;
+        assert!(answered == status && problem["hint"].is_string(), "{body} {problem}");
+    }
+    let unsigned = fixture.post("/api/v1/cache/purge").json(&json!({ "by": "ana", "service": "auth" }));
+    assert_eq!(unsigned.send().await.unwrap().status().as_u16(), 401);
+}
+
+#[tokio::test]
 async fn deny_returns_number_and_end() {
     let fixture = Fixture::new().await;
     let body = json!({ "by": "ana", "what": "as64500", "service": "auth", "for_seconds": 7_200 });

@@ -12,7 +12,7 @@ use testkit::time::secs;
 use types::time::{earlier, later};
 use types::trace::{Attempt, Hop, Phase, Trace, Verdict};
 use types::traffic::{Asked, OpensStatus, PoolStatus, ServerState, ServerStatus, ServiceTraffic};
-use types::{Alert, AlertId, Denial, DenialId, Fault, ProbeId, Severity};
+use types::{Alert, AlertId, Denial, DenialId, Fault, ProbeId, ServiceId, Severity};
 
 /// Trace of a request that failed because its upstream call was refused.
 pub(crate) const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -331,6 +331,10 @@ pub(crate) fn trace() -> Trace {
 pub(crate) struct StubEdge;
 
 impl web::Edge for StubEdge {
+    fn purge(&self, service: &ServiceId, path: Option<&str>) -> Option<u64> {
+        (service.0 == "auth").then(|| if path.is_some() { 2 } else { 5 })
+    }
+
     fn trace(&self, id: &str) -> Option<Trace> {
         (id == TRACE).then(trace)
     }

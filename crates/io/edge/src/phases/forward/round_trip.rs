@@ -378,6 +378,11 @@ impl Download {
         }
     }
 
+    /// Whether its end is marked, so that a part is not taken for the whole.
+    pub(crate) fn has_end(&self) -> bool {
+        !matches!(self.left, Left::All)
+    }
+
     /// Whether it has ended.
     pub(crate) fn ended(&self) -> bool {
         self.round_trip.is_none()

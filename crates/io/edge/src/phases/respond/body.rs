@@ -4,6 +4,7 @@ use super::super::forward::http2_call;
 use super::super::forward::round_trip::{Answer, Download};
 use super::super::record::Completion;
 use super::event_stream::EventStream;
+use crate::cache::recording::Recording;
 use crate::forward_error::ForwardError;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
@@ -19,6 +20,8 @@ pub(crate) struct Body {
     /// Set where it is an event stream that counts at its server.
     stream: Option<Box<EventStream>>,
     completion: Completion,
+    /// Where it is stored as well.
+    recording: Option<Box<Recording>>,
 }
 
 enum Kind {
@@ -29,26 +32,63 @@ enum Kind {
 
 impl Body {
     pub(crate) fn whole(bytes: Bytes, completion: Completion) -> Self {
-        Self { over: bytes.is_empty(), kind: Kind::Whole(bytes), sent: 0, stream: None, completion }
+        let over = bytes.is_empty();
+        Self::new(Kind::Whole(bytes), over, completion)
     }
 
     pub(crate) fn answer(answer: Answer, completion: Completion) -> Self {
         match answer {
             Answer::Whole(bytes) => Self::whole(bytes, completion),
-            Answer::Rest(download) => {
-                Self { kind: Kind::Rest(download), sent: 0, over: false, stream: None, completion }
-            }
+            Answer::Rest(download) => Self::new(Kind::Rest(download), false, completion),
         }
     }
 
     pub(crate) fn http2(download: Box<http2_call::Download>, completion: Completion) -> Self {
-        Self { over: download.ended(), kind: Kind::Http2(download), sent: 0, stream: None, completion }
+        let over = download.ended();
+        Self::new(Kind::Http2(download), over, completion)
+    }
+
+    fn new(kind: Kind, over: bool, completion: Completion) -> Self {
+        Self { kind, sent: 0, over, stream: None, completion, recording: None }
     }
 
     /// The same, counted as an event stream.
     pub(super) fn counted(mut self, stream: Option<Box<EventStream>>) -> Self {
         self.stream = stream;
         self
+    }
+
+    /// Stores it too, when it is complete.
+    pub(crate) fn record(&mut self, recording: Box<Recording>) {
+        match &self.kind {
+            Kind::Whole(bytes) => {
+                if let Some(recording) = recording.push(bytes) {
+                    recording.finish();
+                }
+            }
+            _ if self.over => recording.finish(),
+            _ => self.recording = Some(recording),
+        }
+    }
+
+    /// Passes on to the cache what was received.
+    fn keep(&mut self, polled: &Poll<Option<Result<Frame<Bytes>, ForwardError>>>) {
+        let Some(recording) = self.recording.take() else { return };
+        match polled {
+            Poll::Ready(Some(Ok(frame))) => match frame.data_ref() {
+                Some(data) => self.recording = recording.push(data),
+                // Trailers are not stored.
+                None => return recording.give_up(),
+            },
+            Poll::Ready(Some(Err(_))) => return recording.broke(),
+            Poll::Ready(None) | Poll::Pending => self.recording = Some(recording),
+        }
+        if self.over
+            && let Some(recording) = self.recording.take()
+        {
+            // A stream that was reset ends too, before its end.
+            if http_body::Body::is_end_stream(self) { recording.finish() } else { recording.broke() }
+        }
     }
 
     /// All of a body that is there as a whole. It counts as sent.
@@ -111,6 +151,9 @@ impl http_body::Body for Body {
             }
             Poll::Ready(None) => self.over = true,
             Poll::Pending => {}
+        }
+        if self.recording.is_some() {
+            self.keep(&polled);
         }
         if self.over {
             self.completion.release();

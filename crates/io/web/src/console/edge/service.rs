@@ -111,6 +111,9 @@ fn verdicts(now: &ServiceTraffic, window: Duration) -> Vec<(String, String, Bar)
     all.push(("Held out by the valve".to_owned(), now.held));
     all.push(("Upstream failed".to_owned(), now.failed));
     all.push(("429 from upstream".to_owned(), now.server_429));
+    let cache = &now.cache;
+    all.push(("From the cache".to_owned(), cache.hit + cache.coalesced));
+    all.push(("From the cache, stale".to_owned(), cache.stale));
     let whole = now.requests.max(1) as f64;
     all.into_iter()
         .enumerate()

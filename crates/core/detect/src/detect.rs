@@ -13,6 +13,7 @@ use types::{
     Resource, SeenAt, ServiceId, Time,
 };
 
+mod capacity;
 mod counting;
 mod dates;
 mod early;

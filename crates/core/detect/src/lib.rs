@@ -5,6 +5,7 @@
 //! | [`Detect`] | state, counters, and the order in which an answer is judged |
 //! | `aspects` | one module per kind of answer: answer to verdict |
 //! | `traffic` | the same for the edge's roll-ups: surges, limit conflicts, pools, unknown hosts |
+//! | `pool` | what is remembered of pools, servers in words, the layer that starves idle capacity |
 //! | `violation` | verdicts, violations, and the repetitions that they need |
 //! | `aspect` | which faults exclude one another, and which mean the same |
 //! | `streak` | consecutive answers of one aspect, and the action that follows |
@@ -27,6 +28,7 @@ mod detect;
 mod index;
 mod lookup;
 mod places;
+mod pool;
 mod state;
 mod streak;
 mod traffic;

@@ -76,6 +76,9 @@ pub(crate) fn is_still_configured(config: &Config, alert: &Alert) -> bool {
             is_served(config, &ServiceId(name.clone())) && config.callers.contains_key(&caller)
         }
         Fault::PoolBelowMinimum { .. } => config.pools.contains_key(&PoolId(name.clone())),
+        Fault::PoolShrunken { .. } => {
+            config.pools.get(&PoolId(name.clone())).is_some_and(|pool| pool.min_healthy.is_none())
+        }
         Fault::ServerCertificate { expected, .. } => config
             .pools
             .get(&PoolId(name.clone()))

@@ -8,6 +8,7 @@ use crate::{
     CallerId, ChannelId, EscalationId, Graph, PersonId, PoolId, ProbeId, Resource, ScheduleId, ServiceId,
     Time,
 };
+pub use balancer::{Balancer, BalancerAddress, BalancerKind, ExternalPool, Series};
 pub use edge::{
     Caller, CertificateFiles, Edge, EdgeLimits, Health, Pool, PoolServer, Protocol, Rate, Recognize, Traffic,
 };
@@ -19,6 +20,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+mod balancer;
 mod edge;
 
 /// The configuration.
@@ -52,6 +54,8 @@ pub struct Config {
     pub edge: Option<Edge>,
     /// Pools of servers.
     pub pools: BTreeMap<PoolId, Pool>,
+    /// Pools behind other load balancers.
+    pub external_pools: BTreeMap<PoolId, ExternalPool>,
     /// Own programs that call own services through the edge.
     pub callers: BTreeMap<CallerId, Caller>,
     /// The public status page.
@@ -189,6 +193,11 @@ pub enum ProbeKind {
     Database {
         /// Its name in [`Config::databases`].
         name: String,
+    },
+    /// Asks the load balancer of a pool for its members.
+    Pool {
+        /// Its name in [`Config::external_pools`].
+        name: PoolId,
     },
 }
 

@@ -7,7 +7,7 @@ use crate::notification::{Contact, Delivery};
 use crate::probe_result::DomainSeen;
 use crate::traffic::Denial;
 use crate::{
-    Actor, AlertId, DenialId, EscalationId, IncidentId, NotificationKey, PageId, PersonId, ProbeId,
+    Actor, AlertId, DenialId, EscalationId, IncidentId, NotificationKey, PageId, PersonId, PoolId, ProbeId,
     ServiceId, Time, UpdateId,
 };
 use serde::{Deserialize, Serialize};
@@ -302,6 +302,16 @@ pub enum EventKind {
         service: ServiceId,
         /// Its state now.
         state: ServiceState,
+    },
+
+    // -- pools behind other load balancers
+    /// The peak of a pool was learned, or confirmed a day later: the highest number of members that served together for a
+    /// minute.
+    PoolPeakLearned {
+        /// The pool.
+        pool: PoolId,
+        /// Number of members.
+        serving: u32,
     },
 }
 

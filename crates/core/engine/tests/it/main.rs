@@ -4,6 +4,7 @@
 mod colocation;
 mod denials;
 mod last_results;
+mod shrinking_pool;
 mod situations;
 mod speed;
 mod surge;

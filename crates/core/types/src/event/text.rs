@@ -92,6 +92,7 @@ impl fmt::Display for EventKind {
                 write!(f, "status page, {incident}: {} waits for approval ({title})", status.title())
             }
             H::ServiceStateChanged { service, state } => write!(f, "{service}: {}", state.title()),
+            H::PoolPeakLearned { pool, serving } => write!(f, "peak of pool {pool}: {serving} servers"),
         }
     }
 }

@@ -42,8 +42,10 @@ pub(crate) struct Look<'a> {
 
 /// Counts the members of a look. Members without an address are not declared, unless the configuration names them.
 pub(crate) fn count_members(pool: &ExternalPool, seen: &PoolSeen, memory: &PoolMemory) -> PoolCounts {
-    let active = |state| seen.members.iter().filter(move |member| member.state == state && !member.backup);
-    let in_state = |state| count(active(state).count());
+    let active = |state: MemberState| {
+        seen.members.iter().filter(move |member| member.state == state && !member.backup)
+    };
+    let in_state = |state: MemberState| count(active(state).count());
     let absent = if pool.members.is_empty() { 0 } else { in_state(MemberState::Absent) };
     let (serving, down) = (in_state(MemberState::Serving), in_state(MemberState::Down) + absent);
     let (maintenance, draining) = (in_state(MemberState::Maintenance), in_state(MemberState::Draining));

@@ -33,12 +33,12 @@ impl Selection<'_> {
         names.sort_unstable();
         names.dedup();
         let wanted = self.backend.unwrap_or(self.pool);
-        if let Some(found) = names.iter().find(|name| is(name, wanted)) {
+        if let Some(found) = names.iter().copied().find(|name| is(name, wanted)) {
             return Ok(found);
         }
         match names.as_slice() {
             [] => Err(Unusable::NoPools),
-            [only] if self.backend.is_none() => Ok(only),
+            [only] if self.backend.is_none() => Ok(*only),
             names => {
                 let short = names.iter().map(|name| truncate::chars(name, 60));
                 let there = list::commas_or_more(short, LISTED);

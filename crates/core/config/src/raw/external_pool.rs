@@ -40,7 +40,16 @@ impl RawPool {
             let message = format!("{name} has `from`, so that its load balancer decides on `{key}`");
             diagnostics.conflict(written.key_place(key), message, "keep one of them");
         }
-        let Some((kind, at)) = &self.from else { return };
+        if let Some((kind, at)) = &self.from {
+            self.check_names(*kind, diagnostics);
+            self.check_secrets(*kind, at, diagnostics);
+        }
+    }
+
+    /// Checks how the pool is found in the answer.
+    fn check_names(&self, kind: BalancerKind, diagnostics: &mut Diagnostics) {
+        let written = &self.written;
+        let name = shown(&written.path);
         match (kind, self.metric.is_some()) {
             (BalancerKind::Prometheus, false) => diagnostics.missing(
                 written.place.clone(),
@@ -64,6 +73,11 @@ impl RawPool {
             };
             diagnostics.conflict(written.key_place("backend"), message, hint);
         }
+    }
+
+    /// Checks how the load balancer is asked.
+    fn check_secrets(&self, kind: BalancerKind, at: &BalancerAddress, diagnostics: &mut Diagnostics) {
+        let written = &self.written;
         let is_plain = matches!(at, BalancerAddress::Url(url) if url.starts_with("http://"));
         let secrets = ["token", "login"].into_iter().filter(|key| written.has(key));
         match secrets.collect::<Vec<_>>().as_slice() {
@@ -78,7 +92,7 @@ impl RawPool {
                 let message = format!("`{only}` is not used with a socket");
                 diagnostics.conflict(written.key_place(only), message, "remove it");
             }
-            [only] if is_plain && kind == &BalancerKind::Kubernetes => {
+            [only] if is_plain && kind == BalancerKind::Kubernetes => {
                 let message = format!("`{only}` would be sent without TLS");
                 diagnostics.conflict(written.key_place(only), message, "use https");
             }

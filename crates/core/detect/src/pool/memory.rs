@@ -16,7 +16,7 @@ const GONE_MAX: usize = 200;
 #[derive(Debug, Default)]
 pub(crate) struct PoolMemory {
     pub(crate) peak: PeakWatch,
-    members: BTreeMap<String, Known>,
+    members: BTreeMap<String, MemberMemory>,
     looked_at: Option<Time>,
     /// The newest numbers.
     pub(crate) newest: Option<Numbers>,
@@ -26,7 +26,7 @@ pub(crate) struct PoolMemory {
 
 /// A member since boot.
 #[derive(Debug)]
-struct Known {
+struct MemberMemory {
     state: MemberState,
     since: Option<Time>,
     has_served: bool,
@@ -64,7 +64,7 @@ impl PoolMemory {
 
     fn note(&mut self, member: &PoolMember, before: Option<Time>, now: Time) {
         let is_new = !self.members.contains_key(&member.name);
-        let known = self.members.entry(member.name.clone()).or_insert_with(|| Known {
+        let known = self.members.entry(member.name.clone()).or_insert_with(|| MemberMemory {
             state: member.state,
             // Of a member that was there at the first look only its load balancer knows.
             since: member.since.or(before.map(|_| now)),

@@ -136,7 +136,9 @@ async fn body(mut response: Response) -> Result<Vec<u8>, Fault> {
 fn fault(error: &reqwest::Error) -> Fault {
     let mut inner: Option<&(dyn Error + 'static)> = error.source();
     while let Some(error) = inner {
-        if let Some(fault) = error.downcast_ref::<Fault>() {
+        // The resolver boxes its fault.
+        let boxed = || error.downcast_ref::<Box<Fault>>().map(|fault| &**fault);
+        if let Some(fault) = error.downcast_ref::<Fault>().or_else(boxed) {
             return fault.clone();
         }
         if let Some(error) = error.downcast_ref::<io::Error>() {

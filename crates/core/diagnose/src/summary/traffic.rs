@@ -83,7 +83,7 @@ pub(super) fn clause(subject: &str, alert: &Alert, now: &ZonedDateTime, tense: T
 /// Which servers serve and which do not, while that lasts.
 fn who(is: bool, healthy: u32, serving: &[String], out: &[String]) -> String {
     let who = if is { who_serves(healthy, serving, out) } else { Vec::new() };
-    if who.is_empty() { String::new() } else { format!(": {}", who.join("; ")) }
+    if who.is_empty() { String::new() } else { format!(": {}", who.join(", ")) }
 }
 
 impl Facts<'_> {

@@ -47,6 +47,7 @@ use kind::Context;
 use parse::domain::Declared;
 use parse::scalar;
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use types::{CallerId, Config, PoolId};
 
@@ -133,6 +134,8 @@ fn interpret(text: &str, recovered: &str, folder: &Path, diagnostics: &mut Diagn
     resolve::source::check(&raw, diagnostics);
     let derived = resolve::derive::derive(&raw, diagnostics);
     warnings::warn(&raw, &derived, diagnostics);
+    let (external_pools, pools): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        raw.pools.into_iter().partition(|(_, pool)| pool.is_external());
     let mut status_page = raw.status_page;
     let mut order: Vec<_> =
         raw.services.iter().map(|(name, service)| (service.written.place.start, name.as_str())).collect();
@@ -152,7 +155,11 @@ fn interpret(text: &str, recovered: &str, folder: &Path, diagnostics: &mut Diagn
         escalations,
         channels,
         edge: raw.edge.map(raw::edge::RawEdge::resolve),
-        pools: raw.pools.into_iter().map(|(name, raw)| (PoolId(name.clone()), raw.resolve(name))).collect(),
+        pools: pools.into_iter().map(|(name, raw)| (PoolId(name.clone()), raw.resolve(name))).collect(),
+        external_pools: external_pools
+            .into_iter()
+            .filter_map(|(name, raw)| Some((PoolId(name.clone()), raw.resolve_external(name)?)))
+            .collect(),
         callers: raw
             .callers
             .into_iter()

@@ -1,6 +1,7 @@
 //! Parsers of single values. Each returns the value, or a [`ValueError`](crate::value_error::ValueError) with a hint.
 
 pub(crate) mod address;
+pub(crate) mod balancer;
 pub(crate) mod domain;
 pub(crate) mod host;
 pub(crate) mod path;

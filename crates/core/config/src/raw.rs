@@ -5,6 +5,7 @@ pub(crate) mod cache;
 pub(crate) mod channel;
 pub(crate) mod database;
 pub(crate) mod edge;
+pub(crate) mod external_pool;
 pub(crate) mod http;
 pub(crate) mod lookups;
 pub(crate) mod people;

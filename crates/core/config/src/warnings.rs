@@ -197,9 +197,15 @@ fn edge(raw: &RawConfig, diagnostics: &mut Diagnostics) {
     for (name, pool) in raw.pools.iter().filter(|(name, _)| !served.contains(name.as_str())) {
         if !needed.contains(&Resource::pool(name)) {
             let message = format!("pool `{}` is not used", shown(name));
-            let hint = format!("use it in a service: [service.NAME.traffic] pool = \"{}\"", shown(name));
+            let hint = match pool.is_external() {
+                true => format!(
+                    "name the service that it serves: [service.NAME] depends_on = [\"pool.{}\"]",
+                    shown(name)
+                ),
+                false => format!("use it in a service: [service.NAME.traffic] pool = \"{}\"", shown(name)),
+            };
             diagnostics.warn(pool.written.place.clone(), message, hint);
-        } else if raw.edge.is_none() || pool.health.is_none() {
+        } else if !pool.is_external() && (raw.edge.is_none() || pool.health.is_none()) {
             let message = format!("pool `{}` has no health check: its state is never known", shown(name));
             let hint = "the edge checks it: add [edge], and health = { path = \"/health\" } here";
             diagnostics.warn(pool.written.place.clone(), message, hint);

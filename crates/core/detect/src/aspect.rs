@@ -35,6 +35,8 @@ pub(crate) enum Aspect {
     Confirmation,
     /// One condition of a database, by the code of its faults.
     Database(&'static str),
+    /// One condition of a pool behind another load balancer, by the code of its faults.
+    Pool(&'static str),
     /// mainstay's own connectivity.
     Connectivity,
     /// Traffic as the edge counts it, which has its own counters.
@@ -53,6 +55,10 @@ impl Aspect {
             Fault::Tls { tls: TlsFault::Expiring { .. } } => Self::Lifetime,
             Fault::Isolated { .. } => Self::Connectivity,
             fault if is_edge_fault(fault) => Self::Traffic,
+            // Too few servers by the minimum, or by what there was before.
+            Fault::PoolBelowMinimum { .. } | Fault::PoolShrunken { .. } => Self::Pool("pool-below-minimum"),
+            Fault::PoolUnseen { .. } => Self::Pool("pool-unseen"),
+            Fault::PoolMemberIdle { .. } => Self::Pool("pool-member-idle"),
             Fault::Lookup { .. } => Self::Confirmation,
             // An unsound backup has no age that counts.
             Fault::Database { database: DatabaseFault::BackupOld { .. } } => {
@@ -83,7 +89,8 @@ pub(crate) fn is_edge_fault(fault: &Fault) -> bool {
         fault,
         Fault::Surge { .. }
             | Fault::LimitConflict { .. }
-            | Fault::PoolBelowMinimum { .. }
+            | Fault::PoolBelowMinimum { balancer: None, .. }
+            | Fault::PoolShrunken { balancer: None, .. }
             | Fault::ServerCertificate { .. }
             | Fault::ReconnectStorm { .. }
             | Fault::EdgeSilent { .. }
@@ -110,10 +117,22 @@ pub(crate) fn same_meaning(one: &Fault, other: &Fault) -> bool {
         | (F::PrivateAddress { .. }, F::PrivateAddress { .. })
         | (F::Intermittent { .. }, F::Intermittent { .. })
         | (F::Unstable { .. }, F::Unstable { .. }) => true,
+        (
+            F::Database { database: DatabaseFault::ReplicaIdle { node: a, starved_by: b, .. } },
+            F::Database { database: DatabaseFault::ReplicaIdle { node: c, starved_by: d, .. } },
+        ) => a == c && b.as_ref().map(|by| &by.layer) == d.as_ref().map(|by| &by.layer),
         // Their figures differ from round to round.
         (F::Database { database: a }, F::Database { database: b }) => {
             a.as_str() == b.as_str() && a.subject() == b.subject()
         }
+        (F::PoolBelowMinimum { .. }, F::PoolBelowMinimum { .. })
+        | (F::PoolShrunken { .. }, F::PoolShrunken { .. }) => !crate::traffic::pool::is_news(one, other),
+        (F::PoolUnseen { .. }, F::PoolUnseen { .. }) => true,
+        // A layer that turns out to be short, or no longer is, is news; figures are not.
+        (
+            F::PoolMemberIdle { idle: a, starved_by: b, .. },
+            F::PoolMemberIdle { idle: c, starved_by: d, .. },
+        ) => a == c && b.as_ref().map(|by| &by.layer) == d.as_ref().map(|by| &by.layer),
         (F::SomeAddresses { bad: a, .. }, F::SomeAddresses { bad: b, .. }) => a == b,
         (
             F::Domain { domain: DomainFault::Stale { .. } },

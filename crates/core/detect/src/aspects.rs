@@ -9,6 +9,7 @@
 //! | `delegation` | delegation, name servers and their agreement |
 //! | `registration` | registrations: dates, status codes, name servers |
 //! | `database` | rounds of databases |
+//! | `pool` | looks at pools behind other load balancers |
 //! | `intermittent` | the share of bad answers |
 
 pub(crate) mod addresses;
@@ -17,5 +18,6 @@ pub(crate) mod certificate;
 pub(crate) mod database;
 pub(crate) mod delegation;
 pub(crate) mod intermittent;
+pub(crate) mod pool;
 pub(crate) mod registration;
 pub(crate) mod response;

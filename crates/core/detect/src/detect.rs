@@ -14,6 +14,7 @@ use types::{
     Resource, SeenAt, ServiceId, Time,
 };
 
+mod capacity;
 mod counting;
 mod dates;
 mod early;

@@ -5,6 +5,7 @@
 //! | [`Detect`] | state, counters, and the order in which an answer is judged |
 //! | `aspects` | one module per kind of answer: answer to verdict |
 //! | `traffic` | the same for the edge's roll-ups: surges, limit conflicts, pools, unknown hosts |
+//! | `pool` | what is remembered of pools, servers in words, the layer that starves idle capacity |
 //! | `slowness` | latencies that are slower than usual |
 //! | `violation` | verdicts, violations, and the repetitions that they need |
 //! | `aspect` | which faults exclude one another, and which mean the same |
@@ -28,6 +29,7 @@ mod detect;
 mod index;
 mod lookup;
 mod places;
+mod pool;
 mod slowness;
 mod state;
 mod streak;

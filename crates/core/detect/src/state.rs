@@ -1,10 +1,11 @@
 //! State of detection: a fold of the journal and nothing else.
 
+use crate::pool::peak;
 use std::collections::{BTreeMap, BTreeSet};
 use types::event::Event;
 use types::fault::DomainFault;
 use types::probe_result::DomainSeen;
-use types::{Alert, AlertId, EventKind, Fault, ProbeId, Resource, ServiceId, Time};
+use types::{Alert, AlertId, EventKind, Fault, PoolId, ProbeId, Resource, ServiceId, Time};
 
 /// A registration by the last answer of the registry.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,6 +43,8 @@ pub(crate) struct State {
     pub(crate) usual: BTreeMap<ServiceId, (u64, Time)>,
     /// Learned status code of each web address without a declared one.
     pub(crate) baselines: BTreeMap<ProbeId, u16>,
+    /// Recorded peaks of each pool behind another load balancer.
+    pub(crate) peaks: BTreeMap<PoolId, peak::Records>,
     /// Start of uninterrupted monitoring with this configuration.
     pub(crate) monitored_since: Option<Time>,
 }
@@ -75,6 +78,9 @@ impl State {
             }
             EventKind::TrafficLearned { service, usual_milli } => {
                 self.usual.insert(service.clone(), (*usual_milli, event.at));
+            }
+            EventKind::PoolPeakLearned { pool, serving } => {
+                peak::record(self.peaks.entry(pool.clone()).or_default(), event.at, *serving);
             }
             EventKind::RegistrationLearned { seen } => {
                 if is_untroubled(seen, event.at) {

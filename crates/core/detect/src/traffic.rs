@@ -90,6 +90,9 @@ pub(crate) fn is_still_configured(config: &Config, alert: &Alert) -> bool {
         Fault::PoolBelowMinimum { .. } | Fault::ReconnectStorm { .. } => {
             config.pools.contains_key(&PoolId(name.clone()))
         }
+        Fault::PoolShrunken { .. } => {
+            config.pools.get(&PoolId(name.clone())).is_some_and(|pool| pool.min_healthy.is_none())
+        }
         Fault::ServerCertificate { expected, .. } => config
             .pools
             .get(&PoolId(name.clone()))

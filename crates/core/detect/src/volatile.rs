@@ -1,12 +1,14 @@
 //! Everything counted since boot. Losing it costs a few answers, never an alert.
 
 use crate::aspect::Aspect;
+use crate::aspects::database::NodeMemory;
 use crate::aspects::delegation::Zone;
 use crate::aspects::intermittent::ResultWindow;
 use crate::connectivity::Connectivity;
 use crate::index::Index;
 use crate::lookup::{Lookup, Troubles};
 use crate::places::Places;
+use crate::pool::memory::PoolMemory;
 use crate::slowness::Latencies;
 use crate::streak::Streak;
 use crate::traffic::Traffic;
@@ -14,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use types::database::DatabaseSeen;
 use types::time::later;
-use types::{Config, ProbeId, Resource, Time};
+use types::{Config, PoolId, ProbeId, Resource, Time};
 
 /// When an expiry date comes close, the registry has this long to confirm it before an alert opens ...
 pub(crate) const STEP_GRACE: Duration = Duration::from_secs(60);
@@ -48,6 +50,10 @@ pub(crate) struct Volatile {
     pub(crate) databases: BTreeMap<ProbeId, DatabaseSeen>,
     /// What is usual of each latency.
     pub(crate) latencies: Latencies,
+    /// What is remembered of the nodes of each database.
+    pub(crate) nodes: BTreeMap<ProbeId, NodeMemory>,
+    /// What is remembered of each pool behind another load balancer.
+    pub(crate) pools: BTreeMap<PoolId, PoolMemory>,
 }
 
 /// Counters of one probe.
@@ -94,6 +100,8 @@ impl Volatile {
         self.urgent_lookups.retain(stays);
         self.places.retain(stays);
         self.databases.retain(|id, _| stays(id));
+        self.nodes.retain(|id, _| stays(id));
+        self.pools.retain(|id, _| config.external_pools.contains_key(id));
         // The next answers hold their alerts back again.
         self.held_back.clear();
         for trouble in self.troubles.values_mut() {

@@ -46,6 +46,7 @@ pub(crate) fn causes(
     one_certificate(graph, topology, alerts, &mut causes);
     colocation::assign_shared_places(config, topology, alerts, place_incidents, continuing, &mut causes);
     share_service(graph, topology, alerts, &mut causes);
+    traffic::join_idle(alerts, &mut causes);
     causes
 }
 

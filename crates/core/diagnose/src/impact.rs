@@ -8,17 +8,18 @@ pub(crate) fn hurts(alert: &Alert) -> bool {
     alert.severity == Severity::Critical && !is_ahead(&alert.fault)
 }
 
-/// Whether people on call must be paged. Lost redundancy can wait: the remaining servers answer, and the probes find it
-/// when they do not.
+/// Whether people on call must be paged. Lost redundancy can wait: the remaining servers answer, and the edge and the probes
+/// find it when they do not.
 pub(crate) fn wakes(alert: &Alert) -> bool {
     alert.severity == Severity::Critical && !is_redundancy_loss(&alert.fault)
 }
 
-/// Whether only redundancy is lost. The last healthy one of several servers is no redundancy.
+/// Whether only redundancy is lost: at least half of the servers of a pool of the edge are healthy, and the edge keeps
+/// their load within bounds. Of another load balancer nothing of the kind is known, so that its configured minimum counts.
 pub(crate) fn is_redundancy_loss(fault: &Fault) -> bool {
     match fault {
-        Fault::PoolBelowMinimum { healthy, declared, .. } => {
-            *healthy > 1 || (*healthy == 1 && *declared <= 2)
+        Fault::PoolBelowMinimum { healthy, declared, balancer: None, .. } => {
+            *healthy >= 1 && healthy.saturating_mul(2) >= *declared
         }
         _ => false,
     }

@@ -46,6 +46,8 @@ impl Facts<'_> {
             Some(since) => self.recovering(since),
             None => {
                 let mut text = self.head(&self.zoned(self.now), Tense::Is);
+                text.push_str(&self.pools_short());
+                text.push_str(&self.idle_capacity());
                 text.push_str(&self.consequences());
                 text.push_str(&self.others());
                 text.push_str(&self.slowness());

@@ -3,17 +3,21 @@
 //! A surge has no deeper cause. It explains limit conflicts and unhealthy pools while it lasts, and names of the
 //! service that fail with signs of overload; it does not explain a certificate or a lost domain. Of several services
 //! with a surge the one that calls the others is the cause. A pool that lost servers before a surge is the cause of it:
-//! clients retry.
+//! clients retry. A database that failed before its service's pool lost servers is the cause of that: their health checks
+//! wait for it. Idle capacity belongs to the incident of the layer that starves it.
 
 use crate::impact::{hurts, is_endpoint};
 use crate::topology::Topology;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-use types::time::earlier;
+use types::fault::{DatabaseFault, Starving};
+use types::time::{earlier, later};
 use types::{Alert, AlertId, Config, Fault, Graph, Kind, Resource, ServiceId, Time};
 
 /// A pool that lost servers less than this before a surge lost them because of it: detecting a surge takes longer.
 const BEFORE: Duration = Duration::from_secs(10);
+/// A database is measured less often than a pool: it failed first if it was seen to fail at most this much later.
+const DATABASE_BEFORE: Duration = Duration::from_secs(30);
 
 /// Whether the edge measures a fault itself, so that its dependencies need no check.
 pub(crate) fn is_edge_fault(fault: &Fault) -> bool {
@@ -58,10 +62,15 @@ pub(crate) fn explain(
     let hurting = || alerts.iter().filter(|alert| hurts(alert));
     let mut surges: BTreeMap<&Resource, Time> = BTreeMap::new();
     let mut pools: BTreeMap<&Resource, Time> = BTreeMap::new();
+    let mut databases: BTreeMap<&Resource, Time> = BTreeMap::new();
     for alert in hurting() {
         match alert.fault {
             Fault::Surge { .. } => _ = surges.insert(&alert.about, alert.since),
             Fault::PoolBelowMinimum { .. } => _ = pools.insert(&alert.about, alert.since),
+            _ if alert.about.kind == Kind::Database => {
+                let since = databases.entry(&alert.about).or_insert(alert.since);
+                *since = alert.since.min(*since);
+            }
             _ => {}
         }
     }
@@ -78,7 +87,8 @@ pub(crate) fn explain(
                 let mut over = graph.dependents(about).filter(|above| {
                     surges.get(above).is_some_and(|surge| earlier(*surge, BEFORE) <= alert.since)
                 });
-                over.next().and_then(|service| first_surge(graph, service, &surges))
+                let surge = over.next().and_then(|service| first_surge(graph, service, &surges));
+                surge.or_else(|| database_before(graph, about, alert.since, &databases))
             }
             _ => None,
         };
@@ -139,7 +149,45 @@ fn share_loss<'a>(
 /// The unhealthy servers of a pool below its minimum.
 fn lost(fault: &Fault) -> BTreeSet<&str> {
     let Fault::PoolBelowMinimum { out, .. } = fault else { return BTreeSet::new() };
-    out.iter().filter_map(|line| Some(line.split_once(" is ")?.0)).collect()
+    out.iter()
+        .filter_map(|line| Some(line.split_once(" is ").or_else(|| line.split_once(" are "))?.0))
+        .collect()
+}
+
+/// The database beneath the services of a pool that failed before the pool lost servers; the first of several.
+fn database_before(
+    graph: &Graph,
+    pool: &Resource,
+    lost: Time,
+    databases: &BTreeMap<&Resource, Time>,
+) -> Option<Resource> {
+    let services = graph.dependents(pool).filter(|above| above.kind == Kind::Service);
+    let beneath: BTreeSet<Resource> = services.flat_map(|service| graph.beneath(service)).collect();
+    let failed = beneath.iter().filter_map(|need| Some((databases.get(need).copied()?, need)));
+    failed
+        .filter(|(since, _)| *since <= later(lost, DATABASE_BEFORE))
+        .min()
+        .map(|(_, database)| database.clone())
+}
+
+/// The layer that starves an idle resource, by the alert about that.
+pub(crate) fn starving(fault: &Fault) -> Option<&Starving> {
+    match fault {
+        Fault::PoolMemberIdle { starved_by, .. }
+        | Fault::Database { database: DatabaseFault::ReplicaIdle { starved_by, .. } } => starved_by.as_ref(),
+        _ => None,
+    }
+}
+
+/// Assigns alerts about idle capacity to the cause of the layer that starves it.
+pub(crate) fn join_idle(alerts: &[&Alert], causes: &mut BTreeMap<AlertId, Resource>) {
+    for alert in alerts {
+        let Some(by) = starving(&alert.fault) else { continue };
+        let of_layer = alerts.iter().find(|other| other.about == by.layer && other.id != alert.id);
+        if let Some(cause) = of_layer.and_then(|layer| causes.get(&layer.id)).cloned() {
+            causes.insert(alert.id, cause);
+        }
+    }
 }
 
 /// The pool of a service, when it lost servers before the surge.

@@ -187,7 +187,8 @@ fn stateless_line(kind: &EventKind) -> Option<Line> {
         | EventKind::ClockAnchored { .. }
         | EventKind::ClockJumped { .. }
         | EventKind::ClockSet { .. }
-        | EventKind::Unmonitored { .. } => None,
+        | EventKind::Unmonitored { .. }
+        | EventKind::PoolPeakLearned { .. } => None,
     }
 }
 

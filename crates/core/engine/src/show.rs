@@ -4,8 +4,8 @@ mod effects;
 
 use crate::Engine;
 use crate::views::{
-    Attempts, DomainRow, Edge, Isolation, Knowledge, Node, NodeState, Now, OnCall, OpenIncident, SelfProblem,
-    ServiceRow, Unreached, Views,
+    Attempts, DomainRow, Edge, Isolation, Knowledge, Node, NodeState, Now, OnCall, OpenIncident, PoolRow,
+    SelfProblem, ServiceRow, Unreached, Views,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -38,6 +38,7 @@ pub(crate) fn views(engine: &Engine) -> Views {
         self_problems: self_problems(engine),
         unreached: unreached(engine),
         attempts: attempts(engine),
+        pools: pools(engine),
         probe_lag_p99: None,
         drafts: engine.publisher.drafts().collect(),
         changes: effects::changes(engine),
@@ -171,6 +172,21 @@ fn services(engine: &Engine) -> Vec<ServiceRow> {
     let worth = |state: ServiceState| std::cmp::Reverse(state);
     rows.sort_by(|a, b| (worth(a.state), &a.title).cmp(&(worth(b.state), &b.title)));
     rows
+}
+
+fn pools(engine: &Engine) -> Vec<PoolRow> {
+    let row = |pool: &types::config::ExternalPool| {
+        let newest = engine.detect.pool_counts(&pool.id);
+        PoolRow {
+            pool: pool.id.0.clone(),
+            balancer: pool.balancer.kind.as_str(),
+            min_healthy: pool.min_healthy,
+            peak: engine.detect.pool_peak(&pool.id, engine.clock),
+            seen_at: newest.map(|(at, _)| at),
+            members: newest.map(|(_, counts)| counts),
+        }
+    };
+    engine.config.external_pools.values().map(row).collect()
 }
 
 fn open(engine: &Engine) -> impl Iterator<Item = &Incident> {

@@ -60,6 +60,8 @@ pub struct Now {
     pub isolated: Option<Isolation>,
     /// Problems of mainstay itself.
     pub self_problems: Vec<SelfProblem>,
+    /// Pools behind other load balancers.
+    pub pools: Vec<PoolRow>,
     /// Pages without an accepted attempt, oldest first.
     pub unreached: Vec<Unreached>,
     /// Ended delivery attempts by channel, since the journal began.
@@ -131,6 +133,23 @@ pub struct ProbeRow {
     pub duration: Duration,
     /// Earliest expiry in the last certificate chain that it received.
     pub certificate_expires: Option<Time>,
+}
+
+/// A pool behind another load balancer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PoolRow {
+    /// Its name in the configuration.
+    pub pool: String,
+    /// Product of its load balancer.
+    pub balancer: &'static str,
+    /// Configured minimum of serving members.
+    pub min_healthy: Option<u32>,
+    /// The most that served together in the last 7 days; 0 while unknown.
+    pub peak: u32,
+    /// Time of the last look that saw its members; `None` before the first.
+    pub seen_at: Option<Time>,
+    /// Its members by state at that time.
+    pub members: Option<types::pool::PoolCounts>,
 }
 
 /// Who is on call.

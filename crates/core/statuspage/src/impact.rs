@@ -31,7 +31,7 @@ pub(crate) enum Impact {
 pub(crate) fn of_alert(alert: &Alert) -> Impact {
     match (&alert.fault, alert.severity) {
         // Redundancy is lost, but the remaining servers answer. If they fail too, the probes fire.
-        (Fault::PoolBelowMinimum { healthy: serving, .. }, _) if *serving > 0 => Impact::None,
+        (Fault::PoolBelowMinimum { healthy, backups, .. }, _) if *healthy + *backups > 0 => Impact::None,
         // A server with a wrong certificate is out of rotation; the others answer.
         (Fault::ServerCertificate { .. }, _) => Impact::None,
         (Fault::Database { .. }, _) => Impact::None,

@@ -244,8 +244,15 @@ fn outage_is_partial_until_every_host_fails() {
 #[test]
 fn alert_without_impact_changes_no_state_and_publishes_nothing() {
     let soon = || Fault::Tls { tls: TlsFault::Expiring { at: at("2026-11-23T00:00:00Z"), left_percent: 1 } };
-    let few =
-        |serving| Fault::PoolBelowMinimum { healthy: serving, declared: 2, min_healthy: 2, out: Vec::new() };
+    let few = |serving| Fault::PoolBelowMinimum {
+        healthy: serving,
+        declared: 2,
+        min_healthy: 2,
+        out: Vec::new(),
+        serving: Vec::new(),
+        backups: 0,
+        balancer: None,
+    };
     let expired = |parked: bool| {
         let parked_on = parked.then(|| ["ns1.parking.example".to_owned()].into());
         Fault::Domain { domain: DomainFault::Expired { at: None, parked_on } }

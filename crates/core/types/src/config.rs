@@ -8,6 +8,7 @@ use crate::{
     CallerId, ChannelId, EscalationId, Graph, PersonId, PoolId, ProbeId, Resource, ScheduleId, ServiceId,
     Time,
 };
+pub use balancer::{Balancer, BalancerAddress, BalancerKind, ExternalPool, Series};
 pub use cache::{CACHE_SIZE, CacheRule};
 pub use edge::{
     Caller, CertificateFiles, Edge, EdgeLimits, Health, Pool, PoolServer, Protocol, Rate, Recognize, Traffic,
@@ -20,6 +21,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+mod balancer;
 mod cache;
 mod edge;
 
@@ -54,6 +56,8 @@ pub struct Config {
     pub edge: Option<Edge>,
     /// Pools of servers.
     pub pools: BTreeMap<PoolId, Pool>,
+    /// Pools behind other load balancers.
+    pub external_pools: BTreeMap<PoolId, ExternalPool>,
     /// Own programs that call own services through the edge.
     pub callers: BTreeMap<CallerId, Caller>,
     /// Other systems that report to this one, by name.
@@ -193,6 +197,11 @@ pub enum ProbeKind {
     Database {
         /// Its name in [`Config::databases`].
         name: String,
+    },
+    /// Asks the load balancer of a pool for its members.
+    Pool {
+        /// Its name in [`Config::external_pools`].
+        name: PoolId,
     },
 }
 

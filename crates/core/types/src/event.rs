@@ -10,7 +10,7 @@ use crate::probe_result::DomainSeen;
 use crate::traffic::Denial;
 use crate::valve::{Valve, ValveReason};
 use crate::{
-    Actor, AlertId, DenialId, EscalationId, IncidentId, NotificationKey, PageId, PersonId, ProbeId,
+    Actor, AlertId, DenialId, EscalationId, IncidentId, NotificationKey, PageId, PersonId, PoolId, ProbeId,
     ServiceId, Time, UpdateId,
 };
 use serde::{Deserialize, Serialize};
@@ -338,6 +338,15 @@ pub enum EventKind {
         percent: u8,
         /// Why.
         why: ValveReason,
+    },
+    // -- pools behind other load balancers
+    /// The peak of a pool was learned, or confirmed a day later: the highest number of members that served together for a
+    /// minute.
+    PoolPeakLearned {
+        /// The pool.
+        pool: PoolId,
+        /// Number of members.
+        serving: u32,
     },
 }
 

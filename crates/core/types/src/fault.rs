@@ -15,11 +15,13 @@ use thiserror::Error;
 mod database;
 mod dns;
 mod domain;
+pub mod pool;
 mod tls;
 
 pub use database::DatabaseFault;
 pub use dns::DnsFault;
 pub use domain::DomainFault;
+pub use pool::Starving;
 pub use tls::TlsFault;
 
 /// A fault. `Display` is the predicate of a sentence about the resource: "auth.acme.com" + "refuses connections".
@@ -204,7 +206,7 @@ pub enum Fault {
         limits: Vec<String>,
     },
     /// Fewer healthy servers than `min_healthy`.
-    #[error("has {healthy} of {declared} servers healthy (minimum {min_healthy}){}", out_of(out))]
+    #[error("has {healthy} of {declared} servers healthy (minimum {min_healthy}){}", pool::who(*healthy, serving, out))]
     PoolBelowMinimum {
         /// Number of healthy servers.
         healthy: u32,
@@ -212,8 +214,17 @@ pub enum Fault {
         declared: u32,
         /// Configured minimum.
         min_healthy: u32,
-        /// Unhealthy servers, each with its reason.
+        /// Unhealthy servers, with since when and why.
         out: Vec<String>,
+        /// Healthy servers, at most five.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        serving: Vec<String>,
+        /// Backup servers that answer instead.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        backups: u32,
+        /// The load balancer that says so; `None` for mainstay's own edge.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        balancer: Option<String>,
     },
     /// The servers of a pool present a certificate for other names, or an untrusted one.
     #[error("presents a certificate that is not for {expected}: {why}")]
@@ -256,6 +267,44 @@ pub enum Fault {
         /// Median of the last slow answers.
         level: Duration,
     },
+    /// Far fewer servers than before, without a configured minimum.
+    #[error("has {healthy} servers healthy, {peak} before{}", pool::who(*healthy, serving, out))]
+    PoolShrunken {
+        /// Number of healthy servers.
+        healthy: u32,
+        /// The most that served together in the last 7 days and are still meant to serve.
+        peak: u32,
+        /// Unhealthy servers, with since when and why.
+        out: Vec<String>,
+        /// Healthy servers, at most five.
+        serving: Vec<String>,
+        /// The load balancer that says so; `None` for mainstay's own edge.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        balancer: Option<String>,
+    },
+    /// The load balancer of a pool gives no usable answer, so that its members are not known.
+    #[error("cannot be seen: {why}; whether its servers serve is not known")]
+    PoolUnseen {
+        /// What the load balancer answers, and the next step.
+        why: String,
+    },
+    /// Members of a pool get no work while the others have too much.
+    #[error("has servers without work: {} while {others}; {}", text::list::and(idle), pool::starved(starved_by.as_ref()))]
+    PoolMemberIdle {
+        /// The members, each with since when.
+        idle: Vec<String>,
+        /// What shows that the others have too much.
+        others: String,
+        /// The layer that starves them, if one is short.
+        #[serde(default)]
+        starved_by: Option<Starving>,
+    },
+}
+
+/// Whether a field has its default, which is not written.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 impl Fault {
@@ -277,7 +326,15 @@ impl Fault {
                 clean(expected);
                 clean(why);
             }
-            Self::PoolBelowMinimum { out, .. } => out.iter_mut().for_each(clean),
+            Self::PoolBelowMinimum { out, serving, .. } | Self::PoolShrunken { out, serving, .. } => {
+                out.iter_mut().chain(serving).for_each(clean);
+            }
+            Self::PoolUnseen { why } => clean(why),
+            Self::PoolMemberIdle { idle, others, starved_by } => {
+                idle.iter_mut().for_each(clean);
+                clean(others);
+                starved_by.iter_mut().for_each(Starving::clean);
+            }
             Self::LimitConflict { limits, .. } => limits.iter_mut().for_each(clean),
             _ => {}
         }
@@ -322,6 +379,9 @@ impl Fault {
             Self::Isolated { .. } => "isolated",
             Self::ReconnectStorm { .. } => "reconnect-storm",
             Self::SlowerThanUsual { .. } => "slower-than-usual",
+            Self::PoolShrunken { .. } => "pool-shrunken",
+            Self::PoolUnseen { .. } => "pool-unseen",
+            Self::PoolMemberIdle { .. } => "pool-member-idle",
         }
     }
 }
@@ -381,10 +441,6 @@ fn example(trace: Option<&str>, limits: &[String]) -> String {
         Some(trace) => format!("{limits}; see `mainstay trace {trace}`"),
         None => limits,
     }
-}
-
-fn out_of(out: &[String]) -> String {
-    if out.is_empty() { String::new() } else { format!(": {}", out.join("; ")) }
 }
 
 /// Phases of a request, in order.

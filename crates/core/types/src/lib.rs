@@ -26,6 +26,7 @@
 //! | [`change`] | deploys and other changes of a system |
 //! | [`effect`] | whether a change helped |
 //! | [`event`] | events of the journal: a stable format |
+//! | [`pool`] | facts of one look at a pool behind another load balancer |
 //! | [`percent`] | percentages for display, never rounded up |
 //! | [`notification`] | messages to people, and their deliveries |
 //! | [`input`] | inputs of the engine: commands, observations, system |
@@ -47,6 +48,7 @@ pub mod incident;
 pub mod input;
 pub mod notification;
 pub mod percent;
+pub mod pool;
 pub mod probe_result;
 pub mod probe_targets;
 pub mod reseller;
@@ -76,6 +78,7 @@ pub use id::{
 pub use incident::Incident;
 pub use input::{Command, Input, Observation, System};
 pub use notification::{Delivery, Notification, NotificationKey, Urgency};
+pub use pool::PoolSeen;
 pub use probe_result::{AddressSeen, Answer, ProbeResult};
 pub use probe_targets::ProbeTargets;
 pub use resource::{Kind, Resource};

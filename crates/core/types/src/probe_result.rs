@@ -2,6 +2,7 @@
 
 use crate::database::DatabaseSeen;
 use crate::fault::{DnsFault, Fault, TlsFault};
+use crate::pool::PoolSeen;
 use crate::shown::{clean, clean_all};
 use crate::{ProbeId, Time};
 use serde::{Deserialize, Serialize};
@@ -70,6 +71,7 @@ impl Answer {
             Self::Tls(seen) => seen.clean(),
             Self::Domain(seen) => seen.clean(),
             Self::Database(seen) => seen.clean(),
+            Self::Pool(seen) => seen.clean(),
             Self::Failed(fault) => fault.clean(),
         }
     }
@@ -153,6 +155,8 @@ pub enum Answer {
     Domain(DomainSeen),
     /// Facts of the nodes of a database.
     Database(Box<DatabaseSeen>),
+    /// Members of a pool behind another load balancer.
+    Pool(Box<PoolSeen>),
     /// No answer. For a `domain` probe this means "unknown", never "expired".
     Failed(Fault),
 }

@@ -1,4 +1,4 @@
-//! Probes: http, tcp, tls, dns, domain registration and databases, each bounded in time, bytes and addresses.
+//! Probes: http, tcp, tls, dns, domain registration, databases and pools behind other load balancers, each bounded in time, bytes and addresses.
 //!
 //! Reports measurements and decides nothing: whether an answer is good or bad is the business of `detect`. Every wait ends
 //! at the probe's timeout, every answer is read up to a limit, and a hostile server costs no more than a slow one.
@@ -15,6 +15,7 @@
 //! | `connect` | an open TCP connection to one of several addresses |
 //! | `dns` | the DNS protocol: queries and replies |
 //! | `faults` | I/O and TLS errors as faults |
+//! | `resolver` | name resolution for HTTP clients of the library reqwest |
 //! | `setup` | the clock, the token of probes, and the errors of setting up |
 
 mod addresses;
@@ -26,6 +27,7 @@ mod kinds;
 pub mod lag;
 pub mod names;
 pub mod prober;
+mod resolver;
 pub mod scheduler;
 mod setup;
 

@@ -3,6 +3,7 @@
 use crate::addresses;
 use crate::addresses::Measurement;
 use crate::databases::WatchedDatabase;
+use crate::kinds::balancer::WatchedPool;
 use crate::kinds::tls::Tls;
 use crate::kinds::{dns, domain, http, tcp, tls};
 use crate::names::Names;
@@ -19,7 +20,7 @@ use tokio::time::{Instant, timeout};
 use types::config::{Probe, ProbeKind};
 use types::fault::Phase;
 use types::probe_result::Phases;
-use types::{Answer, Config, Fault, ProbeResult, Time};
+use types::{Answer, Config, Fault, PoolId, ProbeResult, Time};
 use url::Url;
 
 /// Time over the timeout after which a run is cancelled from outside. Every wait inside ends at the timeout;
@@ -38,6 +39,7 @@ pub struct Prober {
     dns: Arc<dns::Dns>,
     domain: Arc<domain::Domain>,
     databases: BTreeMap<String, Arc<WatchedDatabase>>,
+    pools: BTreeMap<PoolId, Arc<WatchedPool>>,
     clock: Clock,
     token: Option<ProbeToken>,
 }
@@ -59,7 +61,10 @@ impl Settings {
         Self {
             dns: config.dns.clone(),
             ca_files: config.site.extra_ca_files.clone(),
-            files: config.site.extra_ca_files.iter().chain(&config.registry.bootstrap).map(content).collect(),
+            files: (config.site.extra_ca_files.iter().chain(&config.registry.bootstrap))
+                .chain(config.external_pools.values().filter_map(|pool| pool.balancer.ca_file.as_ref()))
+                .map(content)
+                .collect(),
             allow_private: config.site.allow_private.clone(),
             registry: config.registry.clone(),
             domains: config.domains.clone(),
@@ -99,6 +104,7 @@ impl Prober {
         Ok(Self {
             config: Settings::of(config),
             databases: WatchedDatabase::all(config, &BTreeMap::new(), (&names, &tls, &clock))?,
+            pools: watched_pools(config, &BTreeMap::new(), &names, &clock)?,
             domain,
             tls,
             dns,
@@ -128,6 +134,7 @@ impl Prober {
         Ok(Self {
             config: self.config.clone(),
             databases: WatchedDatabase::all(config, &self.databases, (&self.names, &self.tls, &self.clock))?,
+            pools: watched_pools(config, &self.pools, &self.names, &self.clock)?,
             tls: Arc::clone(&self.tls),
             dns: Arc::clone(&self.dns),
             domain: Arc::clone(&self.domain),
@@ -193,8 +200,36 @@ impl Prober {
                 };
                 alone((answer, Phases::default()))
             }
+            ProbeKind::Pool { name } => {
+                let answer = match self.pools.get(name) {
+                    Some(pool) => pool
+                        .look(deadline)
+                        .await
+                        .map_or_else(Answer::Failed, |seen| Answer::Pool(Box::new(seen))),
+                    // Only until the prober adopts the configuration that declares it.
+                    None => Answer::Failed(Fault::TimedOut { phase: Phase::Connect }),
+                };
+                alone((answer, Phases::default()))
+            }
         }
     }
+}
+
+/// Every pool behind another load balancer. Those of `before` that did not change keep their clients.
+fn watched_pools(
+    config: &Config,
+    before: &BTreeMap<PoolId, Arc<WatchedPool>>,
+    names: &Arc<Names>,
+    clock: &Clock,
+) -> Result<BTreeMap<PoolId, Arc<WatchedPool>>, SetupError> {
+    let watch = |(id, pool): (&PoolId, &types::config::ExternalPool)| {
+        if let Some(same) = before.get(id).filter(|before| before.pool() == pool) {
+            return Ok((id.clone(), Arc::clone(same)));
+        }
+        let watched = WatchedPool::new(pool, &config.site.extra_ca_files, names, clock)?;
+        Ok((id.clone(), Arc::new(watched)))
+    };
+    config.external_pools.iter().map(watch).collect()
 }
 
 impl std::fmt::Debug for Prober {

@@ -28,6 +28,14 @@ pub enum SetupError {
         /// The reason, and the next step.
         why: String,
     },
+    /// The load balancer of a pool cannot be asked as configured.
+    #[error("the load balancer of pool.{pool} cannot be asked: {why}")]
+    Pool {
+        /// The pool.
+        pool: String,
+        /// The reason, and the next step.
+        why: String,
+    },
     /// The registry settings of the configuration cannot be used.
     #[error("registrations cannot be looked up: {why} (check registry.bootstrap)")]
     Registry {

@@ -96,6 +96,7 @@ fn own(encoder: &mut DescriptorEncoder<'_>, state: &WebState) -> fmt::Result {
     notifications(encoder, now)?;
     services(encoder, now)?;
     probes(encoder, now)?;
+    pools(encoder, now)?;
     domains(encoder, now)?;
     let help = "1 while mainstay itself has no connectivity; alerts are suspended.";
     let mut family = gauges(encoder, "mainstay_isolated", help)?;
@@ -177,6 +178,33 @@ fn probes(encoder: &mut DescriptorEncoder<'_>, now: &Now) -> fmt::Result {
             let labels = [("probe", &*row.probe.0), ("resource", &row.resource.to_string())];
             gauge(&mut family, &labels, expires.as_second())?;
         }
+    }
+    Ok(())
+}
+
+fn pools(encoder: &mut DescriptorEncoder<'_>, now: &Now) -> fmt::Result {
+    if now.pools.is_empty() {
+        return Ok(());
+    }
+    let help = "Servers of a pool behind another load balancer by state; absent while it cannot be seen.";
+    let mut family = gauges(encoder, "mainstay_pool_servers", help)?;
+    for (row, members) in now.pools.iter().filter_map(|row| Some((row, row.members?))) {
+        for (state, count) in [
+            ("serving", members.serving),
+            ("idle", members.idle),
+            ("down", members.down),
+            ("maintenance", members.maintenance),
+            ("draining", members.draining),
+            ("checking", members.checking),
+            ("backup", members.backups),
+        ] {
+            gauge(&mut family, &[("pool", &*row.pool), ("state", state)], count)?;
+        }
+    }
+    let help = "The most servers of a pool that served together in the last 7 days.";
+    let mut family = gauges(encoder, "mainstay_pool_peak_servers", help)?;
+    for row in &now.pools {
+        gauge(&mut family, &[("pool", &*row.pool)], row.peak)?;
     }
     Ok(())
 }

@@ -47,6 +47,7 @@ pub fn empty() -> Config {
         channels: Default::default(),
         edge: None,
         pools: Default::default(),
+        external_pools: Default::default(),
         callers: Default::default(),
         sources: Default::default(),
         status_page: StatusPage {

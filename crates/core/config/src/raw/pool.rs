@@ -1,14 +1,15 @@
-//! `[pool.NAME]` and `[caller.NAME]` as written.
+//! `[pool.NAME]` and `[caller.NAME]` as written. What a pool behind another load balancer has instead is in `external_pool`.
 
 use crate::diagnostics::Diagnostics;
-use crate::formats::{BRIEF, CIDR, HOUR, MINUTE, SECRET, THRESHOLD};
+use crate::formats::{BRIEF, CIDR, FILE, HOUR, INTERVAL, MINUTE, SECRET, THRESHOLD};
 use crate::keys::keys;
 use crate::kind::list::{filled_list, list};
 use crate::kind::scalar::{Boolean, Integer, duration, integer};
-use crate::kind::string::{Choice, Format, NameOf, format};
+use crate::kind::string::{Choice, Format, NameOf, Text, format};
 use crate::kind::table::{Either, made, table};
 use crate::kind::value::At;
 use crate::parse::address::server;
+use crate::parse::balancer;
 use crate::parse::host::Host;
 use crate::parse::path;
 use crate::suggest::shown;
@@ -16,8 +17,11 @@ use crate::value_error::ValueError;
 use ipnet::IpNet;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
-use types::config::{Caller, Health, Pool, PoolServer, Protocol, SecretRef};
+use types::config::{
+    BalancerAddress, BalancerKind, Caller, Health, Pool, PoolServer, Protocol, SecretRef, Series,
+};
 use types::{CallerId, PoolId, ServiceId};
 
 /// Default of `initial_concurrency`, per server.
@@ -31,19 +35,33 @@ const SERVER_ALONE: Format<PoolServer> = format(SERVER, None, |text, _| {
 const TLS_NAME: Format<String> =
     format("a host name such as \"auth.acme.com\"", None, |text, _| tls_name(text));
 const HEALTH_PATH: Format<String> = format("a path: \"/health\"", None, |text, _| path::path(text));
+const SOURCE: Format<(BalancerKind, BalancerAddress)> = format(
+    "a load balancer with its address: \"haproxy:http://10.0.0.2:8404/stats;csv\"",
+    Some("^(haproxy|nginx-plus|caddy|envoy|traefik|prometheus|kubernetes):."),
+    |text, context| balancer::source(text, context.folder),
+);
+const SERIES: Format<Series> =
+    format("series of Prometheus: 'up{job=\"api\"}'", None, |text, _| balancer::series(text));
+const LABEL: Format<String> =
+    format("a label of Prometheus: \"instance\"", None, |text, _| match balancer::is_name(text, false) {
+        true => Ok(text.to_owned()),
+        false => Err(ValueError::new(format!("`{}` is not the name of a label", shown(text)))),
+    });
 /// Concurrent requests.
 const CONCURRENCY: Integer<u32> = integer(1, 100_000);
 
 keys! {
-    /// A group of interchangeable servers behind the edge.
+    /// A group of interchangeable servers: behind the edge with `servers`, or behind another load balancer with `from`, which
+    /// mainstay asks for its members.
     [pool.NAME]
     struct RawPool {
         /// The servers. A host name may resolve to several addresses, and is resolved again regularly.
         servers: Vec<At<PoolServer>> = filled_list(Either {
             string: SERVER_ALONE,
             table: made(|server: PoolServer, _, _| (!server.at.is_empty()).then_some(server)),
-        }), required, example r#"["10.0.0.11:8080", { at = "10.0.0.12:8080", weight = 2 }, "app.internal:8080"]"#;
-        /// Minimum number of healthy servers; an alert fires below it.
+        }), otherwise "required, unless `from` is given", example r#"["10.0.0.11:8080", { at = "10.0.0.12:8080", weight = 2 }, "app.internal:8080"]"#;
+        /// Minimum number of healthy servers; an alert fires below it. Without it, one fires when none is healthy, and a warning
+        /// when fewer than half of those that should be have been healthy for 5 minutes.
         min_healthy: Option<u32> = integer::<u32>(1, 1_000), otherwise "none", example "2";
         /// Protocol of the servers; `"http2"` for gRPC.
         protocol: Protocol = Choice(&[("http1", Protocol::Http1), ("http2", Protocol::Http2)]),
@@ -61,9 +79,27 @@ keys! {
         /// Maximum open WebSockets and event streams (`Accept: text/event-stream`) of one server. Without it only the rate
         /// at which they are opened is limited, by what the servers complete.
         max_connections: Option<u32> = integer::<u32>(1, 10_000_000), otherwise "no limit", example "5000";
-    }
-    unsupported {
-        from: "pools of another load balancer";
+        /// The load balancer that has the servers, and its address: `haproxy:` (statistics as CSV, or `haproxy:unix:` and its
+        /// runtime socket), `nginx-plus:`, `caddy:`, `envoy:`, `traefik:`, `kubernetes:` or `prometheus:`. Never with a secret.
+        from: Option<(BalancerKind, BalancerAddress)> = SOURCE, otherwise "none: the edge has the servers",
+            example r#""haproxy:http://10.0.0.2:8404/stats;csv""#;
+        /// Name of the pool at that load balancer: backend, upstream, cluster or service; for Kubernetes `"NAMESPACE/SERVICE"`.
+        backend: Option<String> = Text, otherwise "the name of this pool, or the only one there is", example r#""api""#;
+        /// Servers that must be there, as the load balancer names them; others do not count. For load balancers that forget
+        /// servers, and for those that list the servers of several pools together.
+        members: BTreeSet<String> = list(Text), otherwise "all that it lists", example r#"["10.0.0.11:8080"]"#;
+        /// The series that are servers, for `prometheus:`; one with a value above 0 is healthy.
+        metric: Option<Series> = SERIES, otherwise "none", example r#"'up{job="api"}'"#;
+        /// The label that names the server, for `prometheus:`.
+        member_label: Option<String> = LABEL, otherwise "server, instance or another usual one", example r#""instance""#;
+        /// Token for the load balancer, sent as `Authorization: Bearer`.
+        token: Option<SecretRef> = SECRET, otherwise "none", example r#""env:BALANCER_TOKEN""#;
+        /// Login for the load balancer, `USER:PASSWORD`, sent as `Authorization: Basic`.
+        login: Option<SecretRef> = SECRET, otherwise "none", example r#""env:HAPROXY_STATS_LOGIN""#;
+        /// Root certificates for the certificate of the load balancer, as PEM, in addition to those of the site.
+        ca_file: Option<PathBuf> = FILE, otherwise "none", example r#""./kubernetes-ca.pem""#;
+        /// Time between two looks at that load balancer.
+        interval: Duration = INTERVAL, default Duration::from_secs(2), example r#""2s""#;
     }
 }
 
@@ -111,6 +147,7 @@ keys! {
 impl RawPool {
     /// Checks numbers against the servers.
     pub(crate) fn check(self, diagnostics: &mut Diagnostics) -> Self {
+        self.check_source(diagnostics);
         let written = &self.written;
         report_repeated(&self.servers, diagnostics);
         // A host name may resolve to any number of servers; only addresses are counted.

@@ -6,6 +6,7 @@
 //! | the registrable domain of a host | probes `dns.ZONE`, `domain.ZONE` |
 //! | `traffic` of a service | the service and its hosts depend on `pool.NAME` |
 //! | a database | probe `database.NAME` of `database.NAME` |
+//! | a pool behind another load balancer | probe `pool.NAME` of `pool.NAME`; the hosts of a service that depends on it depend on it |
 //! | a probe | itself: of `probe.NAME` for http and tcp, otherwise of its target, replacing the derived one |
 //! | an `http` probe of a host of its own service by https | itself, of `host.HOST`, replacing the derived one |
 
@@ -22,7 +23,7 @@ use crate::suggest::shown;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use types::config::{Probe, ProbeKind, Service};
-use types::{Graph, Kind, ProbeId, Resource, ServiceId};
+use types::{Graph, Kind, PoolId, ProbeId, Resource, ServiceId};
 
 /// Maximum number of probes: beyond it one process cannot run them in time.
 pub(crate) const MAX_PROBES: usize = 50_000;
@@ -58,7 +59,11 @@ pub(crate) fn derive(raw: &RawConfig, diagnostics: &mut Diagnostics) -> Derived 
         zones.entry(zone).or_default().extend(host.dns().map(str::to_owned));
     }
     let watched: BTreeSet<String> = zones.keys().cloned().collect();
-    let count = hosts.len() * 2 + zones.len() * 2 + raw.probes.len() + raw.databases.len();
+    let count = hosts.len() * 2
+        + zones.len() * 2
+        + raw.probes.len()
+        + raw.databases.len()
+        + raw.pools.values().filter(|pool| pool.is_external()).count();
     if count > MAX_PROBES {
         let place = raw.services.values().map(|service| service.written.place.clone()).next().unwrap_or(0..0);
         diagnostics.conflict(
@@ -91,6 +96,11 @@ pub(crate) fn derive(raw: &RawConfig, diagnostics: &mut Diagnostics) -> Derived 
     for (name, database) in &raw.databases {
         add_database(raw, name, database, &mut probes);
         graph.add(Resource::database(name));
+    }
+    for (name, pool) in raw.pools.iter().filter(|(_, pool)| pool.is_external()) {
+        let (id, about) = (ProbeId(format!("pool.{name}")), Resource::pool(name));
+        let probe = timed(raw, id.clone(), about, ProbeKind::Pool { name: PoolId(name.clone()) }, None);
+        probes.insert(id, Probe { interval: pool.interval, ..probe });
     }
     graph::add_dependencies(raw, &hosts, &watched, &mut graph);
     graph::add_pools(raw, &services, &hosts, &mut graph);
@@ -267,8 +277,9 @@ fn timed(
 ) -> Probe {
     let defaults = &raw.probe_defaults;
     let interval = match kind {
-        // A database has an interval of its own.
-        ProbeKind::Http { .. } | ProbeKind::Tcp { .. } | ProbeKind::Database { .. } => defaults.http,
+        // Databases and pools have intervals of their own.
+        ProbeKind::Http { .. } | ProbeKind::Tcp { .. } => defaults.http,
+        ProbeKind::Database { .. } | ProbeKind::Pool { .. } => defaults.http,
         ProbeKind::Tls { .. } => defaults.tls,
         ProbeKind::Dns { .. } => defaults.dns,
         ProbeKind::Domain { .. } => defaults.domain,

@@ -3,6 +3,7 @@
 use crate::parse::domain::Registration;
 use crate::parse::host::Host;
 use crate::raw::RawConfig;
+use crate::raw::pool::RawPool;
 use crate::raw::probe::RawAsk;
 use crate::resolve::serving;
 use std::collections::{BTreeMap, BTreeSet};
@@ -71,7 +72,19 @@ pub(crate) fn add_pools(
         .map(|(pattern, pool)| (serving::route(pattern), pool))
         .collect();
     for service in services.values() {
-        let Some(traffic) = &service.traffic else { continue };
+        let Some(traffic) = &service.traffic else {
+            // Another load balancer serves the hosts of the service from its pool.
+            let is_external = |need: &&Resource| {
+                need.kind == Kind::Pool && raw.pools.get(&need.name).is_some_and(RawPool::is_external)
+            };
+            for pool in service.depends_on.iter().filter(is_external) {
+                service
+                    .hosts
+                    .iter()
+                    .for_each(|host| graph.add_dependency(Resource::host(host), pool.clone()));
+            }
+            continue;
+        };
         graph.add_dependency(Resource::service(&service.id.0), Resource::pool(&traffic.pool.0));
         for text in &service.hosts {
             // A sample below a wildcard may be a declared host of another service, which serves it.

@@ -5,6 +5,7 @@ use crate::diagnostics::Diagnostics;
 use crate::kind::value::At;
 use crate::parse::address::written;
 use crate::parse::host::{self, Pattern};
+use crate::raw::pool::RawPool;
 use crate::raw::service::RawService;
 use crate::raw::traffic::RawTraffic;
 use crate::raw::{RawConfig, cache};
@@ -101,6 +102,20 @@ pub(crate) fn route(pattern: &Pattern) -> String {
 fn check_traffic(raw: &RawConfig, name: &str, traffic: &RawTraffic, diagnostics: &mut Diagnostics) {
     if let Some(pool) = traffic.pool.as_ref().filter(|pool| !raw.pools.contains_key(&pool.value)) {
         diagnostics.unknown(pool.place.clone(), "pool", &pool.value, raw.pools.keys().map(String::as_str));
+    }
+    if let Some(pool) = &traffic.pool
+        && raw.pools.get(&pool.value).is_some_and(RawPool::is_external)
+    {
+        let message = format!(
+            "pool `{}` is behind another load balancer: the edge cannot serve it",
+            shown(&pool.value)
+        );
+        let hint = format!(
+            "depend on it instead: [service.{}] depends_on = [\"pool.{}\"]",
+            shown(name),
+            shown(&pool.value)
+        );
+        diagnostics.conflict(pool.place.clone(), message, hint);
     }
     let Some(edge) = &raw.edge else {
         diagnostics.undeclared(

@@ -18,6 +18,7 @@ fn probes(text: &str) -> String {
             ProbeKind::Tls { host, port } => format!("tls {host} {port}"),
             ProbeKind::Domain { name } => format!("domain {name}"),
             ProbeKind::Database { name } => format!("database {name}"),
+            ProbeKind::Pool { name } => format!("pool {name}"),
         };
         let pace = format!(
             "{:?}/{:?} {}/{}",

@@ -10,7 +10,8 @@ fn schema_has_sections_and_keys() {
     assert_eq!(service["properties"]["hosts"]["items"]["type"], "string");
     assert_eq!(service["additionalProperties"], false);
     let pool = &schema["properties"]["pool"]["additionalProperties"]["properties"];
-    assert!(pool.get("from").is_none(), "unsupported keys are not offered");
+    let channel = &schema["properties"]["channel"]["additionalProperties"]["properties"];
+    assert!(channel.get("twilio").is_none(), "unsupported keys are not offered");
     assert!(schema["properties"].get("heartbeat").is_none());
     let server = &pool["servers"]["items"]["anyOf"];
     assert_eq!((&server[0]["type"], &server[1]["required"][0]), (&"string".into(), &"at".into()));
@@ -43,7 +44,6 @@ fn reference_is_complete_and_its_tables_are_well_formed() {
     - `twilio` in `[channel.NAME]`: phone calls and SMS through Twilio
     - `account` in `[channel.NAME]`: accounts of phone channels
     - `from` in `[channel.NAME]`: sender numbers of phone channels
-    - `from` in `[pool.NAME]`: pools of another load balancer
     - `backup.offsite` in `[database.NAME]`: copies of backups in another place
     - `alertmanager` in `[source.NAME]`: alerts of Prometheus
     - `grafana` in `[source.NAME]`: alerts of Grafana
@@ -87,7 +87,22 @@ fn examples_of_the_reference_are_valid() {
             let other = ["tcp =", "dns =", "tls =", "domain =", "webhook ="];
             let is_other =
                 (text.contains("[probe.") || text.contains("[channel.")) && !text.contains("[status_page]");
-            if !(is_other && other.iter().any(|word| example.1.starts_with(word))) {
+            // A pool has servers, or a load balancer that is asked for them.
+            let of_balancer = [
+                "from",
+                "backend",
+                "members",
+                "metric",
+                "member_label",
+                "token",
+                "login",
+                "ca_file",
+                "interval",
+            ];
+            let is_of_balancer = text.rsplit_once("[pool.").is_some_and(|(_, rest)| !rest.contains("\n["))
+                && of_balancer.iter().any(|word| example.1.starts_with(&format!("{word} =")));
+            let is_second = is_other && other.iter().any(|word| example.1.starts_with(word));
+            if !is_second && !is_of_balancer {
                 text.push_str(&format!("{}\n", example.1));
             }
         }

@@ -8,6 +8,7 @@ mod derived;
 mod edge;
 mod editors;
 mod examples;
+mod external_pools;
 mod hostile;
 mod problems;
 mod renames;

@@ -203,7 +203,6 @@ expect = { json = { a = 1 } }
     mainstay.toml:4:15: `heartbeat.nightly`: heartbeats are not supported by this version (remove it for now; no key is ignored silently)
     mainstay.toml:4:36: `host.acme.com`: a service cannot depend on a host by name (name the service that it belongs to: depends_on = ["service.mail"])
     mainstay.toml:4:53: `mail` is not a resource (write "service.mail")
-    mainstay.toml:6:1: `from` (pools of another load balancer) is not supported by this version (remove it for now; no key is ignored silently)
     mainstay.toml:10:38: `offsite` (copies of backups in another place) is not supported by this version (remove it for now; no key is ignored silently)
     mainstay.toml:11:2: `heartbeat` (heartbeats of scheduled jobs) is not supported by this version (remove it for now; no key is ignored silently)
     mainstay.toml:14:25: unknown channel `sms`: phone channels are not supported by this version (use an ntfy or webhook channel for now)

@@ -5,13 +5,17 @@
 //!
 //! | module | checks |
 //! |---|---|
+//! | `capacity` | nodes that get no work, and what starves them |
 //! | `cluster` | nodes and their roles, replication, slots, archive, backups |
 //! | `sessions` | connections, locks, statements, memory |
 
+mod capacity;
 mod cluster;
 mod sessions;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use capacity::{Capacity, NodeMemory};
 
 use crate::aspect::Aspect;
 use crate::violation::{Verdict, Violation};
@@ -31,6 +35,7 @@ struct Round<'a> {
     seen: &'a DatabaseSeen,
     before: Option<&'a DatabaseSeen>,
     thresholds: &'a DatabaseThresholds,
+    capacity: &'a Capacity<'a>,
 }
 
 /// The code of a check's faults, and the check.
@@ -49,7 +54,7 @@ const CHECKS: [NamedCheck; 18] = [
     ("database-not-permitted", cluster::not_permitted),
     ("database-lag", cluster::lag),
     ("database-not-streaming", cluster::not_streaming),
-    ("database-replica-idle", sessions::replica_idle),
+    ("database-replica-idle", capacity::replica_idle),
     ("database-standby-lost", cluster::standby_lost),
     ("database-slot-retains", cluster::slot_retains),
     ("database-wraparound", cluster::wraparound),
@@ -62,8 +67,9 @@ pub(crate) fn judge(
     seen: &DatabaseSeen,
     before: Option<&DatabaseSeen>,
     thresholds: &DatabaseThresholds,
+    capacity: &Capacity<'_>,
 ) -> Verdict {
-    let round = Round { seen, before, thresholds };
+    let round = Round { seen, before, thresholds, capacity };
     let mut verdict = match round.unanswered() {
         Some(fault) => Verdict::unreached(fault).bad(Violation::new(fault.clone(), Severity::Critical)),
         None if round.primary().is_some() => Verdict::default().good(Aspect::Answer),

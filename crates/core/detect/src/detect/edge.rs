@@ -69,7 +69,9 @@ impl Detect {
             let counts = self.volatile.traffic.pools.entry(id.clone()).or_default();
             let healthy = counts.judge_healthy(seen, pool.min_healthy, now, &config.site.timezone);
             let certificate = counts.judge_certificate(seen, now);
+            let shrunken = counts.judge_shrunken(seen, pool.min_healthy, now, &config.site.timezone);
             self.apply_decision(&about, "pool-below-minimum", healthy, now, events);
+            self.apply_decision(&about, "pool-shrunken", shrunken, now, events);
             self.apply_decision(&about, "server-certificate", certificate, now, events);
             let storm = self.volatile.traffic.storms.entry(id.clone()).or_default();
             let storm = storm.judge(&seen.opens, rollup.interval, now);

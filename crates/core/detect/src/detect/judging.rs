@@ -4,12 +4,11 @@ use super::Detect;
 use crate::alert::AlertEvents;
 use crate::aspect::Aspect;
 use crate::aspects::baseline::baseline;
-use crate::aspects::{database, registration, response};
+use crate::aspects::{registration, response};
 use crate::lookup::{Lookup, Trouble};
 use crate::violation::{Judgement, Reachability, Verdict, hurts_now};
 use std::collections::BTreeMap;
 use types::config::{Probe, ProbeKind};
-use types::database::{DatabaseSeen, DatabaseThresholds};
 use types::fault::{DnsFault, TlsFault};
 use types::probe_result::Answer;
 use types::{Config, EventKind, Fault, Kind, ProbeResult, Resource, Time};
@@ -25,7 +24,8 @@ impl Detect {
         events: &mut AlertEvents,
     ) -> Verdict {
         match (&probe.kind, &result.answer) {
-            (_, Answer::Database(seen)) => self.judge_database(config, probe, seen),
+            (_, Answer::Database(seen)) => self.judge_database(config, probe, seen, now),
+            (ProbeKind::Pool { name }, answer) => self.judge_pool(config, probe, name, answer, now, events),
             (ProbeKind::Dns { names, .. }, Answer::Dns(seen)) => self.judge_zone(seen, names, now, events),
             (ProbeKind::Domain { .. }, Answer::Domain(seen)) => {
                 self.judge_registration(config, probe, seen, now, events)
@@ -39,7 +39,8 @@ impl Detect {
             (
                 ProbeKind::Domain { .. } | ProbeKind::Dns { .. } | ProbeKind::Database { .. },
                 Answer::Http(_) | Answer::Tcp { .. } | Answer::Tls(_),
-            ) => Verdict::default(),
+            )
+            | (_, Answer::Pool(_)) => Verdict::default(),
             _ => {
                 let host = Resource::host(probe.about.name.clone());
                 let host_too = probe.about.kind == Kind::Tls
@@ -51,13 +52,6 @@ impl Detect {
                 response::judge(probe, result, host_too, usual.status, now)
             }
         }
-    }
-
-    /// Judges a round of a database, and keeps it for the next one.
-    fn judge_database(&mut self, config: &Config, probe: &Probe, seen: &DatabaseSeen) -> Verdict {
-        let before = self.volatile.databases.insert(probe.id.clone(), seen.clone());
-        let declared = config.databases.get(&probe.about.name).map(|database| &database.thresholds);
-        database::judge(seen, before.as_ref(), declared.unwrap_or(&DatabaseThresholds::default()))
     }
 
     fn lookup_failed(&mut self, probe: &Probe, fault: &Fault, now: Time) -> Verdict {

@@ -1,10 +1,13 @@
 //! Pools: number of healthy servers, and their certificates.
 
 use crate::alert::{Decision, NewAlert};
-use crate::traffic::bounded_u32;
+use crate::pool::is_shrunken;
+use crate::pool::memory::Numbers;
+use crate::pool::words::{self, Out, count};
 use jiff::tz::TimeZone;
-use types::time::{clock, earlier};
-use types::traffic::{PoolStatus, ServerStatus};
+use std::time::Duration;
+use types::time::{between, earlier};
+use types::traffic::{PoolStatus, ServerState, ServerStatus};
 use types::{Fault, Severity, Time};
 
 /// Consecutive roll-ups that open an alert; the higher one while no server is known, as during name resolution.
@@ -14,14 +17,17 @@ const REPEATS_EMPTY: u32 = 5;
 const ENOUGH_REPEATS: u32 = 5;
 /// Consecutive roll-ups without a wrong certificate that resolve it.
 const CERTIFIED_REPEATS: u32 = 5;
-/// Maximum of servers listed one by one.
-const OUT_MAX: usize = 5;
+/// Time for which fewer than half of the servers have to be healthy when no minimum is configured: a deploy ends.
+const SHRUNKEN_FOR: Duration = Duration::from_mins(5);
 
 /// Counters of one pool since boot.
 #[derive(Debug, Default)]
 pub(crate) struct Pool {
     too_few: Count,
+    shrunken: Count,
     certificate: Count,
+    /// The newest numbers.
+    pub(crate) newest: Option<Numbers>,
 }
 
 #[derive(Debug, Default)]
@@ -54,36 +60,67 @@ impl Pool {
         now: Time,
         zone: &TimeZone,
     ) -> Decision {
-        let min_healthy = min_healthy.unwrap_or(1);
-        let healthy = bounded_u32(seen.servers.iter().filter(|server| server.state.serves()).count() as f64);
-        let out: Vec<&ServerStatus> = seen.servers.iter().filter(|server| !server.state.serves()).collect();
+        let required = min_healthy.unwrap_or(1);
+        let servers = Servers::of(seen);
         // Too few since the last server left.
-        let left = out.iter().map(|server| earlier(now, server.since)).max().unwrap_or(now);
-        self.too_few.note(healthy < min_healthy, left);
+        let left = servers.out.iter().map(|server| earlier(now, server.since)).max().unwrap_or(now);
+        let is_short = match min_healthy {
+            Some(min) => servers.healthy() < min,
+            None => is_shrunken(servers.healthy(), servers.expected()),
+        };
+        let since = self.newest.and_then(|newest| newest.short_since);
+        self.newest = Some(Numbers {
+            serving: servers.healthy(),
+            of: servers.expected(),
+            short_since: is_short.then(|| since.unwrap_or(now)),
+        });
+        self.too_few.note(servers.healthy() < required, left);
         let repeats = if seen.servers.is_empty() { REPEATS_EMPTY } else { REPEATS };
         if self.too_few.bad >= repeats {
             let fault = Fault::PoolBelowMinimum {
-                healthy,
-                declared: bounded_u32(seen.servers.len() as f64),
-                min_healthy,
-                out: described(&out, now, zone),
+                healthy: servers.healthy(),
+                declared: count(seen.servers.len()),
+                min_healthy: required,
+                out: servers.described(now, zone),
+                serving: servers.named(),
+                backups: 0,
+                balancer: None,
             };
-            let evidence = format!(
-                "{} of {} servers healthy; {} requests in flight, {} queued{}",
-                healthy,
-                seen.servers.len(),
-                seen.inflight,
-                seen.waiting,
-                if seen.panic_mode {
-                    "; panic mode: all servers except draining ones get requests"
-                } else {
-                    ""
-                }
-            );
             let since = self.too_few.since.unwrap_or(now);
+            let evidence = evidence(seen, servers.healthy());
             return Decision::Raise(NewAlert { fault, severity: Severity::Critical, since, evidence });
         }
         if self.too_few.good >= ENOUGH_REPEATS { Decision::Resolve } else { Decision::Keep }
+    }
+
+    /// Judges a pool without a configured minimum: whether most of its servers have been failing for long.
+    pub(crate) fn judge_shrunken(
+        &mut self,
+        seen: &PoolStatus,
+        min_healthy: Option<u32>,
+        now: Time,
+        zone: &TimeZone,
+    ) -> Decision {
+        let servers = Servers::of(seen);
+        let (healthy, expected) = (servers.healthy(), servers.expected());
+        // Without any healthy server the other alert says so.
+        let is_bad = min_healthy.is_none() && healthy > 0 && is_shrunken(healthy, expected);
+        self.shrunken.note(is_bad, now);
+        match self.shrunken.since {
+            Some(since) if between(since, now) >= SHRUNKEN_FOR => {
+                let fault = Fault::PoolShrunken {
+                    healthy,
+                    peak: expected,
+                    out: servers.described(now, zone),
+                    serving: servers.named(),
+                    balancer: None,
+                };
+                let evidence = evidence(seen, healthy);
+                Decision::Raise(NewAlert { fault, severity: Severity::Warning, since, evidence })
+            }
+            None if self.shrunken.good >= ENOUGH_REPEATS => Decision::Resolve,
+            _ => Decision::Keep,
+        }
     }
 
     /// Judges the certificates of the servers.
@@ -102,28 +139,68 @@ impl Pool {
     }
 }
 
-fn described(out: &[&ServerStatus], now: Time, zone: &TimeZone) -> Vec<String> {
-    let one = |server: &&ServerStatus| {
-        let since = clock(earlier(now, server.since), zone);
-        let why = server.why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
-        format!("{} is {} since {since}{why}", server.address, server.state.as_str())
-    };
-    let mut lines: Vec<String> = out.iter().take(OUT_MAX).map(one).collect();
-    if out.len() > OUT_MAX {
-        lines.push(format!("and {} more", out.len() - OUT_MAX));
+/// The servers of a pool by whether they get requests.
+struct Servers<'a> {
+    serving: Vec<&'a ServerStatus>,
+    out: Vec<&'a ServerStatus>,
+}
+
+impl<'a> Servers<'a> {
+    fn of(seen: &'a PoolStatus) -> Self {
+        let (serving, out) = seen.servers.iter().partition(|server| server.state.serves());
+        Self { serving, out }
     }
-    lines
+
+    fn healthy(&self) -> u32 {
+        count(self.serving.len())
+    }
+
+    /// Servers that are meant to serve: all but the draining ones.
+    fn expected(&self) -> u32 {
+        let draining = self.out.iter().filter(|server| server.state == ServerState::Draining).count();
+        count(self.serving.len() + self.out.len() - draining)
+    }
+
+    fn named(&self) -> Vec<String> {
+        words::serving(self.serving.iter().map(|server| server.address.as_str()))
+    }
+
+    fn described(&self, now: Time, zone: &TimeZone) -> Vec<String> {
+        let out = self.out.iter().map(|server| Out {
+            name: &server.address,
+            state: server.state.as_str(),
+            since: Some(earlier(now, server.since)),
+            why: server.why.as_deref(),
+        });
+        words::out(&out.collect::<Vec<_>>(), zone)
+    }
+}
+
+fn evidence(seen: &PoolStatus, healthy: u32) -> String {
+    let panic = match seen.panic_mode {
+        true => "; panic mode: all servers except draining ones get requests",
+        false => "",
+    };
+    format!(
+        "{healthy} of {} servers healthy; {} requests in flight, {} queued{panic}",
+        seen.servers.len(),
+        seen.inflight,
+        seen.waiting
+    )
 }
 
 /// Whether an open alert should be updated: other numbers or other servers.
 pub(crate) fn is_news(was: &Fault, now: &Fault) -> bool {
-    let servers = |out: &[String]| -> Vec<String> {
-        out.iter().map(|line| line.split(' ').next().unwrap_or_default().to_owned()).collect()
-    };
+    let servers =
+        |out: &[String]| -> Vec<String> { out.iter().map(|line| words::names_of(line).to_owned()).collect() };
     match (was, now) {
         (
             Fault::PoolBelowMinimum { healthy: a, min_healthy: f, out: one, .. },
             Fault::PoolBelowMinimum { healthy: b, min_healthy: g, out: other, .. },
+        ) => a != b || f != g || servers(one) != servers(other),
+        (
+            Fault::PoolShrunken { healthy: a, peak: f, out: one, .. },
+            Fault::PoolShrunken { healthy: b, peak: g, out: other, .. },
         ) => a != b || f != g || servers(one) != servers(other),
         (one, other) => one != other,
     }

@@ -5,6 +5,7 @@ mod certificates;
 mod counting;
 mod databases;
 mod edge;
+mod external_pools;
 mod fixture;
 #[path = "../../../statistics/tests/it/generated.rs"]
 mod generated;

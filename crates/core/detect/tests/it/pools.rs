@@ -79,7 +79,7 @@ fn pool_below_its_minimum_is_alerted_immediately_with_its_failed_servers() {
     assert_snapshot!(words, @r"
     -- one leaves, which is allowed
     -- another
-    12:00:10 + pool.auth has 1 of 3 servers healthy (minimum 2): 10.0.0.2:80 is ejected since 12:00 UTC (connection refused); 10.0.0.3:80 is down since 12:00 UTC (connection refused) [Critical since 12:00:05] 1 of 3 servers healthy; 0 requests in flight, 0 queued
+    12:00:10 + pool.auth has 1 of 3 servers healthy (minimum 2): 10.0.0.1:80 serves; 10.0.0.2:80 is ejected since 12:00 UTC (connection refused); 10.0.0.3:80 is down since 12:00 UTC (connection refused) [Critical since 12:00:05] 1 of 3 servers healthy; 0 requests in flight, 0 queued
     12:00:15 usual of api: 10000
     12:00:15 usual of auth: 10000
     -- the last

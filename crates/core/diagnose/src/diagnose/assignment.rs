@@ -262,6 +262,13 @@ fn followed(
     {
         return causes.get(&first.id).unwrap_or(cause).clone();
     }
+    // The database is well again, and the pool that it took down is not: now the pool is what has to recover.
+    if cause.kind == Kind::Database
+        && let Some(root) =
+            members.iter().filter_map(|alert| root(&alert)).find(|root| root.kind == Kind::Pool)
+    {
+        return root.clone();
+    }
     if (is_endpoint(cause.kind) || cause.kind == Kind::Pool)
         && let Some(root) = members.iter().find_map(|alert| any_root(&alert))
     {

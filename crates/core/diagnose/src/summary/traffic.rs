@@ -2,9 +2,12 @@
 
 use super::{Facts, Tense, clock, listed};
 use crate::state::Case;
+use crate::traffic::starving;
 use jiff::ZonedDateTime;
 use std::collections::BTreeSet;
 use text::number::grouped;
+use types::fault::DatabaseFault;
+use types::fault::pool::who_serves;
 use types::{Alert, Fault, Resource, Time};
 
 /// Clause of an alert of the edge; `None` for any other.
@@ -42,12 +45,26 @@ pub(super) fn clause(subject: &str, alert: &Alert, now: &ZonedDateTime, tense: T
                 "{subject} {limits_caller} its own caller {caller}: {percent} % of its 429 responses{limits}{since}{example}"
             )
         }
-        Fault::PoolBelowMinimum { healthy, declared, min_healthy, out } => {
+        Fault::PoolBelowMinimum { healthy, declared, min_healthy, out, serving, .. } => {
             let has = if is { "has" } else { "had" };
-            let out = if is && !out.is_empty() { format!(": {}", out.join(", ")) } else { String::new() };
+            let who = who(is, *healthy, serving, out);
             format!(
-                "pool {subject} {has} {healthy} of {declared} servers healthy (minimum {min_healthy}){since}{out}"
+                "pool {subject} {has} {healthy} of {declared} servers healthy (minimum {min_healthy}){since}{who}"
             )
+        }
+        Fault::PoolShrunken { healthy, peak, out, serving, .. } => {
+            let has = if is { "has" } else { "had" };
+            let who = who(is, *healthy, serving, out);
+            format!("pool {subject} {has} {healthy} servers healthy, {peak} before{since}{who}")
+        }
+        Fault::PoolUnseen { why } => {
+            let cannot = if is { "cannot" } else { "could not" };
+            format!(
+                "mainstay {cannot} see pool {subject}{since}: {why}; whether its servers serve is not known"
+            )
+        }
+        Fault::PoolMemberIdle { .. } => {
+            format!("pool {subject} {}", super::in_tense(&alert.fault.to_string(), tense))
         }
         Fault::ServerCertificate { expected, why } => {
             let present = if is { "present" } else { "presented" };
@@ -63,7 +80,49 @@ pub(super) fn clause(subject: &str, alert: &Alert, now: &ZonedDateTime, tense: T
     })
 }
 
+/// Which servers serve and which do not, while that lasts.
+fn who(is: bool, healthy: u32, serving: &[String], out: &[String]) -> String {
+    let who = if is { who_serves(healthy, serving, out) } else { Vec::new() };
+    if who.is_empty() { String::new() } else { format!(": {}", who.join(", ")) }
+}
+
 impl Facts<'_> {
+    /// Pools that lost servers because of the cause.
+    pub(super) fn pools_short(&self) -> String {
+        let pools = self.cases.iter().filter(|case| case.closed.is_none() && case.alert.about != *self.cause);
+        let pools = pools.filter_map(|case| match &case.alert.fault {
+            Fault::PoolBelowMinimum { healthy, declared, min_healthy, serving, out, .. } => {
+                let who = who(true, *healthy, serving, out);
+                let name = &case.alert.about.name;
+                Some(format!(
+                    "; pool {name} has {healthy} of {declared} servers healthy (minimum {min_healthy}){who}"
+                ))
+            }
+            _ => None,
+        });
+        // Pools that lost the same servers are named by `other_pools`.
+        if self.cause.kind == types::Kind::Pool { String::new() } else { pools.take(2).collect() }
+    }
+
+    /// Capacity that sits idle because a layer above it is short.
+    pub(super) fn idle_capacity(&self) -> String {
+        let open = self.cases.iter().filter(|case| case.closed.is_none() && case.alert.about != *self.cause);
+        let idle = open.filter_map(|case| {
+            let by = starving(&case.alert.fault)?;
+            let what = match &case.alert.fault {
+                Fault::Database { database: DatabaseFault::ReplicaIdle { node, .. } } => {
+                    format!("the replica {node} of database {}", case.alert.about.name)
+                }
+                Fault::PoolMemberIdle { idle, .. } => {
+                    format!("{} of pool {}", text::list::and(idle), case.alert.about.name)
+                }
+                _ => return None,
+            };
+            Some(format!("; {what} gets no work, {by}"))
+        });
+        idle.take(2).collect()
+    }
+
     /// Other pools that lost the same servers.
     pub(super) fn other_pools(&self, first: &Case) -> String {
         if !matches!(first.alert.fault, Fault::PoolBelowMinimum { .. }) {
@@ -110,7 +169,9 @@ impl Facts<'_> {
             Fault::LimitConflict { caller, .. } => {
                 format!("{subject} no longer rate-limits its own caller {caller} since {at}")
             }
-            Fault::PoolBelowMinimum { .. } => format!("pool {subject} has enough healthy servers since {at}"),
+            Fault::PoolBelowMinimum { .. } | Fault::PoolShrunken { .. } => {
+                format!("pool {subject} has enough healthy servers since {at}")
+            }
             Fault::ServerCertificate { expected, .. } => {
                 format!("the servers of {subject} present the certificate for {expected} since {at}")
             }

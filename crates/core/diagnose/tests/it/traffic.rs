@@ -31,7 +31,15 @@ fn conflict() -> Fault {
 
 fn shrunk() -> Fault {
     let out = vec!["10.0.0.2:80 is down since 15:28 (connection refused)".into()];
-    Fault::PoolBelowMinimum { healthy: 1, declared: 2, min_healthy: 2, out }
+    Fault::PoolBelowMinimum {
+        healthy: 1,
+        declared: 2,
+        min_healthy: 2,
+        out,
+        serving: Vec::new(),
+        backups: 0,
+        balancer: None,
+    }
 }
 
 fn certificate() -> Fault {

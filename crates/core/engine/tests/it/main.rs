@@ -5,6 +5,7 @@ mod changes;
 mod colocation;
 mod denials;
 mod last_results;
+mod shrinking_pool;
 mod situations;
 mod slowness;
 mod speed;

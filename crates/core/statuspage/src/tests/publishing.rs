@@ -141,7 +141,15 @@ fn manual_resolve_stays_open_publicly_while_the_service_is_out() {
 fn incident_without_remaining_impact_is_resolved_publicly() {
     let mut fixture = failing(Publish::Automatic);
     fixture.advance(70);
-    let few = Fault::PoolBelowMinimum { healthy: 1, declared: 2, min_healthy: 2, out: Vec::new() };
+    let few = Fault::PoolBelowMinimum {
+        healthy: 1,
+        declared: 2,
+        min_healthy: 2,
+        out: Vec::new(),
+        serving: Vec::new(),
+        backups: 0,
+        balancer: None,
+    };
     fixture.fire(2, Resource::pool("api"), few, Severity::Critical);
     fixture.clear(1);
     fixture.succeed_everywhere();

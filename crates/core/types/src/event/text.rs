@@ -102,6 +102,7 @@ impl fmt::Display for EventKind {
                 write!(f, "{}: {valve}{ramp}, set by {by}", valve.service)
             }
             H::ValveMoved { service, percent, why } => write!(f, "{service}: valve {percent} % ({why})"),
+            H::PoolPeakLearned { pool, serving } => write!(f, "peak of pool {pool}: {serving} servers"),
         }
     }
 }

@@ -8,6 +8,7 @@ use thiserror::Error;
 
 mod clause;
 
+use super::pool::{Starving, starved_replica};
 use clause::{behind, full, reason, sessions, since, size, standby_lost};
 
 /// A fault of a database. `node` is the host and port of the node.
@@ -124,8 +125,10 @@ pub enum DatabaseFault {
     },
     /// A replica gets no work while the primary has too much.
     #[error(
-        "has a replica without work: {node} serves {replica} transactions/s, its primary {primary}/s with {percent} % \
-         of its connections in use; what distributes queries (driver, pooler, DNS) does not send any to it"
+        "has a replica without work: {node} serves {replica} transactions/s{}, its primary {primary}/s with {percent} % \
+         of its connections in use; {}",
+        idle_since.as_ref().map(|since| format!(" since {since}")).unwrap_or_default(),
+        starved_replica(starved_by.as_ref())
     )]
     ReplicaIdle {
         /// The replica.
@@ -136,6 +139,12 @@ pub enum DatabaseFault {
         primary: u64,
         /// Connection slots of the primary in use, in percent.
         percent: u32,
+        /// Time of day since when.
+        #[serde(default)]
+        idle_since: Option<String>,
+        /// The layer that starves it, if one is short.
+        #[serde(default)]
+        starved_by: Option<Starving>,
     },
     /// Commits wait for a synchronous standby that is not connected.
     #[error("{}", standby_lost(node, *waiting, *longest, synchronous))]
@@ -296,6 +305,7 @@ impl DatabaseFault {
                 clean(status);
             }
             Self::TwoPrimaries { system_identifier, .. } => clean(system_identifier),
+            Self::ReplicaIdle { starved_by: Some(by), .. } => by.clean(),
             _ => {}
         }
     }

@@ -8,12 +8,14 @@
 //! | `tls` | the certificate chain as served, and every fault of it |
 //! | `dns` | the parent zone, each name server and each resolver of a zone |
 //! | `domain` | registration by RDAP and WHOIS |
+//! | `balancer` | the members of a pool, as its load balancer states them |
 //! | `postgres` | the state of a PostgreSQL node |
 //! | `redis` | the state of a Redis or Valkey node |
 //! | `url_error` | reasons why the URL of a database node cannot be used |
 //!
 //! A new kind is a folder here, an arm in [`crate::prober`], and its aspect in `detect`.
 
+pub(crate) mod balancer;
 pub(crate) mod dns;
 pub(crate) mod domain;
 pub(crate) mod http;

@@ -8,6 +8,7 @@
 )]
 
 mod addresses;
+mod balancers;
 mod certs;
 mod config;
 mod dns;

@@ -3,8 +3,8 @@
 use crate::wording::headline::headline;
 use crate::wording::{paging, resource, self_problem, timeline};
 use engine::views::{
-    Attempts, DomainRow, Draft, Edge, Node, OnCall, OpenIncident, PagingEntry, ProbeRow, SelfProblem,
-    ServiceRow, TimelineEntry, Unreached, Views,
+    Attempts, DomainRow, Draft, Edge, Node, OnCall, OpenIncident, PagingEntry, PoolRow, ProbeRow,
+    SelfProblem, ServiceRow, TimelineEntry, Unreached, Views,
 };
 use jiff::tz::TimeZone;
 use serde::Serialize;
@@ -24,6 +24,7 @@ pub(super) struct NowBody<'a> {
     edges: &'a [Edge],
     domains: &'a [DomainRow],
     probes: &'a [ProbeRow],
+    pools: &'a [PoolRow],
     isolated: Option<&'a str>,
     isolated_since: Option<Time>,
     #[serde(rename = "self")]
@@ -100,6 +101,7 @@ impl<'a> NowBody<'a> {
             edges: &now.edges,
             domains: &now.domains,
             probes: &now.probes,
+            pools: &now.pools,
             isolated: now.isolated.as_ref().map(|isolation| isolation.why.as_str()),
             isolated_since: now.isolated.as_ref().map(|isolation| isolation.since),
             self_texts: now.self_problems.iter().map(self_problem::text).collect(),

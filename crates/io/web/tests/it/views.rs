@@ -459,6 +459,7 @@ fn now(outage: bool) -> Now {
         self_problems: vec![],
         unreached: Vec::new(),
         attempts: Vec::new(),
+        pools: Vec::new(),
         probe_lag_p99: Some(Duration::from_millis(14)),
         drafts: Vec::new(),
         changes: changes(),

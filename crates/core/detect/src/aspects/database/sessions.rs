@@ -1,12 +1,12 @@
-//! Connections, locks, statements, memory, and replicas that get no work.
+//! Connections, locks, statements, memory.
 
 use super::{Check, Round, violation};
 use crate::violation::Violation;
 use std::time::Duration;
 use types::Severity;
-use types::database::{Connections, NodeAnswer, NodeFacts, Session, Work};
+use types::database::{Connections, NodeAnswer, NodeFacts, Session};
 use types::fault::DatabaseFault;
-use types::time::{between, spoken};
+use types::time::spoken;
 
 /// Time for which a high share of connections has to last: deploys double the pools for a moment.
 const FILLED_FOR: Duration = Duration::from_mins(2);
@@ -16,12 +16,6 @@ const CHAIN_WAIT: Duration = Duration::from_secs(10);
 const SLOW: Duration = Duration::from_secs(2);
 /// Growth of a statement's load that explains a full server.
 const GROWN: f64 = 2.0;
-/// Transactions per second of a primary below which nothing is said about its replicas' share: the counters are up to a second
-/// late, by which mainstay's own transactions show up in the next round.
-const BUSY_RATE: u64 = 100;
-/// A replica has no work with at most one transaction for this many of the primary.
-const IDLE_SHARE: u64 = 100;
-
 pub(super) fn saturated(round: &Round<'_>) -> Check {
     let refusing = round.seen.nodes.iter().filter_map(|seen| match &seen.answer {
         NodeAnswer::Saturated { said } => {
@@ -158,41 +152,6 @@ fn is_maintenance(session: &Session) -> bool {
     let statement = session.statement.to_ascii_lowercase();
     PROGRAMS.iter().any(|program| session.application.to_ascii_lowercase().starts_with(program))
         || WORDS.iter().any(|word| statement.starts_with(word))
-}
-
-/// A replica without work, while its primary has too much. One that is a reserve on purpose is not reported.
-pub(super) fn replica_idle(round: &Round<'_>) -> Check {
-    let Some((primary, percent, rows)) = pressed_primary(round) else { return Check::NotMeasured };
-    if percent < round.thresholds.connections_percent || primary < BUSY_RATE {
-        return Check::Good;
-    }
-    round.worst(round.replicas().filter_map(|(node, facts)| {
-        let (replica, replica_rows) = rates(round, node, facts)?;
-        let idle = replica.saturating_mul(IDLE_SHARE) <= primary && replica_rows.saturating_mul(20) <= rows;
-        let fault = DatabaseFault::ReplicaIdle { node: node.to_owned(), replica, primary, percent };
-        idle.then(|| violation(fault, Severity::Warning).after_count(2))
-    }))
-}
-
-/// Transactions per second of the primary, its share of connections in use, and its rows per second.
-fn pressed_primary(round: &Round<'_>) -> Option<(u64, u32, u64)> {
-    let (node, facts) = round.primary()?;
-    let (transactions, rows) = rates(round, node, facts)?;
-    Some((transactions, facts.connections.known()?.percent(), rows))
-}
-
-/// Transactions and rows per second since the round before, mainstay's own transactions subtracted.
-fn rates(round: &Round<'_>, node: &str, facts: &NodeFacts) -> Option<(u64, u64)> {
-    let (now, before) = (facts.work.known()?, round.before(node)?.work.known()?);
-    let span = u64::try_from(between(round.before?.at, round.seen.at).as_millis()).ok()?;
-    if span == 0 {
-        return None;
-    }
-    let difference = |of: fn(&Work) -> u64| of(now).checked_sub(of(before));
-    let own = difference(|work| work.own_transactions).unwrap_or(now.own_transactions);
-    let transactions = difference(|work| work.transactions)?.saturating_sub(own);
-    let rows = difference(|work| work.rows_read)?;
-    Some((transactions.saturating_mul(1_000) / span, rows.saturating_mul(1_000) / span))
 }
 
 pub(super) fn memory(round: &Round<'_>) -> Check {

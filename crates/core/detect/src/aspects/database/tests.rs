@@ -69,11 +69,20 @@ fn known<T>(reading: &mut Reading<T>) -> &mut T {
     }
 }
 
+fn judged(seen: &DatabaseSeen, before: Option<&DatabaseSeen>, thresholds: &DatabaseThresholds) -> Verdict {
+    let mut nodes = NodeMemory::default();
+    before.into_iter().for_each(|before| nodes.follow(before, None, before.at));
+    nodes.follow(seen, before, seen.at);
+    let zone = jiff::tz::TimeZone::UTC;
+    let capacity = Capacity { nodes: &nodes, starved_by: None, short_since: None, zone: &zone, now: seen.at };
+    judge(seen, before, thresholds, &capacity)
+}
+
 /// Every violation as `severity threshold: text`.
 fn said(seen: &DatabaseSeen, before: Option<&DatabaseSeen>) -> Vec<String> {
     let thresholds =
         DatabaseThresholds { backup_age: Some(Duration::from_hours(36)), ..DatabaseThresholds::default() };
-    let verdict = judge(seen, before, &thresholds);
+    let verdict = judged(seen, before, &thresholds);
     let bad = verdict.aspects.iter().filter_map(|(aspect, judgement)| match judgement {
         Judgement::Good => None,
         Judgement::Bad(violation) => {
@@ -496,8 +505,8 @@ fn replica_without_work_matters_under_pressure_only() {
     let under_pressure = said(&now(88, 0), Some(&before));
     assert_eq!(
         under_pressure[0],
-        "Warning after 2 rounds: main has a replica without work: b serves 0 transactions/s, its primary 500/s with 90 % of its \
-         connections in use; what distributes queries (driver, pooler, DNS) does not send any to it"
+        "Warning after 2 rounds: main has a replica without work: b serves 0 transactions/s since 11:59 UTC, its primary \
+         500/s with 90 % of its connections in use; no layer above it is short: what distributes queries (driver, pooler, DNS) does not send any to it"
     );
 }
 
@@ -505,7 +514,7 @@ fn replica_without_work_matters_under_pressure_only() {
 fn what_was_not_measured_keeps_its_state() {
     let down =
         of(vec![("a", NodeAnswer::Failed(Fault::Refused)), ("b", NodeAnswer::Facts(Box::new(replica())))]);
-    let verdict = judge(&down, None, &DatabaseThresholds::default());
+    let verdict = judged(&down, None, &DatabaseThresholds::default());
     let aspects: Vec<&Aspect> = verdict.aspects.keys().collect();
     assert_eq!(aspects, [&Aspect::Database("database-no-primary")]);
     assert!(!verdict.healthy);

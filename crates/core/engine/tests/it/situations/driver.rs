@@ -289,7 +289,7 @@ impl Story {
                 ..registration(name)
             }),
             // No situation has one.
-            ProbeKind::Database { .. } => Answer::Failed(Fault::Refused),
+            ProbeKind::Database { .. } | ProbeKind::Pool { .. } => Answer::Failed(Fault::Refused),
         }
     }
 

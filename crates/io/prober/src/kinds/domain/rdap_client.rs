@@ -2,14 +2,13 @@
 
 use super::budget::{Budgets, Deferred};
 use crate::names::Names;
+use crate::resolver::{Resolver, deepest};
 use crate::setup::SetupError;
 use reqwest::header::{ACCEPT, DATE, HeaderMap, LOCATION, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode, Url, redirect};
-use std::error::Error;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use text::{escape, truncate};
 use tls_roots::{Roots, client_config};
 use tokio::time::{Instant, timeout_at};
 use types::Fault;
@@ -193,34 +192,6 @@ fn span(value: &str, sent: Option<&str>) -> Option<Duration> {
         Err(_) => types::time::between(read(sent?)?, read(value)?),
     };
     Some(span.clamp(Duration::from_secs(1), WAIT_MAX))
-}
-
-/// The innermost cause: the outer ones only state that something failed.
-fn deepest(error: &dyn Error) -> String {
-    let mut error = error;
-    while let Some(inner) = error.source() {
-        error = inner;
-    }
-    truncate::chars(&escape::hidden(&error.to_string()), 160)
-}
-
-/// Name resolution by the configuration's resolvers and allowed private networks.
-struct Resolver {
-    names: Arc<Names>,
-    guard: bool,
-}
-
-impl reqwest::dns::Resolve for Resolver {
-    fn resolve(&self, name: reqwest::dns::Name) -> reqwest::dns::Resolving {
-        let (names, guard) = (Arc::clone(&self.names), self.guard);
-        Box::pin(async move {
-            let found =
-                if guard { names.look_up(name.as_str()).await } else { names.resolve(name.as_str()).await };
-            let found = found.map_err(Box::new)?;
-            let addresses = found.into_iter().map(|address| SocketAddr::new(address, 0));
-            Ok(Box::new(addresses.collect::<Vec<_>>().into_iter()) as reqwest::dns::Addrs)
-        })
-    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,111 @@
+//! Databases and pools behind other load balancers, judged together where one starves the other.
+
+use super::Detect;
+use crate::alert::AlertEvents;
+use crate::aspects::database::{self, Capacity};
+use crate::aspects::pool::{self, Look};
+use crate::pool::memory::Numbers;
+use crate::pool::{peak, starved};
+use crate::violation::Verdict;
+use types::config::Probe;
+use types::database::DatabaseSeen;
+use types::pool::PoolCounts;
+use types::probe_result::Answer;
+use types::{Config, EventKind, Fault, Kind, PoolId, Resource, Time};
+
+impl Detect {
+    /// Judges a round of a database, and keeps it for the next one.
+    pub(super) fn judge_database(
+        &mut self,
+        config: &Config,
+        probe: &Probe,
+        seen: &DatabaseSeen,
+        now: Time,
+    ) -> Verdict {
+        let before = self.volatile.databases.insert(probe.id.clone(), seen.clone());
+        let declared = config.databases.get(&probe.about.name).map(|database| database.thresholds.clone());
+        let starved_by = starved::layer(&config.graph, &probe.about, |layer| self.shortage(layer));
+        let short_since = starved_by.as_ref().and_then(|by| self.short_since(&by.layer));
+        let nodes = self.volatile.nodes.entry(probe.id.clone()).or_default();
+        nodes.follow(seen, before.as_ref(), now);
+        let capacity = Capacity { nodes, starved_by, short_since, zone: &config.site.timezone, now };
+        let thresholds = declared.unwrap_or_default();
+        database::judge(seen, before.as_ref(), &thresholds, &capacity)
+    }
+
+    /// Judges a look at a pool behind another load balancer, and remembers its members and its peak.
+    pub(super) fn judge_pool(
+        &mut self,
+        config: &Config,
+        probe: &Probe,
+        id: &PoolId,
+        answer: &Answer,
+        now: Time,
+        events: &mut AlertEvents,
+    ) -> Verdict {
+        let Some(pool) = config.external_pools.get(id) else { return Verdict::default() };
+        let seen = match answer {
+            Answer::Pool(seen) => seen,
+            Answer::Failed(fault) => return pool::unseen(pool, fault, self.volatile.is_healthy(&probe.id)),
+            _ => return Verdict::default(),
+        };
+        let records = self.state.peaks.get(id).map_or(&[][..], Vec::as_slice);
+        let memory = self.volatile.pools.entry(id.clone()).or_default();
+        memory.follow(seen, now);
+        let counts = pool::count_members(pool, seen, memory);
+        memory.counts = Some((now, counts));
+        memory.peak.note(counts.serving, now);
+        let peak = memory.peak.peak(records, now);
+        let is_short = pool::is_short(pool, &counts, peak);
+        memory.set_numbers(counts.serving, counts.declared.max(peak), is_short, now);
+        if let Some(serving) = memory.peak.news(records, now) {
+            events.push(EventKind::PoolPeakLearned { pool: id.clone(), serving });
+        }
+        let Some(memory) = self.volatile.pools.get(id) else { return Verdict::default() };
+        let look = Look { pool, seen, memory, peak, zone: &config.site.timezone, now };
+        pool::judge(&look, || starved::layer(&config.graph, &probe.about, |layer| self.shortage(layer)))
+    }
+
+    /// The newest counts of a pool behind another load balancer since boot, with the time of the look.
+    #[must_use]
+    pub fn pool_counts(&self, id: &PoolId) -> Option<(Time, PoolCounts)> {
+        self.volatile.pools.get(id)?.counts
+    }
+
+    /// The remembered peak of a pool behind another load balancer; 0 when none is known.
+    #[must_use]
+    pub fn pool_peak(&self, id: &PoolId, now: Time) -> u32 {
+        peak::remembered(self.state.peaks.get(id).map_or(&[][..], Vec::as_slice), now)
+    }
+
+    /// What a pool or a service is short of, so that it sends little to what is beneath it.
+    fn shortage(&self, layer: &Resource) -> Option<String> {
+        match layer.kind {
+            Kind::Pool => {
+                let numbers = self.numbers(layer)?;
+                numbers.short_since?;
+                Some(format!("has only {} of {} servers serving", numbers.serving, numbers.of))
+            }
+            Kind::Service => self.open.about(&self.state, layer).find_map(|alert| match &alert.fault {
+                Fault::LimitConflict { caller, .. } => Some(format!("rate-limits its own caller {caller}")),
+                _ => None,
+            }),
+            _ => None,
+        }
+    }
+
+    /// Since when a layer has been short.
+    fn short_since(&self, layer: &Resource) -> Option<Time> {
+        match layer.kind {
+            Kind::Pool => self.numbers(layer)?.short_since,
+            _ => self.open.about(&self.state, layer).map(|alert| alert.since).min(),
+        }
+    }
+
+    /// The newest numbers of a pool, of another load balancer or of the edge.
+    fn numbers(&self, pool: &Resource) -> Option<Numbers> {
+        let id = PoolId(pool.name.clone());
+        let external = self.volatile.pools.get(&id).and_then(|memory| memory.newest);
+        external.or_else(|| self.volatile.traffic.pools.get(&id)?.newest)
+    }
+}

@@ -174,7 +174,9 @@ fn database_before(
 pub(crate) fn starving(fault: &Fault) -> Option<&Starving> {
     match fault {
         Fault::PoolMemberIdle { starved_by, .. }
-        | Fault::Database { database: DatabaseFault::ReplicaIdle { starved_by, .. } } => starved_by.as_ref(),
+        | Fault::Database { database: DatabaseFault::ReplicaIdle { starved_by, .. } } => {
+            starved_by.as_deref()
+        }
         _ => None,
     }
 }

@@ -289,7 +289,7 @@ pub enum Fault {
         why: String,
     },
     /// Members of a pool get no work while the others have too much.
-    #[error("has servers without work: {} while {others}; {}", text::list::and(idle), pool::starved(starved_by.as_ref()))]
+    #[error("has servers without work: {} while {others}; {}", text::list::and(idle), pool::starved(starved_by.as_deref()))]
     PoolMemberIdle {
         /// The members, each with since when.
         idle: Vec<String>,
@@ -297,7 +297,7 @@ pub enum Fault {
         others: String,
         /// The layer that starves them, if one is short.
         #[serde(default)]
-        starved_by: Option<Starving>,
+        starved_by: Option<Box<Starving>>,
     },
 }
 
@@ -333,7 +333,7 @@ impl Fault {
             Self::PoolMemberIdle { idle, others, starved_by } => {
                 idle.iter_mut().for_each(clean);
                 clean(others);
-                starved_by.iter_mut().for_each(Starving::clean);
+                starved_by.iter_mut().for_each(|by| by.clean());
             }
             Self::LimitConflict { limits, .. } => limits.iter_mut().for_each(clean),
             _ => {}

@@ -253,7 +253,7 @@ async fn from_verdict(
     let (record, busy) = (admitted.record, admitted.busy);
     let mut response = match plan {
         None => responder.answer(relayed, upgrade, record, busy),
-        Some(plan) => plan.answer(&responder, relayed, upgrade, parts, (record, busy)),
+        Some(plan) => (*plan).answer(&responder, relayed, upgrade, parts, (record, busy)),
     };
     let status = response.status();
     let client = (&admitted.cleared, admitted.shown);

@@ -261,7 +261,7 @@ impl Look<'_> {
         if idle.len() > names.len() {
             names.push(format!("{} more", idle.len() - names.len()));
         }
-        let fault = Fault::PoolMemberIdle { idle: names, others, starved_by: starved_by() };
+        let fault = Fault::PoolMemberIdle { idle: names, others, starved_by: starved_by().map(Box::new) };
         Some(Violation::new(fault, Severity::Warning).after_count(LOOKS))
     }
 }

@@ -139,7 +139,8 @@ servers = ["192.0.2.7:80"]
         let config = read(CONFIG);
         let front = config.probes.get(&"front".into()).unwrap().about.clone();
         let pool: Resource = "pool.shop".parse().unwrap();
-        let cases: [(&[(&Resource, bool)], &[&str], &str); 5] = [
+        type Cases<'a> = &'a [(&'a Resource, bool)];
+        let cases: [(Cases<'_>, &[&str], &str); 5] = [
             (&[(&front, false)], &[], "front failed, front latency"),
             (&[(&front, true)], &[], "front latency, front failed"),
             (&[(&pool, false)], &["shop"], "service.shop edge_failed, service.shop edge_latency"),

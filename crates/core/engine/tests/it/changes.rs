@@ -67,7 +67,8 @@ impl Bench {
 #[test]
 fn nearest_change_before_an_onset_is_a_hint_in_the_summary() {
     let hint = |title: &str| format!("after \"{title}\" (a hint, not a proven cause)");
-    let cases: [(&[(&str, &[&str], u64)], Option<&str>); 7] = [
+    type Reported<'a> = &'a [(&'a str, &'a [&'a str], u64)];
+    let cases: [(Reported<'_>, Option<&str>); 7] = [
         (&[], None),
         (&[("deploy shop 4f2c", &["shop"], 300)], Some("deploy shop 4f2c")),
         (&[("deploy shop 1", &["shop"], 600), ("deploy shop 2", &["shop"], 300)], Some("deploy shop 2")),

@@ -128,7 +128,7 @@ pub enum DatabaseFault {
         "has a replica without work: {node} serves {replica} transactions/s{}, its primary {primary}/s with {percent} % \
          of its connections in use; {}",
         idle_since.as_ref().map(|since| format!(" since {since}")).unwrap_or_default(),
-        starved_replica(starved_by.as_ref())
+        starved_replica(starved_by.as_deref())
     )]
     ReplicaIdle {
         /// The replica.
@@ -144,7 +144,7 @@ pub enum DatabaseFault {
         idle_since: Option<String>,
         /// The layer that starves it, if one is short.
         #[serde(default)]
-        starved_by: Option<Starving>,
+        starved_by: Option<Box<Starving>>,
     },
     /// Commits wait for a synchronous standby that is not connected.
     #[error("{}", standby_lost(node, *waiting, *longest, synchronous))]

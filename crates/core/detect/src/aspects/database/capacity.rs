@@ -138,7 +138,7 @@ pub(super) fn replica_idle(round: &Round<'_>) -> Check {
             primary: rate.transactions,
             percent,
             idle_since: Some(clock(since, zone)),
-            starved_by: starved_by.clone(),
+            starved_by: starved_by.clone().map(Box::new),
         };
         Some(violation(fault, Severity::Warning).after_count(2))
     }))

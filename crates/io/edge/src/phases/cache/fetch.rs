@@ -144,7 +144,7 @@ impl Plan {
 
     /// The response for the client, and what is stored of it.
     pub(crate) fn answer(
-        mut self: Box<Self>,
+        mut self,
         responder: &Responder<'_>,
         relayed: Relayed,
         upgrade: Option<Option<HeaderValue>>,
@@ -249,7 +249,7 @@ impl Plan {
 
     /// A server has confirmed the stored response (RFC 9111 section 4.3.4).
     fn revalidated(
-        mut self: Box<Self>,
+        &mut self,
         stored: &Arc<Entry>,
         responder: &Responder<'_>,
         relayed: Relayed,

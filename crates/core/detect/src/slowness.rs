@@ -13,7 +13,7 @@ use types::{Alert, Fault, ProbeId, Severity, Time};
 
 /// Code of the alert.
 pub(crate) const CODE: &str = "slower-than-usual";
-/// Answers at shorter intervals are not independent: of these only one in so long a time counts.
+/// Answers at shorter intervals are not independent: of these only one in this time counts.
 const INTERVAL_MIN: Duration = Duration::from_secs(5);
 /// Longer intervals are not calibrated.
 pub(crate) const INTERVAL_MAX: Duration = Duration::from_secs(300);

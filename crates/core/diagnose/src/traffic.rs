@@ -52,6 +52,30 @@ pub(crate) fn is_overload(fault: &Fault) -> bool {
     }
 }
 
+/// Since when resources have alerts that explain others.
+#[derive(Default)]
+struct Onsets<'a> {
+    surges: BTreeMap<&'a Resource, Time>,
+    pools: BTreeMap<&'a Resource, Time>,
+    databases: BTreeMap<&'a Resource, Time>,
+}
+
+fn onsets<'a>(alerts: impl Iterator<Item = &'a Alert>) -> Onsets<'a> {
+    let mut onsets = Onsets::default();
+    for alert in alerts {
+        match alert.fault {
+            Fault::Surge { .. } => _ = onsets.surges.insert(&alert.about, alert.since),
+            Fault::PoolBelowMinimum { .. } => _ = onsets.pools.insert(&alert.about, alert.since),
+            _ if alert.about.kind == Kind::Database => {
+                let since = onsets.databases.entry(&alert.about).or_insert(alert.since);
+                *since = alert.since.min(*since);
+            }
+            _ => {}
+        }
+    }
+    onsets
+}
+
 /// Corrects the causes of alerts by alerts of the edge.
 pub(crate) fn explain(
     graph: &Graph,
@@ -60,20 +84,7 @@ pub(crate) fn explain(
     roots: &mut BTreeMap<AlertId, Resource>,
 ) {
     let hurting = || alerts.iter().filter(|alert| hurts(alert));
-    let mut surges: BTreeMap<&Resource, Time> = BTreeMap::new();
-    let mut pools: BTreeMap<&Resource, Time> = BTreeMap::new();
-    let mut databases: BTreeMap<&Resource, Time> = BTreeMap::new();
-    for alert in hurting() {
-        match alert.fault {
-            Fault::Surge { .. } => _ = surges.insert(&alert.about, alert.since),
-            Fault::PoolBelowMinimum { .. } => _ = pools.insert(&alert.about, alert.since),
-            _ if alert.about.kind == Kind::Database => {
-                let since = databases.entry(&alert.about).or_insert(alert.since);
-                *since = alert.since.min(*since);
-            }
-            _ => {}
-        }
-    }
+    let Onsets { surges, pools, databases } = onsets(hurting().copied());
     // Cause of each resource with an alert of the edge.
     let mut from: BTreeMap<&Resource, Resource> = BTreeMap::new();
     for alert in hurting().filter(|alert| is_edge_fault(&alert.fault)) {

@@ -143,76 +143,37 @@ fn certificate_of_a_declared_probe_is_a_part_of_its_service() {
 
 #[test]
 fn state_follows_the_impact_on_clients() {
+    use ServiceState::{Degraded, MajorOutage, Operational};
+    use Severity::{Critical, Info, Warning};
     let slow = || Fault::Slow { limit: Duration::from_secs(2) };
     let (usual, level) = (Duration::from_millis(110), Duration::from_millis(240));
     let slower = || Fault::SlowerThanUsual { since: at("2026-11-22T11:50:00Z"), usual, level };
     let expiring =
         || Fault::Tls { tls: TlsFault::Expiring { at: at("2027-01-01T00:00:00Z"), left_percent: 9 } };
     let runs_out = || Fault::Domain { domain: DomainFault::AutoRenew };
+    let host = || Resource::host("api.acme.com");
     for (about, fault, severity, expected, why) in [
-        (
-            Resource::host("api.acme.com"),
-            Fault::Refused,
-            Severity::Critical,
-            ServiceState::MajorOutage,
-            "its only host",
-        ),
+        (host(), Fault::Refused, Critical, MajorOutage, "its only host"),
         (
             Resource::tls("api.acme.com"),
             Fault::Tls { tls: TlsFault::SelfSigned },
-            Severity::Critical,
-            ServiceState::MajorOutage,
+            Critical,
+            MajorOutage,
             "browsers refuse",
         ),
-        (Resource::host("api.acme.com"), slow(), Severity::Warning, ServiceState::Degraded, "slow"),
-        (Resource::host("api.acme.com"), slow(), Severity::Info, ServiceState::Operational, "info"),
-        (
-            Resource::host("api.acme.com"),
-            slower(),
-            Severity::Info,
-            ServiceState::Operational,
-            "slower than usual",
-        ),
-        (
-            Resource::host("api.acme.com"),
-            slower(),
-            Severity::Warning,
-            ServiceState::Operational,
-            "as a warning",
-        ),
-        (
-            Resource::tls("api.acme.com"),
-            expiring(),
-            Severity::Warning,
-            ServiceState::Operational,
-            "expires in weeks",
-        ),
-        (
-            Resource::host("api.acme.com"),
-            expiring(),
-            Severity::Warning,
-            ServiceState::Operational,
-            "the same, seen on the host",
-        ),
-        (
-            Resource::domain("acme.com"),
-            runs_out(),
-            Severity::Warning,
-            ServiceState::Operational,
-            "may expire",
-        ),
-        (
-            Resource::host("auth.acme.com"),
-            Fault::Refused,
-            Severity::Critical,
-            ServiceState::Operational,
-            "host of another service",
-        ),
+        (host(), slow(), Warning, Degraded, "slow"),
+        (host(), slow(), Info, Operational, "info"),
+        (host(), slower(), Info, Operational, "slower than usual"),
+        (host(), slower(), Warning, Operational, "as a warning"),
+        (Resource::tls("api.acme.com"), expiring(), Warning, Operational, "expires in weeks"),
+        (host(), expiring(), Warning, Operational, "the same, seen on the host"),
+        (Resource::domain("acme.com"), runs_out(), Warning, Operational, "may expire"),
+        (Resource::host("auth.acme.com"), Fault::Refused, Critical, Operational, "host of another service"),
         (
             Resource::service("api"),
             Fault::BodyLacks,
-            Severity::Critical,
-            ServiceState::Operational,
+            Critical,
+            Operational,
             "no declared probe of the service",
         ),
     ] {

@@ -35,7 +35,7 @@ const SUBNETS: usize = 64;
 const FADES_SECS: f64 = 1.0;
 /// Usual requests a second of recognized clients from which they have to be protected.
 const RECOGNIZED_LEAST: f64 = 0.1;
-/// What the crowd gets: this part of the usual requests of unrecognized clients, and at least so many a second.
+/// What the crowd gets: this part of the usual requests of unrecognized clients, and at least this rate per second.
 const SHARE: f64 = 0.1;
 const RATE_LEAST: f64 = 0.5;
 /// For this long it gets no more than that: three times as long as most limits look back. Then twice as much in each of
@@ -52,6 +52,8 @@ const RESERVE: f64 = 0.5;
 const ARRIVALS_SECS: f64 = 0.5;
 /// Time without a client of the crowd held back after which it has ended.
 const ENDED: Duration = Duration::from_millis(500);
+/// For this long after clients were last held back, refusals of servers count as consequences.
+const RECENT: Duration = Duration::from_secs(60);
 /// Time after which a client counts as another arrival.
 const SAME: Duration = Duration::from_secs(1);
 
@@ -75,6 +77,8 @@ pub(crate) struct Crowd {
     arrived: u32,
     arrivals: f64,
     share: f64,
+    /// When clients were last held back.
+    held_at: Option<Tick>,
     turned: Tick,
 }
 
@@ -121,6 +125,7 @@ impl Crowd {
             arrived: 0,
             arrivals: 0.0,
             share: 1.0,
+            held_at: None,
             turned: now,
         }
     }
@@ -187,6 +192,11 @@ impl Crowd {
         self.pace.is_some() || self.share < 1.0
     }
 
+    /// Whether clients were held back a short time ago.
+    pub(crate) fn is_recent(&self, now: Tick) -> bool {
+        self.held_at.is_some_and(|at| now.since(at) < RECENT)
+    }
+
     /// After how long a request that is held back may be repeated, in seconds.
     pub(crate) fn wait_secs(&self) -> f64 {
         self.pace.as_ref().map_or(0.0, |pace| pace.asks / pace.rate)
@@ -226,6 +236,9 @@ impl Crowd {
             }
             _ => 1.0,
         };
+        if self.is_held() {
+            self.held_at = Some(now);
+        }
     }
 }
 
@@ -294,7 +307,7 @@ mod tests {
     use super::*;
     use crate::random::unit;
 
-    /// Lets clients arrive: `clients` a tenth of a second for so many tenths, from so many subnets. Returns how many
+    /// Lets clients arrive: `clients` in each of the next windows of a tenth of a second, from `subnets` subnets. Returns how many
     /// passed of all.
     struct World {
         crowd: Crowd,

@@ -31,8 +31,6 @@ const SOON: Duration = Duration::from_secs(1);
 const ONSET: Duration = Duration::from_secs(5);
 /// This many times the limit are a crowd.
 const CROWD: f64 = 4.0;
-/// Duration after a flood in which refusals of servers are taken for its consequence.
-const RECENT: Duration = Duration::from_secs(60);
 /// Fraction of the places in use above which a pool is full.
 const FULL: f64 = 0.8;
 /// Interval at which requests that have waited long enough are looked for.
@@ -57,8 +55,6 @@ pub struct LoadBalancer {
     concurrency: Concurrency,
     ceiling: Ceiling,
     crowd: Crowd,
-    /// When a flood was last seen.
-    flooded: Option<Tick>,
     shares: Shares,
     queue: Queue,
     opens: Opens,
@@ -90,7 +86,6 @@ impl LoadBalancer {
             concurrency: Concurrency::new(pool.initial_concurrency, tick),
             ceiling: Ceiling::new(tick),
             crowd: Crowd::new(tick),
-            flooded: None,
             shares: Shares::new(chance.next(), tick),
             queue: Queue::default(),
             opens: Opens::new(),
@@ -546,10 +541,7 @@ impl LoadBalancer {
         let span = tick.since(std::mem::replace(&mut self.turned, tick));
         self.demand.turn(span.as_secs_f64(), self.is_calm() && !self.crowd.is_held());
         self.crowd.turn(!self.is_calm(), tick);
-        if self.crowd.is_held() {
-            self.flooded = Some(tick);
-        }
-        self.ceiling.guard(self.flooded.is_some_and(|at| tick.since(at) < RECENT));
+        self.ceiling.guard(self.crowd.is_recent(tick));
         self.pool.turn(tick);
         self.turn_opens(span.as_secs_f64(), tick);
         let clients = self.queue.clients(Class::Bot);

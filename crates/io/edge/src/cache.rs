@@ -13,14 +13,14 @@
 //! | `variant` | the request headers that select among the responses of one URL |
 //! | `validators` | conditional requests, in both directions |
 //! | `flight` | one fetch that concurrent requests share |
-//! | `plan` | what is done with a request that goes to a server |
+//! | `fetch` | what is done with a request that goes to a server |
 //! | `recording` | a body that is stored while it is sent |
 //! | `status` | the field `Cache-Status` |
 
 pub(crate) mod directives;
 pub(crate) mod entry;
+pub(crate) mod fetch;
 pub(crate) mod flight;
-pub(crate) mod plan;
 pub(crate) mod recording;
 pub(crate) mod status;
 pub(crate) mod storable;

@@ -1,6 +1,6 @@
 //! A request on its way through the phases, with what each phase found out.
 
-use crate::cache::plan::Plan;
+use crate::cache::fetch::Fetch;
 use crate::client::{Client, RecognizedClient};
 use crate::connection::{Busy, Connection};
 use crate::connection_table::ConnectionSlot;
@@ -69,7 +69,7 @@ pub(crate) struct Admitted {
     pub(crate) record: Box<OpenRecord>,
     pub(crate) busy: Busy,
     /// What the response cache does with it, where its path is cached.
-    pub(crate) cache: Option<Box<Plan>>,
+    pub(crate) cache: Option<Box<Fetch>>,
 }
 
 /// A request that no denial and no limit refuses.

@@ -111,17 +111,17 @@ fn until_verdict(
     };
     let shown = identified.shown;
     let is_empty = body.as_ref().is_none_or(Inbound::is_end_stream);
-    let plan = if route.has_cache() {
+    let fetch = if route.has_cache() {
         let is_plain = is_empty && options.upgrade.is_none();
         let lookup =
             cache::look_up((&view, route), parts, (&host, &forwarded, connection.tls), is_plain, tick);
         match lookup {
             Lookup::Aside => None,
-            Lookup::Ask(plan) => Some(plan),
-            Lookup::Serve(served, plan) => {
+            Lookup::Ask(fetch) => Some(fetch),
+            Lookup::Serve(served, fetch) => {
                 let from = (&host, &forwarded, &cleared);
-                let request = plan.and_then(|plan| {
-                    cache::refresh::request(thread, connection, (&view, route), parts, from, plan)
+                let request = fetch.and_then(|fetch| {
+                    cache::refresh::request(thread, connection, (&view, route), parts, from, fetch)
                 });
                 if let Some((exchange, slot)) = request {
                     refresh(exchange, slot);
@@ -140,7 +140,7 @@ fn until_verdict(
         body: None,
         tunnel: None,
         announced: Ok(()),
-        cache: plan,
+        cache: fetch,
         host,
         options,
         length,
@@ -231,29 +231,29 @@ async fn from_verdict(
     let Some(route) = view.shared.policy.routes().get(admitted.route) else {
         return responder.shed(&NO_POOL, admitted.record, admitted.busy);
     };
-    if let Some(plan) = &mut admitted.cache {
-        if let Some(served) = Box::pin(plan.join(&parts.headers, thread)).await {
+    if let Some(fetch) = &mut admitted.cache {
+        if let Some(served) = Box::pin(fetch.join(&parts.headers, thread)).await {
             return stored(&responder, &view, route, parts, *admitted, &served);
         }
-        plan.prepare(&mut parts.headers);
+        fetch.prepare(&mut parts.headers);
     }
     let answered = ask((thread, connection), route, parts, &mut admitted, opening, interim).await;
-    let plan = admitted.cache.take();
-    if let Some(plan) = &plan {
-        plan.restore(&mut parts.headers);
+    let fetch = admitted.cache.take();
+    if let Some(fetch) = &fetch {
+        fetch.restore(&mut parts.headers);
     }
     let (relayed, accept) = match answered {
         Ok(answered) => answered,
         Err(why) => {
-            admitted.cache = plan;
+            admitted.cache = fetch;
             return unanswered(&responder, &view, route, parts, *admitted, &why);
         }
     };
     let upgrade = admitted.options.upgrade.as_ref().map(|_| accept);
     let (record, busy) = (admitted.record, admitted.busy);
-    let mut response = match plan {
+    let mut response = match fetch {
         None => responder.answer(relayed, upgrade, record, busy),
-        Some(plan) => (*plan).answer(&responder, relayed, upgrade, parts, (record, busy)),
+        Some(fetch) => (*fetch).answer(&responder, relayed, upgrade, parts, (record, busy)),
     };
     let status = response.status();
     let client = (&admitted.cleared, admitted.shown);
@@ -309,7 +309,7 @@ fn unanswered(
     why: &Unanswered,
 ) -> Response<Body> {
     let served =
-        admitted.cache.as_mut().and_then(|plan| plan.instead(why, responder.thread, &mut admitted.record));
+        admitted.cache.as_mut().and_then(|fetch| fetch.instead(why, responder.thread, &mut admitted.record));
     match served {
         Some(served) => stored(responder, view, route, parts, admitted, &served),
         None => responder.unanswered(why, route, admitted.record, admitted.busy),

@@ -117,7 +117,6 @@ impl App {
         // Built here only to fail at the start with the reason; the prober builds its own.
         prober::Prober::new(&config).map_err(cannot("probes"))?;
         let (listener, address) = listen(config.site.listen).await?;
-
         let (stop, stopped) = watch::channel(false);
         let changes = Changes::of(config_path, &config, stopped.clone()).map_err(cannot("signals"))?;
         let (commands_in, commands) = mpsc::channel(256);
@@ -150,7 +149,6 @@ impl App {
         };
         let outputs = Outputs { notifications, targets, effects, policy, views, site: site.clone() };
         let event_loop = spawn_event_loop(event_loop, inputs, outputs)?;
-
         let subscribers = reload::Subscribers {
             configs: configs_in,
             notifiers: notifiers_in,

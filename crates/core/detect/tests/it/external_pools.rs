@@ -110,10 +110,12 @@ fn without_a_minimum_half_of_the_peak_is_missed_after_minutes_and_all_after_seco
     assert_snapshot!(without_peaks(&words));
 }
 
-#[test]
-fn ordinary_days_have_no_alerts() {
-    type Phase = (u64, &'static [(usize, MemberState)]);
-    let table: [(&str, Option<u32>, &[Phase]); 9] = [
+/// Seconds, and the states of the servers meanwhile.
+type Phase = (u64, &'static [(usize, MemberState)]);
+
+/// Ordinary days: what happens, the configured minimum, the phases.
+fn ordinary_days() -> [(&'static str, Option<u32>, &'static [Phase]); 9] {
+    [
         (
             "deploy, one drained after the other",
             None,
@@ -175,8 +177,12 @@ fn ordinary_days_have_no_alerts() {
             ],
         ),
         ("a pool that is not in use yet", None, &[(3_600, &[(4, Down)])]),
-    ];
-    for (what, min, phases) in table {
+    ]
+}
+
+#[test]
+fn ordinary_days_have_no_alerts() {
+    for (what, min, phases) in ordinary_days() {
         let mut w = world(min);
         for (span, counts) in phases {
             let words = looks(&mut w, secs(*span), &states(counts));

@@ -76,7 +76,7 @@ struct World {
     calls: VecDeque<u64>,
     budget: Budget,
     /// Whether the page names its clients, so that the API limits each of them.
-    mended: u64,
+    fixed: u64,
     /// Instants at which the flood begins and ends.
     flood: (u64, u64),
     dice: u64,
@@ -84,7 +84,7 @@ struct World {
 }
 
 impl World {
-    fn run(flood: (u64, u64), mended: u64, end: u64, seed: u64) -> Self {
+    fn run(flood: (u64, u64), fixed: u64, end: u64, seed: u64) -> Self {
         let pool = crate::fixture::pool(&["10.0.0.1:80"], 8);
         let mut world = Self {
             now: 0,
@@ -95,7 +95,7 @@ impl World {
             working: BTreeMap::new(),
             calls: VecDeque::new(),
             budget: Budget { rate: 100.0, tokens: 100.0, at: 0 },
-            mended,
+            fixed,
             flood,
             dice: seed,
             counts: BTreeMap::new(),
@@ -131,9 +131,9 @@ impl World {
         (self.dice >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    /// Before the flood, in it, after it, after the page was mended.
+    /// Before the flood, in it, after it, after the page was fixed.
     fn phase(&self, at: u64) -> u8 {
-        u8::from(at >= self.flood.0) + u8::from(at >= self.flood.1) + u8::from(at >= self.mended)
+        u8::from(at >= self.flood.0) + u8::from(at >= self.flood.1) + u8::from(at >= self.fixed)
     }
 
     fn happens(&mut self, happens: Happens) {
@@ -193,7 +193,7 @@ impl World {
 
     /// Status and time of a sign-in.
     fn sign_in(&mut self) -> (u16, u64) {
-        if self.now >= self.mended {
+        if self.now >= self.fixed {
             return (200, 30_000);
         }
         self.budget.flow(self.now);
@@ -231,7 +231,7 @@ fn recognized_clients_sign_in_during_the_flood_and_while_limits_conflict() {
     let mut all: BTreeMap<(u8, Who), Count> = BTreeMap::new();
     for seed in 1..=8 {
         let world = World::run((60 * SEC, 85 * SEC), 135 * SEC, 300 * SEC, seed);
-        for (phase, name) in [(1, "flood"), (2, "after it"), (3, "mended")] {
+        for (phase, name) in [(1, "flood"), (2, "after it"), (3, "fixed")] {
             let count = |who| world.counts.get(&(phase, who)).copied().unwrap_or_default();
             let (recognized, first) = (count(Who::Recognized), count(Who::First));
             println!("{seed} {name:<8} recognized {:.3}, first-time {:.3}", recognized.part(), first.part());

@@ -4,7 +4,7 @@ use http::HeaderMap;
 use http::header::{self, HeaderValue};
 use std::time::Duration;
 
-/// The largest number of seconds that is told apart (RFC 9111 section 1.2.2).
+/// The largest number of seconds that is distinguished (RFC 9111 section 1.2.2).
 const SECONDS_MAX: u64 = 1 << 31;
 
 /// Directives in lower case, each with its argument. Of those that are there twice, the first.

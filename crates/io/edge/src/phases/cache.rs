@@ -7,7 +7,7 @@ pub(crate) mod refresh;
 pub(crate) mod serve;
 
 use crate::cache::entry::Freshness;
-use crate::cache::plan::{Kind, Plan};
+use crate::cache::fetch::{Fetch, Kind};
 use crate::cache::status::Forward;
 use crate::forwarded::ForwardedInfo;
 use crate::head::Host;
@@ -22,10 +22,10 @@ use traffic::{Route, Tick};
 pub(crate) enum Lookup {
     /// The path is not cached.
     Aside,
-    /// A stored response answers. With a plan where it is to be refreshed in the background.
-    Serve(Served, Option<Box<Plan>>),
+    /// A stored response answers. With a fetch where it is to be refreshed in the background.
+    Serve(Served, Option<Box<Fetch>>),
     /// A server is asked.
-    Ask(Box<Plan>),
+    Ask(Box<Fetch>),
 }
 
 /// Looks a request up. `is_plain`: it has no body and asks for no other protocol.
@@ -42,15 +42,15 @@ pub(crate) fn look_up(
     let kind = Kind::of(parts, is_plain);
     if matches!(kind, Kind::Bypass | Kind::Unsafe) {
         let why = if kind == Kind::Unsafe { Forward::Method } else { Forward::Bypass };
-        return Lookup::Ask(Plan::new(kind, (cache, rule), key, why, None, now));
+        return Lookup::Ask(Fetch::new(kind, (cache, rule), key, why, None, now));
     }
     let slot = cache.get(&key);
     let entry = slot.as_ref().and_then(|slot| slot.select(rule, &parts.headers));
     let Some(entry) = entry else {
         let is_miss = slot.as_ref().is_none_or(|slot| slot.is_empty());
         let why = if is_miss { Forward::UriMiss } else { Forward::VaryMiss };
-        let plan = Plan::new(kind, (cache, rule), key, why, None, now);
-        return Lookup::Ask(plan.with(slot.as_deref(), parts));
+        let fetch = Fetch::new(kind, (cache, rule), key, why, None, now);
+        return Lookup::Ask(fetch.with(slot.as_deref(), parts));
     };
     let stale = match entry.freshness(rule, now) {
         Freshness::Fresh(ttl) => {
@@ -63,9 +63,13 @@ pub(crate) fn look_up(
         return Lookup::Serve(serve(How::IfError { stale, is_overload: false }), None);
     }
     let is_usable = entry.may_while_revalidate(rule, stale);
-    let plan = Plan::new(kind, (cache, rule), key, Forward::Stale, Some(Arc::clone(entry)), now);
-    let plan = plan.with(slot.as_deref(), parts);
-    if is_usable { Lookup::Serve(serve(How::WhileRevalidate(stale)), Some(plan)) } else { Lookup::Ask(plan) }
+    let fetch = Fetch::new(kind, (cache, rule), key, Forward::Stale, Some(Arc::clone(entry)), now);
+    let fetch = fetch.with(slot.as_deref(), parts);
+    if is_usable {
+        Lookup::Serve(serve(How::WhileRevalidate(stale)), Some(fetch))
+    } else {
+        Lookup::Ask(fetch)
+    }
 }
 
 /// The key of a URL, as its servers see it. See [`crate::cache::store`].

@@ -1,4 +1,4 @@
-//! The drawing of a latency with its texts: percentiles, axis, and a sentence in place of the picture.
+//! The drawing of a latency with its texts: percentiles, axis, and a text in place of the picture.
 
 use super::Latency;
 use super::drawing::Drawing;
@@ -21,8 +21,8 @@ pub(crate) struct Figure {
     pub(crate) top: String,
     /// Times from the left to the right edge.
     pub(crate) ticks: Vec<String>,
-    /// The sentence in place of the picture.
-    pub(crate) sentence: String,
+    /// The text in place of the picture.
+    pub(crate) description: String,
     /// Whether there is any sample in the range.
     pub(crate) has_samples: bool,
 }
@@ -38,7 +38,7 @@ impl Figure {
             top: seconds_text(drawing.top),
             drawing,
             ticks: ticks(latency, clock),
-            sentence: sentence(latency, clock),
+            description: description(latency, clock),
             has_samples: latency.counts().0 > 0,
         }
     }
@@ -81,7 +81,7 @@ fn ticks(latency: &Latency, clock: Clock<'_>) -> Vec<String> {
     (0..TICKS).map(|n| formatted(at(n), latency.range.tick_pattern(), clock)).collect()
 }
 
-fn sentence(latency: &Latency, clock: Clock<'_>) -> String {
+fn description(latency: &Latency, clock: Clock<'_>) -> String {
     let over = latency.range.title();
     let (count, ok) = latency.counts();
     let Some(values) = latency.values() else {

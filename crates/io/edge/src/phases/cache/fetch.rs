@@ -8,8 +8,8 @@ use super::super::respond::Responder;
 use super::super::respond::body::Body;
 use super::serve::{How, Served};
 use crate::cache::entry::{self, Draft, Entry, Freshness};
+use crate::cache::fetch::{Fetch, Kind};
 use crate::cache::flight::{Landed, Part, WAIT};
-use crate::cache::plan::{Kind, Plan};
 use crate::cache::recording::{Destination, Recording};
 use crate::cache::status::{self, CACHE_STATUS};
 use crate::cache::storable::{self, Asked, Storable};
@@ -29,7 +29,7 @@ use traffic::{Outcome, ShedWhy};
 /// After waiting for this many others a request goes on its own.
 const ROUNDS: usize = 3;
 
-impl Plan {
+impl Fetch {
     /// Waits for another request that fetches the same. Returns its response; `None` where this request is to fetch.
     pub(crate) async fn join(&mut self, headers: &HeaderMap, thread: &Thread) -> Option<Served> {
         if !self.shares || self.lead.is_some() {

@@ -1,8 +1,8 @@
 //! A stale response is refreshed while its clients are served: one request in the background for each URL, after all
 //! others in the queue of its pool.
 
+use crate::cache::fetch::{Fetch, Kind};
 use crate::cache::flight::Part;
-use crate::cache::plan::{Kind, Plan};
 use crate::cache::store::RefreshSlot;
 use crate::connection::Connection;
 use crate::connection_table::Activity;
@@ -25,16 +25,16 @@ pub(crate) fn request(
     (view, route): (&Rc<ThreadView>, &Route),
     parts: &Parts,
     (host, forwarded, cleared): (&Host, &ForwardedInfo, &Cleared),
-    mut plan: Box<Plan>,
+    mut fetch: Box<Fetch>,
 ) -> Option<(Exchange, RefreshSlot)> {
     let tick = thread.tick();
-    if plan.stored.as_ref().is_some_and(|entry| entry.is_waiting_to_retry(tick)) {
+    if fetch.stored.as_ref().is_some_and(|entry| entry.is_waiting_to_retry(tick)) {
         return None;
     }
-    let slot = plan.cache.refresh()?;
-    let Part::First(lead) = plan.cache.flights.join(&plan.key) else { return None };
-    plan.lead = Some(lead);
-    plan.kind = Kind::Get;
+    let slot = fetch.cache.refresh()?;
+    let Part::First(lead) = fetch.cache.flights.join(&fetch.key) else { return None };
+    fetch.lead = Some(lead);
+    fetch.kind = Kind::Get;
     let (_, pool) = view.shared.pool_of(route)?;
     // A connection of its own: the client's may end before.
     let own = Connection::new(
@@ -50,7 +50,7 @@ pub(crate) fn request(
     own_parts.headers = parts.headers.clone();
     // For everybody, not for the person who happened to ask.
     own_parts.headers.remove(header::COOKIE);
-    plan.has_cookies = false;
+    fetch.has_cookies = false;
     let mut record = thread.recorder.open(tick.0, forwarded.client, Ids::fresh());
     record.uncounted();
     let admitted = Box::new(Admitted {
@@ -69,7 +69,7 @@ pub(crate) fn request(
         tick,
         record,
         busy: own.begin(),
-        cache: Some(plan),
+        cache: Some(fetch),
     });
     Some((Exchange { thread: Rc::clone(thread), connection: own, parts: own_parts, admitted }, slot))
 }

@@ -9,11 +9,11 @@ use http_body_util::{BodyExt, Empty};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
-/// A gate that servers wait at.
+/// A latch that servers wait for.
 #[derive(Clone, Default)]
-struct Gate(Arc<(Mutex<bool>, Condvar)>);
+struct Latch(Arc<(Mutex<bool>, Condvar)>);
 
-impl Gate {
+impl Latch {
     fn pass(&self) {
         let (open, changed) = &*self.0;
         let _open = changed.wait_while(open.lock().unwrap(), |open| !*open).unwrap();
@@ -25,20 +25,20 @@ impl Gate {
     }
 }
 
-/// A server that answers when the gate is open.
-fn gated(gate: &Gate, headers: &'static str) -> Server {
-    let (gate, count) = (gate.clone(), AtomicUsize::new(0));
+/// A server that answers when the latch is open.
+fn gated(latch: &Latch, headers: &'static str) -> Server {
+    let (latch, count) = (latch.clone(), AtomicUsize::new(0));
     Server::new(move |_| {
         let number = count.fetch_add(1, Ordering::Relaxed);
-        gate.pass();
+        latch.pass();
         Some(response(headers, &format!("n{number}")))
     })
 }
 
 #[test]
 fn fifty_requests_at_a_time_are_one_for_the_server() {
-    let gate = Gate::default();
-    let server = gated(&gate, "cache-control: max-age=60\r\n");
+    let latch = Latch::default();
+    let server = gated(&latch, "cache-control: max-age=60\r\n");
     let edge = caching(&[server.at], "");
     let at = door(&edge, false);
     let asking: Vec<_> = (0..25).map(|_| std::thread::spawn(move || get(at, "/c/1", ""))).collect();
@@ -58,7 +58,7 @@ fn fifty_requests_at_a_time_are_one_for_the_server() {
     });
     wait("the first is at the server", || server.asked() == 1);
     wait("all are at the edge", || edge.roll_up().connections >= 26);
-    gate.open();
+    latch.open();
     let answers: Vec<String> = asking.into_iter().map(|asking| asking.join().unwrap()).collect();
     assert!(answers.iter().all(|answer| body(answer) == "n0"), "{answers:?}");
     assert!(by_http2.join().unwrap().iter().all(|body| body == "n0"));
@@ -69,13 +69,13 @@ fn fifty_requests_at_a_time_are_one_for_the_server() {
 
 #[test]
 fn response_for_one_client_does_not_hold_up_the_others() {
-    let gate = Gate::default();
-    let server = gated(&gate, "cache-control: private\r\n");
+    let latch = Latch::default();
+    let server = gated(&latch, "cache-control: private\r\n");
     let edge = caching(&[server.at], "");
     let at = door(&edge, false);
     let asking: Vec<_> = (0..10).map(|_| std::thread::spawn(move || get(at, "/c/1", ""))).collect();
     wait("the first is at the server", || server.asked() == 1);
-    gate.open();
+    latch.open();
     let mut bodies: Vec<String> =
         asking.into_iter().map(|asking| body(&asking.join().unwrap()).to_owned()).collect();
     bodies.sort();
@@ -85,8 +85,8 @@ fn response_for_one_client_does_not_hold_up_the_others() {
 
 #[test]
 fn first_client_that_leaves_takes_no_other_with_it() {
-    let gate = Gate::default();
-    let server = gated(&gate, "cache-control: max-age=60\r\n");
+    let latch = Latch::default();
+    let server = gated(&latch, "cache-control: max-age=60\r\n");
     let edge = caching(&[server.at], "");
     let at = door(&edge, false);
     // By HTTP/2: it resets its stream. One of HTTP/1.1 is noticed when the response is written.
@@ -107,7 +107,7 @@ fn first_client_that_leaves_takes_no_other_with_it() {
     leave.send(()).unwrap();
     first.join().unwrap();
     wait("another one asks", || server.asked() == 2);
-    gate.open();
+    latch.open();
     for other in others {
         let answer = other.join().unwrap();
         assert_eq!((status(&answer), body(&answer)), (200, "n1"));

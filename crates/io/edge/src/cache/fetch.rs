@@ -14,7 +14,7 @@ use traffic::Tick;
 use types::config::CacheRule;
 
 /// What the cache does with a request that goes to a server.
-pub(crate) struct Plan {
+pub(crate) struct Fetch {
     pub(crate) kind: Kind,
     pub(crate) cache: Arc<ResponseCache>,
     pub(crate) rule: Arc<CacheRule>,
@@ -65,7 +65,7 @@ impl Kind {
     }
 }
 
-impl Plan {
+impl Fetch {
     pub(crate) fn new(
         kind: Kind,
         (cache, rule): (&Arc<ResponseCache>, &Arc<CacheRule>),

@@ -1,6 +1,6 @@
 //! One run of a script: fixture in this process, mainstay as a child process.
 
-use crate::child::Child;
+use crate::child::{self, Child};
 use crate::killer::Killer;
 use crate::stage::{Fixture, Stage};
 use drill::{Act, Milestone, Score, Script, Step};
@@ -9,7 +9,7 @@ use mainstay::{Failure, table};
 use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::time::Instant;
-use types::{Event, EventKind};
+use types::{Event, EventKind, IncidentId};
 
 /// Input of a run.
 pub(crate) struct Run<'a> {
@@ -51,24 +51,27 @@ impl Run<'_> {
             fault_at: None,
             began: None,
             acts: Acts { done: Vec::new(), end: Duration::ZERO },
+            missed: Vec::new(),
         };
         for step in &self.script.steps {
             match step {
                 Step::Act { at, act } => self.act(&stage, &mut progress, *at, act).await?,
-                Step::Wait { until: Milestone::CachesExpired, within } => {
-                    wait_for_caches(&stage, &mut progress.killer, *within).await?;
+                Step::Wait { until, within } if until.is_of_fixture() => {
+                    wait_for_fixture(&stage, &mut progress.killer, *until, *within).await?;
                 }
                 Step::Wait { until, within } => {
                     self.wait_for(&stage, &mut progress, *until, *within).await?;
                 }
             }
         }
-        let Progress { killer, fault_at, began, mut acts } = progress;
+        let Progress { killer, fault_at, began, mut acts, missed } = progress;
         acts.end = began.map_or(Duration::ZERO, |began| began.elapsed());
         let kills = killer.kills;
         killer.child.stop().await?;
         let fault_at = fault_at.ok_or_else(|| Failure::wrong("the script has no fault"))?;
-        Ok((self.evaluate(&stage, fault_at, kills)?, stage, acts))
+        let mut result = self.evaluate(&stage, fault_at, kills)?;
+        result.missed.extend(missed);
+        Ok((result, stage, acts))
     }
 
     async fn act<S: Fixture>(
@@ -90,6 +93,18 @@ impl Run<'_> {
         if act.is_fault() {
             progress.fault_at = Some(when);
             progress.killer.begin();
+        }
+        if act.changes_config() {
+            stage.write_config()?;
+        }
+        if let Some(note) = act.note() {
+            match latest_open_incident(&stage.events()?) {
+                Some(incident) => {
+                    let id = incident.0.to_string();
+                    child::command(stage, &["incident", "note", &id, &note, "--by", "ana"]).await?;
+                }
+                None => progress.missed.push(format!("no incident was open when the team \"{note}\"")),
+            }
         }
         Ok(())
     }
@@ -150,21 +165,38 @@ struct Progress {
     /// Time of the first act with a time.
     began: Option<Instant>,
     acts: Acts,
+    missed: Vec<String>,
 }
 
-async fn wait_for_caches<S: Fixture>(
+async fn wait_for_fixture<S: Fixture>(
     stage: &Stage<S>,
     killer: &mut Killer,
+    milestone: Milestone,
     within: Duration,
 ) -> Result<(), Failure> {
     let deadline = Instant::now() + within;
-    while stage.fixture.caches_expired(Duration::from_millis(100)).await.is_err() {
+    while let Err(why) = stage.fixture.observed(milestone, Duration::from_millis(100)).await {
         killer.poll(stage).await?;
         if Instant::now() > deadline {
-            return Err(late(stage, Milestone::CachesExpired, within));
+            return Err(late(stage, milestone, within).hint(why.to_string()));
         }
     }
     Ok(())
+}
+
+/// The incident that the team works on: the last one that is open.
+fn latest_open_incident(events: &[Event]) -> Option<IncidentId> {
+    let mut open: BTreeSet<IncidentId> = BTreeSet::new();
+    for event in events {
+        match &event.kind {
+            EventKind::IncidentOpened { incident, .. } => _ = open.insert(*incident),
+            EventKind::IncidentResolved { incident, .. } | EventKind::IncidentMerged { incident, .. } => {
+                open.remove(incident);
+            }
+            _ => {}
+        }
+    }
+    open.pop_last()
 }
 
 /// Violations of what must hold with any number of kills: paged, acknowledged, at most one repeated notification per

@@ -5,7 +5,7 @@ use crate::stage::{Fixture, Folder};
 use drill::Milestone;
 use drill::score::pool::{PoolObservations, WithoutPool};
 use drill::score::{Clients, Served};
-use mainstay::Failure;
+use mainstay::{Failure, table};
 use std::path::Path;
 use std::time::Duration;
 use testbed::TestbedError;
@@ -47,6 +47,7 @@ impl Outcome {
 pub(crate) async fn run_without<S: Fixture>(
     start: impl AsyncFnOnce(&Path) -> Result<S, TestbedError>,
     acts: &Acts,
+    quiet: bool,
 ) -> Result<Outcome, Failure> {
     let folder = Folder::create()?;
     let fixture = start(folder.path()).await.map_err(Failure::no)?;
@@ -55,6 +56,9 @@ pub(crate) async fn run_without<S: Fixture>(
     let began = Instant::now();
     for (at, act) in &acts.done {
         sleep_until(began + *at).await;
+        if !quiet && let Some(present) = fixture.present() {
+            table::say(&format!("{act}: before it {present}"));
+        }
         fixture.act(act).await.map_err(Failure::no)?;
     }
     sleep_until(began + acts.end).await;
@@ -81,7 +85,7 @@ pub(crate) fn table(outcomes: &[Outcome]) -> Vec<String> {
 fn row(name: &str, clients: Clients) -> String {
     let served = |served: Served| format!("{} of {}", served.served.unwrap_or(0), served.asked.unwrap_or(0));
     format!(
-        "  {name:<16} recognized {:>12}   first-time {:>12}",
+        "  {name:<29} recognized {:>12}   first-time {:>12}",
         served(clients.recognized),
         served(clients.first)
     )
@@ -110,8 +114,11 @@ mod tests {
         assert_eq!(lines[0], "visits served behind mainstay:");
         assert_eq!(
             lines[1],
-            "  flood            recognized     71 of 80   first-time      9 of 80   flood: 2391 requests/s"
+            "  flood                         recognized     71 of 80   first-time      9 of 80   flood: 2391 requests/s"
         );
-        assert_eq!(lines[3], "  since the fault  recognized   142 of 160   first-time       0 of 0");
+        assert_eq!(
+            lines[3],
+            "  since the fault               recognized   142 of 160   first-time       0 of 0"
+        );
     }
 }

@@ -77,7 +77,7 @@ pub(crate) fn surge(options: &Options, json: bool, alone: bool) -> Result<ExitCo
                 table::say("the same clients and the same flood, behind a plain proxy");
             }
             let start = async |folder: &Path| Surge::start(folder, Proxy::Plain).await;
-            let outcome = comparison::run_without(start, &acts).await?;
+            let outcome = comparison::run_without(start, &acts, json).await?;
             result.score.without_mainstay = Some(outcome.clients);
             outcomes.push(outcome);
         }
@@ -102,7 +102,7 @@ pub(crate) fn shrinking_pool(
                 table::say("the same clients and the same acts, behind a plain proxy");
             }
             let start = async |folder: &Path| ShrinkingPool::start(folder, Proxy::Plain, clients).await;
-            let outcome = comparison::run_without(start, &acts).await?;
+            let outcome = comparison::run_without(start, &acts, json).await?;
             result.score.without_mainstay = Some(outcome.clients);
             if let Some(pool) = &mut result.score.pool {
                 pool.without_mainstay = outcome.pool();

@@ -1,7 +1,7 @@
 //! Report of a shrinking pool.
 
-use drill::score::pool::{Opens, PoolScore};
 use drill::score::Served;
+use drill::score::pool::{Opens, PoolScore};
 use mainstay::table;
 
 /// Its lines.

@@ -3,7 +3,7 @@
 use crate::child::{self, Child};
 use crate::killer::Killer;
 use crate::stage::{Fixture, Stage};
-use drill::{Act, Milestone, Score, Script, Step};
+use drill::{Act, Milestone, Observations, Score, Script, Step};
 use jiff::Timestamp;
 use mainstay::{Failure, table};
 use std::collections::BTreeSet;
@@ -67,9 +67,11 @@ impl Run<'_> {
         let Progress { killer, fault_at, began, mut acts, missed } = progress;
         acts.end = began.map_or(Duration::ZERO, |began| began.elapsed());
         let kills = killer.kills;
+        // Before the end of mainstay, with which all connections of clients end.
+        let observations = stage.fixture.observations();
         killer.child.stop().await?;
         let fault_at = fault_at.ok_or_else(|| Failure::wrong("the script has no fault"))?;
-        let mut result = self.evaluate(&stage, fault_at, kills)?;
+        let mut result = self.evaluate(&stage, fault_at, &observations, kills)?;
         result.missed.extend(missed);
         Ok((result, stage, acts))
     }
@@ -89,14 +91,7 @@ impl Run<'_> {
         if act.is_fault() && !self.quiet {
             table::say(&format!("fault: {}", stage.fixture.fault()));
         }
-        let when = stage.fixture.act(act).await.map_err(Failure::no)?;
-        if act.is_fault() {
-            progress.fault_at = Some(when);
-            progress.killer.begin();
-        }
-        if act.changes_config() {
-            stage.write_config()?;
-        }
+        // People say what they do when they begin.
         if let Some(note) = act.note() {
             match latest_open_incident(&stage.events()?) {
                 Some(incident) => {
@@ -105,6 +100,19 @@ impl Run<'_> {
                 }
                 None => progress.missed.push(format!("no incident was open when the team \"{note}\"")),
             }
+        }
+        if !self.quiet
+            && let Some(present) = stage.fixture.present()
+        {
+            table::say(&format!("{act}: before it {present}"));
+        }
+        let when = stage.fixture.act(act).await.map_err(Failure::no)?;
+        if act.is_fault() {
+            progress.fault_at = Some(when);
+            progress.killer.begin();
+        }
+        if act.changes_config() {
+            stage.write_config()?;
         }
         Ok(())
     }
@@ -133,6 +141,7 @@ impl Run<'_> {
         &self,
         stage: &Stage<S>,
         fault_at: Timestamp,
+        observations: &Observations,
         kills: u32,
     ) -> Result<RunResult, Failure> {
         let verified = journal::verify(stage.journal())
@@ -146,7 +155,7 @@ impl Run<'_> {
                 events.len()
             ));
         }
-        let score = drill::score(self.script, fault_at, &events, &stage.fixture.observations());
+        let score = drill::score(self.script, fault_at, &events, observations);
         if kills == 0 {
             missed.extend(drill::judge(&score, &self.script.limits));
             missed.extend(drill::differences(self.story, &drill::story(&events)));

@@ -37,6 +37,11 @@ pub(crate) trait Fixture {
     /// Description of the fault.
     fn fault(&self) -> &'static str;
 
+    /// The present state in one line, where a drill shows it.
+    fn present(&self) -> Option<String> {
+        None
+    }
+
     /// Requests served, part by part, where a drill compares.
     fn parts(&self) -> Vec<Part> {
         Vec::new()
@@ -132,6 +137,10 @@ impl Fixture for ShrinkingPool {
 
     fn fault(&self) -> &'static str {
         "a much-used piece of code becomes inefficient: its statement takes 50 ms under one lock"
+    }
+
+    fn present(&self) -> Option<String> {
+        Some(ShrinkingPool::present(self))
     }
 
     fn parts(&self) -> Vec<Part> {

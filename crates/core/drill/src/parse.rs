@@ -111,8 +111,7 @@ struct PartialScript {
     steps: Vec<Step>,
 }
 
-const STATEMENTS: &str =
-    "drill, title, cause, touches, learns, statement, in-life, in-life-title, life, limit, at, then, wait, when";
+const STATEMENTS: &str = "drill, title, cause, touches, learns, statement, in-life, in-life-title, life, limit, at, then, wait, when";
 
 impl PartialScript {
     fn read(&mut self, line: &str) -> Result<(), Mistake> {
@@ -317,7 +316,14 @@ mod tests {
         let script = Script::parse(include_str!("../../../../drills/shrinking-pool.drill")).unwrap();
         assert_eq!(script.name, "shrinking-pool");
         assert_eq!(script.limits.statement, Some(Duration::from_secs(15)));
-        assert!(script.steps.iter().filter(|step| matches!(step, Step::Act { act, .. } if act.note().is_some())).count() == 5);
+        assert!(
+            script
+                .steps
+                .iter()
+                .filter(|step| matches!(step, Step::Act { act, .. } if act.note().is_some()))
+                .count()
+                == 5
+        );
     }
 
     #[test]

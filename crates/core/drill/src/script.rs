@@ -167,12 +167,12 @@ impl Act {
     #[must_use]
     pub fn note(&self) -> Option<String> {
         Some(match self {
-            Self::FixQuery => "fixed the slow query".to_owned(),
-            Self::AddServers { count } => format!("added {count} API servers"),
-            Self::AddReplicas { count: 1 } => "added a database replica".to_owned(),
-            Self::AddReplicas { count } => format!("added {count} database replicas"),
-            Self::RollBack => "rolled back the API".to_owned(),
-            Self::ReturnServers => "started the stopped API servers again".to_owned(),
+            Self::FixQuery => "fix the slow query".to_owned(),
+            Self::AddServers { count } => format!("add {count} API servers"),
+            Self::AddReplicas { count: 1 } => "add a database replica".to_owned(),
+            Self::AddReplicas { count } => format!("add {count} database replicas"),
+            Self::RollBack => "roll back the API".to_owned(),
+            Self::ReturnServers => "start the stopped API servers".to_owned(),
             _ => return None,
         })
     }

@@ -40,7 +40,8 @@ use drill::{Act, Observations};
 use hyper::StatusCode;
 use jiff::Timestamp;
 use plain::PlainPool;
-use record::{Record, Sample};
+use record::Record;
+pub use record::Sample;
 use server::{Kind, OPENS_MAX, Server};
 use sockets::Sockets;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -136,8 +137,7 @@ impl ShrinkingPool {
         let flood = Flood::start(groups(clients_at)).map_err(no_address)?;
         flood.phase("before", &[VISITS, VISITS]);
         let (flood, record) = (Arc::new(flood), Arc::new(Mutex::new(Record::default())));
-        let sockets =
-            Arc::new(Sockets::start(clients.min(CLIENTS_MAX), clients_at, &format!("api.{TOP}")));
+        let sockets = Arc::new(Sockets::start(clients.min(CLIENTS_MAX), clients_at, &format!("api.{TOP}")));
         let mut recorder = Tasks::default();
         recorder.spawn(keep_record(
             Arc::clone(&record),
@@ -173,28 +173,25 @@ impl ShrinkingPool {
     /// [`TestbedError::UnsupportedAct`] for acts of another fixture; a database that does not start.
     pub async fn act(&self, act: &Act) -> Result<Timestamp, TestbedError> {
         let began = Timestamp::now();
+        if let Some(note) = act.note() {
+            lock(&self.history).fixes.push((began, note.clone()));
+            self.flood.phase(&note, &[VISITS, VISITS]);
+        }
         match act {
             Act::SlowQuery => {
                 let fault = *lock(&self.history).fault_at.get_or_insert(began);
                 self.slow.store(true, Ordering::Relaxed);
-                self.phase("slow query");
+                self.flood.phase("slow query", &[VISITS, VISITS]);
                 return Ok(fault);
             }
-            Act::FixQuery => {
-                self.slow.store(false, Ordering::Relaxed);
-                self.phase("query fixed");
-            }
-            Act::AddServers { count } => {
-                self.add_servers(*count as usize);
-                self.phase("servers added");
-            }
+            Act::FixQuery => self.slow.store(false, Ordering::Relaxed),
+            Act::AddServers { count } => self.add_servers(*count as usize),
             Act::AddReplicas { count } => {
                 for _ in 0..*count {
                     self.databases.add_replica().await?;
                 }
                 config::write_secrets(self)?;
                 lock(&self.history).replicas_added = Some(Timestamp::now());
-                self.phase("replicas added");
             }
             Act::RollBack => {
                 let serving: Vec<usize> = {
@@ -206,14 +203,11 @@ impl ShrinkingPool {
                     lock(&self.servers)[at].order(Order::Replace);
                     sleep(ROLL).await;
                 }
-                self.phase("rolled back");
             }
             Act::ReturnServers => {
                 let servers = lock(&self.servers);
                 servers.iter().for_each(|one| one.server.forget_opens());
                 servers.iter().for_each(|one| one.order(Order::Start));
-                drop(servers);
-                self.phase("servers back");
             }
             Act::PersonAnswers { person, after } => {
                 self.phone.person(&person.0, Behavior::Answers { after: *after });
@@ -224,14 +218,7 @@ impl ShrinkingPool {
             Act::PhoneHangs => self.phone.provider(Provider::Hangs),
             _ => return Err(TestbedError::UnsupportedAct(act.to_string())),
         }
-        if let Some(note) = act.note() {
-            lock(&self.history).fixes.push((Timestamp::now(), note));
-        }
         Ok(began)
-    }
-
-    fn phase(&self, name: &str) {
-        self.flood.phase(name, &[VISITS, VISITS]);
     }
 
     fn add_servers(&self, count: usize) {
@@ -260,7 +247,10 @@ impl ShrinkingPool {
             }
             if Instant::now() > deadline {
                 let last = lock(&self.record).last().copied();
-                return Err(TestbedError::Timeout { what: format!("servers and clients back: {last:?}"), within });
+                return Err(TestbedError::Timeout {
+                    what: format!("servers and clients back: {last:?}"),
+                    within,
+                });
             }
             sleep(record::EVERY.min(within)).await;
         }
@@ -292,9 +282,11 @@ impl ShrinkingPool {
     fn pool_observations(&self, history: &History, fault_at: Timestamp) -> PoolObservations {
         let record = lock(&self.record);
         let next = |number: usize| history.fixes.get(number + 1).map(|(at, _)| *at);
-        let fixes = history.fixes.iter().enumerate().map(|(number, (at, note))| {
-            (*at, note.clone(), record.served_around(*at, next(number)))
-        });
+        let fixes = history
+            .fixes
+            .iter()
+            .enumerate()
+            .map(|(number, (at, note))| (*at, note.clone(), record.served_around(*at, next(number))));
         let opens: Vec<(u32, u32)> = lock(&self.servers).iter().map(|one| one.server.opens()).collect();
         let most = |which: fn(&(u32, u32)) -> u32| opens.iter().map(which).max().unwrap_or(0);
         PoolObservations {
@@ -314,6 +306,12 @@ impl ShrinkingPool {
         self.flood.report().phases.iter().map(part).collect()
     }
 
+    /// The newest sample of what the fixture sees.
+    #[must_use]
+    pub fn look(&self) -> Option<Sample> {
+        lock(&self.record).last().copied()
+    }
+
     /// One line about the present: servers, WebSockets, requests.
     #[must_use]
     pub fn present(&self) -> String {
@@ -322,7 +320,7 @@ impl ShrinkingPool {
             let Sample { working, servers, open, clients, asked, served, .. } = last;
             format!(
                 "{working} of {servers} servers work; {open} of {clients} clients connected ({tries} tries); \
-                 {served} of {asked} requests served"
+                 {served} of {asked} visits served"
             )
         })
     }
@@ -415,13 +413,11 @@ async fn keep_record(
 /// The usual clients in two halves.
 fn groups(target: SocketAddr) -> Settings {
     let sign_in = Step::post("/login", "user=ana&password=x");
-    let range = |second: u8, count| {
-        vec![ClientRange { first: Ipv4Addr::new(127, second, 0, 0), subnets: 20, count }]
-    };
+    let range =
+        |second: u8, count| vec![ClientRange { first: Ipv4Addr::new(127, second, 0, 0), subnets: 20, count }];
     let people = |name: &str, recognized, range| {
         Group::new(name, recognized, range, vec![sign_in.clone(), Step::get("/entries")])
     };
-    let groups =
-        vec![people("recognized", true, range(85, 120)), people("first", false, range(86, 240))];
+    let groups = vec![people("recognized", true, range(85, 120)), people("first", false, range(86, 240))];
     Settings { target, host: format!("api.{TOP}"), deadline: DEADLINE, groups, seed: 11 }
 }

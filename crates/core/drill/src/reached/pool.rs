@@ -54,9 +54,8 @@ pub(crate) fn pool_named<'a>(events: impl Iterator<Item = &'a Event>) -> Option<
 
 /// Time at which a replica was first named as idle.
 pub(super) fn idle_named<'a>(mut events: impl Iterator<Item = &'a Event>) -> Option<Time> {
-    let is_idle = |fault: &Fault| {
-        matches!(fault, Fault::Database { database: DatabaseFault::ReplicaIdle { .. } })
-    };
+    let is_idle =
+        |fault: &Fault| matches!(fault, Fault::Database { database: DatabaseFault::ReplicaIdle { .. } });
     let named = |event: &&Event| match &event.kind {
         EventKind::AlertOpened { alert } => is_idle(&alert.fault),
         EventKind::AlertChanged { fault, .. } => is_idle(fault),

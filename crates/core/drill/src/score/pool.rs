@@ -144,6 +144,9 @@ pub struct PoolObservations {
     pub well_at: Option<Time>,
 }
 
+#[cfg(test)]
+mod tests;
+
 /// Scores a run; `judged` are the verdicts of mainstay about notes, by their text.
 pub(super) fn score(
     script: &Script,

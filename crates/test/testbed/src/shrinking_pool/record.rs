@@ -8,24 +8,30 @@ pub(super) const EVERY: Duration = Duration::from_millis(500);
 /// Most samples: an hour.
 const SAMPLES_MAX: usize = 7_200;
 /// Time before and after a fix whose requests are compared, and the time for a fix to take effect.
-const BESIDE: Duration = Duration::from_secs(12);
-const SETTLES: Duration = Duration::from_secs(5);
-/// Share of the requests served within [`BESIDE`] that counts as well.
+const BESIDE: Duration = Duration::from_secs(18);
+const SETTLES: Duration = Duration::from_secs(7);
+/// Span whose requests show whether everything is well.
+const WELL_SPAN: Duration = Duration::from_secs(5);
+/// Share of the requests served within [`WELL_SPAN`] that counts as well.
 const WELL: f64 = 0.95;
 
 /// One look.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Sample {
-    pub(super) at: Timestamp,
-    /// Servers that work, by their own check, and servers in all.
-    pub(super) working: u32,
-    pub(super) servers: u32,
-    /// Open WebSockets, and clients that want one.
-    pub(super) open: u64,
-    pub(super) clients: u64,
-    /// Requests since the start: ended, and served.
-    pub(super) asked: u64,
-    pub(super) served: u64,
+pub struct Sample {
+    /// Time.
+    pub at: Timestamp,
+    /// Servers that work, by their own check.
+    pub working: u32,
+    /// Servers that were started.
+    pub servers: u32,
+    /// Open WebSockets.
+    pub open: u64,
+    /// Clients that want one.
+    pub clients: u64,
+    /// Visits since the start that were due, and below: that were served.
+    pub asked: u64,
+    /// Visits that were served.
+    pub served: u64,
 }
 
 /// The samples of a run.
@@ -61,7 +67,7 @@ impl Record {
         let span = || self.0.iter().filter(|sample| sample.at >= from && sample.at <= to);
         let (Some(first), Some(last)) = (span().next(), span().next_back()) else { return 0.0 };
         let asked = last.asked - first.asked;
-        if asked == 0 { 0.0 } else { (last.served - first.served) as f64 / asked as f64 }
+        if asked == 0 { 0.0 } else { ((last.served - first.served) as f64 / asked as f64).min(1.0) }
     }
 
     /// Time since which everything works, after an instant at which it did not; `None` when it does not now.
@@ -69,7 +75,7 @@ impl Record {
         let is_well = |sample: &&Sample| {
             sample.working == sample.servers
                 && sample.open == sample.clients
-                && self.share(types::time::earlier(sample.at, SETTLES), sample.at) >= WELL
+                && self.share(types::time::earlier(sample.at, WELL_SPAN), sample.at) >= WELL
         };
         let well = self.0.iter().rev().take_while(is_well).last()?;
         (well.at > since).then_some(well.at)
@@ -100,16 +106,16 @@ mod tests {
 
     #[test]
     fn fall_effects_and_recovery_are_found() {
-        let (start, record) = record(&[100, 20, 20, 20, 100, 100]);
+        let (start, record) = record(&[100, 20, 20, 20, 20, 100, 100, 100]);
         let at = |secs| types::time::later(start, Duration::from_secs(secs));
         assert_eq!(record.fell_at(start, 10), Some(at(10)));
         assert_eq!(record.fell_at(start, 2), None);
-        let [before, after] = record.served_around(at(24), Some(at(36)));
+        let [before, after] = record.served_around(at(28), Some(at(48)));
         assert!((before - 0.2).abs() < 0.05 && (after - 0.2).abs() < 0.05, "{before} {after}");
-        let [before, after] = record.served_around(at(39), None);
+        let [before, after] = record.served_around(at(48), None);
         assert!((before - 0.2).abs() < 0.05 && after > 0.9, "{before} {after}");
         let well = record.well_since(start).unwrap();
-        assert!((at(43)..at(46)).contains(&well), "{well}");
+        assert!((at(53)..at(56)).contains(&well), "{well}");
     }
 
     #[test]

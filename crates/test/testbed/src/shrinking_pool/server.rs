@@ -200,8 +200,7 @@ async fn check(running: Arc<Running>) {
     let (mut failed, mut since) = (0_u32, None);
     loop {
         turn.tick().await;
-        let good =
-            server.kind == Kind::Steady || running.connections.execute(HEALTH, CHECK).await.is_ok();
+        let good = server.kind == Kind::Steady || running.connections.execute(HEALTH, CHECK).await.is_ok();
         if good {
             (failed, since) = (0, None);
         } else {

@@ -8,6 +8,7 @@ mod comparison;
 mod demo;
 mod drills;
 mod killer;
+mod notes;
 mod pool_report;
 mod rank;
 mod run;

@@ -1,7 +1,8 @@
 //! One run of a script: fixture in this process, mainstay as a child process.
 
-use crate::child::{self, Child};
+use crate::child::Child;
 use crate::killer::Killer;
+use crate::notes::Notes;
 use crate::stage::{Fixture, Stage};
 use drill::{Act, Milestone, Observations, Score, Script, Step};
 use jiff::Timestamp;
@@ -9,7 +10,7 @@ use mainstay::{Failure, table};
 use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::time::Instant;
-use types::{Event, EventKind, IncidentId};
+use types::{Event, EventKind};
 
 /// Input of a run.
 pub(crate) struct Run<'a> {
@@ -52,6 +53,7 @@ impl Run<'_> {
             began: None,
             acts: Acts { done: Vec::new(), end: Duration::ZERO },
             missed: Vec::new(),
+            notes: Notes::default(),
         };
         for step in &self.script.steps {
             match step {
@@ -64,11 +66,12 @@ impl Run<'_> {
                 }
             }
         }
-        let Progress { killer, fault_at, began, mut acts, missed } = progress;
+        let Progress { killer, fault_at, began, mut acts, missed, notes } = progress;
         acts.end = began.map_or(Duration::ZERO, |began| began.elapsed());
         let kills = killer.kills;
         // Before the end of mainstay, with which all connections of clients end.
-        let observations = stage.fixture.observations();
+        let mut observations = stage.fixture.observations();
+        observations.judged = notes.verdicts(&stage).await?;
         killer.child.stop().await?;
         let fault_at = fault_at.ok_or_else(|| Failure::wrong("the script has no fault"))?;
         let mut result = self.evaluate(&stage, fault_at, &observations, kills)?;
@@ -93,12 +96,8 @@ impl Run<'_> {
         }
         // People say what they do when they begin.
         if let Some(note) = act.note() {
-            match latest_open_incident(&stage.events()?) {
-                Some(incident) => {
-                    let id = incident.0.to_string();
-                    child::command(stage, &["incident", "note", &id, &note, "--by", "ana"]).await?;
-                }
-                None => progress.missed.push(format!("no incident was open when the team \"{note}\"")),
+            if !progress.notes.add(stage, &note).await? {
+                progress.missed.push(format!("no incident was open for the note \"{note}\""));
             }
         }
         if !self.quiet
@@ -175,6 +174,7 @@ struct Progress {
     began: Option<Instant>,
     acts: Acts,
     missed: Vec<String>,
+    notes: Notes,
 }
 
 async fn wait_for_fixture<S: Fixture>(
@@ -191,21 +191,6 @@ async fn wait_for_fixture<S: Fixture>(
         }
     }
     Ok(())
-}
-
-/// The incident that the team works on: the last one that is open.
-fn latest_open_incident(events: &[Event]) -> Option<IncidentId> {
-    let mut open: BTreeSet<IncidentId> = BTreeSet::new();
-    for event in events {
-        match &event.kind {
-            EventKind::IncidentOpened { incident, .. } => _ = open.insert(*incident),
-            EventKind::IncidentResolved { incident, .. } | EventKind::IncidentMerged { incident, .. } => {
-                open.remove(incident);
-            }
-            _ => {}
-        }
-    }
-    open.pop_last()
 }
 
 /// Violations of what must hold with any number of kills: paged, acknowledged, at most one repeated notification per

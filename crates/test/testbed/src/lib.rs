@@ -103,6 +103,14 @@ pub enum TestbedError {
     /// A database server could not be started.
     #[error("the database could not be started: {0}")]
     Database(String),
+    /// The proxy under comparison could not be started.
+    #[error("{name} could not be started: {why}")]
+    Proxy {
+        /// Its name.
+        name: &'static str,
+        /// Why.
+        why: io::Error,
+    },
     /// A wait that timed out.
     #[error("timeout: {what}, after {} s", within.as_secs())]
     Timeout {

@@ -3,7 +3,7 @@
 //! `api.localhost` is served by 20 API servers, `site.localhost` is independent of them. In front is the proxy under test: mainstay's
 //! edge, with the configuration that this fixture writes, or HAProxy. When the much-used code becomes inefficient, queries pile up, the
 //! database runs out of connections, and the health checks of 18 servers, which ask the database, time out. These servers end
-//! themselves after a while, cannot start because the database is full, and stay down. Two older installations remain.
+//! themselves after a while, and stay down until someone starts them. Two older installations remain.
 //!
 //! | module | holds |
 //! |---|---|
@@ -124,7 +124,7 @@ impl ShrinkingPool {
             (site.local_addr().map_err(no_address)?, probes.local_addr().map_err(no_address)?);
         let proxy = match proxy {
             Proxy::Mainstay => None,
-            Proxy::Plain => Some(PlainPool::start(folder, &reserved).await?),
+            Proxy::Plain => Some(PlainPool::start(folder, &reserved, clients).await?),
         };
         // Bound and released: configuration and clients must know the address before mainstay listens.
         let free = bind().await?.local_addr().map_err(no_address)?;

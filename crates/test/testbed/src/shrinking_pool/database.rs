@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 
 /// Role of the API servers.
 pub(super) const ROLE: &str = "api";
-/// Connections that the server accepts; three are reserved for superusers.
-const CONNECTIONS_MAX: u32 = 64;
+/// Connections that the server accepts, the default of PostgreSQL; three are reserved for superusers.
+const CONNECTIONS_MAX: u32 = 100;
 
 /// The usual statement.
 pub(super) const QUICK: &str = "select seconds from totals where workspace = 1";

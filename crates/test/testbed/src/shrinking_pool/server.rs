@@ -34,7 +34,7 @@ const WORK: Duration = Duration::from_millis(100);
 /// Longest time in the line; what would wait longer is refused.
 const LINE_MAX: Duration = Duration::from_secs(4);
 /// Database connections of a server.
-const CONNECTIONS: usize = 4;
+const CONNECTIONS: usize = 6;
 /// Timeout of a statement of a request.
 const STATEMENT: Duration = Duration::from_secs(4);
 /// Timeout of the statement of a health check, and of the start.
@@ -43,8 +43,8 @@ const CHECK: Duration = Duration::from_secs(1);
 const JOBS: Duration = Duration::from_millis(500);
 /// Most background jobs at once.
 const JOBS_MAX: usize = 8;
-/// Time of failed health checks after which the server ends itself.
-const GIVES_UP: Duration = Duration::from_secs(10);
+/// Failed checks after which the server ends itself, about ten seconds; two good ones make up for a failed one.
+const GIVES_UP: u32 = 16;
 /// Most open connections.
 const OPEN_MAX: usize = 4_000;
 /// Response to the key of the example in RFC 6455 (section 1.3), the only one that clients of the testbed use.
@@ -127,7 +127,17 @@ struct Running {
     connections: Arc<Connections>,
     pace: Mutex<Pace>,
     sockets: Mutex<Tasks>,
-    ends: Notify,
+    unhealthy: Notify,
+    overloaded: Notify,
+}
+
+/// Why a process ends itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// Its health check failed for long.
+    Unhealthy,
+    /// More opens came at once than it endures.
+    Overloaded,
 }
 
 impl Process {
@@ -154,7 +164,8 @@ impl Process {
             connections,
             pace: Mutex::new(Pace::new(WORKERS, WORK, LINE_MAX, Instant::now())),
             sockets: Mutex::default(),
-            ends: Notify::new(),
+            unhealthy: Notify::new(),
+            overloaded: Notify::new(),
         });
         let mut tasks = Tasks::default();
         tasks.spawn(accept(listener, Arc::clone(&running)));
@@ -164,8 +175,11 @@ impl Process {
     }
 
     /// Waits until the process ends itself.
-    pub(super) async fn ends(&self) {
-        self.running.ends.notified().await;
+    pub(super) async fn ends(&self) -> End {
+        tokio::select! {
+            () = self.running.unhealthy.notified() => End::Unhealthy,
+            () = self.running.overloaded.notified() => End::Overloaded,
+        }
     }
 }
 
@@ -197,18 +211,18 @@ async fn check(running: Arc<Running>) {
     let server = &running.server;
     let mut turn = interval(JOBS);
     turn.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let (mut failed, mut since) = (0_u32, None);
+    let (mut failed, mut failing) = (0_u32, 0_u32);
     loop {
         turn.tick().await;
         let good = server.kind == Kind::Steady || running.connections.execute(HEALTH, CHECK).await.is_ok();
         if good {
-            (failed, since) = (0, None);
+            (failed, failing) = (0, failing.saturating_sub(1));
         } else {
-            failed += 1;
+            (failed, failing) = (failed + 1, failing + 2);
         }
         server.works.store(failed < 2, Ordering::Relaxed);
-        if !good && since.get_or_insert_with(Instant::now).elapsed() >= GIVES_UP {
-            running.ends.notify_one();
+        if failing >= GIVES_UP {
+            running.unhealthy.notify_one();
         }
     }
 }
@@ -291,7 +305,7 @@ async fn open(request: Request<Incoming>, running: &Arc<Running>) -> Response<Fu
     server.opens_highest.fetch_max(now, Ordering::Relaxed);
     if now > OPENS_MAX {
         if server.kind == Kind::Checking {
-            running.ends.notify_one();
+            running.overloaded.notify_one();
         }
         return text(StatusCode::SERVICE_UNAVAILABLE, "too many opens\n");
     }

@@ -1,6 +1,7 @@
-//! What starts the process of a server again when it ends, and gives up when that happens too often.
+//! What starts the process of a server again when it breaks down, and gives up when that happens too often. A process that ended
+//! itself because it was unhealthy has left the pool in good order, and is not started again: nobody notices.
 
-use super::server::{Process, Server};
+use super::server::{End, Process, Server};
 use crate::tasks::Tasks;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -54,21 +55,26 @@ impl Supervised {
 
 async fn supervise(server: Arc<Server>, database: SocketAddr, mut orders: mpsc::Receiver<Order>) {
     let mut starts: Vec<Instant> = Vec::new();
+    let mut left = false;
     loop {
         starts.retain(|start| start.elapsed() < WINDOW);
-        if starts.len() >= STARTS_MAX {
+        if left || starts.len() >= STARTS_MAX {
             tracing::debug!(server = %server.address, "stays down");
             match orders.recv().await {
                 Some(Order::Start) => starts.clear(),
                 Some(Order::Replace) => continue,
                 None => return,
             }
+            left = false;
         }
         starts.push(Instant::now());
         match Process::start(&server, database).await {
             Ok(process) => loop {
                 tokio::select! {
-                    () = process.ends() => break,
+                    end = process.ends() => {
+                        left = end == End::Unhealthy;
+                        break;
+                    }
                     order = orders.recv() => match order {
                         Some(Order::Start) => {}
                         Some(Order::Replace) => {

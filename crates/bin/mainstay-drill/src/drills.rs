@@ -85,7 +85,7 @@ pub(crate) fn surge(options: &Options, json: bool, alone: bool) -> Result<ExitCo
     })
 }
 
-/// Runs the drill `shrinking-pool` with so many WebSocket clients; unless `alone`, a second time behind a plain proxy.
+/// Runs the drill `shrinking-pool` with a number of WebSocket clients; unless `alone`, a second time behind a plain proxy.
 pub(crate) fn shrinking_pool(
     options: &Options,
     json: bool,

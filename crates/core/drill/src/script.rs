@@ -62,7 +62,7 @@ pub struct Limits {
     pub conflict: Option<Duration>,
     /// From the fault until an incident names the slow statement.
     pub statement: Option<Duration>,
-    /// From the fall of the pool below its minimum until people on call are told.
+    /// From the fall of the pool below its minimum until people on call are notified.
     pub pool: Option<Duration>,
     /// From the addition of replicas until they are named as idle.
     pub idle: Option<Duration>,
@@ -222,7 +222,7 @@ pub enum Milestone {
     ConflictNamed,
     /// An incident names the slow statement.
     StatementNamed,
-    /// People on call were told that the pool is below its minimum.
+    /// People on call were notified that the pool is below its minimum.
     PoolNamed,
     /// A replica is named as idle.
     IdleNamed,
@@ -297,8 +297,8 @@ impl Script {
     }
 }
 
-/// Whether a pattern matches; `*` matches any characters, also none.
-fn matches(pattern: &str, name: &str) -> bool {
+/// Whether a pattern matches a text; `*` matches any characters, also none.
+pub(crate) fn matches(pattern: &str, name: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == name,
         Some((before, after)) => name.strip_prefix(before).is_some_and(|rest| {

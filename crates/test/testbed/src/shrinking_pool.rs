@@ -103,7 +103,7 @@ struct History {
 }
 
 impl ShrinkingPool {
-    /// Starts the fixture and the usual traffic, with so many WebSocket clients.
+    /// Starts the fixture and the usual traffic, with a number of WebSocket clients.
     ///
     /// # Errors
     /// When PostgreSQL is not installed, no address is free, or the folder cannot be written.

@@ -14,7 +14,7 @@ pub struct PoolScore {
     pub statement_secs: Option<f64>,
     /// Seconds from the fall of the pool below its minimum until people on call knew of it.
     pub pool_secs: Option<f64>,
-    /// What they were told about the pool.
+    /// The text of its alert.
     pub pool_text: Option<String>,
     /// Seconds from the addition of replicas until they were named as idle.
     pub idle_secs: Option<f64>,
@@ -184,7 +184,7 @@ pub(super) fn judge(score: &PoolScore, limits: &Limits) -> Vec<String> {
     let mut missed = Vec::new();
     for (what, got, limit) in [
         ("naming the slow statement", score.statement_secs, limits.statement),
-        ("telling that the pool is below its minimum", score.pool_secs, limits.pool),
+        ("notice of the pool below its minimum", score.pool_secs, limits.pool),
         ("naming the idle replicas", score.idle_secs, limits.idle),
         ("the return of servers and clients", score.well_secs, limits.well),
     ] {

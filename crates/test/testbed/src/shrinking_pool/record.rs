@@ -1,4 +1,4 @@
-//! What the fixture itself sees, twice a second: independent of what stands in front of the servers.
+//! What the fixture itself sees, twice a second: independent of the proxy in front of the servers.
 
 use jiff::Timestamp;
 use std::time::Duration;
@@ -9,7 +9,7 @@ pub(super) const EVERY: Duration = Duration::from_millis(500);
 const SAMPLES_MAX: usize = 7_200;
 /// Time before and after a fix whose requests are compared, and the time for a fix to take effect.
 const BESIDE: Duration = Duration::from_secs(18);
-const SETTLES: Duration = Duration::from_secs(7);
+const DELAY: Duration = Duration::from_secs(7);
 /// Span whose requests show whether everything is well.
 const WELL_SPAN: Duration = Duration::from_secs(5);
 /// Share of the requests served within [`WELL_SPAN`] that counts as well.
@@ -57,9 +57,9 @@ impl Record {
     /// Shares of the requests served before and after a fix; `until` is the time of the next one.
     pub(super) fn served_around(&self, fix: Timestamp, until: Option<Timestamp>) -> [f64; 2] {
         let before = self.share(types::time::earlier(fix, BESIDE), fix);
-        let end = types::time::later(fix, SETTLES + BESIDE);
+        let end = types::time::later(fix, DELAY + BESIDE);
         let end = until.map_or(end, |until| until.min(end));
-        [before, self.share(types::time::later(fix, SETTLES), end)]
+        [before, self.share(types::time::later(fix, DELAY), end)]
     }
 
     /// Share of the requests of a span that were served; 0 without requests.

@@ -41,7 +41,7 @@ const STATEMENT: Duration = Duration::from_secs(4);
 const CHECK: Duration = Duration::from_secs(1);
 /// Interval of background jobs, which run the much-used code too.
 const JOBS: Duration = Duration::from_millis(500);
-/// Most background jobs at once.
+/// Most concurrent background jobs.
 const JOBS_MAX: usize = 8;
 /// Failed checks after which the server ends itself, about ten seconds; two good ones make up for a failed one.
 const GIVES_UP: u32 = 16;
@@ -53,7 +53,7 @@ const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 /// Settings of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// `/health` asks the database; the server ends itself when that fails for long, and when too many opens come at once.
+    /// `/health` asks the database; the server ends itself when that fails for long, and when it has too many concurrent opens.
     Checking,
     /// An older installation: it opens its connections at the start, keeps them, and `/health` does not ask the database.
     Steady,
@@ -136,7 +136,7 @@ struct Running {
 pub(super) enum End {
     /// Its health check failed for long.
     Unhealthy,
-    /// More opens came at once than it endures.
+    /// It has more concurrent opens than it endures.
     Overloaded,
 }
 

@@ -1,5 +1,5 @@
 //! What starts the process of a server again when it breaks down, and gives up when that happens too often. A process that ended
-//! itself because it was unhealthy has left the pool in good order, and is not started again: nobody notices.
+//! itself because it was unhealthy has left the pool in good order, and is not started again: no one notices.
 
 use super::server::{End, Process, Server};
 use crate::tasks::Tasks;

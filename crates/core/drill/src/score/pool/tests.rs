@@ -91,7 +91,7 @@ fn pool_is_named_when_it_joins_an_incident_that_was_paged() {
     assert_eq!((score.statement_secs, score.pool_secs, score.idle_secs), (Some(2.0), Some(2.5), None));
     assert!(score.pool_text.unwrap().contains("2 of 20 servers"));
     assert_eq!(score.well_secs, Some(140.0));
-    // Without the page nobody knows.
+    // Without a delivered page no one knows.
     let mut unpaged = run();
     unpaged.retain(|event| !matches!(event.kind, EventKind::AttemptEnded { .. }));
     let score = super::score(&script(), at(0), &unpaged, &seen(), &BTreeMap::new());

@@ -58,11 +58,19 @@ impl Run<'_> {
         for step in &self.script.steps {
             match step {
                 Step::Act { at, act } => self.act(&stage, &mut progress, *at, act).await?,
-                Step::Wait { until, within } if until.is_of_fixture() => {
-                    wait_for_fixture(&stage, &mut progress.killer, *until, *within).await?;
-                }
                 Step::Wait { until, within } => {
-                    self.wait_for(&stage, &mut progress, *until, *within).await?;
+                    let waited = match until.is_of_fixture() {
+                        true => wait_for_fixture(&stage, &mut progress.killer, *until, *within).await,
+                        false => self.wait_for(&stage, &mut progress, *until, *within).await,
+                    };
+                    match waited {
+                        // The end is missed; what came before it is scored.
+                        Err(_) if is_end(*until) && progress.fault_at.is_some() => {
+                            let within = types::time::spoken(*within);
+                            progress.missed.push(format!("`{until}` was not reached within {within}"));
+                        }
+                        waited => waited?,
+                    }
                 }
             }
         }
@@ -191,6 +199,11 @@ async fn wait_for_fixture<S: Fixture>(
         }
     }
     Ok(())
+}
+
+/// Whether a milestone is the end of an outage, which may be missed without making the run worthless.
+fn is_end(milestone: Milestone) -> bool {
+    matches!(milestone, Milestone::Resolved | Milestone::ClientsBack)
 }
 
 /// Violations of what must hold with any number of kills: paged, acknowledged, at most one repeated notification per

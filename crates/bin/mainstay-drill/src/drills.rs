@@ -164,7 +164,7 @@ fn report(result: &RunResult, outcomes: &[Outcome], brief: bool) {
     if let (Some(cause), Some(text)) = (&score.cause, &score.cause_text) {
         table::say(&table::wrapped(&format!("{cause}: {text}"), "  ", 80));
     }
-    if score.surge_secs.is_some() {
+    if score.surge_secs.is_some() && score.pool.is_none() {
         table::say(&format!(
             "surge named after {}; conflicting limits named {} after its end",
             secs(score.surge_secs),

@@ -103,10 +103,10 @@ impl Run<'_> {
             table::say(&format!("fault: {}", stage.fixture.fault()));
         }
         // People say what they do when they begin.
-        if let Some(note) = act.note() {
-            if !progress.notes.add(stage, &note).await? {
-                progress.missed.push(format!("no incident was open for the note \"{note}\""));
-            }
+        if let Some(note) = act.note()
+            && !progress.notes.add(stage, &note).await?
+        {
+            progress.missed.push(format!("no incident was open for the note \"{note}\""));
         }
         if !self.quiet
             && let Some(present) = stage.fixture.present()

@@ -410,7 +410,7 @@ async fn keep_record(
     }
 }
 
-/// The usual clients in two halves.
+/// The usual clients in two halves. Together fewer than the connections that HAProxy has for them.
 fn groups(target: SocketAddr) -> Settings {
     let sign_in = Step::post("/login", "user=ana&password=x");
     let range =
@@ -418,6 +418,6 @@ fn groups(target: SocketAddr) -> Settings {
     let people = |name: &str, recognized, range| {
         Group::new(name, recognized, range, vec![sign_in.clone(), Step::get("/entries")])
     };
-    let groups = vec![people("recognized", true, range(85, 120)), people("first", false, range(86, 240))];
+    let groups = vec![people("recognized", true, range(85, 120)), people("first", false, range(86, 160))];
     Settings { target, host: format!("api.{TOP}"), deadline: DEADLINE, groups, seed: 11 }
 }

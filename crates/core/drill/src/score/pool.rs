@@ -61,15 +61,15 @@ pub struct Fix {
     /// Share of the requests that were served before and after it, as the fixture counted them.
     pub served: [f64; 2],
     /// Its effect by that measurement.
-    pub measured: Effect,
+    pub measured: Measured,
     /// What mainstay said about it, if anything.
     pub judged: Option<String>,
 }
 
-/// Effect of a fix.
+/// Effect of a fix, as the fixture measured it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Effect {
+pub enum Measured {
     /// More requests are served.
     Helped,
     /// No change beyond the noise.
@@ -78,7 +78,7 @@ pub enum Effect {
     MadeItWorse,
 }
 
-impl fmt::Display for Effect {
+impl fmt::Display for Measured {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Helped => "helped",
@@ -91,7 +91,7 @@ impl fmt::Display for Effect {
 /// Change of the served share below which a fix has no effect.
 const NOISE: f64 = 0.15;
 
-impl Effect {
+impl Measured {
     /// The effect by the shares of requests served before and after.
     #[must_use]
     pub fn of([before, after]: [f64; 2]) -> Self {
@@ -162,7 +162,7 @@ pub(super) fn score(
         note: note.clone(),
         at_secs: secs_between(fault_at, *at),
         served: *served,
-        measured: Effect::of(*served),
+        measured: Measured::of(*served),
         judged: judged.get(note).cloned(),
     };
     PoolScore {

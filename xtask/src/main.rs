@@ -69,6 +69,9 @@ fn ci() -> Done {
         built("mainstay-drill", &["expired-name", "--kills", "8", "--brief"])
     })?;
     step("drill surge", || built("mainstay-drill", &["surge", "--alone", "--brief"]))?;
+    step("drill shrinking-pool", || {
+        built("mainstay-drill", &["shrinking-pool", "--alone", "--brief", "--clients", "500"])
+    })?;
     step("licences and sources", licences::check)
 }
 

@@ -18,6 +18,9 @@ const START_TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest time of a drain, after which the process is killed.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// Longest time of a command.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(20);
+
 /// A running mainstay.
 pub(crate) struct Child {
     process: tokio::process::Child,
@@ -95,6 +98,23 @@ fn product<S>(command: impl AsRef<OsStr>, stage: &Stage<S>) -> Result<Command, F
     let mut product = Command::new(std::env::current_exe().map_err(Failure::no)?);
     product.arg(PRODUCT).arg(command).arg("--config").arg(stage.config());
     Ok(product)
+}
+
+/// Executes a command of the product; returns its output.
+///
+/// # Errors
+/// When it fails, with what it said.
+pub(crate) async fn command<S>(stage: &Stage<S>, args: &[&str]) -> Result<String, Failure> {
+    let [first, rest @ ..] = args else { return Err(Failure::wrong("no command")) };
+    let running = product(first, stage)?.args(rest).kill_on_drop(true).output();
+    let output = tokio::time::timeout(COMMAND_TIMEOUT, running).await;
+    let output = output.map_err(|_| Failure::no(format!("`{}` did not end within 20 s", args.join(" "))))?;
+    let output = output.map_err(Failure::no)?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    Err(Failure::no(format!("`{}` failed ({})", args.join(" "), output.status)).hint(said))
 }
 
 /// A link that signs one person in, from `mainstay login`.

@@ -1,31 +1,42 @@
-//! Comparison of the surge with mainstay and with a plain proxy: same servers, same clients, same flood at the same
-//! times.
+//! Comparison of an outage with mainstay and with a plain proxy: same servers, same clients, same acts at the same times.
 
 use crate::run::Acts;
-use crate::stage::Folder;
+use crate::stage::{Fixture, Folder};
+use drill::Milestone;
+use drill::score::pool::{PoolObservations, WithoutPool};
 use drill::score::{Clients, Served};
-use mainstay::Failure;
+use mainstay::{Failure, table};
+use std::path::Path;
 use std::time::Duration;
-use testbed::Surge;
-use testbed::surge::{Part, Proxy};
+use testbed::TestbedError;
+use testbed::surge::Part;
 use tokio::time::{Instant, sleep, sleep_until};
 
-/// Time of usual traffic before the flood, as with mainstay.
+/// Time of usual traffic before the fault, as with mainstay.
 const WARM_UP: Duration = Duration::from_secs(20);
+/// Longest time until all clients are connected before the fault.
+const CONNECTED: Duration = Duration::from_secs(120);
 
 /// Requests served in one run.
 pub(crate) struct Outcome {
     /// Name of the proxy.
     proxy: String,
     parts: Vec<Part>,
-    /// Since the start of the flood.
+    /// Since the fault.
     pub(crate) clients: Clients,
+    pool: Option<PoolObservations>,
 }
 
 impl Outcome {
     /// Reads the counters of a fixture.
-    pub(crate) fn of(proxy: &str, fixture: &Surge) -> Self {
-        Self { proxy: proxy.to_owned(), parts: fixture.parts(), clients: fixture.observations().clients }
+    pub(crate) fn of<S: Fixture>(proxy: &str, fixture: &S) -> Self {
+        let seen = fixture.observations();
+        Self { proxy: proxy.to_owned(), parts: fixture.parts(), clients: seen.clients, pool: seen.pool }
+    }
+
+    /// Its figures of a shrinking pool.
+    pub(crate) fn pool(&self) -> Option<WithoutPool> {
+        self.pool.as_ref().map(WithoutPool::of)
     }
 }
 
@@ -33,24 +44,32 @@ impl Outcome {
 ///
 /// # Errors
 /// When the fixture or the proxy cannot start.
-pub(crate) async fn run_without(acts: &Acts) -> Result<Outcome, Failure> {
+pub(crate) async fn run_without<S: Fixture>(
+    start: impl AsyncFnOnce(&Path) -> Result<S, TestbedError>,
+    acts: &Acts,
+    quiet: bool,
+) -> Result<Outcome, Failure> {
     let folder = Folder::create()?;
-    let fixture = Surge::start(folder.path(), Proxy::Plain).await.map_err(Failure::no)?;
+    let fixture = start(folder.path()).await.map_err(Failure::no)?;
     sleep(WARM_UP).await;
+    fixture.observed(Milestone::ClientsBack, CONNECTED).await.map_err(Failure::no)?;
     let began = Instant::now();
     for (at, act) in &acts.done {
         sleep_until(began + *at).await;
-        fixture.act(act).map_err(Failure::no)?;
+        if !quiet && let Some(present) = fixture.present() {
+            table::say(&format!("{act}: before it {present}"));
+        }
+        fixture.act(act).await.map_err(Failure::no)?;
     }
     sleep_until(began + acts.end).await;
     Ok(Outcome::of(fixture.proxy_name().unwrap_or("a plain proxy"), &fixture))
 }
 
-/// Served sign-ins of recognized and first-time clients, part by part.
+/// Served visits of recognized and first-time clients, part by part.
 pub(crate) fn table(outcomes: &[Outcome]) -> Vec<String> {
     let mut lines = Vec::new();
     for outcome in outcomes {
-        lines.push(format!("sign-ins served behind {}:", outcome.proxy));
+        lines.push(format!("visits served behind {}:", outcome.proxy));
         for part in &outcome.parts {
             let flood = match part.flood_per_sec {
                 none if none < 1.0 => String::new(),
@@ -58,7 +77,7 @@ pub(crate) fn table(outcomes: &[Outcome]) -> Vec<String> {
             };
             lines.push(row(&part.name, part.clients) + &flood);
         }
-        lines.push(row("since the flood", outcome.clients));
+        lines.push(row("since the fault", outcome.clients));
     }
     lines
 }
@@ -66,7 +85,7 @@ pub(crate) fn table(outcomes: &[Outcome]) -> Vec<String> {
 fn row(name: &str, clients: Clients) -> String {
     let served = |served: Served| format!("{} of {}", served.served.unwrap_or(0), served.asked.unwrap_or(0));
     format!(
-        "  {name:<16} recognized {:>12}   first-time {:>12}",
+        "  {name:<29} recognized {:>12}   first-time {:>12}",
         served(clients.recognized),
         served(clients.first)
     )
@@ -88,14 +107,18 @@ mod tests {
             proxy: proxy.to_owned(),
             parts: vec![part("flood", 2_391.4), part("recovered", 0.0)],
             clients: Clients { recognized: served(160, 142), first: Served::default() },
+            pool: None,
         };
         let lines = table(&[outcome("mainstay"), outcome("haproxy 3.0")]);
         assert_eq!(lines.len(), 8);
-        assert_eq!(lines[0], "sign-ins served behind mainstay:");
+        assert_eq!(lines[0], "visits served behind mainstay:");
         assert_eq!(
             lines[1],
-            "  flood            recognized     71 of 80   first-time      9 of 80   flood: 2391 requests/s"
+            "  flood                         recognized     71 of 80   first-time      9 of 80   flood: 2391 requests/s"
         );
-        assert_eq!(lines[3], "  since the flood  recognized   142 of 160   first-time       0 of 0");
+        assert_eq!(
+            lines[3],
+            "  since the fault               recognized   142 of 160   first-time       0 of 0"
+        );
     }
 }

@@ -1,6 +1,7 @@
 //! The drills and their report.
 
 use crate::comparison::{self, Outcome};
+use crate::pool_report;
 use crate::run::{Run, RunResult};
 use crate::stage::{Stage, runtime};
 use clap::Args;
@@ -10,7 +11,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use testbed::expired_name::Settings;
 use testbed::surge::Proxy;
-use testbed::{ExpiredName, Surge};
+use testbed::{ExpiredName, ShrinkingPool, Surge};
 
 /// A drill: name, script and golden story.
 struct Source {
@@ -29,6 +30,12 @@ const SURGE: Source = Source {
     name: "surge",
     script: include_str!("../../../../drills/surge.drill"),
     story: include_str!("../../../../drills/surge.story"),
+};
+
+const SHRINKING_POOL: Source = Source {
+    name: "shrinking-pool",
+    script: include_str!("../../../../drills/shrinking-pool.drill"),
+    story: include_str!("../../../../drills/shrinking-pool.story"),
 };
 
 /// Options of every drill.
@@ -69,8 +76,37 @@ pub(crate) fn surge(options: &Options, json: bool, alone: bool) -> Result<ExitCo
             if !json {
                 table::say("the same clients and the same flood, behind a plain proxy");
             }
-            let outcome = comparison::run_without(&acts).await?;
+            let start = async |folder: &Path| Surge::start(folder, Proxy::Plain).await;
+            let outcome = comparison::run_without(start, &acts, json).await?;
             result.score.without_mainstay = Some(outcome.clients);
+            outcomes.push(outcome);
+        }
+        Ok((result, outcomes))
+    })
+}
+
+/// Runs the drill `shrinking-pool` with a number of WebSocket clients; unless `alone`, a second time behind a plain proxy.
+pub(crate) fn shrinking_pool(
+    options: &Options,
+    json: bool,
+    alone: bool,
+    clients: usize,
+) -> Result<ExitCode, Failure> {
+    repeat(&SHRINKING_POOL, options, json, async |run| {
+        let start = async |folder: &Path| ShrinkingPool::start(folder, Proxy::Mainstay, clients).await;
+        let (mut result, stage, acts) = run.execute(Stage::build(start).await?).await?;
+        let mut outcomes = vec![Outcome::of("mainstay", &stage.fixture)];
+        drop(stage);
+        if !alone {
+            if !json {
+                table::say("the same clients and the same acts, behind a plain proxy");
+            }
+            let start = async |folder: &Path| ShrinkingPool::start(folder, Proxy::Plain, clients).await;
+            let outcome = comparison::run_without(start, &acts, json).await?;
+            result.score.without_mainstay = Some(outcome.clients);
+            if let Some(pool) = &mut result.score.pool {
+                pool.without_mainstay = outcome.pool();
+            }
             outcomes.push(outcome);
         }
         Ok((result, outcomes))
@@ -128,12 +164,15 @@ fn report(result: &RunResult, outcomes: &[Outcome], brief: bool) {
     if let (Some(cause), Some(text)) = (&score.cause, &score.cause_text) {
         table::say(&table::wrapped(&format!("{cause}: {text}"), "  ", 80));
     }
-    if score.surge_secs.is_some() {
+    if score.surge_secs.is_some() && score.pool.is_none() {
         table::say(&format!(
             "surge named after {}; conflicting limits named {} after its end",
             secs(score.surge_secs),
             secs(score.conflict_secs)
         ));
+    }
+    if let Some(pool) = &score.pool {
+        pool_report::lines(pool).iter().for_each(|line| table::say(line));
     }
     let caches = score.caches_secs.map(|after| format!("caches expired after {after:.1} s, "));
     table::say(&format!(

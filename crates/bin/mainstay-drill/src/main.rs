@@ -8,6 +8,8 @@ mod comparison;
 mod demo;
 mod drills;
 mod killer;
+mod notes;
+mod pool_report;
 mod rank;
 mod run;
 mod stage;
@@ -41,6 +43,17 @@ enum Command {
         #[arg(long)]
         alone: bool,
     },
+    /// A slow query empties a pool while its clients reconnect (Toggl, 2018-01-16).
+    ShrinkingPool {
+        #[command(flatten)]
+        options: drills::Options,
+        /// Leave out the second part, the same outage behind a plain round-robin proxy.
+        #[arg(long)]
+        alone: bool,
+        /// Number of WebSocket clients.
+        #[arg(long, default_value_t = 2_000, value_name = "N", value_parser = clap::value_parser!(u32).range(100..=9_500))]
+        clients: u32,
+    },
     /// Rank the causes of recorded faults by their metrics, one JSON line for each case.
     Rank(rank::Options),
 }
@@ -62,6 +75,9 @@ fn main() -> ExitCode {
         Command::Demo(demo) => demo.run(),
         Command::ExpiredName(options) => drills::expired_name(&options, json),
         Command::Surge { options, alone } => drills::surge(&options, json, alone),
+        Command::ShrinkingPool { options, alone, clients } => {
+            drills::shrinking_pool(&options, json, alone, clients as usize)
+        }
         Command::Rank(options) => options.run(),
     };
     result.unwrap_or_else(|failure| failure.report(json))

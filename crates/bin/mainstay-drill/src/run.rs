@@ -2,8 +2,9 @@
 
 use crate::child::Child;
 use crate::killer::Killer;
+use crate::notes::Notes;
 use crate::stage::{Fixture, Stage};
-use drill::{Act, Milestone, Score, Script, Step};
+use drill::{Act, Milestone, Observations, Score, Script, Step};
 use jiff::Timestamp;
 use mainstay::{Failure, table};
 use std::collections::BTreeSet;
@@ -51,24 +52,39 @@ impl Run<'_> {
             fault_at: None,
             began: None,
             acts: Acts { done: Vec::new(), end: Duration::ZERO },
+            missed: Vec::new(),
+            notes: Notes::default(),
         };
         for step in &self.script.steps {
             match step {
                 Step::Act { at, act } => self.act(&stage, &mut progress, *at, act).await?,
-                Step::Wait { until: Milestone::CachesExpired, within } => {
-                    wait_for_caches(&stage, &mut progress.killer, *within).await?;
-                }
                 Step::Wait { until, within } => {
-                    self.wait_for(&stage, &mut progress, *until, *within).await?;
+                    let waited = match until.is_of_fixture() {
+                        true => wait_for_fixture(&stage, &mut progress.killer, *until, *within).await,
+                        false => self.wait_for(&stage, &mut progress, *until, *within).await,
+                    };
+                    match waited {
+                        // The end is missed; what came before it is scored.
+                        Err(_) if is_end(*until) && progress.fault_at.is_some() => {
+                            let within = types::time::spoken(*within);
+                            progress.missed.push(format!("`{until}` was not reached within {within}"));
+                        }
+                        waited => waited?,
+                    }
                 }
             }
         }
-        let Progress { killer, fault_at, began, mut acts } = progress;
+        let Progress { killer, fault_at, began, mut acts, missed, notes } = progress;
         acts.end = began.map_or(Duration::ZERO, |began| began.elapsed());
         let kills = killer.kills;
+        // Before the end of mainstay, with which all connections of clients end.
+        let mut observations = stage.fixture.observations();
+        observations.judged = notes.verdicts(&stage).await?;
         killer.child.stop().await?;
         let fault_at = fault_at.ok_or_else(|| Failure::wrong("the script has no fault"))?;
-        Ok((self.evaluate(&stage, fault_at, kills)?, stage, acts))
+        let mut result = self.evaluate(&stage, fault_at, &observations, kills)?;
+        result.missed.extend(missed);
+        Ok((result, stage, acts))
     }
 
     async fn act<S: Fixture>(
@@ -86,10 +102,24 @@ impl Run<'_> {
         if act.is_fault() && !self.quiet {
             table::say(&format!("fault: {}", stage.fixture.fault()));
         }
+        // People say what they do when they begin.
+        if let Some(note) = act.note()
+            && !progress.notes.add(stage, &note).await?
+        {
+            progress.missed.push(format!("no incident was open for the note \"{note}\""));
+        }
+        if !self.quiet
+            && let Some(present) = stage.fixture.present()
+        {
+            table::say(&format!("{act}: before it {present}"));
+        }
         let when = stage.fixture.act(act).await.map_err(Failure::no)?;
         if act.is_fault() {
             progress.fault_at = Some(when);
             progress.killer.begin();
+        }
+        if act.changes_config() {
+            stage.write_config()?;
         }
         Ok(())
     }
@@ -118,6 +148,7 @@ impl Run<'_> {
         &self,
         stage: &Stage<S>,
         fault_at: Timestamp,
+        observations: &Observations,
         kills: u32,
     ) -> Result<RunResult, Failure> {
         let verified = journal::verify(stage.journal())
@@ -131,7 +162,7 @@ impl Run<'_> {
                 events.len()
             ));
         }
-        let score = drill::score(self.script, fault_at, &events, &stage.fixture.observations());
+        let score = drill::score(self.script, fault_at, &events, observations);
         if kills == 0 {
             missed.extend(drill::judge(&score, &self.script.limits));
             missed.extend(drill::differences(self.story, &drill::story(&events)));
@@ -150,21 +181,29 @@ struct Progress {
     /// Time of the first act with a time.
     began: Option<Instant>,
     acts: Acts,
+    missed: Vec<String>,
+    notes: Notes,
 }
 
-async fn wait_for_caches<S: Fixture>(
+async fn wait_for_fixture<S: Fixture>(
     stage: &Stage<S>,
     killer: &mut Killer,
+    milestone: Milestone,
     within: Duration,
 ) -> Result<(), Failure> {
     let deadline = Instant::now() + within;
-    while stage.fixture.caches_expired(Duration::from_millis(100)).await.is_err() {
+    while let Err(why) = stage.fixture.observed(milestone, Duration::from_millis(100)).await {
         killer.poll(stage).await?;
         if Instant::now() > deadline {
-            return Err(late(stage, Milestone::CachesExpired, within));
+            return Err(late(stage, milestone, within).hint(why.to_string()));
         }
     }
     Ok(())
+}
+
+/// Whether a milestone is the end of an outage, which may be missed without making the run worthless.
+fn is_end(milestone: Milestone) -> bool {
+    matches!(milestone, Milestone::Resolved | Milestone::ClientsBack)
 }
 
 /// Violations of what must hold with any number of kills: paged, acknowledged, at most one repeated notification per

@@ -1,13 +1,14 @@
 //! A fixture of the testbed, and the folder of the mainstay that monitors it.
 
-use drill::{Act, Observations};
+use drill::{Act, Milestone, Observations};
 use jiff::Timestamp;
 use mainstay::Failure;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use testbed::{ExpiredName, Phone, Surge, TestbedError};
+use testbed::surge::Part;
+use testbed::{ExpiredName, Phone, ShrinkingPool, Surge, TestbedError};
 use types::Event;
 
 /// Services on loopback on which a script can be run.
@@ -18,11 +19,11 @@ pub(crate) trait Fixture {
     /// When the fixture has no parts for it.
     async fn act(&self, act: &Act) -> Result<Timestamp, TestbedError>;
 
-    /// Waits until the caches of the resolvers hold no answer from before the last change.
+    /// Waits for a milestone that only the fixture can observe.
     ///
     /// # Errors
     /// When that takes longer than `within`.
-    async fn caches_expired(&self, within: Duration) -> Result<(), TestbedError>;
+    async fn observed(&self, milestone: Milestone, within: Duration) -> Result<(), TestbedError>;
 
     /// Records of the fixture itself since the fault.
     fn observations(&self) -> Observations;
@@ -35,6 +36,21 @@ pub(crate) trait Fixture {
 
     /// Description of the fault.
     fn fault(&self) -> &'static str;
+
+    /// The present state in one line, where a drill shows it.
+    fn present(&self) -> Option<String> {
+        None
+    }
+
+    /// Requests served, part by part, where a drill compares.
+    fn parts(&self) -> Vec<Part> {
+        Vec::new()
+    }
+
+    /// Name of the proxy, unless that is mainstay.
+    fn proxy_name(&self) -> Option<&str> {
+        None
+    }
 }
 
 impl Fixture for ExpiredName {
@@ -42,8 +58,8 @@ impl Fixture for ExpiredName {
         ExpiredName::act(self, act).await
     }
 
-    async fn caches_expired(&self, within: Duration) -> Result<(), TestbedError> {
-        ExpiredName::caches_expired(self, within).await.map(|_| ())
+    async fn observed(&self, _milestone: Milestone, within: Duration) -> Result<(), TestbedError> {
+        self.caches_expired(within).await.map(|_| ())
     }
 
     fn observations(&self) -> Observations {
@@ -69,7 +85,7 @@ impl Fixture for Surge {
     }
 
     /// This fixture has no resolvers.
-    async fn caches_expired(&self, _within: Duration) -> Result<(), TestbedError> {
+    async fn observed(&self, _milestone: Milestone, _within: Duration) -> Result<(), TestbedError> {
         Ok(())
     }
 
@@ -87,6 +103,52 @@ impl Fixture for Surge {
 
     fn fault(&self) -> &'static str {
         "clients of three autonomous systems send many times the usual requests"
+    }
+
+    fn parts(&self) -> Vec<Part> {
+        Surge::parts(self)
+    }
+
+    fn proxy_name(&self) -> Option<&str> {
+        Surge::proxy_name(self)
+    }
+}
+
+impl Fixture for ShrinkingPool {
+    async fn act(&self, act: &Act) -> Result<Timestamp, TestbedError> {
+        ShrinkingPool::act(self, act).await
+    }
+
+    async fn observed(&self, _milestone: Milestone, within: Duration) -> Result<(), TestbedError> {
+        self.clients_back(within).await
+    }
+
+    fn observations(&self) -> Observations {
+        ShrinkingPool::observations(self)
+    }
+
+    fn phone(&self) -> &Phone {
+        ShrinkingPool::phone(self)
+    }
+
+    fn config_toml(&self, data: &Path, listen: SocketAddr) -> String {
+        ShrinkingPool::config_toml(self, data, listen)
+    }
+
+    fn fault(&self) -> &'static str {
+        "a much-used piece of code becomes inefficient: its statement takes 50 ms under one lock"
+    }
+
+    fn present(&self) -> Option<String> {
+        Some(ShrinkingPool::present(self))
+    }
+
+    fn parts(&self) -> Vec<Part> {
+        ShrinkingPool::parts(self)
+    }
+
+    fn proxy_name(&self) -> Option<&str> {
+        ShrinkingPool::proxy_name(self)
     }
 }
 
@@ -141,9 +203,17 @@ impl<S: Fixture> Stage<S> {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|taken| taken.local_addr());
         let listen = port.map_err(Failure::no)?;
         let stage = Self { fixture, listen, folder };
-        let config = stage.fixture.config_toml(&stage.data(), listen);
-        fs::write(stage.config(), config).map_err(Failure::no)?;
+        stage.write_config()?;
         Ok(stage)
+    }
+
+    /// Writes the configuration that monitors the fixture as it is now. A running mainstay reads it again.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub(crate) fn write_config(&self) -> Result<(), Failure> {
+        let config = self.fixture.config_toml(&self.data(), self.listen);
+        fs::write(self.config(), config).map_err(Failure::no)
     }
 }
 

@@ -33,15 +33,17 @@ pub enum Mistake {
     #[error("`at` needs a time and something to do")]
     NothingToDo,
     #[error(
-        "`limit {0}` is not a limit; expected `limit alert|cause|surge|conflict|human|update within 10s`, \
-         `limit cause before caches-expired`, `limit pages 1` or `limit false-alerts 0`"
+        "`limit {0}` is not a limit; expected `limit WHAT within 10s` (alert, cause, surge, conflict, statement, pool, idle, well, \
+         human, update), `limit cause before caches-expired`, `limit opens`, `limit effects right`, `limit pages 1` or \
+         `limit false-alerts 0`"
     )]
     Limit(String),
     #[error("duplicate `{0}`")]
     Duplicate(String),
     #[error(
         "`{0}` is not an act; expected `warm caches`, `fault swap`, `fault hold`, `renew`, `flood 200x`, `flood ends`, \
-         `forward client`, `person NAME answers after 4s`, `person NAME stays silent` or `phone works|fails|hangs`"
+         `forward client`, `fault slow-query`, `fix query`, `add servers 4`, `add replicas 1`, `roll back`, `return servers`, \
+         `person NAME answers after 4s`, `person NAME stays silent` or `phone works|fails|hangs`"
     )]
     Act(String),
     #[error("`{0}` is not a wait; expected `MILESTONE within 30s`, because a wait needs a timeout")]
@@ -50,6 +52,8 @@ pub enum Mistake {
     Milestone(String),
     #[error("`{0}` is not a flood; expected 2x to 10000x the usual requests")]
     Flood(String),
+    #[error("`{0}` is not a number of servers; expected 1 to {SERVERS_MAX}")]
+    Servers(String),
     #[error("`{0}` is not a number")]
     Number(String),
     #[error("`{0}` is not a duration; expected one such as 250ms, 4s, 2min or 9h")]
@@ -64,6 +68,8 @@ pub enum Mistake {
     NoCause,
 }
 
+/// Most servers that a script adds at once: they are processes or tasks of one machine.
+const SERVERS_MAX: u32 = 20;
 /// Longest script.
 const LINES_MAX: usize = 1_000;
 
@@ -97,6 +103,7 @@ struct PartialScript {
     cause: Option<Resource>,
     touches: Vec<String>,
     learns: Vec<String>,
+    statement: Option<String>,
     in_life: Option<String>,
     in_life_title: Option<String>,
     life: Vec<Life>,
@@ -104,8 +111,7 @@ struct PartialScript {
     steps: Vec<Step>,
 }
 
-const STATEMENTS: &str =
-    "drill, title, cause, touches, learns, in-life, in-life-title, life, limit, at, then, wait, when";
+const STATEMENTS: &str = "drill, title, cause, touches, learns, statement, in-life, in-life-title, life, limit, at, then, wait, when";
 
 impl PartialScript {
     fn read(&mut self, line: &str) -> Result<(), Mistake> {
@@ -119,6 +125,7 @@ impl PartialScript {
             "drill" => once(&mut self.name, rest.to_owned(), word),
             "title" => once(&mut self.title, rest.to_owned(), word),
             "cause" => once(&mut self.cause, rest.parse()?, word),
+            "statement" => once(&mut self.statement, rest.to_owned(), word),
             "in-life" => once(&mut self.in_life, rest.to_owned(), word),
             "in-life-title" => once(&mut self.in_life_title, rest.to_owned(), word),
             "touches" => {
@@ -161,6 +168,12 @@ impl PartialScript {
             ["cause", "before", "caches-expired"] => self.limits.cause_before_caches = true,
             ["surge", "within", within] => self.limits.surge = Some(duration(within)?),
             ["conflict", "within", within] => self.limits.conflict = Some(duration(within)?),
+            ["statement", "within", within] => self.limits.statement = Some(duration(within)?),
+            ["pool", "within", within] => self.limits.pool = Some(duration(within)?),
+            ["idle", "within", within] => self.limits.idle = Some(duration(within)?),
+            ["well", "within", within] => self.limits.well = Some(duration(within)?),
+            ["opens"] => self.limits.opens = true,
+            ["effects", "right"] => self.limits.effects = true,
             ["human", "within", within] => self.limits.human = Some(duration(within)?),
             ["update", "within", within] => self.limits.update = Some(duration(within)?),
             ["pages", count] => self.limits.pages = Some(number(count)?),
@@ -183,6 +196,7 @@ impl PartialScript {
             cause: self.cause.ok_or(Mistake::NoCause)?,
             touches: self.touches,
             learns: self.learns,
+            statement: self.statement,
             in_life: self.in_life,
             in_life_title: self.in_life_title,
             life: self.life,
@@ -210,6 +224,12 @@ fn act_of(words: &[&str]) -> Result<Act, Mistake> {
         ["flood", "ends"] => Act::FloodEnds,
         ["flood", times] => Act::Flood { times: times_of(times)? },
         ["forward", "client"] => Act::ForwardClient,
+        ["fault", "slow-query"] => Act::SlowQuery,
+        ["fix", "query"] => Act::FixQuery,
+        ["add", "servers", count] => Act::AddServers { count: servers(count)? },
+        ["add", "replicas", count] => Act::AddReplicas { count: servers(count)? },
+        ["roll", "back"] => Act::RollBack,
+        ["return", "servers"] => Act::ReturnServers,
         ["person", who, "answers", "after", after] => {
             Act::PersonAnswers { person: PersonId::from(*who), after: duration(after)? }
         }
@@ -242,6 +262,11 @@ fn times_of(text: &str) -> Result<u32, Mistake> {
     let wrong = || Mistake::Flood(text.to_owned());
     let times = text.strip_suffix('x').and_then(|count| count.parse().ok()).ok_or_else(wrong)?;
     if (2..=10_000).contains(&times) { Ok(times) } else { Err(wrong()) }
+}
+
+fn servers(text: &str) -> Result<u32, Mistake> {
+    let count = text.parse().ok().filter(|count| (1..=SERVERS_MAX).contains(count));
+    count.ok_or_else(|| Mistake::Servers(text.to_owned()))
 }
 
 fn number(text: &str) -> Result<u32, Mistake> {
@@ -288,6 +313,17 @@ mod tests {
         assert_eq!(script.name, "surge");
         assert_eq!(script.limits.surge, Some(Duration::from_secs(5)));
         assert!(script.touches(&Resource::pool("auth")) && !script.touches(&Resource::service("shop")));
+        let script = Script::parse(include_str!("../../../../drills/shrinking-pool.drill")).unwrap();
+        assert_eq!(script.name, "shrinking-pool");
+        assert_eq!(script.limits.statement, Some(Duration::from_secs(15)));
+        assert!(
+            script
+                .steps
+                .iter()
+                .filter(|step| matches!(step, Step::Act { act, .. } if act.note().is_some()))
+                .count()
+                == 5
+        );
     }
 
     #[test]
@@ -305,6 +341,8 @@ mod tests {
             ("at 0s flood much", "not a flood"),
             ("at 0s flood 1x", "not a flood"),
             ("at 0s flood 99999x", "not a flood"),
+            ("at 0s add servers 2000", "not a number of servers"),
+            ("at 0s add servers", "not an act"),
             ("at soon fault swap", "not a duration"),
             ("person ana answers after 4s", "not a statement"),
             ("limit pages one", "not a number"),
@@ -338,6 +376,12 @@ mod tests {
             "flood 200x",
             "flood ends",
             "forward client",
+            "fault slow-query",
+            "fix query",
+            "add servers 4",
+            "add replicas 1",
+            "roll back",
+            "return servers",
             "person ana answers after 4000ms",
             "person ana stays silent",
             "phone works",

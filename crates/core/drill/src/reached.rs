@@ -1,12 +1,16 @@
 //! Milestones: which ones the events of a run have reached, and when.
 
+mod pool;
+
+pub(crate) use pool::pool_named;
+
 use crate::script::{Milestone, Script};
 use std::collections::{BTreeMap, BTreeSet};
 use types::incident::Stage;
 use types::{AlertId, Event, EventKind, Fault, IncidentId, Resource, Time};
 
 /// Time at which a milestone was reached; `None` when it was not, or when events cannot show it
-/// ([`Milestone::CachesExpired`]).
+/// ([`Milestone::is_of_fixture`]).
 ///
 /// `since` is the time of the fault once it has happened: events before it count for [`Milestone::Learned`] only.
 #[must_use]
@@ -18,6 +22,9 @@ pub fn reached(script: &Script, milestone: Milestone, since: Option<Time>, event
     match milestone {
         Milestone::Resolved => return resolved(after),
         Milestone::SurgeNamed | Milestone::ConflictNamed => return named(milestone, after),
+        Milestone::StatementNamed => return pool::statement_named(script, after),
+        Milestone::PoolNamed => return pool_named(after).map(|(at, _)| at),
+        Milestone::IdleNamed => return pool::idle_named(after),
         _ => {}
     }
     after

@@ -1,9 +1,11 @@
 //! The score of a run.
 
+pub mod pool;
+
 use crate::reached::reached;
 use crate::script::{Limits, Milestone, Script};
 use serde::Serialize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use types::incident::Stage;
 use types::{Event, EventKind, Time};
@@ -43,6 +45,9 @@ pub struct Score {
     /// incident had the conflict as its cause; 0 when it had it before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub conflict_secs: Option<f64>,
+    /// Score of a shrinking pool.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pool: Option<pool::PoolScore>,
     /// Duration of the reported outage.
     pub reported_in_life: Option<String>,
     /// Seconds from the fault to the acknowledgement. Not part of the JSON.
@@ -74,8 +79,18 @@ pub struct Served {
     pub served: Option<u64>,
 }
 
+impl std::ops::Add for Served {
+    type Output = Self;
+
+    /// The sum; what was not counted counts as 0.
+    fn add(self, other: Self) -> Self {
+        let add = |a: Option<u64>, b: Option<u64>| Some(a.unwrap_or(0) + b.unwrap_or(0));
+        Self { asked: add(self.asked, other.asked), served: add(self.served, other.served) }
+    }
+}
+
 /// Records of the fixture, independent of mainstay. All are optional.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Observations {
     /// Time of the first call, by the record of the phone.
     pub asked: Option<Time>,
@@ -91,6 +106,10 @@ pub struct Observations {
     pub flood_ended: Option<Time>,
     /// Last time at which limits began to reject the internal caller.
     pub conflict_began: Option<Time>,
+    /// Records of a shrinking pool.
+    pub pool: Option<pool::PoolObservations>,
+    /// Verdicts of mainstay about the notes on its incidents, by the text of the note.
+    pub judged: BTreeMap<String, String>,
 }
 
 /// Scores a run.
@@ -122,6 +141,10 @@ pub fn score(script: &Script, fault_at: Time, events: &[Event], observations: &O
         without_mainstay: None,
         surge_secs: secs(at(Milestone::SurgeNamed)),
         conflict_secs: conflict.map(|(named, began)| secs_between(began, named).max(0.0)),
+        pool: observations
+            .pool
+            .as_ref()
+            .map(|seen| pool::score(script, fault_at, events, seen, &observations.judged)),
         reported_in_life: script.in_life.clone(),
         answered_secs: secs(observations.answered.or(at(Milestone::Acknowledged))),
         caches_secs: secs(observations.caches_expire_at),
@@ -191,16 +214,9 @@ pub fn judge(score: &Score, limits: &Limits) -> Vec<String> {
         ("paging a person", score.human_secs, limits.human),
         ("the public update", score.update_secs, limits.update),
     ] {
-        let Some(limit) = limit.map(|limit: Duration| limit.as_secs_f64()) else { continue };
-        match got {
-            None => missed.push(format!("{what} never happened; the limit is {limit} s")),
-            Some(got) if got > limit => {
-                missed.push(format!("{what} took {got:.1} s; the limit is {limit} s"))
-            }
-            Some(got) if got < 0.0 => missed.push(format!("{what} happened {:.1} s before the fault", -got)),
-            Some(_) => {}
-        }
+        missed.extend(limit.and_then(|limit| late(what, got, limit)));
     }
+    missed.extend(score.pool.iter().flat_map(|pool| pool::judge(pool, limits)));
     if limits.cause_before_caches {
         match (score.cause_secs, score.caches_secs) {
             (Some(cause), Some(caches)) if cause >= caches => missed.push(format!(
@@ -217,6 +233,17 @@ pub fn judge(score: &Score, limits: &Limits) -> Vec<String> {
         missed.push(format!("{} false alerts; the limit is {limit}", score.false_alerts));
     }
     missed
+}
+
+/// Why a time misses its limit, if it does.
+fn late(what: &str, got: Option<f64>, limit: Duration) -> Option<String> {
+    let limit = limit.as_secs_f64();
+    match got {
+        None => Some(format!("{what} never happened; the limit is {limit} s")),
+        Some(got) if got > limit => Some(format!("{what} took {got:.1} s; the limit is {limit} s")),
+        Some(got) if got < 0.0 => Some(format!("{what} happened {:.1} s before the fault", -got)),
+        Some(_) => None,
+    }
 }
 
 /// The score as a table: values beside their limits.

@@ -19,6 +19,8 @@ pub struct Script {
     /// Resources whose normal state must be known before the fault: registrable domains, with delegation and
     /// registration, and the usual traffic of services, `service.auth`.
     pub learns: Vec<String>,
+    /// Text of the statement that the summary of an incident must name: `recount(`.
+    pub statement: Option<String>,
     /// Duration of the reported outage: `9 h`.
     pub in_life: Option<String>,
     /// Title of the reported outage.
@@ -58,6 +60,18 @@ pub struct Limits {
     /// From the end of the flood, or from the start of the conflict of limits, if that was later, until an incident has
     /// the conflict as its cause, with a traced request.
     pub conflict: Option<Duration>,
+    /// From the fault until an incident names the slow statement.
+    pub statement: Option<Duration>,
+    /// From the fall of the pool below its minimum until people on call are notified.
+    pub pool: Option<Duration>,
+    /// From the addition of replicas until they are named as idle.
+    pub idle: Option<Duration>,
+    /// From the fault until all servers serve and all clients are connected again.
+    pub well: Option<Duration>,
+    /// Whether no server may get more concurrent opens than its limit once the servers have returned.
+    pub opens: bool,
+    /// Whether the effect of each noted fix must be judged as the fixture measured it.
+    pub effects: bool,
     /// Exact number of pages.
     pub pages: Option<u32>,
     /// Most alerts about resources that the outage does not affect.
@@ -104,6 +118,24 @@ pub enum Act {
     FloodEnds,
     /// `forward client`: the front end names the client to its API in a header, as the guide shows in five lines.
     ForwardClient,
+    /// `fault slow-query`: a much-used piece of code becomes inefficient.
+    SlowQuery,
+    /// `fix query`: the code is efficient again.
+    FixQuery,
+    /// `add servers 4`: more API servers, with the configuration that serves them.
+    AddServers {
+        /// Number of servers.
+        count: u32,
+    },
+    /// `add replicas 1`: streaming replicas of the database, with the configuration that monitors them.
+    AddReplicas {
+        /// Number of replicas.
+        count: u32,
+    },
+    /// `roll back`: each serving API server is replaced by its previous release, one after the other.
+    RollBack,
+    /// `return servers`: the API servers that stopped are started again.
+    ReturnServers,
     /// `person ana answers after 4s`: acknowledges each page after this delay.
     PersonAnswers {
         /// The person.
@@ -128,7 +160,27 @@ impl Act {
     /// Whether this is the fault, from which the score counts.
     #[must_use]
     pub fn is_fault(&self) -> bool {
-        matches!(self, Self::Swap | Self::Hold | Self::Flood { .. })
+        matches!(self, Self::Swap | Self::Hold | Self::Flood { .. } | Self::SlowQuery)
+    }
+
+    /// The note that the team adds to the incident, when the act is a fix that it announces.
+    #[must_use]
+    pub fn note(&self) -> Option<String> {
+        Some(match self {
+            Self::FixQuery => "fix the slow query".to_owned(),
+            Self::AddServers { count } => format!("add {count} API servers"),
+            Self::AddReplicas { count: 1 } => "add a database replica".to_owned(),
+            Self::AddReplicas { count } => format!("add {count} database replicas"),
+            Self::RollBack => "roll back the API".to_owned(),
+            Self::ReturnServers => "start the stopped API servers".to_owned(),
+            _ => return None,
+        })
+    }
+
+    /// Whether the configuration of mainstay is another one afterwards.
+    #[must_use]
+    pub fn changes_config(&self) -> bool {
+        matches!(self, Self::AddServers { .. } | Self::AddReplicas { .. })
     }
 }
 
@@ -142,6 +194,12 @@ impl fmt::Display for Act {
             Self::Flood { times } => write!(f, "flood {times}x"),
             Self::FloodEnds => f.write_str("flood ends"),
             Self::ForwardClient => f.write_str("forward client"),
+            Self::SlowQuery => f.write_str("fault slow-query"),
+            Self::FixQuery => f.write_str("fix query"),
+            Self::AddServers { count } => write!(f, "add servers {count}"),
+            Self::AddReplicas { count } => write!(f, "add replicas {count}"),
+            Self::RollBack => f.write_str("roll back"),
+            Self::ReturnServers => f.write_str("return servers"),
             Self::PersonAnswers { person, after } => {
                 write!(f, "person {person} answers after {}ms", after.as_millis())
             }
@@ -162,6 +220,12 @@ pub enum Milestone {
     SurgeNamed,
     /// An incident has conflicting limits as its cause, with a traced request that shows it.
     ConflictNamed,
+    /// An incident names the slow statement.
+    StatementNamed,
+    /// People on call were notified that the pool is below its minimum.
+    PoolNamed,
+    /// A replica is named as idle.
+    IdleNamed,
     /// A true alert is open.
     AlertOpen,
     /// An incident is open.
@@ -180,14 +244,19 @@ pub enum Milestone {
     Resolved,
     /// The cached answers of resolvers from before the last change have expired. Only the fixture can observe it.
     CachesExpired,
+    /// Every server serves and every client is connected. Only the fixture can observe it.
+    ClientsBack,
 }
 
 impl Milestone {
     /// Every milestone with its name in scripts.
-    pub const NAMES: [(Milestone, &'static str); 12] = [
+    pub const NAMES: [(Milestone, &'static str); 16] = [
         (Milestone::Learned, "learned"),
         (Milestone::SurgeNamed, "surge-named"),
         (Milestone::ConflictNamed, "conflict-named"),
+        (Milestone::StatementNamed, "statement-named"),
+        (Milestone::PoolNamed, "pool-named"),
+        (Milestone::IdleNamed, "idle-named"),
         (Milestone::AlertOpen, "alert-open"),
         (Milestone::IncidentOpen, "incident-open"),
         (Milestone::CauseFound, "cause-found"),
@@ -197,7 +266,14 @@ impl Milestone {
         (Milestone::Recovering, "recovering"),
         (Milestone::Resolved, "resolved"),
         (Milestone::CachesExpired, "caches-expired"),
+        (Milestone::ClientsBack, "clients-back"),
     ];
+
+    /// Whether only the fixture can observe it.
+    #[must_use]
+    pub fn is_of_fixture(self) -> bool {
+        matches!(self, Self::CachesExpired | Self::ClientsBack)
+    }
 
     /// The name in scripts.
     #[must_use]
@@ -221,8 +297,8 @@ impl Script {
     }
 }
 
-/// Whether a pattern matches; `*` matches any characters, also none.
-fn matches(pattern: &str, name: &str) -> bool {
+/// Whether a pattern matches a text; `*` matches any characters, also none.
+pub(crate) fn matches(pattern: &str, name: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == name,
         Some((before, after)) => name.strip_prefix(before).is_some_and(|rest| {

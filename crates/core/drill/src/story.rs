@@ -1,8 +1,10 @@
 //! The story of a run: its essential events without times, compared with a golden file.
 //!
 //! A golden story has chapters, separated by blank lines. Chapters come in order; within a chapter the order is free,
-//! because the order of events of one batch has no meaning.
+//! because the order of events of one batch has no meaning. A line after `? ` may happen at any time and may be missing, because it
+//! depends on the load of the machine; `*` in it matches anything.
 
+use crate::script::matches;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use types::incident::{Diagnosis, Stage};
@@ -170,16 +172,18 @@ fn named(resources: &BTreeSet<Resource>) -> String {
 
 /// Differences between a story and the golden one, one text each; empty when they match.
 ///
-/// In the golden text `#` starts a comment and a blank line ends a chapter.
+/// In the golden text `#` starts a comment, a blank line ends a chapter, and `? ` begins a line that may be missing; `*` in it
+/// matches anything.
 #[must_use]
 pub fn differences(golden: &str, story: &str) -> Vec<String> {
-    let chapters = chapters(golden);
+    let (chapters, possible) = chapters(golden);
     let lines: Vec<&str> = story.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let mut differences = Vec::new();
     let place = |line: &str| chapters.iter().position(|chapter| chapter.contains(line));
     let mut furthest: Option<(usize, &str)> = None;
     for &line in &lines {
         match (place(line), furthest) {
+            (None, _) if possible.iter().any(|pattern| matches(pattern, line)) => {}
             (None, _) => differences.push(format!("unexpected: {line}")),
             (Some(here), Some((there, before))) if here < there => {
                 differences.push(format!("too late: {line} (after: {before})"));
@@ -195,16 +199,19 @@ pub fn differences(golden: &str, story: &str) -> Vec<String> {
     differences
 }
 
-fn chapters(golden: &str) -> Vec<BTreeSet<&str>> {
-    let mut chapters = vec![BTreeSet::new()];
+/// The chapters, and the patterns of lines that may be missing.
+fn chapters(golden: &str) -> (Vec<BTreeSet<&str>>, Vec<&str>) {
+    let (mut chapters, mut possible) = (vec![BTreeSet::new()], Vec::new());
     for raw in golden.lines() {
         let line = raw.split('#').next().unwrap_or_default().trim();
         if raw.trim().is_empty() {
             chapters.push(BTreeSet::new());
+        } else if let Some(line) = line.strip_prefix("? ") {
+            possible.push(line.trim());
         } else if let Some(chapter) = chapters.last_mut().filter(|_| !line.is_empty()) {
             chapter.insert(line);
         }
     }
     chapters.retain(|chapter| !chapter.is_empty());
-    chapters
+    (chapters, possible)
 }

@@ -178,9 +178,6 @@ impl ExpiredName {
             Act::Swap => return Ok(self.swap()),
             Act::Hold => return Ok(self.hold()),
             Act::Renew => return Ok(self.renew()),
-            Act::Flood { .. } | Act::FloodEnds | Act::ForwardClient => {
-                return Err(TestbedError::UnsupportedAct(act.to_string()));
-            }
             Act::PersonAnswers { person, after } => {
                 self.phone.person(&person.0, Behavior::Answers { after: *after });
             }
@@ -188,6 +185,7 @@ impl ExpiredName {
             Act::PhoneWorks => self.phone.provider(Provider::Works),
             Act::PhoneFails => self.phone.provider(Provider::Fails),
             Act::PhoneHangs => self.phone.provider(Provider::Hangs),
+            _ => return Err(TestbedError::UnsupportedAct(act.to_string())),
         }
         Ok(Timestamp::now())
     }

@@ -23,6 +23,7 @@
 //! | [`postgres`] | a PostgreSQL server of Debian, with the monitor role of the guide |
 //! | [`clients`] | a small steady load of recognized and first-time clients |
 //! | [`surge`] | the fixture of the drill `surge` |
+//! | [`shrinking_pool`] | the fixture of the drill `shrinking-pool` |
 //! | [`expired_name`] | the fixture of the drill `expired-name`, and the configuration that monitors it |
 //!
 //! Deliberately absent: any knowledge of mainstay. A fixture is monitored like any other installation.
@@ -43,6 +44,7 @@ pub mod postgres;
 pub mod registry;
 pub mod relay;
 pub mod resume;
+pub mod shrinking_pool;
 pub mod signin;
 pub mod surge;
 mod tasks;
@@ -52,6 +54,7 @@ pub mod web;
 pub use expired_name::{ExpiredName, Settings};
 pub use phone::{Behavior, Phone, Provider};
 pub use registry::{Registry, Standing};
+pub use shrinking_pool::ShrinkingPool;
 pub use surge::Surge;
 
 use std::io;
@@ -94,6 +97,20 @@ pub enum TestbedError {
     /// An act of another fixture.
     #[error("this fixture does not support the act `{0}`")]
     UnsupportedAct(String),
+    /// A program that the fixture needs is not installed.
+    #[error("{0} is not installed")]
+    Missing(&'static str),
+    /// A database server could not be started.
+    #[error("the database could not be started: {0}")]
+    Database(String),
+    /// The proxy under comparison could not be started.
+    #[error("{name} could not be started: {why}")]
+    Proxy {
+        /// Its name.
+        name: &'static str,
+        /// Why.
+        why: io::Error,
+    },
     /// A wait that timed out.
     #[error("timeout: {what}, after {} s", within.as_secs())]
     Timeout {

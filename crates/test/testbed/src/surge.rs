@@ -121,7 +121,7 @@ impl Surge {
             web::handler(|_, _| async { web::answer(StatusCode::OK, "text/html", "<title>Shop</title>") });
         let phone = Phone::start(bind().await.map_err(no_address)?).map_err(no_address)?;
         phone.person("ana", Behavior::Answers { after: Duration::from_secs(4) });
-        write_keys(folder)?;
+        write_keys(folder, &["auth", "api", "shop"])?;
         let flood = Flood::start(groups(listeners.clients)).map_err(no_address)?;
         flood.phase("before", &[VISITS, VISITS, 0.0]);
         Ok(Self {
@@ -165,9 +165,7 @@ impl Surge {
             Act::PhoneWorks => self.phone.provider(Provider::Works),
             Act::PhoneFails => self.phone.provider(Provider::Fails),
             Act::PhoneHangs => self.phone.provider(Provider::Hangs),
-            Act::WarmCaches | Act::Swap | Act::Hold | Act::Renew => {
-                return Err(TestbedError::UnsupportedAct(act.to_string()));
-            }
+            _ => return Err(TestbedError::UnsupportedAct(act.to_string())),
         }
         Ok(now)
     }
@@ -182,8 +180,8 @@ impl Surge {
         let answers = self.phone.answers();
         let mut clients = Clients::default();
         for part in self.parts().iter().filter(|part| part.name != "before") {
-            clients.recognized = sum(clients.recognized, part.clients.recognized);
-            clients.first = sum(clients.first, part.clients.first);
+            clients.recognized = clients.recognized + part.clients.recognized;
+            clients.first = clients.first + part.clients.first;
         }
         Observations {
             asked: calls.iter().map(|call| call.at).min(),
@@ -236,9 +234,10 @@ fn limited() -> ApiSettings {
     ApiSettings { most: 90, ..ApiSettings::default() }
 }
 
-fn write_keys(folder: &Path) -> Result<(), TestbedError> {
+/// Writes a certificate authority, and the certificate of the edge for these names of `.localhost`.
+pub(crate) fn write_keys(folder: &Path, names: &[&str]) -> Result<(), TestbedError> {
     let authority = Authority::new("Testbed Root CA")?;
-    let names = ["auth", "api", "shop"].map(|name| format!("{name}.{TOP}"));
+    let names: Vec<String> = names.iter().map(|name| format!("{name}.{TOP}")).collect();
     let (chain, key) = authority.files(&names)?;
     for (name, text) in [("testbed-ca.pem", authority.pem()), ("edge.pem", chain), ("edge.key", key)] {
         let path = folder.join(name);
@@ -265,7 +264,7 @@ fn groups(target: SocketAddr) -> Settings {
     Settings { target, host: format!("auth.{TOP}"), deadline: DEADLINE, groups, seed: 7 }
 }
 
-fn part(phase: &crate::flood::PhaseReport) -> Part {
+pub(crate) fn part(phase: &crate::flood::PhaseReport) -> Part {
     let served = |name: &str| {
         let group = phase.group(name);
         Served { asked: group.map(|group| group.visits), served: group.map(|group| group.good) }
@@ -275,9 +274,4 @@ fn part(phase: &crate::flood::PhaseReport) -> Part {
         clients: Clients { recognized: served("recognized"), first: served("first") },
         flood_per_sec: phase.group("flood").map_or(0.0, |flood| flood.sent_per_sec),
     }
-}
-
-fn sum(one: Served, other: Served) -> Served {
-    let add = |a: Option<u64>, b: Option<u64>| Some(a.unwrap_or(0) + b.unwrap_or(0));
-    Served { asked: add(one.asked, other.asked), served: add(one.served, other.served) }
 }

@@ -357,10 +357,11 @@ fn good_run_matches_the_golden_story() {
 
 #[test]
 fn missing_unexpected_and_late_lines_are_differences() {
-    let golden = "# a comment\na\n\nb\nc # why\n\nd\n";
+    let golden = "# a comment\na\n? m* # by chance\n\nb\nc # why\n\nd\n";
     for (text, expected) in [
         ("a\nb\nc\nd\n", vec![]),
         ("a\nc\nb\nd\n", vec![]),
+        ("a\nc\nb\nmx\nd\n", vec![]),
         ("b\na\nc\nd\n", vec!["too late: a (after: b)"]),
         ("a\nb\nd\n", vec!["never happened: c"]),
         ("a\nb\nc\nx\nd\n", vec!["unexpected: x"]),

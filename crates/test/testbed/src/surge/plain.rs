@@ -27,14 +27,9 @@ impl PlainProxy {
     /// # Errors
     /// When no address is free, or haproxy is installed and does not start within five seconds.
     pub async fn start(folder: &Path, to: [SocketAddr; 2]) -> io::Result<Self> {
-        match Command::new("haproxy").arg("-v").stdin(Stdio::null()).output().await {
-            Ok(output) if output.status.success() => {
-                let output = String::from_utf8_lossy(&output.stdout).into_owned();
-                let version =
-                    output.split_whitespace().find(|word| word.starts_with(|c: char| c.is_ascii_digit()));
-                Self::haproxy(folder, to, version.unwrap_or_default()).await
-            }
-            _ => Self::own(to).await,
+        match haproxy_version().await {
+            Some(version) => Self::haproxy(folder, to, &version).await,
+            None => Self::own(to).await,
         }
     }
 
@@ -48,23 +43,7 @@ impl PlainProxy {
         for ((name, listener), server) in ["auth", "api"].iter().zip(listeners).zip(to) {
             config.push_str(&format!("listen {name}\n  bind {listener}\n  server one {server}\n"));
         }
-        let file = folder.join("haproxy.cfg");
-        std::fs::write(&file, config)?;
-        let mut process = Command::new("haproxy")
-            .arg("-f")
-            .arg(&file)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()?;
-        let deadline = Instant::now() + START_TIMEOUT;
-        while TcpStream::connect(listeners[1]).await.is_err() {
-            if process.try_wait()?.is_some() || Instant::now() > deadline {
-                return Err(io::Error::other("haproxy did not start"));
-            }
-            sleep(Duration::from_millis(20)).await;
-        }
+        let process = spawn_haproxy(folder, &config, listeners[1]).await?;
         let name = format!("haproxy {version}");
         Ok(Self { listeners, name, _process: Some(process), _own: None })
     }
@@ -88,4 +67,34 @@ impl PlainProxy {
     pub fn name(&self) -> &str {
         &self.name
     }
+}
+
+/// Version of the installed HAProxy, if there is one.
+pub(crate) async fn haproxy_version() -> Option<String> {
+    let output = Command::new("haproxy").arg("-v").stdin(Stdio::null()).output().await.ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let version = text.split_whitespace().find(|word| word.starts_with(|c: char| c.is_ascii_digit()));
+    output.status.success().then(|| version.unwrap_or_default().to_owned())
+}
+
+/// Starts HAProxy with a configuration, and waits until it listens.
+pub(crate) async fn spawn_haproxy(folder: &Path, config: &str, listener: SocketAddr) -> io::Result<Child> {
+    let file = folder.join("haproxy.cfg");
+    std::fs::write(&file, config)?;
+    let mut process = Command::new("haproxy")
+        .arg("-f")
+        .arg(&file)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()?;
+    let deadline = Instant::now() + START_TIMEOUT;
+    while TcpStream::connect(listener).await.is_err() {
+        if process.try_wait()?.is_some() || Instant::now() > deadline {
+            return Err(io::Error::other("haproxy did not start"));
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+    Ok(process)
 }

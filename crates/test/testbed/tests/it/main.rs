@@ -10,6 +10,7 @@ mod flood;
 mod idle_connections;
 mod phone;
 mod registry;
+mod shrinking_pool;
 mod signin;
 
 use std::time::Duration;

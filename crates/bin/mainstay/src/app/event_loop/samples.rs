@@ -84,7 +84,7 @@ mod tests {
                 passed: 9,
                 shed: 1,
                 failed: u64::from(second >= 10) * 4,
-                p50: Duration::from_millis(100 + second),
+                p50: Duration::from_millis(100 + 50 * (second / 10)),
                 ..ServiceTraffic::default()
             };
             let services = BTreeMap::from([
@@ -101,7 +101,7 @@ mod tests {
             points.iter().map(|sample| (sample.value * 100.0).round()).collect::<Vec<_>>()
         };
         assert_eq!(read("service.shop", EDGE_FAILED), [10.0, 50.0]);
-        assert_eq!(read("service.shop", EDGE_LATENCY), [11.0, 12.0]);
+        assert_eq!(read("service.shop", EDGE_LATENCY), [10.0, 15.0]);
         assert!(read("service.idle", EDGE_FAILED).is_empty(), "no requests are no data");
     }
 }

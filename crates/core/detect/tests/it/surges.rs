@@ -210,7 +210,7 @@ proptest! {
     }
 }
 
-/// A second with these requests, of which so many begin WebSockets, and so many of those are refused.
+/// A second with these requests, of which this many begin WebSockets, and this many of those are refused.
 fn with_opens(requests: u64, opens: u64, opens_refused: u64) -> types::traffic::Rollup {
     second(types::traffic::ServiceTraffic { opens, opens_refused, ..traffic(requests, opens_refused) })
 }

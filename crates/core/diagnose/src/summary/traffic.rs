@@ -64,11 +64,8 @@ pub(super) fn clause(subject: &str, alert: &Alert, now: &ZonedDateTime, tense: T
                 "mainstay {cannot} see pool {subject}{since}: {why}; whether its servers serve is not known"
             )
         }
-        Fault::PoolMemberIdle { .. } => {
+        Fault::PoolMemberIdle { .. } | Fault::ReconnectStorm { .. } => {
             format!("pool {subject} {}", super::in_tense(&alert.fault.to_string(), tense))
-        }
-        Fault::ReconnectStorm { .. } => {
-            format!("pool {subject} {}{since}", super::in_tense(&alert.fault.to_string(), tense))
         }
         Fault::ServerCertificate { expected, why } => {
             let present = if is { "present" } else { "presented" };

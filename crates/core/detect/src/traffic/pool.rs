@@ -100,7 +100,7 @@ impl Pool {
     }
 
     /// Judges a pool without a configured minimum: whether most of its servers have been failing for long, which the team
-    /// should know, or clients are refused because of that, which wakes people at once.
+    /// should know, or clients are refused because of that, which wakes people immediately.
     pub(crate) fn judge_shrunken(
         &mut self,
         seen: &PoolStatus,

@@ -245,7 +245,7 @@ const HISTORIES: [(&str, &[Do], &[&str]); 22] = [
         &["database.orders"],
     ),
     (
-        "a database takes the pool down, and its clients try again at once",
+        "a database takes the pool down, and its clients try again immediately",
         &[Open("database.orders", full), Pass(9), Open("pool.shop", fallen), Open("service.shop", surge)],
         &["database.orders"],
     ),

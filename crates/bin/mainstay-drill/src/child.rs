@@ -16,7 +16,7 @@ pub(crate) const PRODUCT: &str = "product";
 /// Longest time of a start.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest time of a drain, after which the process is killed.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(45);
 
 /// Longest time of a command.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(20);
@@ -88,7 +88,7 @@ impl Child {
             Ok(Ok(status)) if status.success() => Ok(()),
             Ok(Ok(status)) => Err(Failure::no(format!("mainstay ended with an error ({status})"))),
             Ok(Err(why)) => Err(Failure::no(why)),
-            Err(_) => Err(Failure::no("mainstay did not end within 20 s of SIGTERM")),
+            Err(_) => Err(Failure::no("mainstay did not end within 45 s of SIGTERM")),
         }
     }
 }

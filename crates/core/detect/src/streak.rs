@@ -104,7 +104,8 @@ impl Streak {
         if !calm && matches!(alert.fault, Fault::Unstable { .. }) {
             return Action::None;
         }
-        if !calm && self.is_flapping(now) {
+        // Idle capacity has a hysteresis of its own, and people look for it now, not for its last five minutes.
+        if !calm && self.is_flapping(now) && !alert.fault.is_idle_capacity() {
             return self.unstable(alert, now);
         }
         self.note_change(now);

@@ -21,7 +21,13 @@ pub(crate) mod unknown_host;
 pub(crate) mod usual;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 use types::{Alert, AlertId, CallerId, Config, Fault, Kind, PoolId, ProbeId, Resource, ServiceId, Time};
+
+/// Clients are refused when this many requests within this time, and this share of them in per cent, were shed or failed.
+const REFUSES_MIN: u64 = 5;
+const REFUSES_PERCENT: u64 = 5;
+const REFUSES_IN: Duration = Duration::from_secs(10);
 
 /// Counters of the edge's roll-ups since boot.
 #[derive(Debug, Default)]
@@ -54,6 +60,20 @@ impl Traffic {
         self.services.retain(|id, _| is_served(config, id));
         self.pools.retain(|id, _| config.pools.contains_key(id));
         self.storms.retain(|id, _| config.pools.contains_key(id));
+    }
+
+    /// Whether clients of a pool's services are refused, or their requests fail: a share of the last ten seconds, opens
+    /// excepted, since those wait for their turn.
+    pub(crate) fn refuses(&self, config: &Config, pool: &PoolId) -> bool {
+        let uses = |id: &ServiceId| {
+            let traffic = config.services.get(id).and_then(|service| service.traffic.as_ref());
+            traffic.is_some_and(|traffic| traffic.pool == *pool)
+        };
+        let sums =
+            self.services.iter().filter(|(id, _)| uses(id)).map(|(_, known)| known.flow.sum(REFUSES_IN));
+        let (asked, unserved) =
+            sums.fold((0, 0), |(asked, unserved), sum| (asked + sum.requests, unserved + sum.unserved()));
+        unserved >= REFUSES_MIN && unserved.saturating_mul(100) >= asked.saturating_mul(REFUSES_PERCENT)
     }
 
     /// Whether the probe id of an alert of the edge is that of a service with roll-ups.

@@ -13,13 +13,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use types::fault::TlsFault;
 use types::{Alert, AlertId, Config, Fault, Graph, Resource, Time};
 
-/// The cause of each alert.
+/// The cause of each alert. `recovered` are the closed alerts of open incidents.
 pub(crate) fn causes(
     config: &Config,
     topology: &Topology,
     alerts: &[&Alert],
     place_incidents: &[PlaceIncident<'_>],
     continuing: &BTreeMap<AlertId, &PlaceIncident<'_>>,
+    recovered: &[&Alert],
 ) -> BTreeMap<AlertId, Resource> {
     let graph = &config.graph;
     let mut broken: BTreeMap<&Resource, Time> = BTreeMap::new();
@@ -42,7 +43,7 @@ pub(crate) fn causes(
         };
         causes.insert(alert.id, root);
     }
-    traffic::explain(graph, topology, alerts, &mut causes);
+    traffic::explain(graph, topology, alerts, recovered, &mut causes);
     one_certificate(graph, topology, alerts, &mut causes);
     colocation::assign_shared_places(config, topology, alerts, place_incidents, continuing, &mut causes);
     share_service(graph, topology, alerts, &mut causes);

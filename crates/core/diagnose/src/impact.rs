@@ -14,11 +14,11 @@ pub(crate) fn wakes(alert: &Alert) -> bool {
     alert.severity == Severity::Critical && !is_redundancy_loss(&alert.fault)
 }
 
-/// Whether only redundancy is lost: at least half of the servers of a pool of the edge are healthy, and the edge keeps
-/// their load within bounds. Of another load balancer nothing of the kind is known, so that its configured minimum counts.
+/// Whether only redundancy is lost: at least half of the servers of a pool of the edge are healthy, clients are served,
+/// and the edge keeps the load of the servers within bounds. Of another load balancer nothing of the kind is known, so that its configured minimum counts.
 pub(crate) fn is_redundancy_loss(fault: &Fault) -> bool {
     match fault {
-        Fault::PoolBelowMinimum { healthy, declared, balancer: None, .. } => {
+        Fault::PoolBelowMinimum { healthy, declared, balancer: None, refuses: false, .. } => {
             *healthy >= 1 && healthy.saturating_mul(2) >= *declared
         }
         _ => false,

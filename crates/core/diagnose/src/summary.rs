@@ -375,7 +375,9 @@ fn rank_of(alert: &Alert) -> u8 {
         },
         Fault::Surge { .. } => 1,
         Fault::LimitConflict { .. } | Fault::ServerCertificate { .. } => 2,
+        Fault::ReconnectStorm { .. } => 8,
         Fault::Slow { .. } | Fault::Tls { tls: TlsFault::Expiring { .. } } => 9,
+        idle if idle.is_idle_capacity() => 9,
         _ => 5,
     }
 }

@@ -1,10 +1,11 @@
 //! Effects of what the edge measures: a surge explains overload beneath it.
 //!
-//! A surge has no deeper cause. It explains limit conflicts and unhealthy pools while it lasts, and names of the
+//! A surge explains limit conflicts and unhealthy pools while it lasts, and names of the
 //! service that fail with signs of overload; it does not explain a certificate or a lost domain. Of several services
-//! with a surge the one that calls the others is the cause. A pool that lost servers before a surge is the cause of it:
-//! clients retry. A database that failed before its service's pool lost servers is the cause of that: their health checks
-//! wait for it. Idle capacity belongs to the incident of the layer that starves it.
+//! with a surge the one that calls the others is the cause. A pool that lost servers, or a database that failed, before a
+//! surge is the cause of it: clients retry. A database that failed before its service's pool lost servers is the cause of
+//! that: their health checks wait for it. Idle capacity belongs to the incident of the layer that starves it, and keeps no
+//! incident open.
 
 use crate::impact::{hurts, is_endpoint};
 use crate::topology::Topology;
@@ -26,6 +27,7 @@ pub(crate) fn is_edge_fault(fault: &Fault) -> bool {
         Fault::Surge { .. }
             | Fault::LimitConflict { .. }
             | Fault::PoolBelowMinimum { .. }
+            | Fault::PoolShrunken { .. }
             | Fault::ServerCertificate { .. }
             | Fault::ReconnectStorm { .. }
     )
@@ -47,7 +49,9 @@ pub(crate) fn is_overload(fault: &Fault) -> bool {
         | Fault::Handshake { .. }
         | Fault::BodyLacks
         | Fault::Truncated
+        | Fault::Intermittent { .. }
         | Fault::Slow { .. } => true,
+        Fault::Unstable { last, .. } => is_overload(last),
         _ => false,
     }
 }
@@ -58,6 +62,8 @@ struct Onsets<'a> {
     surges: BTreeMap<&'a Resource, Time>,
     pools: BTreeMap<&'a Resource, Time>,
     databases: BTreeMap<&'a Resource, Time>,
+    /// Databases of open incidents that are well again.
+    recovered: BTreeMap<&'a Resource, Time>,
 }
 
 fn onsets<'a>(alerts: impl Iterator<Item = &'a Alert>) -> Onsets<'a> {
@@ -65,7 +71,9 @@ fn onsets<'a>(alerts: impl Iterator<Item = &'a Alert>) -> Onsets<'a> {
     for alert in alerts {
         match alert.fault {
             Fault::Surge { .. } => _ = onsets.surges.insert(&alert.about, alert.since),
-            Fault::PoolBelowMinimum { .. } => _ = onsets.pools.insert(&alert.about, alert.since),
+            Fault::PoolBelowMinimum { .. } | Fault::PoolShrunken { .. } => {
+                _ = onsets.pools.insert(&alert.about, alert.since)
+            }
             _ if alert.about.kind == Kind::Database => {
                 let since = onsets.databases.entry(&alert.about).or_insert(alert.since);
                 *since = alert.since.min(*since);
@@ -76,34 +84,67 @@ fn onsets<'a>(alerts: impl Iterator<Item = &'a Alert>) -> Onsets<'a> {
     onsets
 }
 
+impl Onsets<'_> {
+    /// The deeper cause of an alert of the edge.
+    fn source(&self, graph: &Graph, alert: &Alert) -> Option<Resource> {
+        match &alert.fault {
+            Fault::Surge { .. } => self.of_surge(graph, &alert.about),
+            Fault::LimitConflict { .. } => {
+                let first = first_surge(graph, &alert.about, &self.surges)?;
+                self.of_surge(graph, &first)
+            }
+            Fault::PoolBelowMinimum { .. } | Fault::PoolShrunken { .. } => {
+                self.of_pool(graph, &alert.about, alert.since)
+            }
+            _ => None,
+        }
+    }
+
+    /// What a surge on a service comes from: a database or a pool that failed before it, for clients retry and connect
+    /// again, or the service whose surge reaches it.
+    fn of_surge(&self, graph: &Graph, service: &Resource) -> Option<Resource> {
+        let first = first_surge(graph, service, &self.surges);
+        let since = self.surges.get(first.as_ref().unwrap_or(service)).copied()?;
+        let beneath = || graph.beneath(service);
+        let database = first_failed(beneath(), &self.databases, |failed| failed < since);
+        if database.is_none() && first_failed(beneath(), &self.recovered, |failed| failed < since).is_some() {
+            // It is over, and the clients that it lost are not yet back: the pool is what they wait for.
+            return graph.depends_on(service).find(|need| self.pools.contains_key(need)).cloned().or(first);
+        }
+        let of_pool = || {
+            let lost = |pool: &Resource| self.pools.get(pool).copied();
+            let pool = pool_before(graph, service, since, &self.pools)?;
+            self.of_pool(graph, &pool, lost(&pool)?).or(Some(pool))
+        };
+        database.or_else(of_pool).or(first)
+    }
+
+    /// What took the servers of a pool: the surge on its service, or its database.
+    fn of_pool(&self, graph: &Graph, pool: &Resource, lost: Time) -> Option<Resource> {
+        let mut over = graph
+            .dependents(pool)
+            .filter(|above| self.surges.get(above).is_some_and(|surge| earlier(*surge, BEFORE) <= lost));
+        let surge = over.next().and_then(|service| self.of_surge(graph, service));
+        surge.or_else(|| database_before(graph, pool, lost, &self.databases))
+    }
+}
+
 /// Corrects the causes of alerts by alerts of the edge.
 pub(crate) fn explain(
     graph: &Graph,
     topology: &Topology,
     alerts: &[&Alert],
+    recovered: &[&Alert],
     roots: &mut BTreeMap<AlertId, Resource>,
 ) {
     let hurting = || alerts.iter().filter(|alert| hurts(alert));
-    let Onsets { surges, pools, databases } = onsets(hurting().copied());
+    let mut onsets = onsets(hurting().copied());
+    onsets.recovered = self::onsets(recovered.iter().copied().filter(|alert| hurts(alert))).databases;
     // Cause of each resource with an alert of the edge.
     let mut from: BTreeMap<&Resource, Resource> = BTreeMap::new();
     for alert in hurting().filter(|alert| is_edge_fault(&alert.fault)) {
         let about = &alert.about;
-        let source = match &alert.fault {
-            Fault::Surge { .. } => {
-                pool_before(graph, about, alert.since, &pools).or_else(|| first_surge(graph, about, &surges))
-            }
-            Fault::LimitConflict { .. } => first_surge(graph, about, &surges),
-            Fault::PoolBelowMinimum { .. } => {
-                let mut over = graph.dependents(about).filter(|above| {
-                    surges.get(above).is_some_and(|surge| earlier(*surge, BEFORE) <= alert.since)
-                });
-                let surge = over.next().and_then(|service| first_surge(graph, service, &surges));
-                surge.or_else(|| database_before(graph, about, alert.since, &databases))
-            }
-            _ => None,
-        };
-        let source = source.unwrap_or_else(|| about.clone());
+        let source = onsets.source(graph, alert).unwrap_or_else(|| about.clone());
         // Of several alerts about one resource, the one with a deeper cause counts.
         if source != *about || !from.contains_key(about) {
             from.insert(about, source);
@@ -119,7 +160,11 @@ pub(crate) fn explain(
             {
                 *root = source.clone();
             } else if alert.about.kind == Kind::Service {
-                *root = first_surge(graph, &alert.about, &surges).unwrap_or_else(|| alert.about.clone());
+                *root =
+                    first_surge(graph, &alert.about, &onsets.surges).unwrap_or_else(|| alert.about.clone());
+            } else if let Fault::ReconnectStorm { .. } = alert.fault {
+                let database = database_before(graph, &alert.about, alert.since, &onsets.databases);
+                *root = database.unwrap_or_else(|| alert.about.clone());
             }
             continue;
         }
@@ -173,12 +218,18 @@ fn database_before(
     databases: &BTreeMap<&Resource, Time>,
 ) -> Option<Resource> {
     let services = graph.dependents(pool).filter(|above| above.kind == Kind::Service);
-    let beneath: BTreeSet<Resource> = services.flat_map(|service| graph.beneath(service)).collect();
-    let failed = beneath.iter().filter_map(|need| Some((databases.get(need).copied()?, need)));
-    failed
-        .filter(|(since, _)| *since <= later(lost, DATABASE_BEFORE))
-        .min()
-        .map(|(_, database)| database.clone())
+    let beneath = services.flat_map(|service| graph.beneath(service)).collect();
+    first_failed(beneath, databases, |failed| failed <= later(lost, DATABASE_BEFORE))
+}
+
+/// The database that failed first of those whose failure began in time.
+fn first_failed(
+    beneath: BTreeSet<Resource>,
+    databases: &BTreeMap<&Resource, Time>,
+    in_time: impl Fn(Time) -> bool,
+) -> Option<Resource> {
+    let failed = beneath.into_iter().filter_map(|need| Some((databases.get(&need).copied()?, need)));
+    failed.filter(|(since, _)| in_time(*since)).min().map(|(_, database)| database)
 }
 
 /// The layer that starves an idle resource, by the alert about that.
@@ -226,13 +277,20 @@ fn first_surge(graph: &Graph, service: &Resource, surges: &BTreeMap<&Resource, T
     over.iter().find(|one| is_first(one)).map(|one| (*one).clone())
 }
 
-/// Whether an alert of the edge continues an incident with this cause: one depends on the other, or the refused caller
-/// belongs to the cause.
+/// Whether an alert of the edge continues an incident with this cause: one depends on the other, the refused caller
+/// belongs to the cause, or the pool lost its servers while its database recovers.
 pub(crate) fn goes_on(config: &Config, alert: &Alert, cause: &Resource) -> bool {
-    if !hurts(alert) || !is_edge_fault(&alert.fault) || !matches!(cause.kind, Kind::Service | Kind::Pool) {
+    if !hurts(alert) || !is_edge_fault(&alert.fault) {
         return false;
     }
     let about = &alert.about;
+    match cause.kind {
+        Kind::Service | Kind::Pool => {}
+        Kind::Database if about.kind == Kind::Pool => {
+            return config.graph.dependents(about).any(|above| config.graph.beneath(above).contains(cause));
+        }
+        _ => return false,
+    }
     let works_for = caller_of(config, alert);
     about == cause
         || works_for.as_ref() == Some(cause)

@@ -36,7 +36,9 @@ fn of_alert(config: &Config, alert: &Alert) -> Option<(u8, EdgeCause)> {
             Some((0, EdgeCause::Surge { recognizes }))
         }
         Fault::LimitConflict { .. } => Some((1, EdgeCause::Conflict)),
-        Fault::PoolBelowMinimum { .. } | Fault::ServerCertificate { .. } => Some((2, EdgeCause::Servers)),
+        Fault::PoolBelowMinimum { .. } | Fault::PoolShrunken { .. } | Fault::ServerCertificate { .. } => {
+            Some((2, EdgeCause::Servers))
+        }
         _ => None,
     }
 }

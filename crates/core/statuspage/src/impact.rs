@@ -8,6 +8,7 @@
 //! | one of several addresses does not answer: clients use another one | none |
 //! | slow answers | slow |
 //! | answers slower than usual, but within the limit | none |
+//! | a pool that lost servers while clients are refused | intermittent |
 //! | a pool below its minimum of healthy servers that still serves | none |
 //! | a database: what clients notice of it is seen at the endpoints | none |
 //! | a certificate or registration that is still valid | none |
@@ -30,6 +31,12 @@ pub(crate) enum Impact {
 /// Returns the impact of one alert.
 pub(crate) fn of_alert(alert: &Alert) -> Impact {
     match (&alert.fault, alert.severity) {
+        // The servers that are left cannot serve all clients, which probes from few addresses need not notice.
+        (
+            Fault::PoolBelowMinimum { refuses: true, healthy: 1.., .. }
+            | Fault::PoolShrunken { refuses: true, .. },
+            _,
+        ) => Impact::Intermittent,
         // Redundancy is lost, but the remaining servers answer. If they fail too, the probes fire.
         (Fault::PoolBelowMinimum { healthy, backups, .. }, _) if *healthy + *backups > 0 => Impact::None,
         // A server with a wrong certificate is out of rotation; the others answer.

@@ -205,7 +205,7 @@ fn outage_is_partial_until_every_host_fails() {
 #[test]
 fn alert_without_impact_changes_no_state_and_publishes_nothing() {
     let soon = || Fault::Tls { tls: TlsFault::Expiring { at: at("2026-11-23T00:00:00Z"), left_percent: 1 } };
-    let few = |serving| Fault::PoolBelowMinimum {
+    let few_and = |serving, refuses| Fault::PoolBelowMinimum {
         healthy: serving,
         declared: 2,
         min_healthy: 2,
@@ -213,7 +213,9 @@ fn alert_without_impact_changes_no_state_and_publishes_nothing() {
         serving: Vec::new(),
         backups: 0,
         balancer: None,
+        refuses,
     };
+    let few = |serving| few_and(serving, false);
     let expired = |parked: bool| {
         let parked_on = parked.then(|| ["ns1.parking.example".to_owned()].into());
         Fault::Domain { domain: DomainFault::Expired { at: None, parked_on } }
@@ -227,6 +229,7 @@ fn alert_without_impact_changes_no_state_and_publishes_nothing() {
         (host(), Fault::Refused, "nobody", 0, "not in the configuration"),
         (Resource::tls("api.acme.com"), soon(), "api", 0, "certificate still valid"),
         (Resource::pool("api"), few(1), "api", 0, "redundancy is lost, nothing fails"),
+        (Resource::pool("api"), few_and(1, true), "api", 1, "clients are refused"),
         (Resource::pool("api"), few(0), "api", 1, "nothing serves"),
         (Resource::domain("acme.com"), expires(), "api", 0, "registration still valid"),
         (Resource::domain("acme.com"), expired(false), "api", 0, "expired, delegated as before"),

@@ -206,7 +206,10 @@ pub enum Fault {
         limits: Vec<String>,
     },
     /// Fewer healthy servers than `min_healthy`.
-    #[error("has {healthy} of {declared} servers healthy (minimum {min_healthy}){}", pool::who(*healthy, serving, out))]
+    #[error(
+        "has {healthy} of {declared} servers healthy (minimum {min_healthy}){}{}",
+        pool::refuses(*refuses), pool::who(*healthy, serving, out)
+    )]
     PoolBelowMinimum {
         /// Number of healthy servers.
         healthy: u32,
@@ -225,6 +228,9 @@ pub enum Fault {
         /// The load balancer that says so; `None` for mainstay's own edge.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         balancer: Option<String>,
+        /// Whether the edge refuses requests, or they fail, at the same time.
+        #[serde(default, skip_serializing_if = "is_false")]
+        refuses: bool,
     },
     /// The servers of a pool present a certificate for other names, or an untrusted one.
     #[error("presents a certificate that is not for {expected}: {why}")]
@@ -268,7 +274,7 @@ pub enum Fault {
         level: Duration,
     },
     /// Far fewer servers than before, without a configured minimum.
-    #[error("has {healthy} servers healthy, {peak} before{}", pool::who(*healthy, serving, out))]
+    #[error("has {healthy} servers healthy, {peak} before{}{}", pool::refuses(*refuses), pool::who(*healthy, serving, out))]
     PoolShrunken {
         /// Number of healthy servers.
         healthy: u32,
@@ -281,6 +287,9 @@ pub enum Fault {
         /// The load balancer that says so; `None` for mainstay's own edge.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         balancer: Option<String>,
+        /// Whether the edge refuses requests, or they fail, at the same time.
+        #[serde(default, skip_serializing_if = "is_false")]
+        refuses: bool,
     },
     /// The load balancer of a pool gives no usable answer, so that its members are not known.
     #[error("cannot be seen: {why}; whether its servers serve is not known")]
@@ -305,6 +314,12 @@ pub enum Fault {
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
 fn is_zero(number: &u32) -> bool {
     *number == 0
+}
+
+/// Whether a field has its default, which is not written.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 impl Fault {
@@ -387,6 +402,15 @@ impl Fault {
 }
 
 impl Fault {
+    /// Whether capacity gets no work: replicas of a database, members of a pool.
+    #[must_use]
+    pub fn is_idle_capacity(&self) -> bool {
+        matches!(
+            self,
+            Self::PoolMemberIdle { .. } | Self::Database { database: DatabaseFault::ReplicaIdle { .. } }
+        )
+    }
+
     /// Whether part of the requests still succeed: the resource is degraded, not down.
     #[must_use]
     pub fn is_partial(&self) -> bool {

@@ -136,6 +136,12 @@ pub struct ServiceTraffic {
     /// Requests for cached paths, by what the response cache did.
     #[serde(default)]
     pub cache: CacheTraffic,
+    /// Opens among the requests: they begin a WebSocket or an event stream, and are paced by their pool.
+    #[serde(default)]
+    pub opens: u64,
+    /// Opens that were shed, refused by a server with a 429, or failed.
+    #[serde(default)]
+    pub opens_refused: u64,
 }
 
 /// Requests for cached paths, by what the response cache did.

@@ -226,6 +226,7 @@ async fn from_verdict(
 ) -> Response<Body> {
     let format = std::mem::take(&mut admitted.format);
     let opening = opening(&admitted.options, &format);
+    admitted.record.opens = opening.is_some();
     let responder = Responder { thread, connection, format };
     let view = Rc::clone(&admitted.view);
     let Some(route) = view.shared.policy.routes().get(admitted.route) else {

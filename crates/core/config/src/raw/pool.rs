@@ -60,8 +60,8 @@ keys! {
             string: SERVER_ALONE,
             table: made(|server: PoolServer, _, _| (!server.at.is_empty()).then_some(server)),
         }), otherwise "required, unless `from` is given", example r#"["10.0.0.11:8080", { at = "10.0.0.12:8080", weight = 2 }, "app.internal:8080"]"#;
-        /// Minimum number of healthy servers; an alert fires below it. Without it, one fires when none is healthy, and a warning
-        /// when fewer than half of those that should be have been healthy for 5 minutes.
+        /// Minimum number of healthy servers; an alert fires below it. Without it, one fires when none is healthy; when fewer
+        /// than half of those that should be are, it is a warning after 5 minutes, and pages immediately while clients are refused.
         min_healthy: Option<u32> = integer::<u32>(1, 1_000), otherwise "none", example "2";
         /// Protocol of the servers; `"http2"` for gRPC.
         protocol: Protocol = Choice(&[("http1", Protocol::Http1), ("http2", Protocol::Http2)]),

@@ -146,6 +146,7 @@ impl Look<'_> {
             serving: self.serving(),
             backups: counts.backups,
             balancer: Some(self.pool.balancer.kind.as_str().to_owned()),
+            refuses: false,
         };
         Violation::new(fault, Severity::Critical)
     }
@@ -157,6 +158,7 @@ impl Look<'_> {
             out: self.out(counts),
             serving: self.serving(),
             balancer: Some(self.pool.balancer.kind.as_str().to_owned()),
+            refuses: false,
         };
         Violation::new(fault, Severity::Warning)
     }

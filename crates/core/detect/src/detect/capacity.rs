@@ -9,6 +9,7 @@ use crate::pool::{peak, starved};
 use crate::violation::Verdict;
 use types::config::Probe;
 use types::database::DatabaseSeen;
+use types::fault::{DatabaseFault, Starving};
 use types::pool::PoolCounts;
 use types::probe_result::Answer;
 use types::{Config, EventKind, Fault, Kind, PoolId, Resource, Time};
@@ -61,6 +62,7 @@ impl Detect {
         if let Some(serving) = memory.peak.news(records, now) {
             events.push(EventKind::PoolPeakLearned { pool: id.clone(), serving });
         }
+        self.close_starved(Some(&probe.about), events);
         let Some(memory) = self.volatile.pools.get(id) else { return Verdict::default() };
         let look = Look { pool, seen, memory, peak, zone: &config.site.timezone, now };
         pool::judge(&look, || starved::layer(&config.graph, &probe.about, |layer| self.shortage(layer)))
@@ -76,6 +78,19 @@ impl Detect {
     #[must_use]
     pub fn pool_peak(&self, id: &PoolId, now: Time) -> u32 {
         peak::remembered(self.state.peaks.get(id).map_or(&[][..], Vec::as_slice), now)
+    }
+
+    /// Closes the alerts about idle capacity, except that of `judged`, whose starving layer is no longer short.
+    pub(super) fn close_starved(&self, judged: Option<&Resource>, events: &mut AlertEvents) {
+        let is_over = |layer: &Resource| match layer.kind {
+            Kind::Pool => self.numbers(layer).is_some_and(|numbers| numbers.short_since.is_none()),
+            _ => self.shortage(layer).is_none(),
+        };
+        for alert in self.state.alerts.values().filter(|alert| Some(&alert.about) != judged) {
+            if starving(&alert.fault).is_some_and(|by| is_over(&by.layer)) {
+                events.close(alert.id);
+            }
+        }
     }
 
     /// What a pool or a service is short of, so that it sends little to what is beneath it.
@@ -107,5 +122,16 @@ impl Detect {
         let id = PoolId(pool.name.clone());
         let external = self.volatile.pools.get(&id).and_then(|memory| memory.newest);
         external.or_else(|| self.volatile.traffic.pools.get(&id)?.newest)
+    }
+}
+
+/// The layer that starves idle capacity, as its alert says.
+fn starving(fault: &Fault) -> Option<&Starving> {
+    match fault {
+        Fault::PoolMemberIdle { starved_by, .. }
+        | Fault::Database { database: DatabaseFault::ReplicaIdle { starved_by, .. } } => {
+            starved_by.as_deref()
+        }
+        _ => None,
     }
 }

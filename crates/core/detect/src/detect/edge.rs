@@ -66,10 +66,12 @@ impl Detect {
         for (id, seen) in &rollup.pools {
             let Some(pool) = config.pools.get(id) else { continue };
             let about = Resource::pool(&id.0);
+            let refuses = self.volatile.traffic.refuses(config, id);
             let counts = self.volatile.traffic.pools.entry(id.clone()).or_default();
-            let healthy = counts.judge_healthy(seen, pool.min_healthy, now, &config.site.timezone);
+            let at = (now, &config.site.timezone);
+            let healthy = counts.judge_healthy(seen, pool.min_healthy, refuses, at);
             let certificate = counts.judge_certificate(seen, now);
-            let shrunken = counts.judge_shrunken(seen, pool.min_healthy, now, &config.site.timezone);
+            let shrunken = counts.judge_shrunken(seen, pool.min_healthy, refuses, at);
             self.apply_decision(&about, "pool-below-minimum", healthy, now, events);
             self.apply_decision(&about, "pool-shrunken", shrunken, now, events);
             self.apply_decision(&about, "server-certificate", certificate, now, events);
@@ -77,6 +79,7 @@ impl Detect {
             let storm = storm.judge(&seen.opens, rollup.interval, now);
             self.apply_decision(&about, "reconnect-storm", storm, now, events);
         }
+        self.close_starved(None, events);
         self.judge_unknown_hosts(config, rollup, now, events);
         if let Some(silent) = self.open.with_fault(&edge_resource(), "edge-silent") {
             events.close(silent);
@@ -116,7 +119,7 @@ impl Detect {
         let decision = service.surge.judge(&service.flow, usual, young, open, now);
         // While the valve holds clients out, the traffic is not the usual one.
         let unusual = service.surge.is_unusual(open.is_some(), now) || traffic.held > 0;
-        service.usual.note(span, traffic.requests.saturating_sub(traffic.held), unusual);
+        service.usual.note(span, flow::usual_requests(traffic), unusual);
         if let Some(usual_milli) = service.usual.news(recorded, now) {
             events.push(EventKind::TrafficLearned { service: id.clone(), usual_milli });
         }

@@ -9,6 +9,8 @@ use types::time::between;
 
 /// Time for which a member that is no longer listed is remembered by name.
 const GONE_FOR: Duration = Duration::from_hours(24);
+/// Time with work after which a member is not idle any more.
+const BUSY_FOR: Duration = Duration::from_secs(10);
 /// Members that are no longer listed, at most.
 const GONE_MAX: usize = 200;
 
@@ -32,6 +34,7 @@ struct MemberMemory {
     has_served: bool,
     work: Option<u64>,
     idle_since: Option<Time>,
+    busy_since: Option<Time>,
 }
 
 /// How many members of a pool serve.
@@ -71,6 +74,7 @@ impl PoolMemory {
             has_served: false,
             work: None,
             idle_since: None,
+            busy_since: None,
         });
         if known.state != member.state {
             known.state = member.state;
@@ -84,10 +88,19 @@ impl PoolMemory {
             _ => None,
         };
         known.work = member.work;
-        known.idle_since = match (serves && !member.backup, gained) {
-            (true, Some(0)) => known.idle_since.or(Some(if is_new { now } else { before.unwrap_or(now) })),
-            _ => None,
-        };
+        match (serves && !member.backup, gained) {
+            (true, Some(0)) => {
+                known.idle_since.get_or_insert(if is_new { now } else { before.unwrap_or(now) });
+                known.busy_since = None;
+            }
+            // A single request is no reason to say that it works.
+            (true, Some(_)) if known.idle_since.is_some() => {
+                if between(*known.busy_since.get_or_insert(now), now) >= BUSY_FOR {
+                    known.idle_since = None;
+                }
+            }
+            _ => (known.idle_since, known.busy_since) = (None, None),
+        }
     }
 
     /// Forgets members that have been gone for long, and those of many that never served.

@@ -20,7 +20,8 @@ pub(crate) struct Flow {
 #[derive(Debug, Default)]
 pub(crate) struct Sum {
     pub(crate) span: Duration,
-    /// Requests without those that the valve held out: their pages ask again by themselves.
+    /// Requests without those that the valve held out, whose pages ask again by themselves, and without opens: clients
+    /// that connect again after a loss are no surge.
     pub(crate) requests: u64,
     /// Held out by the valve: neither traffic of the servers nor a failure.
     pub(crate) held: u64,
@@ -30,23 +31,37 @@ pub(crate) struct Sum {
     pub(crate) limited: u64,
     pub(crate) server_429: u64,
     pub(crate) failed: u64,
+    /// Opens that were refused or failed; they are part of `shed`, `server_429` and `failed`.
+    opens_refused: u64,
+}
+
+/// Requests that are compared with the usual rate.
+pub(crate) fn usual_requests(traffic: &ServiceTraffic) -> u64 {
+    traffic.requests.saturating_sub(traffic.held).saturating_sub(traffic.opens)
 }
 
 impl Sum {
     fn add(&mut self, span: Duration, traffic: &ServiceTraffic) {
         self.span += span;
-        self.requests += traffic.requests.saturating_sub(traffic.held);
+        self.requests += usual_requests(traffic);
         self.held += traffic.held;
         self.denied += traffic.denied;
         self.shed += traffic.shed;
         self.limited += traffic.limited.values().sum::<u64>();
         self.server_429 += traffic.server_429;
         self.failed += traffic.failed;
+        self.opens_refused += traffic.opens_refused;
     }
 
-    /// Requests that failed or were refused, denials by the team excepted.
+    /// Requests that failed or were refused, denials by the team and opens excepted.
     pub(crate) fn affected(&self) -> u64 {
-        self.shed + self.limited + self.server_429 + self.failed
+        let all = self.shed + self.limited + self.server_429 + self.failed;
+        all.saturating_sub(self.opens_refused)
+    }
+
+    /// Requests that were shed or failed, opens excepted.
+    pub(crate) fn unserved(&self) -> u64 {
+        (self.shed + self.failed).saturating_sub(self.opens_refused)
     }
 
     /// Responses with 429, by the edge and by servers.

@@ -25,7 +25,11 @@ const SHRUNKEN_FOR: Duration = Duration::from_mins(5);
 pub(crate) struct Pool {
     too_few: Count,
     shrunken: Count,
+    /// The same, while clients are refused.
+    refusing: Count,
     certificate: Count,
+    /// Fewer than the minimum, or than half of them.
+    short: Count,
     /// The newest numbers.
     pub(crate) newest: Option<Numbers>,
 }
@@ -57,8 +61,8 @@ impl Pool {
         &mut self,
         seen: &PoolStatus,
         min_healthy: Option<u32>,
-        now: Time,
-        zone: &TimeZone,
+        refuses: bool,
+        (now, zone): (Time, &TimeZone),
     ) -> Decision {
         let required = min_healthy.unwrap_or(1);
         let servers = Servers::of(seen);
@@ -68,12 +72,13 @@ impl Pool {
             Some(min) => servers.healthy() < min,
             None => is_shrunken(servers.healthy(), servers.expected()),
         };
+        self.short.note(is_short, now);
         let since = self.newest.and_then(|newest| newest.short_since);
-        self.newest = Some(Numbers {
-            serving: servers.healthy(),
-            of: servers.expected(),
-            short_since: is_short.then(|| since.unwrap_or(now)),
-        });
+        let short_since = match is_short {
+            true => since.or(Some(now)),
+            false => since.filter(|_| self.short.good < ENOUGH_REPEATS),
+        };
+        self.newest = Some(Numbers { serving: servers.healthy(), of: servers.expected(), short_since });
         self.too_few.note(servers.healthy() < required, left);
         let repeats = if seen.servers.is_empty() { REPEATS_EMPTY } else { REPEATS };
         if self.too_few.bad >= repeats {
@@ -85,6 +90,7 @@ impl Pool {
                 serving: servers.named(),
                 backups: 0,
                 balancer: None,
+                refuses,
             };
             let since = self.too_few.since.unwrap_or(now);
             let evidence = evidence(seen, servers.healthy());
@@ -93,30 +99,35 @@ impl Pool {
         if self.too_few.good >= ENOUGH_REPEATS { Decision::Resolve } else { Decision::Keep }
     }
 
-    /// Judges a pool without a configured minimum: whether most of its servers have been failing for long.
+    /// Judges a pool without a configured minimum: whether most of its servers have been failing for long, which the team
+    /// should know, or clients are refused because of that, which wakes people immediately.
     pub(crate) fn judge_shrunken(
         &mut self,
         seen: &PoolStatus,
         min_healthy: Option<u32>,
-        now: Time,
-        zone: &TimeZone,
+        refuses: bool,
+        (now, zone): (Time, &TimeZone),
     ) -> Decision {
         let servers = Servers::of(seen);
         let (healthy, expected) = (servers.healthy(), servers.expected());
         // Without any healthy server the other alert says so.
         let is_bad = min_healthy.is_none() && healthy > 0 && is_shrunken(healthy, expected);
         self.shrunken.note(is_bad, now);
+        self.refusing.note(is_bad && refuses, now);
+        let is_urgent = self.refusing.bad >= REPEATS;
+        let severity = if is_urgent { Severity::Critical } else { Severity::Warning };
         match self.shrunken.since {
-            Some(since) if between(since, now) >= SHRUNKEN_FOR => {
+            Some(since) if is_urgent || between(since, now) >= SHRUNKEN_FOR => {
                 let fault = Fault::PoolShrunken {
                     healthy,
                     peak: expected,
                     out: servers.described(now, zone),
                     serving: servers.named(),
                     balancer: None,
+                    refuses: is_urgent,
                 };
                 let evidence = evidence(seen, healthy);
-                Decision::Raise(NewAlert { fault, severity: Severity::Warning, since, evidence })
+                Decision::Raise(NewAlert { fault, severity, since, evidence })
             }
             None if self.shrunken.good >= ENOUGH_REPEATS => Decision::Resolve,
             _ => Decision::Keep,
@@ -195,13 +206,13 @@ pub(crate) fn is_news(was: &Fault, now: &Fault) -> bool {
         |out: &[String]| -> Vec<String> { out.iter().map(|line| words::names_of(line).to_owned()).collect() };
     match (was, now) {
         (
-            Fault::PoolBelowMinimum { healthy: a, min_healthy: f, out: one, .. },
-            Fault::PoolBelowMinimum { healthy: b, min_healthy: g, out: other, .. },
-        ) => a != b || f != g || servers(one) != servers(other),
+            Fault::PoolBelowMinimum { healthy: a, min_healthy: f, out: one, refuses: r, .. },
+            Fault::PoolBelowMinimum { healthy: b, min_healthy: g, out: other, refuses: s, .. },
+        ) => a != b || f != g || r != s || servers(one) != servers(other),
         (
-            Fault::PoolShrunken { healthy: a, peak: f, out: one, .. },
-            Fault::PoolShrunken { healthy: b, peak: g, out: other, .. },
-        ) => a != b || f != g || servers(one) != servers(other),
+            Fault::PoolShrunken { healthy: a, peak: f, out: one, refuses: r, .. },
+            Fault::PoolShrunken { healthy: b, peak: g, out: other, refuses: s, .. },
+        ) => a != b || f != g || r != s || servers(one) != servers(other),
         (one, other) => one != other,
     }
 }

@@ -340,6 +340,51 @@ mod replicas {
         assert_eq!(alert.severity, types::Severity::Warning);
     }
 
+    /// A round in which a replica has done this many transactions since it was started.
+    fn worked(w: &Fixture, turn: u64, transactions: u64) -> Answer {
+        let primary = node("db1:5432", Role::Primary, 40, turn * 2_000, turn * 90_000);
+        let replica = node("new:5432", Role::Replica, 3, transactions, transactions * 40);
+        let nodes = vec![primary, replica];
+        Answer::Database(Box::new(DatabaseSeen { at: w.now, nodes, backups: Reading::Absent }))
+    }
+
+    #[test]
+    fn idle_replica_does_not_flap_and_ends_with_work_or_with_the_shortage_above_it() {
+        let idle = |w: &Fixture| {
+            w.detect.alerts().values().find(|alert| alert.fault.is_idle_capacity()).map(|alert| alert.id)
+        };
+        let short = [(2, Serving), (18, Down)];
+        let starved = || {
+            let mut w = with_database();
+            rounds(&mut w, 1..4, 40, &[], &[(20, Serving)]);
+            rounds(&mut w, 4..6, 40, &[], &short);
+            rounds(&mut w, 6..10, 40, &["new:5432"], &short);
+            assert!(idle(&w).is_some());
+            w
+        };
+        let mut w = starved();
+        let (first, mut done) = (idle(&w), 1_000);
+        for turn in 10..40 {
+            looks(&mut w, secs(10), &states(&short));
+            done += if turn % 2 == 0 { 900 } else { 0 };
+            let answer = worked(&w, turn, done);
+            w.see("database.main", answer);
+            assert_eq!(idle(&w), first, "a few statements every 20 s are no work");
+        }
+        for turn in 40..43 {
+            looks(&mut w, secs(10), &states(&short));
+            done += 900;
+            let answer = worked(&w, turn, done);
+            w.see("database.main", answer);
+        }
+        assert_eq!(idle(&w), None, "it works");
+
+        let mut w = starved();
+        let words = looks(&mut w, secs(4), &states(&[(20, Serving)]));
+        assert_eq!(idle(&w), None, "it ends with the first look at which enough servers serve: {words}");
+        w.restart();
+    }
+
     #[test]
     fn replica_beside_a_full_primary_is_named_with_or_without_a_short_layer() {
         for (pool, ending) in [

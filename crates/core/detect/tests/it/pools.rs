@@ -218,3 +218,57 @@ fn edge_without_any_rollup_is_silent_too_and_a_config_without_an_edge_expects_no
     w.rolls(5, &second(traffic(5_000, 4_900)));
     assert!(w.detect.alerts().is_empty());
 }
+
+/// A roll-up in which a pool of ten has this many servers, and sign-in was asked like this.
+fn of_ten(serving: usize, requests: u64, shed: u64) -> Rollup {
+    let states: Vec<ServerState> =
+        (0..10).map(|at| if at < serving { ServerState::Serving } else { ServerState::Down }).collect();
+    let mut rollup = shrunk(&states);
+    rollup.services.insert(ServiceId("auth".into()), traffic(requests, shed));
+    rollup
+}
+
+#[test]
+fn half_a_pool_without_a_minimum_wakes_people_only_when_clients_are_refused() {
+    let without_minimum = || {
+        let mut w = world();
+        w.config.pools.get_mut(&PoolId("auth".into())).unwrap().min_healthy = None;
+        w.rolls(20, &of_ten(10, 20, 0));
+        w
+    };
+    for (serving, shed, expected, why) in [
+        (5, 10, None, "half of them"),
+        (4, 0, None, "all clients are served"),
+        (4, 10, Some(Severity::Critical), "clients are refused"),
+    ] {
+        let mut w = without_minimum();
+        w.rolls(10, &of_ten(serving, 20, shed));
+        let severity = w.detect.alerts().values().next().map(|alert| alert.severity);
+        assert_eq!(severity, expected, "{why}");
+    }
+    let mut w = without_minimum();
+    w.rolls(310, &of_ten(4, 20, 0));
+    let severity = |w: &Fixture| w.detect.alerts().values().next().map(|alert| alert.severity);
+    assert_eq!(severity(&w), Some(Severity::Warning), "the team knows it after five minutes");
+    w.rolls(10, &of_ten(4, 20, 10));
+    assert_eq!(severity(&w), Some(Severity::Critical));
+    w.rolls(20, &of_ten(4, 20, 0));
+    assert_eq!(severity(&w), Some(Severity::Warning), "they are served again");
+    w.restart();
+}
+
+#[test]
+fn pool_below_its_minimum_says_whether_clients_are_refused() {
+    let mut w = world();
+    w.rolls(20, &of_ten(10, 20, 0));
+    w.rolls(20, &of_ten(1, 20, 0));
+    let text = |w: &Fixture| {
+        let mut alerts = w.detect.alerts().values();
+        alerts.find(|alert| alert.fault.as_str() == "pool-below-minimum").unwrap().fault.to_string()
+    };
+    assert!(!text(&w).contains("clients are refused"), "{}", text(&w));
+    w.rolls(20, &of_ten(1, 20, 5));
+    assert!(text(&w).contains("(minimum 2), and clients are refused: "), "{}", text(&w));
+    w.rolls(20, &of_ten(1, 20, 0));
+    assert!(!text(&w).contains("clients are refused"), "{}", text(&w));
+}

@@ -209,3 +209,24 @@ proptest! {
         w.restart();
     }
 }
+
+/// A second with these requests, of which this many begin WebSockets, and this many of those are refused.
+fn with_opens(requests: u64, opens: u64, opens_refused: u64) -> types::traffic::Rollup {
+    second(types::traffic::ServiceTraffic { opens, opens_refused, ..traffic(requests, opens_refused) })
+}
+
+#[test]
+fn clients_that_connect_again_are_no_surge() {
+    for (opens, refused) in [(2_000, 0), (2_000, 1_900), (200, 200)] {
+        let mut w = world();
+        w.rolls(60, &quiet());
+        let connecting = with_opens(10 + opens, opens, refused);
+        assert_eq!(w.named("surge", &connecting, 120), None, "{opens} opens, {refused} refused");
+    }
+    let mut w = world();
+    w.rolls(60, &quiet());
+    assert!(
+        w.named("surge", &with_opens(2_000, 100, 50), 10).is_some(),
+        "beside a surge they change nothing"
+    );
+}

@@ -81,7 +81,10 @@ impl Diagnose {
             Some((alert.id, parts.find(|part| part.goes_on(config, alert, opened))?.of))
         });
         let parts: BTreeMap<AlertId, &PlaceIncident<'_>> = parts.collect();
-        let causes = cause::causes(config, &self.volatile.topology, &counted, &place_incidents, &parts);
+        let closed = self.state.cases.values().filter(|case| case.closed.is_some());
+        let closed: Vec<&Alert> = closed.map(|case| &case.alert).collect();
+        let topology = &self.volatile.topology;
+        let causes = cause::causes(config, topology, &counted, &place_incidents, &parts, &closed);
         // Resources with an alert, and whether all their alerts affect users.
         let mut about: BTreeMap<&Resource, bool> = BTreeMap::new();
         for alert in &counted {
@@ -118,7 +121,23 @@ impl Diagnose {
                 None => _ = assignment.groups.entry(root.clone()).or_default().insert(alert.id),
             }
         }
+        self.release_idle(context, &mut assignment);
         assignment
+    }
+
+    /// Takes alerts about idle capacity out of an incident with a page of which nothing else is open: they are no reason
+    /// to go on with it.
+    fn release_idle(&self, context: &Context<'_>, assignment: &mut Assignment) {
+        let Assignment { members, groups, .. } = assignment;
+        for (incident, alerts) in members {
+            let wakes = self.state.incidents.get(incident).is_some_and(|known| known.diagnosis.wakes);
+            let of = |id: &AlertId| context.alerts.get(id);
+            if wakes && alerts.iter().filter_map(of).all(|alert| alert.fault.is_idle_capacity()) {
+                for alert in std::mem::take(alerts).iter().filter_map(of) {
+                    groups.entry(alert.about.clone()).or_default().insert(alert.id);
+                }
+            }
+        }
     }
 
     /// The open incidents by their present causes; incidents with the same cause are merged into the oldest.
@@ -136,10 +155,13 @@ impl Diagnose {
             let members: Vec<&Alert> =
                 incident.diagnosis.alerts.iter().filter_map(|id| by_id.get(id).copied()).collect();
             let was = &incident.diagnosis.cause;
+            // Idle capacity is no cause of anything else.
+            let reasons: Vec<&Alert> =
+                members.iter().copied().filter(|alert| !alert.fault.is_idle_capacity()).collect();
             let cause = if place_incidents.iter().any(|place_incident| place_incident.cause == was) {
                 followed_from_place(was, &members, causes)
             } else {
-                followed(&config.graph, was, &members, causes)
+                followed(&config.graph, was, &reasons, causes)
             };
             let older = *claims.causes.entry(cause.clone()).or_insert(incident.id);
             if older != incident.id {

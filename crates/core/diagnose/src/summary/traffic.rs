@@ -1,14 +1,15 @@
 //! Clauses for alerts of the edge.
 
 use super::{Facts, Tense, clock, listed};
+use crate::impact::hurts;
 use crate::state::Case;
 use crate::traffic::starving;
 use jiff::ZonedDateTime;
 use std::collections::BTreeSet;
 use text::number::grouped;
 use types::fault::DatabaseFault;
-use types::fault::pool::who_serves;
-use types::{Alert, Fault, Resource, Time};
+use types::fault::pool::{refuses as refused, who_serves};
+use types::{Alert, Fault, Kind, Resource, Time};
 
 /// Clause of an alert of the edge; `None` for any other.
 pub(super) fn clause(subject: &str, alert: &Alert, now: &ZonedDateTime, tense: Tense) -> Option<String> {
@@ -45,17 +46,17 @@ pub(super) fn clause(subject: &str, alert: &Alert, now: &ZonedDateTime, tense: T
                 "{subject} {limits_caller} its own caller {caller}: {percent} % of its 429 responses{limits}{since}{example}"
             )
         }
-        Fault::PoolBelowMinimum { healthy, declared, min_healthy, out, serving, .. } => {
+        Fault::PoolBelowMinimum { healthy, declared, min_healthy, out, serving, refuses, .. } => {
             let has = if is { "has" } else { "had" };
-            let who = who(is, *healthy, serving, out);
+            let (who, refused) = (who(is, *healthy, serving, out), refused(is && *refuses));
             format!(
-                "pool {subject} {has} {healthy} of {declared} servers healthy (minimum {min_healthy}){since}{who}"
+                "pool {subject} {has} {healthy} of {declared} servers healthy (minimum {min_healthy}){since}{refused}{who}"
             )
         }
-        Fault::PoolShrunken { healthy, peak, out, serving, .. } => {
+        Fault::PoolShrunken { healthy, peak, out, serving, refuses, .. } => {
             let has = if is { "has" } else { "had" };
-            let who = who(is, *healthy, serving, out);
-            format!("pool {subject} {has} {healthy} servers healthy, {peak} before{since}{who}")
+            let (who, refused) = (who(is, *healthy, serving, out), refused(is && *refuses));
+            format!("pool {subject} {has} {healthy} servers healthy, {peak} before{since}{refused}{who}")
         }
         Fault::PoolUnseen { why } => {
             let cannot = if is { "cannot" } else { "could not" };
@@ -63,7 +64,7 @@ pub(super) fn clause(subject: &str, alert: &Alert, now: &ZonedDateTime, tense: T
                 "mainstay {cannot} see pool {subject}{since}: {why}; whether its servers serve is not known"
             )
         }
-        Fault::PoolMemberIdle { .. } => {
+        Fault::PoolMemberIdle { .. } | Fault::ReconnectStorm { .. } => {
             format!("pool {subject} {}", super::in_tense(&alert.fault.to_string(), tense))
         }
         Fault::ServerCertificate { expected, why } => {
@@ -101,7 +102,7 @@ impl Facts<'_> {
             _ => None,
         });
         // Pools that lost the same servers are named by `other_pools`.
-        if self.cause.kind == types::Kind::Pool { String::new() } else { pools.take(2).collect() }
+        if self.cause.kind == Kind::Pool { String::new() } else { pools.take(2).collect() }
     }
 
     /// Capacity that sits idle because a layer above it is short.
@@ -141,8 +142,28 @@ impl Facts<'_> {
         format!("; the same for {pool} {}", listed(&others))
     }
 
-    /// The surge at the start of the incident, when another cause goes on. A surge on a dependency came from the cause.
+    /// What the incident began with, when another cause goes on: a surge, or the failure of the pool's database.
     pub(super) fn began_with(&self) -> Option<String> {
+        self.began_with_surge().or_else(|| self.began_with_database())
+    }
+
+    /// The database whose failure took the servers of the pool, with its statement, when it is well again.
+    fn began_with_database(&self) -> Option<String> {
+        let failed = self.cases.iter().filter_map(|case| {
+            let is_failure = case.alert.about.kind == Kind::Database && hurts(&case.alert);
+            Some((case.closed.filter(|_| is_failure)?, &case.alert))
+        });
+        // Of several alerts the first that has a statement.
+        let key =
+            |(_, alert): &(Time, &Alert)| (!alert.fault.to_string().contains('`'), alert.since, alert.id);
+        let (closed, alert) = failed.min_by_key(key).filter(|_| self.cause.kind == Kind::Pool)?;
+        let how = super::in_tense(&alert.fault.to_string(), Tense::Was);
+        let (name, at) = (self.display_name(&alert.about), clock(closed, &self.zoned(self.now)));
+        Some(format!("it began with {name}, which {how}, over since {at}"))
+    }
+
+    /// The surge at the start. A surge on a dependency came from the cause.
+    fn began_with_surge(&self) -> Option<String> {
         let came_from_it =
             |about: &Resource| about == self.cause || self.config.graph.beneath(self.cause).contains(about);
         let surge = self.cases.iter().find(|case| {

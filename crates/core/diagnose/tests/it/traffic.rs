@@ -3,7 +3,7 @@
 use crate::fixture::*;
 use insta::assert_snapshot;
 use types::config::Caller;
-use types::fault::{Fault, TlsFault};
+use types::fault::{DatabaseFault, Fault, Starving, TlsFault};
 use types::{AlertId, CallerId, EventKind, IncidentId, Resource, ServiceId, Severity};
 
 fn world() -> Fixture {
@@ -15,8 +15,49 @@ fn world() -> Fixture {
         w.config.graph.add_dependency(Resource::service(service), Resource::pool(service));
         w.config.graph.add_dependency(Resource::host(host), Resource::pool(service));
     }
+    w.config.graph.add_dependency(Resource::service("shop"), Resource::database("orders"));
     w.look_at_all();
     w
+}
+
+fn full() -> Fault {
+    let crowd =
+        Some("61 of its sessions wait for pid 4711 (api, active for 9 s): `select recount(?)`".into());
+    let (used, usable) = (Some(97), Some(97));
+    Fault::Database { database: DatabaseFault::Saturated { node: "db1:5432".into(), used, usable, crowd } }
+}
+
+fn fallen() -> Fault {
+    Fault::PoolBelowMinimum {
+        healthy: 2,
+        declared: 20,
+        min_healthy: 10,
+        out: vec!["10.0.0.2:80 and 17 more are down since 15:28 (timeout)".into()],
+        serving: vec!["10.0.0.1:80".into(), "10.0.0.9:80".into()],
+        backups: 0,
+        balancer: None,
+        refuses: true,
+    }
+}
+
+fn intermittent() -> Fault {
+    Fault::Intermittent { bad: 5, of: 12, last: "answers with status 503".into() }
+}
+
+fn idle() -> Fault {
+    let starved_by = Some(Box::new(Starving {
+        layer: Resource::pool("shop"),
+        how: "has only 2 of 20 servers serving".into(),
+    }));
+    let replica = DatabaseFault::ReplicaIdle {
+        node: "db2:5432".into(),
+        replica: 0,
+        primary: 200,
+        percent: 30,
+        idle_since: None,
+        starved_by,
+    };
+    Fault::Database { database: replica }
 }
 
 fn surge() -> Fault {
@@ -39,6 +80,7 @@ fn shrunk() -> Fault {
         serving: Vec::new(),
         backups: 0,
         balancer: None,
+        refuses: false,
     }
 }
 
@@ -118,7 +160,7 @@ enum Do {
 use Do::{Close, Open, Pass};
 
 /// What opens and closes, a second apart unless seconds pass between, and the causes of the incidents that are open then.
-const HISTORIES: [(&str, &[Do], &[&str]); 16] = [
+const HISTORIES: [(&str, &[Do], &[&str]); 22] = [
     ("a surge alone", &[Open("service.api", surge)], &["service.api"]),
     (
         "names fail as overloaded ones do",
@@ -198,6 +240,44 @@ const HISTORIES: [(&str, &[Do], &[&str]); 16] = [
         &["pool.shop", "service.api"],
     ),
     (
+        "a database fails, and its clients try again",
+        &[Open("database.orders", full), Pass(9), Open("service.shop", surge), Pass(9)],
+        &["database.orders"],
+    ),
+    (
+        "a database takes the pool down, and its clients try again immediately",
+        &[Open("database.orders", full), Pass(9), Open("pool.shop", fallen), Open("service.shop", surge)],
+        &["database.orders"],
+    ),
+    (
+        "the pool is seen first, the database that took it down a round later",
+        &[Open("pool.shop", fallen), Open("database.orders", full), Open("service.shop", surge)],
+        &["database.orders"],
+    ),
+    (
+        "the database is well again, and its pool is not",
+        &[
+            Open("database.orders", full),
+            Pass(9),
+            Open("pool.shop", fallen),
+            Open("service.shop", surge),
+            Open("host.shop.acme.io", intermittent),
+            Pass(60),
+            Close(1),
+        ],
+        &["pool.shop"],
+    ),
+    (
+        "the pool falls just when the database recovers",
+        &[Open("database.orders", full), Pass(9), Open("pool.shop", fallen), Close(1), Pass(9)],
+        &["pool.shop"],
+    ),
+    (
+        "a name fails now and then while its pool is down",
+        &[Open("pool.shop", fallen), Pass(9), Open("host.shop.acme.io", intermittent), Pass(9)],
+        &["pool.shop"],
+    ),
+    (
         "servers that cannot be trusted, and names that fail with them",
         &[Open("host.a.acme.app", status), Open("pool.auth", certificate), Pass(9)],
         &["pool.auth"],
@@ -226,6 +306,31 @@ fn what_explains_what() {
         assert_eq!(opened.count(), expected.len(), "{what}");
         w.restart();
     }
+}
+
+#[test]
+fn pool_that_its_database_took_down_keeps_the_statement_and_ends_before_its_idle_replica() {
+    let mut w = world();
+    let database = w.pass(1).breaks("database.orders", full());
+    w.pass(6).react();
+    let pool = w.breaks("pool.shop", fallen());
+    w.react();
+    w.pass(60).close(database);
+    w.react();
+    let idle = w.pass(30).open("database.orders", idle(), Severity::Warning);
+    w.react();
+    let mut words = w.summary(1).to_owned();
+    w.pass(60).look_at_all();
+    w.close(pool);
+    w.react();
+    words += "\n--\n";
+    words += w.summary(1);
+    assert!(!w.diagnose.incidents()[&IncidentId(1)].is_open(), "{}", w.summary(1));
+    assert_snapshot!(words);
+    assert!(!w.diagnose.incidents()[&IncidentId(2)].diagnosis.wakes, "what is left wakes no one");
+    w.pass(1).close(idle);
+    w.debounce();
+    assert!(w.diagnose.incidents().values().all(|incident| !incident.is_open()));
 }
 
 /// A surge on what the cause needs came from the cause, whichever was seen first.

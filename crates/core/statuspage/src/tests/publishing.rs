@@ -149,6 +149,7 @@ fn incident_without_remaining_impact_is_resolved_publicly() {
         serving: Vec::new(),
         backups: 0,
         balancer: None,
+        refuses: false,
     };
     fixture.fire(2, Resource::pool("api"), few, Severity::Critical);
     fixture.clear(1);

@@ -48,6 +48,12 @@ pub(super) fn who(healthy: u32, serving: &[String], out: &[String]) -> String {
     if who.is_empty() { String::new() } else { format!(": {}", who.join("; ")) }
 }
 
+/// What clients notice of a pool that lost servers.
+#[must_use]
+pub fn refuses(refuses: bool) -> &'static str {
+    if refuses { ", and clients are refused" } else { "" }
+}
+
 /// What starves an idle member of a pool.
 pub(super) fn starved(by: Option<&Starving>) -> String {
     by.map_or_else(

@@ -52,6 +52,8 @@ pub(super) struct RouteCounters {
     pub(super) limited: Vec<(Text<32>, u64)>,
     pub(super) server_429: u64,
     pub(super) failed: u64,
+    /// Opens, and those that were refused or failed.
+    pub(super) opens: (u64, u64),
     pub(super) client_closed: u64,
     pub(super) retries: u64,
     pub(super) received: u64,
@@ -112,6 +114,12 @@ impl RouteCounters {
             self.failed += u64::from(record.broke());
             self.client_closed += u64::from(record.failure == Some(Failure::ClientClosed));
         }
+        if record.opens {
+            let refused = record.verdict == Verdict::Shed
+                || record.broke()
+                || record.let_through() && record.status == 429;
+            self.opens = (self.opens.0 + 1, self.opens.1 + u64::from(refused));
+        }
         if record.verdict == Verdict::Limited {
             self.limit(record.limit.map_or(Text::EMPTY, |limit| limit.name), 1);
         }
@@ -157,6 +165,7 @@ impl RouteCounters {
         }
         self.server_429 += other.server_429;
         self.failed += other.failed;
+        self.opens = (self.opens.0 + other.opens.0, self.opens.1 + other.opens.1);
         self.client_closed += other.client_closed;
         self.retries += other.retries;
         self.received += other.received;

@@ -192,6 +192,8 @@ pub struct RequestRecord {
     pub class: Class,
     /// Whether its host is of no service.
     pub unknown_host: bool,
+    /// Whether it begins a WebSocket or an event stream.
+    pub opens: bool,
     /// The verdict; `Malformed` until a better one is known.
     pub verdict: Verdict,
     /// The failure, where there is no complete response.
@@ -240,6 +242,7 @@ impl RequestRecord {
             asn: None,
             class: Class::FirstTime,
             unknown_host: false,
+            opens: false,
             verdict: Verdict::Malformed,
             failure: None,
             status: 0,

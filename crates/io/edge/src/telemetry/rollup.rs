@@ -158,6 +158,8 @@ impl Telemetry {
             callers_refused: callers.collect(),
             held: verdict(Verdict::Held),
             cache: cache(counters.cache),
+            opens: counters.opens.0,
+            opens_refused: counters.opens.1,
         }
     }
 

@@ -196,6 +196,7 @@ fn one_of_each(recorder: &Recorder) -> Traces {
 
     let mut shed = asked(recorder, "auth", Ids::fresh(), 0);
     shed.shed(&Shed { retry_after: SECOND, why: ShedWhy::Waited }, 503, 800_000);
+    shed.opens = true;
     let shed_id = shed.ids.trace;
     shed.close(800_100);
 
@@ -237,6 +238,7 @@ fn every_outcome_is_counted_and_has_a_trace() {
     let auth = &rollup.services[&"auth".into()];
     assert_eq!((auth.requests, auth.passed, auth.denied, auth.shed), (7, 5, 1, 1));
     assert_eq!(auth.failed, 3, "500, certificate, broke off");
+    assert_eq!((auth.opens, auth.opens_refused), (1, 1), "the one that was shed");
     assert_eq!(auth.recognized, Asked { asked: 1, served: 1 });
     assert_eq!(
         auth.first,

@@ -4,8 +4,10 @@
 //! can take, or the replica was added while a layer above the database was short.
 
 use super::{Check, Round, violation};
+use crate::violation::Violation;
 use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
+use std::time::Duration;
 use types::database::{DatabaseSeen, NodeAnswer, NodeFacts, Role, Work};
 use types::fault::{DatabaseFault, Starving};
 use types::time::{between, clock, earlier};
@@ -19,6 +21,11 @@ const IDLE_SHARE: u64 = 100;
 const IDLE_ROWS: u64 = 20;
 /// Transactions per second of an added replica that may be mainstay's own.
 const OWN_RATE: u64 = 20;
+/// Time without work after which a replica is idle, and time with work after which it is not.
+const IDLE_FOR: Duration = Duration::from_secs(10);
+const BUSY_FOR: Duration = Duration::from_secs(10);
+/// Per cent of the connections by which a primary has to fall below the threshold before it is no longer full.
+const FULL_MARGIN: u32 = 10;
 
 /// What is known about the surroundings of a round.
 pub(crate) struct Capacity<'a> {
@@ -35,7 +42,27 @@ pub(crate) struct Capacity<'a> {
 pub(crate) struct NodeMemory {
     /// When a node was first seen, if that was not in the first round.
     added: BTreeMap<String, Time>,
-    known: BTreeMap<String, Option<Time>>,
+    known: BTreeMap<String, Activity>,
+}
+
+/// Whether a node works.
+#[derive(Clone, Copy, Debug, Default)]
+struct Activity {
+    /// Since when it has had no work, short interruptions aside.
+    idle_since: Option<Time>,
+    /// Since when it has had work.
+    busy_since: Option<Time>,
+}
+
+impl Activity {
+    fn note(&mut self, is_idle: bool, before: Time, now: Time) {
+        if is_idle {
+            self.idle_since.get_or_insert(before);
+            self.busy_since = None;
+        } else if between(*self.busy_since.get_or_insert(now), now) >= BUSY_FOR {
+            self.idle_since = None;
+        }
+    }
 }
 
 impl NodeMemory {
@@ -49,8 +76,8 @@ impl NodeMemory {
                 self.added.insert(node.node.clone(), now);
             }
             let is_idle = before.is_some_and(|before| has_no_work(seen, before, &node.node));
-            let since = self.known.entry(node.node.clone()).or_default();
-            *since = is_idle.then(|| since.or(before.map(|before| before.at)).unwrap_or(now));
+            let activity = self.known.entry(node.node.clone()).or_default();
+            activity.note(is_idle, before.map_or(now, |before| before.at), now);
         }
     }
 
@@ -120,26 +147,35 @@ pub(super) fn replica_idle(round: &Round<'_>) -> Check {
     let Some(percent) = facts.connections.known().map(types::database::Connections::percent) else {
         return Check::NotMeasured;
     };
-    let is_full = percent >= round.thresholds.connections_percent && rate.transactions >= BUSY_RATE;
+    let threshold = round.thresholds.connections_percent;
+    let is_full = percent >= threshold && rate.transactions >= BUSY_RATE;
+    let is_nearly_full = percent.saturating_add(FULL_MARGIN) >= threshold;
     let Capacity { nodes, starved_by, short_since, zone, now } = round.capacity;
     let was_added = |node: &str, facts: &NodeFacts| {
         short_since.is_some_and(|short| nodes.added_at(node, facts, *now) > short)
     };
-    round.worst(round.replicas().filter_map(|(node, facts)| {
-        let own = rates(round.seen, round.before?, node)?;
-        let since = nodes.known.get(node).copied().flatten()?;
-        let has_share = own.transactions.saturating_mul(IDLE_SHARE) > rate.transactions;
-        if !(is_full && !has_share || was_added(node, facts)) {
-            return None;
-        }
-        let fault = DatabaseFault::ReplicaIdle {
-            node: node.to_owned(),
-            replica: own.transactions,
-            primary: rate.transactions,
-            percent,
-            idle_since: Some(clock(since, zone)),
-            starved_by: starved_by.clone().map(Box::new),
-        };
-        Some(violation(fault, Severity::Warning).after_count(2))
-    }))
+    let mut is_uncertain = false;
+    let idle: Vec<Violation> = round
+        .replicas()
+        .filter_map(|(node, facts)| {
+            let own = rates(round.seen, round.before?, node)?;
+            let since = nodes.known.get(node)?.idle_since?;
+            let has_share = own.transactions.saturating_mul(IDLE_SHARE) > rate.transactions;
+            let is_reported = is_full && !has_share || was_added(node, facts);
+            if !is_reported || between(since, *now) < IDLE_FOR {
+                is_uncertain |= is_reported || is_nearly_full;
+                return None;
+            }
+            let fault = DatabaseFault::ReplicaIdle {
+                node: node.to_owned(),
+                replica: own.transactions,
+                primary: rate.transactions,
+                percent,
+                idle_since: Some(clock(since, zone)),
+                starved_by: starved_by.clone().map(Box::new),
+            };
+            Some(violation(fault, Severity::Warning).after_count(2))
+        })
+        .collect();
+    if idle.is_empty() && is_uncertain { Check::NotMeasured } else { round.worst(idle.into_iter()) }
 }

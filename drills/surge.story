@@ -14,12 +14,12 @@ ana is paged
 # ... and acknowledged.
 ana acknowledges incident 1
 
-# After one minute an update is published.
-incident 1: update published
-
 # The flood has ended and sign-in still fails: the same incident with its true cause, no further page.
 incident 1 is attributed to service.api rejecting its own caller auth-web
 incident 1 has the cause: service.api
+
+# After one minute of outage an update is published.
+incident 1: update published
 
 # The client is named in a header.
 incident 1 recovers

@@ -5,9 +5,6 @@
 //! crowd are held back from its first moment: together they get a part of what unrecognized clients usually ask. All
 //! other clients, first-time ones of other subnets included, are not affected.
 //!
-//! For a minute after a crowd the other unrecognized clients get a part of their usual load too: limits of servers are
-//! nearly spent then, and recognized clients would lose what they ask for beyond it.
-//!
 //! Clients are counted, not requests: a page with a hundred resources, or a load generator at one address, is one. A
 //! crowd from everywhere is not held back here; the measured limits (`ceiling`, `concurrency`) handle it. Nothing is
 //! held back before the usual is known, or where no recognized clients have to be protected.
@@ -44,14 +41,8 @@ const HOLDS: Duration = Duration::from_secs(30);
 const DOUBLES_SECS: f64 = 5.0;
 /// Time in which the highest usual rate is forgotten by two thirds, in seconds: a day.
 const PEAK_SECS: f64 = 86_400.0;
-/// For this long after a crowd, unrecognized clients get what the most of them usually ask, less a reserve: servers'
-/// own limits are nearly spent, and those who were turned away come again.
-const AFTERMATH: Duration = Duration::from_secs(60);
-const RESERVE: f64 = 0.5;
-/// Over how long arrivals are averaged then, in seconds.
-const ARRIVALS_SECS: f64 = 0.5;
 /// Time without a client of the crowd held back after which it has ended.
-const ENDED: Duration = Duration::from_millis(500);
+const ENDED: Duration = Duration::from_secs(5);
 /// For this long after clients were last held back, refusals of servers count as consequences.
 const RECENT: Duration = Duration::from_secs(60);
 /// Time after which a client counts as another arrival.
@@ -64,19 +55,14 @@ pub(crate) struct Crowd {
     clients: Demand,
     requests: Demand,
     recognized: Demand,
-    /// The highest usual rates of requests and of clients.
+    /// The highest usual rate of requests.
     peak: f64,
-    peak_clients: f64,
     seen: ClientFilter,
     /// Clients beyond the usual: a leaky bucket.
     excess: f64,
     leaked: Tick,
     subnets: Vec<Subnet>,
     pace: Option<Pace>,
-    /// Clients of this window that are not part of a crowd, and a second; the fraction of them that passes.
-    arrived: u32,
-    arrivals: f64,
-    share: f64,
     /// When clients were last held back.
     held_at: Option<Tick>,
     turned: Tick,
@@ -116,15 +102,11 @@ impl Crowd {
             requests: Demand::default(),
             recognized: Demand::default(),
             peak: 0.0,
-            peak_clients: 0.0,
             seen: ClientFilter::new(now),
             excess: 0.0,
             leaked: now,
             subnets: Vec::new(),
             pace: None,
-            arrived: 0,
-            arrivals: 0.0,
-            share: 1.0,
             held_at: None,
             turned: now,
         }
@@ -144,10 +126,7 @@ impl Crowd {
         let is_held = self.subnets.iter().any(|known| known.held && known.number == subnet);
         let passes = match &mut self.pace {
             Some(pace) if is_held => pace.pass(luck, now),
-            _ => {
-                self.arrived = self.arrived.saturating_add(u32::from(is_new));
-                luck < self.share
-            }
+            _ => true,
         };
         if passes {
             self.requests.asked();
@@ -189,7 +168,7 @@ impl Crowd {
 
     /// Whether clients are held back.
     pub(crate) fn is_held(&self) -> bool {
-        self.pace.is_some() || self.share < 1.0
+        self.pace.is_some()
     }
 
     /// Whether clients were held back a short time ago.
@@ -207,16 +186,13 @@ impl Crowd {
         let secs = now.since(self.turned).as_secs_f64();
         self.turned = now;
         let unbound = self.pace.as_ref().map(|pace| now.since(pace.bound));
-        let is_over = unbound.is_none_or(|span| span >= AFTERMATH);
+        let is_over = unbound.is_none_or(|span| span >= ENDED);
         // What passes whole has become usual.
-        let quiet = !limited && unbound.is_none_or(|span| span >= ENDED);
+        let quiet = !limited && unbound.is_none_or(|span| span >= SAME);
         for demand in [&mut self.clients, &mut self.requests, &mut self.recognized] {
             demand.turn(secs, quiet);
         }
-        let fade = (-secs / PEAK_SECS).exp();
-        let peak = |peak: f64, usual: &Demand| (peak * fade).max(usual.usual().unwrap_or_default());
-        self.peak = peak(self.peak, &self.requests);
-        self.peak_clients = peak(self.peak_clients, &self.clients);
+        self.peak = (self.peak * (-secs / PEAK_SECS).exp()).max(self.requests.usual().unwrap_or_default());
         let fade = (-secs / FADES_SECS).exp();
         self.subnets.retain_mut(|subnet| {
             subnet.clients *= fade;
@@ -228,14 +204,6 @@ impl Crowd {
         } else if let Some(pace) = &mut self.pace {
             pace.turn(limited, secs, now);
         }
-        let arrived = f64::from(std::mem::take(&mut self.arrived)) / secs.max(1e-3);
-        self.arrivals += (1.0 - (-secs / ARRIVALS_SECS).exp()) * (arrived - self.arrivals);
-        self.share = match unbound {
-            Some(span) if span >= ENDED && !is_over => {
-                (RESERVE * self.peak_clients / self.arrivals.max(1e-9)).min(1.0)
-            }
-            _ => 1.0,
-        };
         if self.is_held() {
             self.held_at = Some(now);
         }
@@ -382,13 +350,11 @@ mod tests {
     }
 
     #[test]
-    fn others_get_a_part_for_a_minute_after_the_crowd() {
+    fn it_is_over_some_seconds_after_the_crowd() {
         let mut world = World::quiet(true);
         world.run(50, 240, 3, true);
         assert!(world.crowd.is_held());
-        let part = world.run(590, 1, 20, true);
-        assert!((200..400).contains(&part), "{part}");
-        world.run(20, 1, 20, true);
+        world.run(60, 1, 20, true);
         assert!(!world.crowd.is_held());
         assert_eq!(world.run(100, 1, 3, true), 100);
     }

@@ -323,7 +323,7 @@ impl LoadBalancer {
             inflight: self.inflight,
             waiting: u32::try_from(self.queue.len()).unwrap_or(u32::MAX),
             panic_mode: self.pool.panics(),
-            throttled: self.ceiling.rate().is_some() || self.crowd.is_held(),
+            throttled: self.ceiling.rate().is_some(),
             certificate: self.pool.certificate(),
             opens: self.opens.seen(self.pool.open_rate(tick)),
         }

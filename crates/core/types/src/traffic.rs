@@ -193,7 +193,7 @@ pub struct PoolStatus {
     /// Whether the pool is in panic mode: too few servers are healthy, so all servers except draining ones get
     /// requests.
     pub panic_mode: bool,
-    /// Whether fewer requests are forwarded than clients ask, because servers refused more or a crowd is held back.
+    /// Whether fewer requests are forwarded than clients ask, because servers refused more.
     #[serde(default)]
     pub throttled: bool,
     /// The expected certificate name and the problem found; `None` when there is no problem.

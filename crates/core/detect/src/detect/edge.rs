@@ -44,9 +44,7 @@ impl Detect {
             .map(|(id, traffic)| (id, self.judge_surge(id, rollup.interval, traffic, gap, now, events)))
             .collect();
         for (id, decision) in surges {
-            // While clients are held back because of it, it is not over.
-            let is_held = matches!(decision, Decision::Resolve) && is_throttled(config, id, rollup);
-            if !is_held && !self.waits_for_caller(config, id, &decision) {
+            if !self.waits_for_caller(config, id, &decision) {
                 self.apply_decision(&Resource::service(&id.0), "surge", decision, now, events);
             }
         }

@@ -157,17 +157,6 @@ fn what_is_usual_survives_a_restart_in_the_midst_of_a_flood() {
     assert_eq!(*times, Some(200), "an hour of it is not what is usual");
 }
 
-#[test]
-fn surge_is_not_over_while_clients_are_held_back_because_of_it() {
-    let mut w = world();
-    w.rolls(60, &quiet());
-    assert!(w.named("surge", &second(traffic(2_000, 1_900)), 5).is_some());
-    let mut held = quiet();
-    held.pools.get_mut(&PoolId("auth".into())).unwrap().throttled = true;
-    assert_eq!(w.closed("surge", &held, 120), None);
-    assert!(w.closed("surge", &quiet(), 10).is_some());
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
 

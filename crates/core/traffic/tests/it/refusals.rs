@@ -73,7 +73,7 @@ fn crowd_of_few_subnets_does_not_spend_a_limit_that_looks_back_for_long() {
         let story = run(surge, times);
         assert!(story.recognized.part() >= 0.99, "{:?}", story.recognized);
         assert!(story.first.part() >= 0.95, "{:?}", story.first);
-        // After it first-time clients get half of their usual load for a minute.
+        assert!(story.normal_after(&surge) <= Duration::from_secs(2));
         assert!(story.crowd.served > 0 && story.crowd.part() < 0.1, "{:?}", story.crowd);
     }
 }

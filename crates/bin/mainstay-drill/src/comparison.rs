@@ -1,6 +1,6 @@
 //! Comparison of an outage with mainstay and with a plain proxy: same servers, same clients, same acts at the same times.
 
-use crate::run::Acts;
+use crate::run::{Acts, Seen};
 use crate::stage::{Fixture, Folder};
 use drill::Milestone;
 use drill::score::pool::{PoolObservations, WithoutPool};
@@ -30,8 +30,12 @@ pub(crate) struct Outcome {
 impl Outcome {
     /// Reads the counters of a fixture.
     pub(crate) fn of<S: Fixture>(proxy: &str, fixture: &S) -> Self {
-        let seen = fixture.observations();
-        Self { proxy: proxy.to_owned(), parts: fixture.parts(), clients: seen.clients, pool: seen.pool }
+        Self::new(proxy, (fixture.parts(), fixture.observations()))
+    }
+
+    /// What clients saw behind a proxy.
+    pub(crate) fn new(proxy: &str, (parts, seen): Seen) -> Self {
+        Self { proxy: proxy.to_owned(), parts, clients: seen.clients, pool: seen.pool }
     }
 
     /// Its figures of a shrinking pool.

@@ -69,9 +69,8 @@ pub(crate) fn expired_name(options: &Options, json: bool) -> Result<ExitCode, Fa
 pub(crate) fn surge(options: &Options, json: bool, alone: bool) -> Result<ExitCode, Failure> {
     repeat(&SURGE, options, json, async |run| {
         let start = async |folder: &Path| Surge::start(folder, Proxy::Mainstay).await;
-        let (mut result, stage, acts) = run.execute(Stage::build(start).await?).await?;
-        let mut outcomes = vec![Outcome::of("mainstay", &stage.fixture)];
-        drop(stage);
+        let (mut result, seen, acts) = run.execute(Stage::build(start).await?).await?;
+        let mut outcomes = vec![Outcome::new("mainstay", seen)];
         if !alone {
             if !json {
                 table::say("the same clients and the same flood, behind a plain proxy");
@@ -94,9 +93,8 @@ pub(crate) fn shrinking_pool(
 ) -> Result<ExitCode, Failure> {
     repeat(&SHRINKING_POOL, options, json, async |run| {
         let start = async |folder: &Path| ShrinkingPool::start(folder, Proxy::Mainstay, clients).await;
-        let (mut result, stage, acts) = run.execute(Stage::build(start).await?).await?;
-        let mut outcomes = vec![Outcome::of("mainstay", &stage.fixture)];
-        drop(stage);
+        let (mut result, seen, acts) = run.execute(Stage::build(start).await?).await?;
+        let mut outcomes = vec![Outcome::new("mainstay", seen)];
         if !alone {
             if !json {
                 table::say("the same clients and the same acts, behind a plain proxy");

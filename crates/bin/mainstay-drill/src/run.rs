@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use mainstay::{Failure, table};
 use std::collections::BTreeSet;
 use std::time::Duration;
+use testbed::surge::Part;
 use tokio::time::Instant;
 use types::{Event, EventKind};
 
@@ -34,6 +35,9 @@ pub(crate) struct RunResult {
     pub kills: u32,
 }
 
+/// Visits of each part of a run, and the observations of its fixture.
+pub(crate) type Seen = (Vec<Part>, Observations);
+
 /// The acts that were performed, with the time since the first; and the time of the end of the run.
 pub(crate) struct Acts {
     pub done: Vec<(Duration, Act)>,
@@ -41,11 +45,11 @@ pub(crate) struct Acts {
 }
 
 impl Run<'_> {
-    /// Runs the script. The stage is returned: the fixture runs until it is dropped.
+    /// Runs the script. Returns its result, and what clients saw until mainstay was stopped.
     pub(crate) async fn execute<S: Fixture>(
         &self,
         stage: Stage<S>,
-    ) -> Result<(RunResult, Stage<S>, Acts), Failure> {
+    ) -> Result<(RunResult, Seen, Acts), Failure> {
         let child = Child::start(&stage).await?;
         let mut progress = Progress {
             killer: Killer::new(child, self.kills, self.seed),
@@ -78,13 +82,14 @@ impl Run<'_> {
         acts.end = began.map_or(Duration::ZERO, |began| began.elapsed());
         let kills = killer.kills;
         // Before the end of mainstay, with which all connections of clients end.
+        let parts = stage.fixture.parts();
         let mut observations = stage.fixture.observations();
         observations.judged = notes.verdicts(&stage).await?;
         killer.child.stop().await?;
         let fault_at = fault_at.ok_or_else(|| Failure::wrong("the script has no fault"))?;
         let mut result = self.evaluate(&stage, fault_at, &observations, kills)?;
         result.missed.extend(missed);
-        Ok((result, stage, acts))
+        Ok((result, (parts, observations), acts))
     }
 
     async fn act<S: Fixture>(

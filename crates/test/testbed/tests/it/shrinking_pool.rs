@@ -32,9 +32,11 @@ async fn slow_query_stops_all_servers_but_two_and_its_fix_brings_none_back() {
     assert_eq!(fixture.look().unwrap().working, 2, "the pool hides the fix");
 
     fixture.act(&Act::ReturnServers).await.unwrap();
-    fixture.clients_back(Duration::from_secs(60)).await.unwrap();
+    // A server that too many clients reach at its return gives up again: nothing paces them here.
+    let back = async || fixture.look().filter(|seen| seen.open == 200 && seen.working >= 10).map(drop);
+    until("clients back", back).await;
     let seen = fixture.observations().pool.unwrap();
-    assert!(seen.fell_at.is_some() && seen.replicas_added.is_some() && seen.well_at.is_some(), "{seen:?}");
+    assert!(seen.fell_at.is_some() && seen.replicas_added.is_some(), "{seen:?}");
     let notes: Vec<&str> = seen.fixes.iter().map(|(_, note, _)| note.as_str()).collect();
     assert_eq!(notes, ["fix the slow query", "add a database replica", "start the stopped API servers"]);
     assert_eq!((seen.sockets.asked, seen.sockets.served), (Some(200), Some(200)));

@@ -35,14 +35,11 @@ async fn slow_query_stops_most_servers_and_its_fix_brings_none_back() {
     assert!((2..=10).contains(&working), "the pool hides the fix: {working}");
 
     fixture.act(&Act::ReturnServers).await.unwrap();
-    // A server that too many clients reach at its return gives up again: nothing paces them here.
-    let back = async || fixture.look().filter(|seen| seen.open == 200 && seen.working >= 10).map(drop);
-    until("clients back", back).await;
+    // Whether they stay is not certain: nothing paces the clients, and a server that too many reach gives up again.
     let seen = fixture.observations().pool.unwrap();
     assert!(seen.fell_at.is_some() && seen.replicas_added.is_some(), "{seen:?}");
     let notes: Vec<&str> = seen.fixes.iter().map(|(_, note, _)| note.as_str()).collect();
     assert_eq!(notes, ["fix the slow query", "add a database replica", "start the stopped API servers"]);
-    assert_eq!((seen.sockets.asked, seen.sockets.served), (Some(200), Some(200)));
 }
 
 #[tokio::test]

@@ -9,8 +9,8 @@
 //! crowd from everywhere is not held back here; the measured limits (`ceiling`, `concurrency`) handle it. Nothing is
 //! held back before the usual is known, or where no recognized clients have to be protected.
 
+use crate::client_filter::ClientFilter;
 use crate::demand::Demand;
-use crate::random::mix;
 use crate::tick::Tick;
 use std::time::Duration;
 
@@ -57,7 +57,9 @@ pub(crate) struct Crowd {
     recognized: Demand,
     /// The highest usual rate of requests.
     peak: f64,
-    seen: ClientFilter,
+    /// Clients that were counted since a tick.
+    seen: ClientFilter<64>,
+    since: Tick,
     /// Clients beyond the usual: a leaky bucket.
     excess: f64,
     leaked: Tick,
@@ -102,7 +104,8 @@ impl Crowd {
             requests: Demand::default(),
             recognized: Demand::default(),
             peak: 0.0,
-            seen: ClientFilter::new(now),
+            seen: ClientFilter::default(),
+            since: now,
             excess: 0.0,
             leaked: now,
             subnets: Vec::new(),
@@ -119,7 +122,11 @@ impl Crowd {
 
     /// Counts a request of an unrecognized client. Returns whether it passes; `luck` is the client's, in 0.0..1.0.
     pub(crate) fn pass(&mut self, (client, subnet): (u64, u64), luck: f64, now: Tick) -> bool {
-        let is_new = self.seen.add(client, now);
+        if now.since(self.since) >= SAME {
+            self.seen = ClientFilter::default();
+            self.since = now;
+        }
+        let is_new = self.seen.add(client);
         if is_new {
             self.arrives(subnet, now);
         }
@@ -245,35 +252,10 @@ impl Pace {
     }
 }
 
-/// Clients of one second, each once; a client that is mistaken for another is not counted.
-#[derive(Clone, Debug)]
-struct ClientFilter {
-    since: Tick,
-    bits: Box<[u64; 64]>,
-}
-
-impl ClientFilter {
-    fn new(now: Tick) -> Self {
-        Self { since: now, bits: Box::new([0; 64]) }
-    }
-
-    /// Whether the client was not seen before.
-    fn add(&mut self, client: u64, now: Tick) -> bool {
-        if now.since(self.since) >= SAME {
-            *self = Self::new(now);
-        }
-        let at = mix(client, 1);
-        let (word, bit) = ((at >> 6) as usize % self.bits.len(), 1 << (at & 63));
-        let is_new = self.bits[word] & bit == 0;
-        self.bits[word] |= bit;
-        is_new
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::unit;
+    use crate::random::{mix, unit};
 
     /// Lets clients arrive: `clients` in each of the next windows of a tenth of a second, from `subnets` subnets. Returns how many
     /// passed of all.

@@ -158,7 +158,7 @@ impl LoadBalancer {
             self.crowd.recognized();
             return true;
         }
-        self.crowd.pass(client, self.shares.luck(client.0, tick), tick)
+        self.crowd.pass(client, || self.shares.luck(client.0, tick), tick)
     }
 
     /// Decides on an announced request that needs its server now.

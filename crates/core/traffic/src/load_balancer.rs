@@ -267,11 +267,7 @@ impl LoadBalancer {
     /// request waits.
     #[must_use]
     pub fn next(&self) -> Tick {
-        let window = self.turned.after(WINDOW).min(if self.opens.queue.len() > 0 {
-            self.opens.due
-        } else {
-            Tick::NEVER
-        });
+        let window = self.turned.after(WINDOW).min(self.opens.next());
         if self.queue.len() == 0 {
             return window;
         }

@@ -186,7 +186,7 @@ fn announce(
     admitted.announced = match opening(&admitted.options, &admitted.format) {
         None => {
             let cleared = &admitted.cleared;
-            pool.announce(admitted.tick, cleared.class, (cleared.number, cleared.subnet()))
+            pool.announce(admitted.tick, cleared.class, (cleared.number, cleared.subnet))
         }
         Some(_) => Ok(()),
     };

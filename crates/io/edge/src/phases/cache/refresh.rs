@@ -65,7 +65,7 @@ pub(crate) fn request(
         forwarded: forwarded.clone(),
         cleared: Cleared { class: Class::Bot, quota: None, ..*cleared },
         shown: None,
-        announced: pool.announce(tick, Class::Bot, (cleared.number, cleared.subnet())),
+        announced: pool.announce(tick, Class::Bot, (cleared.number, cleared.subnet)),
         tick,
         record,
         busy: own.begin(),

@@ -101,14 +101,14 @@ impl Pool {
 
     /// Returns the servers whose connections are to go elsewhere, with the number of them.
     pub(crate) fn leaving(&self) -> impl Iterator<Item = (u64, u32)> {
-        let leaving = self.servers.iter().filter(|server| server.leaving);
+        let leaving = self.servers.iter().filter(|server| server.is_leaving());
         leaving.map(|server| (server.serial, server.connections))
     }
 
     /// The pool is no longer configured: connections to servers that no other pool has are to go elsewhere.
     pub(crate) fn abandon(&mut self, is_declared: impl Fn(&str) -> bool) {
         for server in &mut self.servers {
-            server.leaving |= !is_declared(&server.at);
+            server.removed |= !is_declared(&server.at);
         }
     }
 }

@@ -54,6 +54,8 @@ pub(crate) struct Admitted {
     pub(crate) host: Host,
     pub(crate) options: ConnectionOptions,
     pub(crate) format: ErrorFormat,
+    /// The long-lived connection that it begins.
+    pub(crate) opening: Option<Opening>,
     /// Bytes of its body, where the length is declared.
     pub(crate) length: Option<u64>,
     pub(crate) body: Option<RequestBody>,

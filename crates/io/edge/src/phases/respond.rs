@@ -291,17 +291,8 @@ impl Responder<'_> {
                 self.switched(head, (conn, connection), upgrade, (record, busy), tick)
             }
         };
-        self.add_request_id(&digits, &mut response);
+        error_page::request_id(response.headers_mut(), &digits);
         response
-    }
-
-    /// Adds the id by which `mainstay trace` finds the request.
-    pub(crate) fn add_request_id(&self, digits: &[u8; 32], response: &mut Response<Body>) {
-        if let Ok(mut id) = HeaderValue::from_bytes(digits) {
-            // It differs in every response: HTTP/2 need not index it (see `attempt::STEADY`).
-            id.set_sensitive(true);
-            response.headers_mut().insert(error_page::REQUEST_ID, id);
-        }
     }
 
     /// Returns the error page of a request without a response of a server.

@@ -250,10 +250,10 @@ impl Held {
 
     /// The server began the long-lived connection that was asked for. Returns it, and how many its server has where they
     /// are to go elsewhere.
-    pub(crate) fn opened(mut self, tick: Tick, outcome: &Outcome) -> Option<(Arc<Pool>, Open, Option<u32>)> {
+    pub(crate) fn opened(mut self, tick: Tick, outcome: Outcome) -> Option<(Arc<Pool>, Open, Option<u32>)> {
         let permit = self.permit.take()?;
         let (open, leaving) = self.pool.ask_at(tick, |balancer, tick| {
-            let open = balancer.opened(tick, permit, outcome)?;
+            let open = balancer.opened(tick, permit, &outcome)?;
             let leaving = balancer.leaving().find(|(server, _)| *server == open.server());
             Some((open, leaving.map(|(_, count)| count)))
         })?;

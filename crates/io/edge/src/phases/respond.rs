@@ -217,7 +217,7 @@ impl Responder<'_> {
             _ => error_page::BAD_GATEWAY,
         };
         let why = trouble.to_string();
-        if matches!(trouble, ForwardError::TooLarge | ForwardError::ClientClosed | ForwardError::Slow) {
+        if trouble.is_of_client() {
             return self.malformed(refusal, record, busy);
         }
         record.failed(trouble.failure(), refusal.status.as_u16(), &why, self.thread.tick().0);
@@ -237,28 +237,18 @@ impl Responder<'_> {
         busy: Busy,
     ) -> Response<Body> {
         let now = self.thread.tick();
-        let tick = now.0;
-        let from = relayed.from;
         let digits = record.ids.trace.digits();
-        let outcome = |status: StatusCode| match from {
-            Some(from) => Outcome::Answered { latency: now.since(from), status: status.as_u16() },
-            None => Outcome::Unsent,
-        };
+        let place = (relayed.outcome(now), relayed.held);
         let mut response = match relayed.response {
             UpstreamResponse::Answer(head, answer) => {
-                record::response_head(&mut record, head.status, &head.headers, tick);
+                record::response_head(&mut record, head.status, &head.headers, now.0);
                 let mut completion = self.completion(record, busy);
-                let mut stream = None;
-                match answer {
-                    // All of it has been received: the server is free, however slowly the client reads.
-                    Answer::Whole(_) => relayed.held.done(now, outcome(head.status)),
-                    Answer::Rest(ref download) if streams(&head.headers, &download.size_hint()) => {
-                        stream = self.streamed(relayed.held, now, (head.status, &outcome(head.status)));
-                    }
-                    Answer::Rest(_) => {
-                        completion.reading = Some(self.thread.reads(relayed.held, outcome(head.status)));
-                    }
-                }
+                let rest = match &answer {
+                    Answer::Whole(_) => None,
+                    Answer::Rest(download) => Some(download.size_hint()),
+                };
+                let head_of = (head.status, &head.headers);
+                let stream = self.give_back(place, now, head_of, rest, &mut completion);
                 let mut response = Response::new(Body::answer(answer, completion).counted(stream));
                 *response.status_mut() = head.status;
                 *response.headers_mut() = head.headers;
@@ -271,24 +261,19 @@ impl Responder<'_> {
             }
             UpstreamResponse::Http2(answer, download) => {
                 let (head, ()) = answer.into_parts();
-                record::response_head(&mut record, head.status, &head.headers, tick);
+                record::response_head(&mut record, head.status, &head.headers, now.0);
                 let mut completion = self.completion(record, busy);
-                let mut stream = None;
-                if download.ended() {
-                    relayed.held.done(now, outcome(head.status));
-                } else if streams(&head.headers, &download.size_hint()) {
-                    stream = self.streamed(relayed.held, now, (head.status, &outcome(head.status)));
-                } else {
-                    completion.reading = Some(self.thread.reads(relayed.held, outcome(head.status)));
-                }
+                let rest = (!download.ended()).then(|| download.size_hint());
+                let head_of = (head.status, &head.headers);
+                let stream = self.give_back(place, now, head_of, rest, &mut completion);
                 let mut response = Response::new(Body::http2(download, completion).counted(stream));
                 *response.status_mut() = head.status;
                 *response.headers_mut() = head.headers;
                 response
             }
             UpstreamResponse::Switched(head, conn) => {
-                let connection = self.long_lived(relayed.held, now, &outcome(head.status));
-                self.switched(head, (conn, connection), upgrade, (record, busy), tick)
+                let connection = self.long_lived(place, now);
+                self.switched(head, (conn, connection), upgrade, (record, busy), now.0)
             }
         };
         error_page::request_id(response.headers_mut(), &digits);
@@ -310,23 +295,32 @@ impl Responder<'_> {
     }
 
     /// Counts the long-lived connection that a server began.
-    fn long_lived(&self, held: Held, now: Tick, outcome: &Outcome) -> Option<LongLived> {
+    fn long_lived(&self, (outcome, held): (Outcome, Held), now: Tick) -> Option<LongLived> {
         let (pool, open, leaving) = held.opened(now, outcome)?;
         let within = leaving.map(|count| self.thread.drain_ticks(count));
         Some(LongLived::new(&self.thread.long_lived, (pool, open), within))
     }
 
-    /// Gives back the place of a response that streams. The event stream, where one was asked for.
-    fn streamed(
+    /// Gives the server's place back with the head, or else once the body is there. `rest`: the size of what has not
+    /// been received of it. Returns the event stream, where one was asked for.
+    fn give_back(
         &self,
-        held: Held,
+        (outcome, held): (Outcome, Held),
         now: Tick,
-        (status, outcome): (StatusCode, &Outcome),
+        (status, headers): (StatusCode, &HeaderMap),
+        rest: Option<SizeHint>,
+        completion: &mut Completion,
     ) -> Option<Box<EventStream>> {
-        if held.is_open() && status == StatusCode::OK {
-            return self.long_lived(held, now, outcome).map(EventStream::new);
+        match rest {
+            Some(size) if !streams(headers, &size) => {
+                completion.reading = Some(self.thread.reads(held, outcome));
+            }
+            Some(_) if held.is_open() && status == StatusCode::OK => {
+                return self.long_lived((outcome, held), now).map(EventStream::new);
+            }
+            // All of it has been received, or it streams: the server is free, however slowly the client reads.
+            _ => held.done(now, outcome),
         }
-        held.done(now, outcome.clone());
         None
     }
 

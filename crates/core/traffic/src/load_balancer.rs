@@ -35,7 +35,7 @@ const CROWD: f64 = 4.0;
 const FULL: f64 = 0.8;
 /// Interval at which requests that have waited long enough are looked for.
 const SWEEP: Duration = Duration::from_millis(5);
-/// Retry-After without a server, and the longest Retry-After.
+/// Retry-After in seconds without a server and while nothing is measured, and the longest Retry-After.
 const NO_SERVER: f64 = 5.0;
 const RETRY_AFTER_MOST: f64 = 60.0;
 
@@ -325,7 +325,7 @@ impl LoadBalancer {
         }
     }
 
-    /// Whether requests are refused or have to wait because servers are overloaded.
+    /// Whether requests are refused or have to wait: because servers are overloaded, or a crowd is held back.
     #[must_use]
     pub fn crowded(&self) -> bool {
         !self.is_calm() || self.shares.cut() || self.crowd.is_held()

@@ -22,7 +22,7 @@ pub(crate) struct Pool {
     pub(crate) protocol: Protocol,
     /// `Err` where TLS is configured and cannot be set up: then nothing is sent at all.
     pub(crate) tls: Result<Option<Tls>, TlsError>,
-    /// Whether its servers are overloaded.
+    /// Whether requests are refused or have to wait: see [`LoadBalancer::crowded`].
     pub(crate) crowded: AtomicBool,
     /// Uploads without a place.
     uploads: Arc<Uploads>,
@@ -110,7 +110,7 @@ impl Pool {
         answer
     }
 
-    /// Publishes whether servers are overloaded. A load most times: a store would take the line from the other threads.
+    /// Publishes whether requests queue or are refused. A load most times: a store would take the line from the other threads.
     fn look(&self, balancer: &LoadBalancer) {
         let crowded = balancer.crowded();
         if self.crowded.load(Ordering::Relaxed) != crowded {

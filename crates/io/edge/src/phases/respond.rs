@@ -61,7 +61,7 @@ impl Responder<'_> {
         self.refuse_for(refusal, None, record, busy)
     }
 
-    /// The same, with the time after which the client may come again.
+    /// The same, with the time after which the client may come again, in the form that the client understands.
     fn refuse_for(
         &self,
         refusal: Refusal,
@@ -81,14 +81,13 @@ impl Responder<'_> {
         if refusal.close && !self.connection.http2.get() {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
-        response
-    }
-
-    fn retry_after(&self, response: &mut Response<Body>, wait: Duration) {
-        error_page::retry_after(response.headers_mut(), wait);
-        if matches!(self.format, ErrorFormat::Grpc(_)) {
-            error_page::pushback(response.headers_mut(), wait);
+        if let Some(wait) = wait {
+            error_page::retry_after(response.headers_mut(), wait);
+            if matches!(self.format, ErrorFormat::Grpc(_)) {
+                error_page::pushback(response.headers_mut(), wait);
+            }
         }
+        response
     }
 
     /// The response to a request that is refused.
@@ -162,9 +161,6 @@ impl Responder<'_> {
         record.refused(refused, self.thread.tick().0);
         let refusal = if refused.limit.denies() { error_page::DENIED } else { error_page::TOO_MANY };
         let mut response = self.refuse_for(refusal, refused.retry_after, record, busy);
-        if let Some(wait) = refused.retry_after {
-            self.retry_after(&mut response, wait);
-        }
         if let Some(quota) = &refused.quota {
             error_page::quota(response.headers_mut(), quota);
         }
@@ -182,23 +178,18 @@ impl Responder<'_> {
     ) -> Response<Body> {
         let refusal = if held.limited { error_page::LIMITED } else { error_page::HELD };
         record.answered_here(Verdict::Held, refusal.status.as_u16(), valve, self.thread.tick().0);
-        let mut response = if *method == Method::GET && matches!(self.format, ErrorFormat::Page) {
+        if *method == Method::GET && matches!(self.format, ErrorFormat::Page) {
             let digits = record.ids.trace.digits();
             let id = std::str::from_utf8(&digits).unwrap_or_default();
-            waiting_page::response(held, id, self.thread.map(), self.completion(record, busy))
-        } else {
-            self.refuse(refusal, record, busy)
-        };
-        self.retry_after(&mut response, held.retry_after);
-        response
+            return waiting_page::response(held, id, self.thread.map(), self.completion(record, busy));
+        }
+        self.refuse_for(refusal, Some(held.retry_after), record, busy)
     }
 
     pub(crate) fn shed(&self, shed: &Shed, mut record: Box<OpenRecord>, busy: Busy) -> Response<Body> {
         let refusal = if shed.why == ShedWhy::NoServer { error_page::NO_SERVER } else { error_page::BUSY };
         record.shed(shed, refusal.status.as_u16(), self.thread.tick().0);
-        let mut response = self.refuse_for(refusal, Some(shed.retry_after), record, busy);
-        self.retry_after(&mut response, shed.retry_after);
-        response
+        self.refuse_for(refusal, Some(shed.retry_after), record, busy)
     }
 
     pub(crate) fn failed(

@@ -29,6 +29,7 @@ pub(super) fn response(
     completion: Completion,
 ) -> Response<Body> {
     headers.insert(header::CONTENT_SECURITY_POLICY, POLICY);
+    error_page::retry_after(&mut headers, held.retry_after);
     headers.insert(REFRESH, HeaderValue::from(error_page::whole_secs(held.retry_after)));
     let page = (StatusCode::SERVICE_UNAVAILABLE, error_page::HTML, html(held, id));
     error_page::own(page, id, headers, completion)

@@ -113,27 +113,22 @@ fn until_verdict(
     };
     let shown = identified.shown;
     let is_empty = body.as_ref().is_none_or(Inbound::is_end_stream);
-    let fetch = if route.has_cache() {
-        let is_plain = is_empty && options.upgrade.is_none();
-        let lookup =
-            cache::look_up((&view, route), parts, (&host, &forwarded, connection.tls), is_plain, tick);
-        match lookup {
-            Lookup::Aside => None,
-            Lookup::Ask(fetch) => Some(fetch),
-            Lookup::Serve(served, fetch) => {
-                let from = (&host, &forwarded, &cleared);
-                let request = fetch.and_then(|fetch| {
-                    cache::refresh::request(thread, connection, (&view, route), parts, from, fetch)
-                });
-                if let Some((exchange, slot)) = request {
-                    refresh(exchange, slot);
-                }
-                let client = (&cleared, shown);
-                return Err(stored(&responder, (&view, route), parts, client, &served, (record, busy)));
+    let is_plain = is_empty && options.upgrade.is_none();
+    let url = (&host, &forwarded, connection.tls);
+    let fetch = match cache::look_up((&view, route), parts, url, is_plain, tick) {
+        Lookup::Aside => None,
+        Lookup::Ask(fetch) => Some(fetch),
+        Lookup::Serve(served, fetch) => {
+            let from = (&host, &forwarded, &cleared);
+            let request = fetch.and_then(|fetch| {
+                cache::refresh::request(thread, connection, (&view, route), parts, from, fetch)
+            });
+            if let Some((exchange, slot)) = request {
+                refresh(exchange, slot);
             }
+            let client = (&cleared, shown);
+            return Err(stored(&responder, (&view, route), parts, client, &served, (record, busy)));
         }
-    } else {
-        None
     };
     let admitted = Admitted {
         opening: opening(&options, &responder.format),

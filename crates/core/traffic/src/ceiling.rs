@@ -17,8 +17,8 @@
 //! least, and afterwards it stays below what servers bore for half a minute or longer. Each try beyond that would cost
 //! recognized clients too.
 
+use crate::client_filter::ClientFilter;
 use crate::concurrency::WINDOW;
-use crate::random::mix;
 use crate::tick::Tick;
 use std::time::Duration;
 
@@ -398,7 +398,7 @@ impl Ceiling {
 /// Counts clients, each once.
 #[derive(Clone, Debug, Default)]
 struct ClientCount {
-    seen: [u64; 8],
+    seen: ClientFilter<8>,
     /// The total, and the count since the last call.
     all: u32,
     new: u32,
@@ -406,10 +406,7 @@ struct ClientCount {
 
 impl ClientCount {
     fn add(&mut self, client: u64) {
-        let at = mix(client, 0);
-        let (word, bit) = ((at >> 6) as usize % self.seen.len(), 1 << (at & 63));
-        if self.seen[word] & bit == 0 {
-            self.seen[word] |= bit;
+        if self.seen.add(client) {
             self.all += 1;
             self.new += 1;
         }

@@ -9,8 +9,8 @@
 //! crowd from everywhere is not held back here; the measured limits (`ceiling`, `concurrency`) handle it. Nothing is
 //! held back before the usual is known, or where no recognized clients have to be protected.
 
+use crate::client_filter::ClientFilter;
 use crate::demand::Demand;
-use crate::random::mix;
 use crate::tick::Tick;
 use std::time::Duration;
 
@@ -43,9 +43,9 @@ const DOUBLES_SECS: f64 = 5.0;
 const PEAK_SECS: f64 = 86_400.0;
 /// Time without a client of the crowd held back after which it has ended.
 const ENDED: Duration = Duration::from_secs(5);
-/// For this long after clients were last held back, refusals of servers count as consequences.
+/// For this long after clients were last held back, refusals of servers may be consequences: the ceiling is guarded.
 const RECENT: Duration = Duration::from_secs(60);
-/// Time after which a client counts as another arrival.
+/// Time after which a client counts as another arrival, and from which on a crowd that passes whole becomes usual.
 const SAME: Duration = Duration::from_secs(1);
 
 /// Detection of crowds at one pool, and what is let through of one.
@@ -57,7 +57,9 @@ pub(crate) struct Crowd {
     recognized: Demand,
     /// The highest usual rate of requests.
     peak: f64,
-    seen: ClientFilter,
+    /// Clients that were counted since a tick.
+    seen: ClientFilter<64>,
+    since: Tick,
     /// Clients beyond the usual: a leaky bucket.
     excess: f64,
     leaked: Tick,
@@ -102,7 +104,8 @@ impl Crowd {
             requests: Demand::default(),
             recognized: Demand::default(),
             peak: 0.0,
-            seen: ClientFilter::new(now),
+            seen: ClientFilter::default(),
+            since: now,
             excess: 0.0,
             leaked: now,
             subnets: Vec::new(),
@@ -117,15 +120,26 @@ impl Crowd {
         self.recognized.asked();
     }
 
-    /// Counts a request of an unrecognized client. Returns whether it passes; `luck` is the client's, in 0.0..1.0.
-    pub(crate) fn pass(&mut self, (client, subnet): (u64, u64), luck: f64, now: Tick) -> bool {
-        let is_new = self.seen.add(client, now);
+    /// Counts a request of an unrecognized client. Returns whether it passes. `luck` is the client's, in 0.0..1.0; it is
+    /// asked for only where the client is part of a crowd.
+    pub(crate) fn pass(
+        &mut self,
+        (client, subnet): (u64, u64),
+        luck: impl FnOnce() -> f64,
+        now: Tick,
+    ) -> bool {
+        if now.since(self.since) >= SAME {
+            self.seen = ClientFilter::default();
+            self.since = now;
+        }
+        let is_new = self.seen.add(client);
         if is_new {
             self.arrives(subnet, now);
         }
-        let is_held = self.subnets.iter().any(|known| known.held && known.number == subnet);
         let passes = match &mut self.pace {
-            Some(pace) if is_held => pace.pass(luck, now),
+            Some(pace) if self.subnets.iter().any(|known| known.held && known.number == subnet) => {
+                pace.pass(luck(), now)
+            }
             _ => true,
         };
         if passes {
@@ -245,38 +259,11 @@ impl Pace {
     }
 }
 
-/// Clients of one second, each once; a client that is mistaken for another is not counted.
-#[derive(Clone, Debug)]
-struct ClientFilter {
-    since: Tick,
-    bits: Box<[u64; 64]>,
-}
-
-impl ClientFilter {
-    fn new(now: Tick) -> Self {
-        Self { since: now, bits: Box::new([0; 64]) }
-    }
-
-    /// Whether the client was not seen before.
-    fn add(&mut self, client: u64, now: Tick) -> bool {
-        if now.since(self.since) >= SAME {
-            *self = Self::new(now);
-        }
-        let at = mix(client, 1);
-        let (word, bit) = ((at >> 6) as usize % self.bits.len(), 1 << (at & 63));
-        let is_new = self.bits[word] & bit == 0;
-        self.bits[word] |= bit;
-        is_new
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::unit;
+    use crate::random::{mix, unit};
 
-    /// Lets clients arrive: `clients` in each of the next windows of a tenth of a second, from `subnets` subnets. Returns how many
-    /// passed of all.
     struct World {
         crowd: Crowd,
         window: u64,
@@ -289,6 +276,8 @@ mod tests {
             world
         }
 
+        /// Lets clients arrive: `clients` in each of the next windows of a tenth of a second, from `subnets` subnets.
+        /// Returns how many passed of all.
         fn run(&mut self, windows: u64, clients: u64, subnets: u64, recognized: bool) -> u64 {
             let mut passed = 0;
             for window in self.window..self.window + windows {
@@ -297,7 +286,7 @@ mod tests {
                     let client = window * 10_000 + n;
                     let subnet = 1_000 * subnets + mix(client, 3) % subnets;
                     let luck = unit(mix(client, 2));
-                    passed += u64::from(self.crowd.pass((client, subnet), luck, now));
+                    passed += u64::from(self.crowd.pass((client, subnet), || luck, now));
                 }
                 if recognized {
                     self.crowd.recognized();
@@ -370,7 +359,7 @@ mod tests {
     fn one_client_is_no_crowd() {
         let mut world = World::quiet(true);
         for n in 0..10_000_u64 {
-            assert!(world.crowd.pass((7, 7), 0.99, Tick(30_000_000 + n * 10)));
+            assert!(world.crowd.pass((7, 7), || 0.99, Tick(30_000_000 + n * 10)));
         }
     }
 }

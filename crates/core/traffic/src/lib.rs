@@ -15,6 +15,7 @@
 //! | [`rate`] | arithmetic of a rate limit |
 //! | [`load_balancer`] | one pool: server choice, queue, load shedding, retries |
 //! | [`admission`] | types between the edge and a pool |
+//! | `client_filter` | which clients were seen, in few bits |
 //! | `client_number` | numbers by which clients are told apart |
 //! | `clients` | requests in flight by client and age |
 //! | `overload` | overload detection |
@@ -41,6 +42,7 @@ pub mod admission;
 pub mod caller;
 mod ceiling;
 mod cidr_map;
+mod client_filter;
 mod client_number;
 mod clients;
 mod concurrency;

@@ -35,7 +35,7 @@ const CROWD: f64 = 4.0;
 const FULL: f64 = 0.8;
 /// Interval at which requests that have waited long enough are looked for.
 const SWEEP: Duration = Duration::from_millis(5);
-/// Retry-After without a server, and the longest Retry-After.
+/// Retry-After in seconds without a server and while nothing is measured, and the longest Retry-After.
 const NO_SERVER: f64 = 5.0;
 const RETRY_AFTER_MOST: f64 = 60.0;
 
@@ -158,7 +158,7 @@ impl LoadBalancer {
             self.crowd.recognized();
             return true;
         }
-        self.crowd.pass(client, self.shares.luck(client.0, tick), tick)
+        self.crowd.pass(client, || self.shares.luck(client.0, tick), tick)
     }
 
     /// Decides on an announced request that needs its server now.
@@ -267,11 +267,7 @@ impl LoadBalancer {
     /// request waits.
     #[must_use]
     pub fn next(&self) -> Tick {
-        let window = self.turned.after(WINDOW).min(if self.opens.queue.len() > 0 {
-            self.opens.due
-        } else {
-            Tick::NEVER
-        });
+        let window = self.turned.after(WINDOW).min(self.opens.next());
         if self.queue.len() == 0 {
             return window;
         }
@@ -329,7 +325,7 @@ impl LoadBalancer {
         }
     }
 
-    /// Whether requests are refused or have to wait because servers are overloaded.
+    /// Whether requests are refused or have to wait: because servers are overloaded, or a crowd is held back.
     #[must_use]
     pub fn crowded(&self) -> bool {
         !self.is_calm() || self.shares.cut() || self.crowd.is_held()

@@ -174,6 +174,11 @@ impl Opens {
         found
     }
 
+    /// Returns when held opens are to be looked at.
+    pub(crate) fn next(&self) -> Tick {
+        if self.queue.len() == 0 { Tick::NEVER } else { self.due }
+    }
+
     /// Time went by.
     pub(crate) fn turn(&mut self, secs: f64) {
         let done = f64::from(std::mem::take(&mut self.done));

@@ -100,11 +100,11 @@ impl Pool {
                 Some(config) => {
                     server.weight = config.weight;
                     server.set_drain(config.drain, now);
-                    server.leaving = config.drain;
+                    server.removed = false;
                 }
                 None => {
                     server.gone = true;
-                    server.leaving = true;
+                    server.removed = true;
                 }
             }
             if pool.health.is_none() {
@@ -152,14 +152,13 @@ impl Pool {
         let known = self.servers.iter_mut().find(|server| server.at == at && server.address == address);
         if let Some(server) = known {
             server.gone = false;
-            server.leaving = server.drain;
+            server.removed = false;
             return;
         }
         self.serials += 1;
         let mut server = Server::new(self.serials, at, address, now, !self.began);
         server.weight = config.weight;
         server.drain = config.drain;
-        server.leaving = config.drain;
         self.servers.push(server);
     }
 

@@ -57,8 +57,8 @@ pub(crate) struct Server {
     pub(crate) open_rate: OpenRate,
     /// Whether it served at the last look.
     pub(crate) served: bool,
-    /// Whether its connections are to go elsewhere: drained or removed by the configuration.
-    pub(crate) leaving: bool,
+    /// Whether the configuration has it no more.
+    pub(crate) removed: bool,
     /// Whether it gets no requests because it is down or ejected; its requests in flight hold no places.
     pub(crate) is_stuck: bool,
     since: Tick,
@@ -125,7 +125,7 @@ impl Server {
             opening: 0,
             open_rate: OpenRate::new(now),
             served: warm,
-            leaving: false,
+            removed: false,
             is_stuck: false,
             since: now,
             warm_from: (!warm).then_some(now),
@@ -201,6 +201,11 @@ impl Server {
             self.open_rate.want();
         }
         has_room
+    }
+
+    /// Whether its connections are to go elsewhere: drained or removed by the configuration.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.drain || self.removed
     }
 
     /// Whether nothing of it is left but its entry.

@@ -47,10 +47,9 @@ impl Shares {
 
     /// Whether a client's request is let through.
     pub(crate) fn lucky(&mut self, class: Class, client: u64, now: Tick) -> bool {
-        let luck = luck(self.salt, client, now);
         let lane = &mut self.lanes[class as usize];
         lane.arrived = lane.arrived.saturating_add(1);
-        let lucky = lane.share >= 1.0 || luck < lane.share;
+        let lucky = lane.share >= 1.0 || luck(self.salt, client, now) < lane.share;
         lane.lucky = lane.lucky.saturating_add(u32::from(lucky));
         lucky
     }

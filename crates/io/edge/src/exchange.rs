@@ -54,6 +54,8 @@ pub(crate) struct Admitted {
     pub(crate) host: Host,
     pub(crate) options: ConnectionOptions,
     pub(crate) format: ErrorFormat,
+    /// The long-lived connection that it begins.
+    pub(crate) opening: Option<Opening>,
     /// Bytes of its body, where the length is declared.
     pub(crate) length: Option<u64>,
     pub(crate) body: Option<RequestBody>,
@@ -77,6 +79,8 @@ pub(crate) struct Cleared {
     pub(crate) class: Class,
     /// The number of its client, for the pool.
     pub(crate) number: u64,
+    /// The number of its client's subnet, for the pool.
+    pub(crate) subnet: u64,
     pub(crate) quota: Option<Quota>,
     /// The client as servers see it.
     pub(crate) client: Client,
@@ -84,13 +88,6 @@ pub(crate) struct Cleared {
     pub(crate) is_forwarded: bool,
     /// Whether a declared caller sends it on its own behalf.
     pub(crate) is_caller: bool,
-}
-
-impl Cleared {
-    /// The number of its client's subnet, for the pool.
-    pub(crate) fn subnet(&self) -> u64 {
-        traffic::subnet_number(self.client.address)
-    }
 }
 
 /// Format of an error response, chosen by what the client accepts.

@@ -22,7 +22,7 @@ pub(crate) struct Pool {
     pub(crate) protocol: Protocol,
     /// `Err` where TLS is configured and cannot be set up: then nothing is sent at all.
     pub(crate) tls: Result<Option<Tls>, TlsError>,
-    /// Whether its servers are overloaded.
+    /// Whether requests are refused or have to wait: see [`LoadBalancer::crowded`].
     pub(crate) crowded: AtomicBool,
     /// Uploads without a place.
     uploads: Arc<Uploads>,
@@ -110,7 +110,7 @@ impl Pool {
         answer
     }
 
-    /// Publishes whether servers are overloaded. A load most times: a store would take the line from the other threads.
+    /// Publishes whether requests queue or are refused. A load most times: a store would take the line from the other threads.
     fn look(&self, balancer: &LoadBalancer) {
         let crowded = balancer.crowded();
         if self.crowded.load(Ordering::Relaxed) != crowded {
@@ -250,10 +250,10 @@ impl Held {
 
     /// The server began the long-lived connection that was asked for. Returns it, and how many its server has where they
     /// are to go elsewhere.
-    pub(crate) fn opened(mut self, tick: Tick, outcome: &Outcome) -> Option<(Arc<Pool>, Open, Option<u32>)> {
+    pub(crate) fn opened(mut self, tick: Tick, outcome: Outcome) -> Option<(Arc<Pool>, Open, Option<u32>)> {
         let permit = self.permit.take()?;
         let (open, leaving) = self.pool.ask_at(tick, |balancer, tick| {
-            let open = balancer.opened(tick, permit, outcome)?;
+            let open = balancer.opened(tick, permit, &outcome)?;
             let leaving = balancer.leaving().find(|(server, _)| *server == open.server());
             Some((open, leaving.map(|(_, count)| count)))
         })?;

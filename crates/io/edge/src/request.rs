@@ -1,8 +1,9 @@
 //! One request from its head to the head of its response: the list of its phases.
 
 use crate::cache::store::RefreshSlot;
-use crate::connection::Connection;
-use crate::exchange::{Admitted, ErrorFormat, Exchange, opening};
+use crate::client::RecognizedClient;
+use crate::connection::{Busy, Connection};
+use crate::exchange::{Admitted, Cleared, ErrorFormat, Exchange, opening};
 use crate::forward_error::Unanswered;
 use crate::inbound::Inbound;
 use crate::phases::admit::{self, Deadlines, NO_POOL};
@@ -13,7 +14,7 @@ use crate::phases::respond::body::Body;
 use crate::phases::respond::{self, Responder, error_page};
 use crate::phases::{accept, forward, identify, parse};
 use crate::request_body::RequestBody;
-use crate::telemetry::Phase;
+use crate::telemetry::{OpenRecord, Phase};
 use crate::thread::{Thread, ThreadView};
 use http::header::{HeaderMap, HeaderValue};
 use http::request::Parts;
@@ -24,7 +25,7 @@ use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::rc::Rc;
-use traffic::{Opening, Route};
+use traffic::Route;
 
 /// Serves one request of HTTP/1.1. A request that is refused is answered without a future of its own, so that a
 /// refusal costs no more than it must.
@@ -103,38 +104,34 @@ fn until_verdict(
         Ok(parsed) => parsed,
         Err(why) => return Err(responder.refused(why, record, busy)),
     };
-    let (from, to) = ((thread, connection), (route, &host));
-    let identified = identify::identify(from, &view, to, (parts, has), &forwarded, &mut record);
+    let to = (route, &host);
+    let identified =
+        identify::identify((thread, connection), &view, to, (parts, has), &forwarded, &mut record);
     let cleared = match admit::check_limits(thread, route, &identified, tick, &mut record) {
         Ok(cleared) => cleared,
         Err(why) => return Err(responder.not_cleared(&why, route, &parts.method, record, busy)),
     };
     let shown = identified.shown;
     let is_empty = body.as_ref().is_none_or(Inbound::is_end_stream);
-    let fetch = if route.has_cache() {
-        let is_plain = is_empty && options.upgrade.is_none();
-        let lookup =
-            cache::look_up((&view, route), parts, (&host, &forwarded, connection.tls), is_plain, tick);
-        match lookup {
-            Lookup::Aside => None,
-            Lookup::Ask(fetch) => Some(fetch),
-            Lookup::Serve(served, fetch) => {
-                let from = (&host, &forwarded, &cleared);
-                let request = fetch.and_then(|fetch| {
-                    cache::refresh::request(thread, connection, (&view, route), parts, from, fetch)
-                });
-                if let Some((exchange, slot)) = request {
-                    refresh(exchange, slot);
-                }
-                let mut response = responder.stored(&served, parts, record, busy);
-                respond::add_headers(&view, route, connection, parts, (&cleared, shown), &mut response);
-                return Err(response);
+    let is_plain = is_empty && options.upgrade.is_none();
+    let url = (&host, &forwarded, connection.tls);
+    let fetch = match cache::look_up((&view, route), parts, url, is_plain, tick) {
+        Lookup::Aside => None,
+        Lookup::Ask(fetch) => Some(fetch),
+        Lookup::Serve(served, fetch) => {
+            let from = (&host, &forwarded, &cleared);
+            let request = fetch.and_then(|fetch| {
+                cache::refresh::request(thread, connection, (&view, route), parts, from, fetch)
+            });
+            if let Some((exchange, slot)) = request {
+                refresh(exchange, slot);
             }
+            let client = (&cleared, shown);
+            return Err(stored(&responder, (&view, route), parts, client, &served, (record, busy)));
         }
-    } else {
-        None
     };
     let admitted = Admitted {
+        opening: opening(&options, &responder.format),
         format: responder.format,
         route: route.index,
         body: None,
@@ -177,19 +174,17 @@ fn announce(
 ) -> Result<Box<Admitted>, Response<Body>> {
     let view = Rc::clone(&admitted.view);
     let route = view.shared.policy.routes().get(admitted.route);
-    let pool = route.and_then(|route| Some((route, view.shared.pool_of(route)?)));
+    let pool = route.and_then(|route| Some((route, view.pool_of(route)?)));
     let responder = |format| Responder { thread, connection, format };
-    let Some((route, (place, pool))) = pool else {
+    let Some((route, (place, servers))) = pool else {
         return Err(responder(admitted.format).shed(&NO_POOL, admitted.record, admitted.busy));
     };
     connection.pool.set(place);
-    admitted.announced = match opening(&admitted.options, &admitted.format) {
-        None => {
-            let cleared = &admitted.cleared;
-            pool.announce(admitted.tick, cleared.class, (cleared.number, cleared.subnet()))
-        }
-        Some(_) => Ok(()),
-    };
+    if admitted.opening.is_none() {
+        let cleared = &admitted.cleared;
+        let client = (cleared.number, cleared.subnet);
+        admitted.announced = servers.pool.announce(admitted.tick, cleared.class, client);
+    }
     if let Err(shed) = &admitted.announced
         && admit::may_answer_now(connection, (parts, &admitted.options), (is_empty, admitted.length), came)
     {
@@ -225,8 +220,7 @@ async fn from_verdict(
     interim: &dyn Fn(StatusCode, &HeaderMap),
 ) -> Response<Body> {
     let format = std::mem::take(&mut admitted.format);
-    let opening = opening(&admitted.options, &format);
-    admitted.record.opens = opening.is_some();
+    admitted.record.opens = admitted.opening.is_some();
     let responder = Responder { thread, connection, format };
     let view = Rc::clone(&admitted.view);
     let Some(route) = view.shared.policy.routes().get(admitted.route) else {
@@ -234,25 +228,23 @@ async fn from_verdict(
     };
     if let Some(fetch) = &mut admitted.cache {
         if let Some(served) = Box::pin(fetch.join(&parts.headers, thread)).await {
-            return stored(&responder, &view, route, parts, *admitted, &served);
+            let client = (&admitted.cleared, admitted.shown);
+            let record = (admitted.record, admitted.busy);
+            return stored(&responder, (&view, route), parts, client, &served, record);
         }
         fetch.prepare(&mut parts.headers);
     }
-    let answered = ask((thread, connection), route, parts, &mut admitted, opening, interim).await;
-    let fetch = admitted.cache.take();
-    if let Some(fetch) = &fetch {
+    let answered = ask((thread, connection), route, parts, &mut admitted, interim).await;
+    if let Some(fetch) = &admitted.cache {
         fetch.restore(&mut parts.headers);
     }
     let (relayed, accept) = match answered {
         Ok(answered) => answered,
-        Err(why) => {
-            admitted.cache = fetch;
-            return unanswered(&responder, &view, route, parts, *admitted, &why);
-        }
+        Err(why) => return unanswered(&responder, &view, route, parts, *admitted, &why),
     };
     let upgrade = admitted.options.upgrade.as_ref().map(|_| accept);
     let (record, busy) = (admitted.record, admitted.busy);
-    let mut response = match fetch {
+    let mut response = match admitted.cache {
         None => responder.answer(relayed, upgrade, record, busy),
         Some(fetch) => (*fetch).answer(&responder, relayed, upgrade, parts, (record, busy)),
     };
@@ -272,11 +264,11 @@ async fn ask(
     route: &Route,
     parts: &Parts,
     admitted: &mut Admitted,
-    opening: Option<Opening>,
     interim: &dyn Fn(StatusCode, &HeaderMap),
 ) -> Result<(Relayed, Option<HeaderValue>), Unanswered> {
     let view = Rc::clone(&admitted.view);
-    let (place, pool) = view.shared.pool_of(route).ok_or(Unanswered::Shed(NO_POOL))?;
+    let (_, servers) = view.pool_of(route).ok_or(Unanswered::Shed(NO_POOL))?;
+    let pool = &servers.pool;
     let is_empty = admitted.body.is_none();
     let tick = admit::read_body(thread, admitted, pool.protocol).await.map_err(Unanswered::Failed)?;
     if let Err(shed) = admitted.announced {
@@ -284,9 +276,9 @@ async fn ask(
     }
     let tunnels = admitted.options.upgrade.is_some();
     let deadlines = Deadlines::new(thread, &parts.headers, (pool, tunnels), route, &admitted.cleared);
-    let (held, from) = pool.arrive(tick, deadlines.arrival, opening).await.map_err(Unanswered::Shed)?;
+    let (held, from) =
+        pool.arrive(tick, deadlines.arrival, admitted.opening).await.map_err(Unanswered::Shed)?;
     admitted.record.stamp(Phase::Admitted, from.0);
-    let servers = view.pools.get(place).ok_or(Unanswered::Shed(NO_POOL))?;
     let (forwarded, accept) = forward::forward(
         (thread, connection),
         parts,
@@ -312,7 +304,11 @@ fn unanswered(
     let served =
         admitted.cache.as_mut().and_then(|fetch| fetch.instead(why, responder.thread, &mut admitted.record));
     match served {
-        Some(served) => stored(responder, view, route, parts, admitted, &served),
+        Some(served) => {
+            let client = (&admitted.cleared, admitted.shown);
+            let record = (admitted.record, admitted.busy);
+            stored(responder, (view, route), parts, client, &served, record)
+        }
         None => responder.unanswered(why, route, admitted.record, admitted.busy),
     }
 }
@@ -320,14 +316,13 @@ fn unanswered(
 /// A response from the cache, with what is the client's own.
 fn stored(
     responder: &Responder<'_>,
-    view: &ThreadView,
-    route: &Route,
+    (view, route): (&ThreadView, &Route),
     parts: &Parts,
-    admitted: Admitted,
+    client: (&Cleared, Option<RecognizedClient>),
     served: &Served,
+    (record, busy): (Box<OpenRecord>, Busy),
 ) -> Response<Body> {
-    let mut response = responder.stored(served, parts, admitted.record, admitted.busy);
-    let client = (&admitted.cleared, admitted.shown);
+    let mut response = responder.stored(served, parts, record, busy);
     respond::add_headers(view, route, responder.connection, parts, client, &mut response);
     response
 }

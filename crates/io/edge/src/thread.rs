@@ -18,7 +18,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tokio::task::AbortHandle;
-use traffic::{Outcome, Tick};
+use traffic::{Outcome, Route, Tick};
 
 /// Maps of header fields, and buffers of the edge's own, kept for the next request.
 const MAPS_MAX: usize = 64;
@@ -266,5 +266,11 @@ impl ThreadView {
             })
             .collect();
         Self { shared, routes, pools }
+    }
+
+    /// The pool of a route, with its index.
+    pub(crate) fn pool_of(&self, route: &Route) -> Option<(usize, &PoolConnections)> {
+        let place = self.shared.pool_of(route)?;
+        self.pools.get(place).map(|connections| (place, &**connections))
     }
 }

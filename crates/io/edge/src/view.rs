@@ -28,7 +28,7 @@ pub(crate) struct View {
     /// Every pool that a route leads to, with its current configuration.
     pub(crate) pools: Vec<(Arc<Pool>, config::Pool)>,
     /// The pool of each route, by index.
-    pub(crate) route_pool: Vec<Option<usize>>,
+    route_pool: Vec<Option<usize>>,
     pub(crate) client_tokens: ClientTokens,
     pub(crate) probe_tokens: ProbeTokens,
     /// Stored responses, where a path is cached.
@@ -120,10 +120,9 @@ impl View {
         self.pools.iter().find(same).map(|(pool, _)| Arc::clone(pool))
     }
 
-    /// The pool of a route.
-    pub(crate) fn pool_of(&self, route: &traffic::Route) -> Option<(usize, &Arc<Pool>)> {
-        let place = (*self.route_pool.get(route.index)?)?;
-        self.pools.get(place).map(|(pool, _)| (place, pool))
+    /// The index of a route's pool.
+    pub(crate) fn pool_of(&self, route: &traffic::Route) -> Option<usize> {
+        *self.route_pool.get(route.index)?
     }
 }
 

@@ -204,13 +204,13 @@ impl LoadBalancer {
     /// Computes Retry-After of a refused open: the time until all that were refused before it can be opened, with
     /// random spread. So refused clients come back at the rate at which they are served.
     fn shed_open(&mut self, why: ShedWhy) -> Shed {
+        let serves = self.pool.serving() > 0.0;
         let rate = match self.pool.open_rate_soon() {
-            rate if self.pool.serving() > 0.0 && rate > 0.0 => rate,
+            rate if serves && rate > 0.0 => rate,
             _ => BACK * FIRST * self.pool.whole().max(1.0),
         };
         // It is not known when servers are back: clients that stay away for long would leave them idle then.
-        let (least, most) =
-            if self.pool.serving() > 0.0 { (1.0, RETRY_AFTER_MOST) } else { (NO_SERVER, OUT_MOST) };
+        let (least, most) = if serves { (1.0, RETRY_AFTER_MOST) } else { (NO_SERVER, OUT_MOST) };
         let wait = self.opens.refuse(rate).clamp(least, most);
         let jitter = 0.5 + 0.5 * self.chance.unit();
         Shed { retry_after: Duration::from_secs_f64((wait * jitter).max(1.0)), why }

@@ -3,6 +3,7 @@
 use super::Pool;
 use crate::admission::Tried;
 use crate::open_rate::Opened;
+use crate::server::Server;
 use crate::tick::Tick;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -38,25 +39,25 @@ impl Pool {
         Some((server.address, server.serial))
     }
 
+    /// Servers that get requests and may have one more long-lived connection.
+    fn open_to_more(&self) -> impl Iterator<Item = &Server> {
+        let servers = self.chosen.iter().map(|(place, _)| &self.servers[*place]);
+        servers.filter(|server| server.connections < self.most_connections)
+    }
+
     /// Returns how long until a server may have an open; `None` where none ever may as things are.
     pub(crate) fn open_wait(&self, now: Tick) -> Option<Duration> {
-        let servers = self.chosen.iter().map(|(place, _)| &self.servers[*place]);
-        let free = servers.filter(|server| server.connections < self.most_connections);
-        free.map(|server| server.open_rate.wait(server.share(now))).min()
+        self.open_to_more().map(|server| server.open_rate.wait(server.share(now))).min()
     }
 
     /// Opens a second that all servers that have room may be given.
     pub(crate) fn open_rate(&self, now: Tick) -> f64 {
-        let servers = self.chosen.iter().map(|(place, _)| &self.servers[*place]);
-        let free = servers.filter(|server| server.connections < self.most_connections);
-        free.map(|server| server.open_rate.rate(server.share(now))).sum()
+        self.open_to_more().map(|server| server.open_rate.rate(server.share(now))).sum()
     }
 
     /// The same when none of them starts slowly any more.
     pub(crate) fn open_rate_soon(&self) -> f64 {
-        let servers = self.chosen.iter().map(|(place, _)| &self.servers[*place]);
-        let free = servers.filter(|server| server.connections < self.most_connections);
-        free.map(|server| server.open_rate.rate(f64::from(server.weight.max(1)))).sum()
+        self.open_to_more().map(|server| server.open_rate.rate(f64::from(server.weight.max(1)))).sum()
     }
 
     /// Declared servers, and addresses of names: what the pool is when it is whole.
@@ -100,14 +101,14 @@ impl Pool {
 
     /// Returns the servers whose connections are to go elsewhere, with the number of them.
     pub(crate) fn leaving(&self) -> impl Iterator<Item = (u64, u32)> {
-        let leaving = self.servers.iter().filter(|server| server.leaving);
+        let leaving = self.servers.iter().filter(|server| server.is_leaving());
         leaving.map(|server| (server.serial, server.connections))
     }
 
     /// The pool is no longer configured: connections to servers that no other pool has are to go elsewhere.
     pub(crate) fn abandon(&mut self, is_declared: impl Fn(&str) -> bool) {
         for server in &mut self.servers {
-            server.leaving |= !is_declared(&server.at);
+            server.removed |= !is_declared(&server.at);
         }
     }
 }

@@ -54,7 +54,8 @@ pub(crate) fn check_limits(
                 address: identified.facts.address,
             };
             let (is_forwarded, is_caller) = (identified.forwarded.is_some(), identified.is_caller());
-            Ok(Cleared { class, number, quota, client, is_forwarded, is_caller })
+            let subnet = traffic::subnet_number(client.address);
+            Ok(Cleared { class, number, subnet, quota, client, is_forwarded, is_caller })
         }
         traffic::Verdict::Refuse(refusal) => {
             record.why = refusal.denial.and_then(|denial| route.denial(denial)).unwrap_or_default().into();
@@ -150,7 +151,7 @@ impl Deadlines {
         let arrival = Arrival {
             class: cleared.class,
             client: cleared.number,
-            subnet: cleared.subnet(),
+            subnet: cleared.subnet,
             own: cleared.is_caller,
             deadline: timeout.min(route.deadline),
         };

@@ -120,6 +120,23 @@ pub(crate) struct Relayed {
     pub(crate) from: Option<Tick>,
 }
 
+impl Relayed {
+    pub(crate) fn status(&self) -> StatusCode {
+        match &self.response {
+            UpstreamResponse::Answer(head, _) | UpstreamResponse::Switched(head, _) => head.status,
+            UpstreamResponse::Http2(head, _) => head.status(),
+        }
+    }
+
+    /// The outcome of its permit.
+    pub(crate) fn outcome(&self, now: Tick) -> Outcome {
+        match self.from {
+            Some(from) => Outcome::Answered { latency: now.since(from), status: self.status().as_u16() },
+            None => Outcome::Unsent,
+        }
+    }
+}
+
 /// Tries servers until one answers or the pool allows no further attempt.
 async fn relay(
     request: &UpstreamRequest<'_>,

@@ -8,7 +8,6 @@ use crate::telemetry::OpenRecord;
 use crate::thread::{Thread, ThreadView};
 use http::header::{self, HeaderValue};
 use http::request::Parts;
-use std::rc::Rc;
 use traffic::{Facts, Identity, Route};
 
 /// The sender of a request.
@@ -34,7 +33,7 @@ impl Identified<'_> {
 
 /// Identifies the sender of the request, and writes it into the record.
 pub(crate) fn identify<'a>(
-    (thread, connection): (&Rc<Thread>, &Rc<Connection>),
+    (thread, connection): (&Thread, &Connection),
     view: &'a ThreadView,
     (route, host): (&Route, &Host),
     (parts, has): (&'a Parts, HeaderPresence),

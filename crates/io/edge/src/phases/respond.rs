@@ -61,7 +61,7 @@ impl Responder<'_> {
         self.refuse_for(refusal, None, record, busy)
     }
 
-    /// The same, with the time after which the client may come again.
+    /// The same, with the time after which the client may come again, in the form that the client understands.
     fn refuse_for(
         &self,
         refusal: Refusal,
@@ -81,14 +81,13 @@ impl Responder<'_> {
         if refusal.close && !self.connection.http2.get() {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
-        response
-    }
-
-    fn retry_after(&self, response: &mut Response<Body>, wait: Duration) {
-        error_page::retry_after(response.headers_mut(), wait);
-        if matches!(self.format, ErrorFormat::Grpc(_)) {
-            error_page::pushback(response.headers_mut(), wait);
+        if let Some(wait) = wait {
+            error_page::retry_after(response.headers_mut(), wait);
+            if matches!(self.format, ErrorFormat::Grpc(_)) {
+                error_page::pushback(response.headers_mut(), wait);
+            }
         }
+        response
     }
 
     /// The response to a request that is refused.
@@ -162,9 +161,6 @@ impl Responder<'_> {
         record.refused(refused, self.thread.tick().0);
         let refusal = if refused.limit.denies() { error_page::DENIED } else { error_page::TOO_MANY };
         let mut response = self.refuse_for(refusal, refused.retry_after, record, busy);
-        if let Some(wait) = refused.retry_after {
-            self.retry_after(&mut response, wait);
-        }
         if let Some(quota) = &refused.quota {
             error_page::quota(response.headers_mut(), quota);
         }
@@ -182,23 +178,18 @@ impl Responder<'_> {
     ) -> Response<Body> {
         let refusal = if held.limited { error_page::LIMITED } else { error_page::HELD };
         record.answered_here(Verdict::Held, refusal.status.as_u16(), valve, self.thread.tick().0);
-        let mut response = if *method == Method::GET && matches!(self.format, ErrorFormat::Page) {
+        if *method == Method::GET && matches!(self.format, ErrorFormat::Page) {
             let digits = record.ids.trace.digits();
             let id = std::str::from_utf8(&digits).unwrap_or_default();
-            waiting_page::response(held, id, self.thread.map(), self.completion(record, busy))
-        } else {
-            self.refuse(refusal, record, busy)
-        };
-        self.retry_after(&mut response, held.retry_after);
-        response
+            return waiting_page::response(held, id, self.thread.map(), self.completion(record, busy));
+        }
+        self.refuse_for(refusal, Some(held.retry_after), record, busy)
     }
 
     pub(crate) fn shed(&self, shed: &Shed, mut record: Box<OpenRecord>, busy: Busy) -> Response<Body> {
         let refusal = if shed.why == ShedWhy::NoServer { error_page::NO_SERVER } else { error_page::BUSY };
         record.shed(shed, refusal.status.as_u16(), self.thread.tick().0);
-        let mut response = self.refuse_for(refusal, Some(shed.retry_after), record, busy);
-        self.retry_after(&mut response, shed.retry_after);
-        response
+        self.refuse_for(refusal, Some(shed.retry_after), record, busy)
     }
 
     pub(crate) fn failed(
@@ -217,7 +208,7 @@ impl Responder<'_> {
             _ => error_page::BAD_GATEWAY,
         };
         let why = trouble.to_string();
-        if matches!(trouble, ForwardError::TooLarge | ForwardError::ClientClosed | ForwardError::Slow) {
+        if trouble.is_of_client() {
             return self.malformed(refusal, record, busy);
         }
         record.failed(trouble.failure(), refusal.status.as_u16(), &why, self.thread.tick().0);
@@ -237,28 +228,18 @@ impl Responder<'_> {
         busy: Busy,
     ) -> Response<Body> {
         let now = self.thread.tick();
-        let tick = now.0;
-        let from = relayed.from;
         let digits = record.ids.trace.digits();
-        let outcome = |status: StatusCode| match from {
-            Some(from) => Outcome::Answered { latency: now.since(from), status: status.as_u16() },
-            None => Outcome::Unsent,
-        };
+        let place = (relayed.outcome(now), relayed.held);
         let mut response = match relayed.response {
             UpstreamResponse::Answer(head, answer) => {
-                record::response_head(&mut record, head.status, &head.headers, tick);
+                record::response_head(&mut record, head.status, &head.headers, now.0);
                 let mut completion = self.completion(record, busy);
-                let mut stream = None;
-                match answer {
-                    // All of it has been received: the server is free, however slowly the client reads.
-                    Answer::Whole(_) => relayed.held.done(now, outcome(head.status)),
-                    Answer::Rest(ref download) if streams(&head.headers, &download.size_hint()) => {
-                        stream = self.streamed(relayed.held, now, (head.status, &outcome(head.status)));
-                    }
-                    Answer::Rest(_) => {
-                        completion.reading = Some(self.thread.reads(relayed.held, outcome(head.status)));
-                    }
-                }
+                let rest = match &answer {
+                    Answer::Whole(_) => None,
+                    Answer::Rest(download) => Some(download.size_hint()),
+                };
+                let head_of = (head.status, &head.headers);
+                let stream = self.give_back(place, now, head_of, rest, &mut completion);
                 let mut response = Response::new(Body::answer(answer, completion).counted(stream));
                 *response.status_mut() = head.status;
                 *response.headers_mut() = head.headers;
@@ -271,37 +252,23 @@ impl Responder<'_> {
             }
             UpstreamResponse::Http2(answer, download) => {
                 let (head, ()) = answer.into_parts();
-                record::response_head(&mut record, head.status, &head.headers, tick);
+                record::response_head(&mut record, head.status, &head.headers, now.0);
                 let mut completion = self.completion(record, busy);
-                let mut stream = None;
-                if download.ended() {
-                    relayed.held.done(now, outcome(head.status));
-                } else if streams(&head.headers, &download.size_hint()) {
-                    stream = self.streamed(relayed.held, now, (head.status, &outcome(head.status)));
-                } else {
-                    completion.reading = Some(self.thread.reads(relayed.held, outcome(head.status)));
-                }
+                let rest = (!download.ended()).then(|| download.size_hint());
+                let head_of = (head.status, &head.headers);
+                let stream = self.give_back(place, now, head_of, rest, &mut completion);
                 let mut response = Response::new(Body::http2(download, completion).counted(stream));
                 *response.status_mut() = head.status;
                 *response.headers_mut() = head.headers;
                 response
             }
             UpstreamResponse::Switched(head, conn) => {
-                let connection = self.long_lived(relayed.held, now, &outcome(head.status));
-                self.switched(head, (conn, connection), upgrade, (record, busy), tick)
+                let connection = self.long_lived(place, now);
+                self.switched(head, (conn, connection), upgrade, (record, busy), now.0)
             }
         };
-        self.add_request_id(&digits, &mut response);
+        error_page::request_id(response.headers_mut(), &digits);
         response
-    }
-
-    /// Adds the id by which `mainstay trace` finds the request.
-    pub(crate) fn add_request_id(&self, digits: &[u8; 32], response: &mut Response<Body>) {
-        if let Ok(mut id) = HeaderValue::from_bytes(digits) {
-            // It differs in every response: HTTP/2 need not index it (see `attempt::STEADY`).
-            id.set_sensitive(true);
-            response.headers_mut().insert(error_page::REQUEST_ID, id);
-        }
     }
 
     /// Returns the error page of a request without a response of a server.
@@ -319,23 +286,32 @@ impl Responder<'_> {
     }
 
     /// Counts the long-lived connection that a server began.
-    fn long_lived(&self, held: Held, now: Tick, outcome: &Outcome) -> Option<LongLived> {
+    fn long_lived(&self, (outcome, held): (Outcome, Held), now: Tick) -> Option<LongLived> {
         let (pool, open, leaving) = held.opened(now, outcome)?;
         let within = leaving.map(|count| self.thread.drain_ticks(count));
         Some(LongLived::new(&self.thread.long_lived, (pool, open), within))
     }
 
-    /// Gives back the place of a response that streams. The event stream, where one was asked for.
-    fn streamed(
+    /// Gives the server's place back with the head, or else once the body is there. `rest`: the size of what has not
+    /// been received of it. Returns the event stream, where one was asked for.
+    fn give_back(
         &self,
-        held: Held,
+        (outcome, held): (Outcome, Held),
         now: Tick,
-        (status, outcome): (StatusCode, &Outcome),
+        (status, headers): (StatusCode, &HeaderMap),
+        rest: Option<SizeHint>,
+        completion: &mut Completion,
     ) -> Option<Box<EventStream>> {
-        if held.is_open() && status == StatusCode::OK {
-            return self.long_lived(held, now, outcome).map(EventStream::new);
+        match rest {
+            Some(size) if !streams(headers, &size) => {
+                completion.reading = Some(self.thread.reads(held, outcome));
+            }
+            Some(_) if held.is_open() && status == StatusCode::OK => {
+                return self.long_lived((outcome, held), now).map(EventStream::new);
+            }
+            // All of it has been received, or it streams: the server is free, however slowly the client reads.
+            _ => held.done(now, outcome),
         }
-        held.done(now, outcome.clone());
         None
     }
 

@@ -87,6 +87,22 @@ fn same_clients_stay_in_while_it_opens() {
 }
 
 #[test]
+fn held_out_event_stream_reconnects_when_it_is_told_to() {
+    let site = Site::new(Server::saying(OK));
+    site.set(0, false);
+    let events = site.ask_as(1, "/events", "accept: text/event-stream\r\n");
+    assert_eq!(
+        (status(&events), field(&events, "content-type")),
+        (200, Some("text/event-stream")),
+        "{events}"
+    );
+    let (_, retry) = events.split_once("\r\n\r\nretry: ").unwrap();
+    let retry: u64 = retry.trim().parse().unwrap();
+    assert!((22_500..=37_500).contains(&retry), "{events}");
+    assert_eq!(field(&events, "retry-after"), Some(&*retry.div_ceil(1_000).to_string()), "{events}");
+}
+
+#[test]
 fn held_out_client_gets_a_form_that_fits_it() {
     let site = Site::new(Server::saying(OK));
     site.set(0, false);

@@ -22,9 +22,10 @@ use crate::thread::Thread;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::request::Parts;
 use http::{Response, StatusCode};
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::SystemTime;
-use traffic::{Outcome, ShedWhy};
+use traffic::ShedWhy;
 
 /// After waiting for this many others a request goes on its own.
 const ROUNDS: usize = 3;
@@ -110,23 +111,24 @@ impl Fetch {
             lead.land(if is_client { Landed::Left } else { Landed::Failed });
         }
         let is_overload = match failure {
-            Unanswered::Shed(shed) => shed.why != ShedWhy::NoServer,
+            Unanswered::Shed(shed) if shed.why == ShedWhy::NoServer => {
+                self.note_failure(&"no server available", thread);
+                false
+            }
+            Unanswered::Shed(_) => true,
             Unanswered::Failed(error) if error.is_of_client() => return None,
             Unanswered::Failed(error) => {
-                self.note_failure(&error.to_string(), thread);
+                self.note_failure(error, thread);
                 if let Some(server) = record.server.take() {
                     record.attempted(server, error.failure(), thread.tick().0);
                 }
                 false
             }
         };
-        if matches!(failure, Unanswered::Shed(_)) && !is_overload {
-            self.note_failure("no server available", thread);
-        }
         self.in_place_of(is_overload, thread)
     }
 
-    fn note_failure(&self, why: &str, thread: &Thread) {
+    fn note_failure(&self, why: &dyn Display, thread: &Thread) {
         let Some(stored) = &self.stored else { return };
         if stored.failed(thread.tick()) && thread.may_warn() {
             let path = self.key.rsplit('\n').next().unwrap_or_default().split('?').next().unwrap_or_default();
@@ -155,8 +157,7 @@ impl Fetch {
         let (status, now) = (relayed.status(), thread.tick());
         if matches!(self.kind, Kind::Get | Kind::Head) {
             if is_failure(status) {
-                let why = format!("a server answered {}", status.as_u16());
-                self.note_failure(&why, thread);
+                self.note_failure(&format_args!("a server answered {}", status.as_u16()), thread);
                 if let Some(served) = self.in_place_of(false, thread) {
                     self.land(Landed::Failed);
                     if let Some(server) = record.server.take() {
@@ -290,13 +291,6 @@ fn is_failure(status: StatusCode) -> bool {
 }
 
 impl Relayed {
-    fn status(&self) -> StatusCode {
-        match &self.response {
-            UpstreamResponse::Answer(head, _) | UpstreamResponse::Switched(head, _) => head.status,
-            UpstreamResponse::Http2(head, _) => head.status(),
-        }
-    }
-
     fn headers(&self) -> &HeaderMap {
         match &self.response {
             UpstreamResponse::Answer(head, _) | UpstreamResponse::Switched(head, _) => &head.headers,
@@ -315,10 +309,7 @@ impl Relayed {
 
     /// Gives the server's place back without sending its response on.
     fn discard(self, now: traffic::Tick) {
-        let outcome = match self.from {
-            Some(from) => Outcome::Answered { latency: now.since(from), status: self.status().as_u16() },
-            None => Outcome::Unsent,
-        };
+        let outcome = self.outcome(now);
         self.held.done(now, outcome);
     }
 }

@@ -35,7 +35,7 @@ pub(crate) fn request(
     let Part::First(lead) = fetch.cache.flights.join(&fetch.key) else { return None };
     fetch.lead = Some(lead);
     fetch.kind = Kind::Get;
-    let (_, pool) = view.shared.pool_of(route)?;
+    let (_, servers) = view.pool_of(route)?;
     // A connection of its own: the client's may end before.
     let own = Connection::new(
         connection.peer,
@@ -59,13 +59,14 @@ pub(crate) fn request(
         host: Host { value: host.value.clone() },
         options: ConnectionOptions::default(),
         format: ErrorFormat::default(),
+        opening: None,
         length: Some(0),
         body: None,
         tunnel: None,
         forwarded: forwarded.clone(),
         cleared: Cleared { class: Class::Bot, quota: None, ..*cleared },
         shown: None,
-        announced: pool.announce(tick, Class::Bot, (cleared.number, cleared.subnet())),
+        announced: servers.pool.announce(tick, Class::Bot, (cleared.number, cleared.subnet)),
         tick,
         record,
         busy: own.begin(),

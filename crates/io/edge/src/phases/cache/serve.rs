@@ -1,7 +1,7 @@
 //! A stored response for one client.
 
-use super::super::respond::Responder;
 use super::super::respond::body::Body;
+use super::super::respond::{Responder, error_page};
 use crate::cache::entry::Entry;
 use crate::cache::status::{self, CACHE_STATUS, Forward, StaleFor};
 use crate::cache::validators;
@@ -105,8 +105,8 @@ impl Responder<'_> {
         }
         headers.insert(header::AGE, HeaderValue::from(entry.age(now).as_secs()));
         headers.append(CACHE_STATUS, how.status());
+        error_page::request_id(&mut headers, &digits);
         *response.headers_mut() = headers;
-        self.add_request_id(&digits, &mut response);
         response
     }
 }

@@ -111,16 +111,32 @@ pub(crate) fn response(
             (kind.clone(), String::new(), StatusCode::OK)
         }
     };
+    own((status, kind, text), id, headers, completion)
+}
+
+/// A response of the edge itself, which no cache stores.
+pub(super) fn own(
+    (status, kind, text): (StatusCode, HeaderValue, String),
+    id: &str,
+    mut headers: HeaderMap,
+    completion: Completion,
+) -> Response<Body> {
     let mut response = Response::new(Body::whole(Bytes::from(text), completion));
     *response.status_mut() = status;
     headers.insert(header::CONTENT_TYPE, kind);
     headers.insert(header::CACHE_CONTROL, NO_STORE);
-    if let Ok(mut id) = HeaderValue::from_str(id) {
+    request_id(&mut headers, id.as_bytes());
+    *response.headers_mut() = headers;
+    response
+}
+
+/// Adds the id by which `mainstay trace` finds the request.
+pub(crate) fn request_id(headers: &mut HeaderMap, id: &[u8]) {
+    if let Ok(mut id) = HeaderValue::from_bytes(id) {
+        // It differs in every response: HTTP/2 need not index it (see `attempt::STEADY`).
         id.set_sensitive(true);
         headers.insert(REQUEST_ID, id);
     }
-    *response.headers_mut() = headers;
-    response
 }
 
 /// Whether a client may come again soon.
@@ -239,7 +255,7 @@ pub(crate) fn quota(headers: &mut HeaderMap, quota: &Quota) {
     }
 }
 
-pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 const GRPC_PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
@@ -249,7 +265,7 @@ pub(super) const HTML: HeaderValue = HeaderValue::from_static("text/html; charse
 const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream");
 const JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 const CLOSE: HeaderValue = HeaderValue::from_static("close");
-pub(super) const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 fn html(refusal: Refusal, title: &str, id: &str) -> String {
     let parts = [

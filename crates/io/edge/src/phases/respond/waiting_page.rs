@@ -1,9 +1,8 @@
 //! The page for people whom the valve of a service holds out. It asks again by itself, without a script.
 
 use super::body::Body;
-use super::error_page::{self, REQUEST_ID};
+use super::error_page;
 use crate::phases::record::Completion;
-use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 use std::time::Duration;
@@ -29,19 +28,11 @@ pub(super) fn response(
     mut headers: HeaderMap,
     completion: Completion,
 ) -> Response<Body> {
-    let text = html(held, id);
-    let mut response = Response::new(Body::whole(Bytes::from(text), completion));
-    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
-    headers.insert(header::CONTENT_TYPE, error_page::HTML);
-    headers.insert(header::CACHE_CONTROL, error_page::NO_STORE);
     headers.insert(header::CONTENT_SECURITY_POLICY, POLICY);
+    error_page::retry_after(&mut headers, held.retry_after);
     headers.insert(REFRESH, HeaderValue::from(error_page::whole_secs(held.retry_after)));
-    if let Ok(mut id) = HeaderValue::from_str(id) {
-        id.set_sensitive(true);
-        headers.insert(REQUEST_ID, id);
-    }
-    *response.headers_mut() = headers;
-    response
+    let page = (StatusCode::SERVICE_UNAVAILABLE, error_page::HTML, html(held, id));
+    error_page::own(page, id, headers, completion)
 }
 
 fn html(held: &Held, id: &str) -> String {

@@ -9,7 +9,6 @@ use crate::pool::{peak, starved};
 use crate::violation::Verdict;
 use types::config::Probe;
 use types::database::DatabaseSeen;
-use types::fault::{DatabaseFault, Starving};
 use types::pool::PoolCounts;
 use types::probe_result::Answer;
 use types::{Config, EventKind, Fault, Kind, PoolId, Resource, Time};
@@ -87,7 +86,7 @@ impl Detect {
             _ => self.shortage(layer).is_none(),
         };
         for alert in self.state.alerts.values().filter(|alert| Some(&alert.about) != judged) {
-            if starving(&alert.fault).is_some_and(|by| is_over(&by.layer)) {
+            if alert.fault.starved_by().is_some_and(|by| is_over(&by.layer)) {
                 events.close(alert.id);
             }
         }
@@ -122,16 +121,5 @@ impl Detect {
         let id = PoolId(pool.name.clone());
         let external = self.volatile.pools.get(&id).and_then(|memory| memory.newest);
         external.or_else(|| self.volatile.traffic.pools.get(&id)?.newest)
-    }
-}
-
-/// The layer that starves idle capacity, as its alert says.
-fn starving(fault: &Fault) -> Option<&Starving> {
-    match fault {
-        Fault::PoolMemberIdle { starved_by, .. }
-        | Fault::Database { database: DatabaseFault::ReplicaIdle { starved_by, .. } } => {
-            starved_by.as_deref()
-        }
-        _ => None,
     }
 }

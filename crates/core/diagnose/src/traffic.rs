@@ -11,6 +11,7 @@ use crate::impact::{hurts, is_endpoint};
 use crate::topology::Topology;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+use types::fault::pool::servers_of;
 use types::time::{earlier, later};
 use types::{Alert, AlertId, Config, Fault, Graph, Kind, Resource, ServiceId, Time};
 
@@ -204,9 +205,7 @@ fn share_loss<'a>(
 /// The unhealthy servers of a pool below its minimum.
 fn lost(fault: &Fault) -> BTreeSet<&str> {
     let Fault::PoolBelowMinimum { out, .. } = fault else { return BTreeSet::new() };
-    out.iter()
-        .filter_map(|line| Some(line.split_once(" is ").or_else(|| line.split_once(" are "))?.0))
-        .collect()
+    out.iter().filter_map(|line| servers_of(line)).collect()
 }
 
 /// The database beneath the services of a pool that failed before the pool lost servers; the first of several.

@@ -6,6 +6,7 @@ use crate::pool::memory::Numbers;
 use crate::pool::words::{self, Out, count};
 use jiff::tz::TimeZone;
 use std::time::Duration;
+use types::fault::pool::servers_of;
 use types::time::{between, earlier};
 use types::traffic::{PoolStatus, ServerState, ServerStatus};
 use types::{Fault, Severity, Time};
@@ -202,17 +203,20 @@ fn evidence(seen: &PoolStatus, healthy: u32) -> String {
 
 /// Whether an open alert should be updated: other numbers or other servers.
 pub(crate) fn is_news(was: &Fault, now: &Fault) -> bool {
-    let servers =
-        |out: &[String]| -> Vec<String> { out.iter().map(|line| words::names_of(line).to_owned()).collect() };
-    match (was, now) {
-        (
-            Fault::PoolBelowMinimum { healthy: a, min_healthy: f, out: one, refuses: r, .. },
-            Fault::PoolBelowMinimum { healthy: b, min_healthy: g, out: other, refuses: s, .. },
-        ) => a != b || f != g || r != s || servers(one) != servers(other),
-        (
-            Fault::PoolShrunken { healthy: a, peak: f, out: one, refuses: r, .. },
-            Fault::PoolShrunken { healthy: b, peak: g, out: other, refuses: s, .. },
-        ) => a != b || f != g || r != s || servers(one) != servers(other),
-        (one, other) => one != other,
+    match (shortage(was), shortage(now)) {
+        (Some(was), Some(now)) => was != now,
+        _ => was != now,
+    }
+}
+
+/// What an alert about too few servers says, without times and reasons.
+fn shortage(fault: &Fault) -> Option<(&str, [u32; 2], bool, Vec<&str>)> {
+    match fault {
+        Fault::PoolBelowMinimum { healthy, min_healthy: of, out, refuses, .. }
+        | Fault::PoolShrunken { healthy, peak: of, out, refuses, .. } => {
+            let servers = out.iter().map(|line| servers_of(line).unwrap_or(line));
+            Some((fault.as_str(), [*healthy, *of], *refuses, servers.collect()))
+        }
+        _ => None,
     }
 }

@@ -37,7 +37,6 @@ pub(crate) struct Traffic {
     pub(crate) last_rollup: Option<Time>,
     pub(crate) services: BTreeMap<ServiceId, Service>,
     pub(crate) pools: BTreeMap<PoolId, pool::Pool>,
-    pub(crate) storms: BTreeMap<PoolId, storm::Storm>,
     pub(crate) unknown_hosts: unknown_host::UnknownHosts,
     /// Time of the last update of each open alert.
     pub(crate) changed_at: BTreeMap<AlertId, Time>,
@@ -59,7 +58,6 @@ impl Traffic {
         self.expected_since = config.edge.as_ref().map(|_| self.expected_since.unwrap_or(now));
         self.services.retain(|id, _| is_served(config, id));
         self.pools.retain(|id, _| config.pools.contains_key(id));
-        self.storms.retain(|id, _| config.pools.contains_key(id));
     }
 
     /// Whether clients of a pool's services are refused, or their requests fail: a share of the last ten seconds, opens

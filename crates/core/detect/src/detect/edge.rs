@@ -67,15 +67,11 @@ impl Detect {
             let refuses = self.volatile.traffic.refuses(config, id);
             let counts = self.volatile.traffic.pools.entry(id.clone()).or_default();
             let at = (now, &config.site.timezone);
-            let healthy = counts.judge_healthy(seen, pool.min_healthy, refuses, at);
-            let certificate = counts.judge_certificate(seen, now);
-            let shrunken = counts.judge_shrunken(seen, pool.min_healthy, refuses, at);
-            self.apply_decision(&about, "pool-below-minimum", healthy, now, events);
-            self.apply_decision(&about, "pool-shrunken", shrunken, now, events);
-            self.apply_decision(&about, "server-certificate", certificate, now, events);
-            let storm = self.volatile.traffic.storms.entry(id.clone()).or_default();
-            let storm = storm.judge(&seen.opens, rollup.interval, now);
-            self.apply_decision(&about, "reconnect-storm", storm, now, events);
+            let decisions = counts.judge(seen, pool.min_healthy, refuses, at);
+            let storm = counts.storm.judge(&seen.opens, rollup.interval, now);
+            for (code, decision) in decisions.into_iter().chain([("reconnect-storm", storm)]) {
+                self.apply_decision(&about, code, decision, now, events);
+            }
         }
         self.close_starved(None, events);
         self.judge_unknown_hosts(config, rollup, now, events);

@@ -8,7 +8,7 @@ use crate::pool::memory::Numbers;
 use crate::pool::{peak, starved};
 use crate::violation::Verdict;
 use types::config::Probe;
-use types::database::DatabaseSeen;
+use types::database::{DatabaseSeen, DatabaseThresholds};
 use types::pool::PoolCounts;
 use types::probe_result::Answer;
 use types::{Config, EventKind, Fault, Kind, PoolId, Resource, Time};
@@ -23,14 +23,14 @@ impl Detect {
         now: Time,
     ) -> Verdict {
         let before = self.volatile.databases.insert(probe.id.clone(), seen.clone());
-        let declared = config.databases.get(&probe.about.name).map(|database| database.thresholds.clone());
+        let default = DatabaseThresholds::default();
+        let declared = config.databases.get(&probe.about.name).map(|database| &database.thresholds);
         let starved_by = starved::layer(&config.graph, &probe.about, |layer| self.shortage(layer));
         let short_since = starved_by.as_ref().and_then(|by| self.short_since(&by.layer));
         let nodes = self.volatile.nodes.entry(probe.id.clone()).or_default();
         nodes.follow(seen, before.as_ref(), now);
         let capacity = Capacity { nodes, starved_by, short_since, zone: &config.site.timezone, now };
-        let thresholds = declared.unwrap_or_default();
-        database::judge(seen, before.as_ref(), &thresholds, &capacity)
+        database::judge(seen, before.as_ref(), declared.unwrap_or(&default), &capacity)
     }
 
     /// Judges a look at a pool behind another load balancer, and remembers its members and its peak.
@@ -63,7 +63,7 @@ impl Detect {
         }
         self.close_starved(Some(&probe.about), events);
         let Some(memory) = self.volatile.pools.get(id) else { return Verdict::default() };
-        let look = Look { pool, seen, memory, peak, zone: &config.site.timezone, now };
+        let look = Look { pool, seen, memory, counts, peak, zone: &config.site.timezone, now };
         pool::judge(&look, || starved::layer(&config.graph, &probe.about, |layer| self.shortage(layer)))
     }
 

@@ -14,7 +14,7 @@ use std::time::Duration;
 use types::config::ExternalPool;
 use types::fault::Starving;
 use types::pool::{MemberState, PoolCounts, PoolMember, PoolSeen};
-use types::time::{between, clock};
+use types::time::clock;
 use types::{Fault, Severity, Time};
 
 /// Looks in a row after which a pool below its configured minimum is reported.
@@ -26,8 +26,6 @@ const SHRUNKEN_FOR: Duration = Duration::from_mins(5);
 const GONE_FOR: Duration = Duration::from_mins(10);
 /// Time for which a load balancer has to be unseen: it restarts or reloads.
 const UNSEEN_FOR: Duration = Duration::from_secs(60);
-/// Time that a member serves without work before it is idle.
-const IDLE_FOR: Duration = Duration::from_secs(10);
 
 /// A look with what it is judged by.
 pub(crate) struct Look<'a> {
@@ -51,7 +49,7 @@ pub(crate) fn count_members(pool: &ExternalPool, seen: &PoolSeen, memory: &PoolM
     let (serving, down) = (in_state(MemberState::Serving), in_state(MemberState::Down) + absent);
     let (maintenance, draining) = (in_state(MemberState::Maintenance), in_state(MemberState::Draining));
     let checking = in_state(MemberState::Checking);
-    let idle = active(MemberState::Serving).filter(|member| memory.idle_since(&member.name).is_some());
+    let idle = active(MemberState::Serving).filter(|member| memory.activity(&member.name).is_without_work());
     let backups = seen.members.iter().filter(|member| member.backup && member.state == MemberState::Serving);
     PoolCounts {
         declared: serving + down + maintenance + draining + checking,
@@ -235,9 +233,7 @@ impl Look<'_> {
 
     /// Members that serve and get nothing, while the others have more than they can take.
     fn idle(&self, starved_by: impl FnOnce() -> Option<Starving>) -> Option<Violation> {
-        let idle_since = |member: &PoolMember| {
-            self.memory.idle_since(&member.name).filter(|since| between(*since, self.now) >= IDLE_FOR)
-        };
+        let idle_since = |member: &PoolMember| self.memory.activity(&member.name).idle_since(self.now);
         let (idle, busy): (Vec<&PoolMember>, Vec<&PoolMember>) =
             self.active(true).partition(|member| idle_since(member).is_some());
         let is_full = |member: &&&PoolMember| match (member.inflight, member.limit) {

@@ -117,22 +117,16 @@ pub(crate) fn same_meaning(one: &Fault, other: &Fault) -> bool {
         | (F::PrivateAddress { .. }, F::PrivateAddress { .. })
         | (F::Intermittent { .. }, F::Intermittent { .. })
         | (F::Unstable { .. }, F::Unstable { .. }) => true,
-        (
-            F::Database { database: DatabaseFault::ReplicaIdle { node: a, starved_by: b, .. } },
-            F::Database { database: DatabaseFault::ReplicaIdle { node: c, starved_by: d, .. } },
-        ) => a == c && b.as_ref().map(|by| &by.layer) == d.as_ref().map(|by| &by.layer),
         // Their figures differ from round to round.
         (F::Database { database: a }, F::Database { database: b }) => {
-            a.as_str() == b.as_str() && a.subject() == b.subject()
+            a.as_str() == b.as_str() && a.subject() == b.subject() && starved_alike(one, other)
+        }
+        (F::PoolMemberIdle { idle: a, .. }, F::PoolMemberIdle { idle: b, .. }) => {
+            a == b && starved_alike(one, other)
         }
         (F::PoolBelowMinimum { .. }, F::PoolBelowMinimum { .. })
         | (F::PoolShrunken { .. }, F::PoolShrunken { .. }) => !crate::traffic::pool::is_news(one, other),
         (F::PoolUnseen { .. }, F::PoolUnseen { .. }) => true,
-        // A layer that turns out to be short, or no longer is, is news; figures are not.
-        (
-            F::PoolMemberIdle { idle: a, starved_by: b, .. },
-            F::PoolMemberIdle { idle: c, starved_by: d, .. },
-        ) => a == c && b.as_ref().map(|by| &by.layer) == d.as_ref().map(|by| &by.layer),
         (F::SomeAddresses { bad: a, .. }, F::SomeAddresses { bad: b, .. }) => a == b,
         (
             F::Domain { domain: DomainFault::Stale { .. } },
@@ -146,6 +140,11 @@ pub(crate) fn same_meaning(one: &Fault, other: &Fault) -> bool {
         ) => a == b,
         (a, b) => a == b,
     }
+}
+
+/// Whether the same layer starves idle capacity: one that turns out to be short, or no longer is, is news.
+fn starved_alike(one: &Fault, other: &Fault) -> bool {
+    one.starved_by().map(|by| &by.layer) == other.starved_by().map(|by| &by.layer)
 }
 
 #[cfg(test)]

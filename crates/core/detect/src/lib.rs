@@ -6,6 +6,7 @@
 //! | `aspects` | one module per kind of answer: answer to verdict |
 //! | `traffic` | the same for the edge's roll-ups: surges, limit conflicts, pools, unknown hosts |
 //! | `pool` | what is remembered of pools, servers in words, the layer that starves idle capacity |
+//! | `activity` | whether a server works |
 //! | `slowness` | latencies that are slower than usual |
 //! | `violation` | verdicts, violations, and the repetitions that they need |
 //! | `aspect` | which faults exclude one another, and which mean the same |
@@ -21,6 +22,7 @@
 //! No clock, no I/O. The fold of the journal ([`Detect::state_text`]) and the counters since boot are separate: losing
 //! the latter costs a few answers, never an alert.
 
+mod activity;
 mod alert;
 mod aspect;
 mod aspects;

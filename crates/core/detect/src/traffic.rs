@@ -37,7 +37,6 @@ pub(crate) struct Traffic {
     pub(crate) last_rollup: Option<Time>,
     pub(crate) services: BTreeMap<ServiceId, Service>,
     pub(crate) pools: BTreeMap<PoolId, pool::Pool>,
-    pub(crate) storms: BTreeMap<PoolId, storm::Storm>,
     pub(crate) unknown_hosts: unknown_host::UnknownHosts,
     /// Time of the last update of each open alert.
     pub(crate) changed_at: BTreeMap<AlertId, Time>,
@@ -57,18 +56,14 @@ impl Traffic {
     /// Follows a changed configuration.
     pub(crate) fn follow(&mut self, config: &Config, now: Time) {
         self.expected_since = config.edge.as_ref().map(|_| self.expected_since.unwrap_or(now));
-        self.services.retain(|id, _| is_served(config, id));
+        self.services.retain(|id, _| config.traffic_of(id).is_some());
         self.pools.retain(|id, _| config.pools.contains_key(id));
-        self.storms.retain(|id, _| config.pools.contains_key(id));
     }
 
     /// Whether clients of a pool's services are refused, or their requests fail: a share of the last ten seconds, opens
     /// excepted, since those wait for their turn.
     pub(crate) fn refuses(&self, config: &Config, pool: &PoolId) -> bool {
-        let uses = |id: &ServiceId| {
-            let traffic = config.services.get(id).and_then(|service| service.traffic.as_ref());
-            traffic.is_some_and(|traffic| traffic.pool == *pool)
-        };
+        let uses = |id: &ServiceId| config.traffic_of(id).is_some_and(|traffic| traffic.pool == *pool);
         let sums =
             self.services.iter().filter(|(id, _)| uses(id)).map(|(_, known)| known.flow.sum(REFUSES_IN));
         let (asked, unserved) =
@@ -92,20 +87,15 @@ pub(crate) fn edge_resource() -> Resource {
     Resource::new(Kind::Mainstay, "edge")
 }
 
-/// Whether the edge serves a service.
-pub(crate) fn is_served(config: &Config, service: &ServiceId) -> bool {
-    let service = config.services.get(service);
-    config.edge.is_some() && service.is_some_and(|service| service.traffic.is_some())
-}
-
 /// Whether the subject of an alert of the edge is still configured.
 pub(crate) fn is_still_configured(config: &Config, alert: &Alert) -> bool {
     let name = &alert.about.name;
+    let is_served = || config.traffic_of(&ServiceId(name.clone())).is_some();
     let is_configured = match &alert.fault {
-        Fault::Surge { .. } | Fault::SlowerThanUsual { .. } => is_served(config, &ServiceId(name.clone())),
+        Fault::Surge { .. } | Fault::SlowerThanUsual { .. } => is_served(),
         Fault::LimitConflict { caller, .. } => {
             let caller = CallerId(caller.clone());
-            is_served(config, &ServiceId(name.clone())) && config.callers.contains_key(&caller)
+            is_served() && config.callers.contains_key(&caller)
         }
         Fault::PoolBelowMinimum { .. } | Fault::ReconnectStorm { .. } => {
             config.pools.contains_key(&PoolId(name.clone()))

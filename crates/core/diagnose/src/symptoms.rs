@@ -4,7 +4,7 @@
 use crate::impact::hurts;
 use crate::state::Case;
 use std::collections::BTreeSet;
-use types::{Alert, AlertId, Context, Fault, Resource, Time};
+use types::{Alert, AlertId, Context, Fault, Resource};
 
 /// Alerts about slowness that are considered: the earliest ones.
 const SLOW_MAX: usize = 32;
@@ -13,7 +13,6 @@ const SLOW_MAX: usize = 32;
 #[derive(Debug)]
 pub(crate) struct SlowAlert {
     id: AlertId,
-    since: Time,
     above: BTreeSet<Resource>,
 }
 
@@ -26,7 +25,7 @@ pub(crate) fn slow(context: &Context<'_>) -> Vec<SlowAlert> {
     let slow = |alert: &Alert| {
         let mut above = context.config.graph.above(&alert.about);
         above.insert(alert.about.clone());
-        SlowAlert { id: alert.id, since: alert.since, above }
+        SlowAlert { id: alert.id, above }
     };
     all.into_iter().map(slow).collect()
 }
@@ -44,7 +43,5 @@ pub(crate) fn of<'a>(
         return Vec::new();
     }
     let concerns = |slow: &&SlowAlert| slow.above.contains(cause) || !slow.above.is_disjoint(affected);
-    let mut found: Vec<&SlowAlert> = slow.iter().filter(concerns).collect();
-    found.sort_by_key(|slow| (slow.since, slow.id));
-    found.into_iter().filter_map(|slow| context.alerts.get(&slow.id)).collect()
+    slow.iter().filter(concerns).filter_map(|slow| context.alerts.get(&slow.id)).collect()
 }

@@ -11,7 +11,7 @@ use crate::impact::{hurts, is_endpoint};
 use crate::topology::Topology;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-use types::fault::{DatabaseFault, Starving};
+use types::fault::pool::servers_of;
 use types::time::{earlier, later};
 use types::{Alert, AlertId, Config, Fault, Graph, Kind, Resource, ServiceId, Time};
 
@@ -205,9 +205,7 @@ fn share_loss<'a>(
 /// The unhealthy servers of a pool below its minimum.
 fn lost(fault: &Fault) -> BTreeSet<&str> {
     let Fault::PoolBelowMinimum { out, .. } = fault else { return BTreeSet::new() };
-    out.iter()
-        .filter_map(|line| Some(line.split_once(" is ").or_else(|| line.split_once(" are "))?.0))
-        .collect()
+    out.iter().filter_map(|line| servers_of(line)).collect()
 }
 
 /// The database beneath the services of a pool that failed before the pool lost servers; the first of several.
@@ -232,21 +230,10 @@ fn first_failed(
     failed.filter(|(since, _)| in_time(*since)).min().map(|(_, database)| database)
 }
 
-/// The layer that starves an idle resource, by the alert about that.
-pub(crate) fn starving(fault: &Fault) -> Option<&Starving> {
-    match fault {
-        Fault::PoolMemberIdle { starved_by, .. }
-        | Fault::Database { database: DatabaseFault::ReplicaIdle { starved_by, .. } } => {
-            starved_by.as_deref()
-        }
-        _ => None,
-    }
-}
-
 /// Assigns alerts about idle capacity to the cause of the layer that starves it.
 pub(crate) fn join_idle(alerts: &[&Alert], causes: &mut BTreeMap<AlertId, Resource>) {
     for alert in alerts {
-        let Some(by) = starving(&alert.fault) else { continue };
+        let Some(by) = alert.fault.starved_by() else { continue };
         let of_layer = alerts.iter().find(|other| other.about == by.layer && other.id != alert.id);
         if let Some(cause) = of_layer.and_then(|layer| causes.get(&layer.id)).cloned() {
             causes.insert(alert.id, cause);

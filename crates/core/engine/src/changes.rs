@@ -1,6 +1,6 @@
 //! Changes of the last days: a fold of the journal, bounded.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 use types::change::NewChange;
 use types::effect::ChangePoint;
@@ -104,6 +104,5 @@ fn is_same_report(known: &Change, new: &NewChange) -> bool {
 
 fn made(id: ChangeId, at: Time, new: &NewChange) -> Change {
     let NewChange { title, kind, services, resource, source, link, key, .. } = new.clone();
-    let services: BTreeSet<ServiceId> = services;
     Change { id, at, done: None, title, kind, services, resource, source, link, key }
 }

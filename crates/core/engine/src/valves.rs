@@ -113,8 +113,7 @@ impl Valves {
         if config.edge.is_none() {
             return Err(Refused::NoEdge);
         }
-        let traffic = config.services.get(service).and_then(|service| service.traffic.as_ref());
-        let traffic = traffic.ok_or_else(|| Refused::NoSuchService(service.clone()))?;
+        let traffic = config.traffic_of(service).ok_or_else(|| Refused::NoSuchService(service.clone()))?;
         if wanted.limited && wanted.ramp {
             return Err(Refused::LimitedRamp);
         }
@@ -157,11 +156,7 @@ impl Valves {
 
     /// Opens the valves of services that the edge no longer serves.
     pub(crate) fn react(&self, context: &Context<'_>, events: &mut Events) {
-        let is_served = |id: &ServiceId| {
-            let service = context.config.services.get(id);
-            context.config.edge.is_some() && service.is_some_and(|service| service.traffic.is_some())
-        };
-        let gone = self.state.not_open.keys().filter(|service| !is_served(service));
+        let gone = self.state.not_open.keys().filter(|service| context.config.traffic_of(service).is_none());
         events.extend(gone.map(|service| EventKind::ValveMoved {
             service: service.clone(),
             percent: 100,

@@ -3,6 +3,7 @@
 use crate::OnCall;
 use crate::escalation::route;
 use crate::notice::{HOURS_MAX, hourly};
+use crate::page::Page;
 use std::collections::BTreeSet;
 use std::time::Duration;
 use types::time::{between, later};
@@ -24,7 +25,7 @@ impl OnCall {
     /// The line of the present hour, to the people who were paged and to those on the first step that has any.
     pub(crate) fn hourly_notice(&self, config: &Config, now: Time, incident: &Incident) -> Option<EventKind> {
         let hour = between(incident.opened, now).as_secs() / HOUR;
-        let page = self.state.open_page(incident.id).filter(|_| goes_on(incident))?;
+        let page = self.page_that_goes_on(incident)?;
         if !(1..=HOURS_MAX).contains(&hour) || now < later(page.run_start, PAGED_LATELY) {
             return None;
         }
@@ -43,9 +44,14 @@ impl OnCall {
         Some(EventKind::NoticeQueued { incident: incident.id, occasion, people, fallback: false })
     }
 
+    /// The open page of an incident about which the team gets a line each hour.
+    fn page_that_goes_on(&self, incident: &Incident) -> Option<&Page> {
+        if goes_on(incident) { self.state.open_page(incident.id) } else { None }
+    }
+
     /// When the next line about an incident may be due.
     pub(crate) fn next_hour(&self, now: Time, incident: &Incident) -> Option<Time> {
-        let page = self.state.open_page(incident.id).filter(|_| goes_on(incident))?;
+        let page = self.page_that_goes_on(incident)?;
         let hour = between(incident.opened, now).as_secs() / HOUR + 1;
         let begins = later(incident.opened, Duration::from_secs(hour * HOUR));
         let lately = Some(later(page.run_start, PAGED_LATELY)).filter(|end| now < *end);

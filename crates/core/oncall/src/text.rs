@@ -1,7 +1,6 @@
 //! Titles and bodies of notifications: the cause first, then the affected services, then what to do.
 
 use crate::state::IncidentRecord;
-use std::collections::BTreeSet;
 use std::time::Duration;
 use text::{list, truncate};
 use types::time::{between, clock, spoken};
@@ -84,15 +83,10 @@ fn what_was_done(context: &Context<'_>, incident: &Incident) -> Vec<String> {
         .notes
         .iter()
         .map(|note| line(note.at, &format!("{}: {}", note.by, note.text), note.effect.as_ref()));
-    let diagnosis = &incident.diagnosis;
-    let concerned: BTreeSet<&Resource> = diagnosis.affected.iter().chain([&diagnosis.cause]).collect();
-    let during = changes.values().filter(|recorded| recorded.change.in_effect() >= incident.since);
-    let changes = during
-        .filter(|recorded| recorded.change.nearness(&config.graph, &concerned).is_some())
-        .map(|recorded| {
-            let effect = recorded.effects.get(&incident.id);
-            line(recorded.change.in_effect(), &recorded.change.name(), effect)
-        });
+    let changes = incident.changes(&config.graph, changes).into_iter().map(|recorded| {
+        let effect = recorded.effects.get(&incident.id);
+        line(recorded.change.in_effect(), &recorded.change.name(), effect)
+    });
     let mut all: Vec<(Time, String)> = notes.chain(changes).collect();
     all.sort();
     let older = all.len().saturating_sub(DONE_MAX);

@@ -91,10 +91,10 @@ impl ChangeKind {
     }
 }
 
-/// How closely a change and some resources belong together, nearest first.
+/// How closely a change and an incident belong together, nearest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Nearness {
-    /// It concerns one of them, or something that one of them depends on.
+    /// It concerns a resource of the incident, or something that one depends on.
     Related,
     /// It does not say what it concerns.
     Unstated,
@@ -117,18 +117,35 @@ impl Change {
         }
     }
 
-    /// How closely it belongs to some resources; `None` when it concerns others.
+    /// How closely it belongs to an incident; `None` when it concerns other resources.
     #[must_use]
-    pub fn nearness(&self, graph: &Graph, resources: &BTreeSet<&Resource>) -> Option<Nearness> {
-        let services = self.services.iter().map(|service| Resource::service(service.0.as_str()));
-        let own: BTreeSet<Resource> = services.chain(self.resource.clone()).collect();
-        if own.is_empty() {
+    pub fn nearness(&self, concerned: &Concerned) -> Option<Nearness> {
+        if self.services.is_empty() && self.resource.is_none() {
             return Some(Nearness::Unstated);
         }
-        let is_own = |resource: &Resource| {
-            own.contains(resource) || graph.beneath(resource).iter().any(|below| own.contains(below))
-        };
-        resources.iter().any(|resource| is_own(resource)).then_some(Nearness::Related)
+        let mut services = self.services.iter().map(|service| Resource::service(service.0.as_str()));
+        let is_related = services.any(|service| concerned.0.contains(&service))
+            || self.resource.as_ref().is_some_and(|resource| concerned.0.contains(resource));
+        is_related.then_some(Nearness::Related)
+    }
+}
+
+/// The resources of an incident and everything that they depend on: a change of one of them may concern it.
+#[derive(Clone, Debug)]
+pub struct Concerned(BTreeSet<Resource>);
+
+impl Concerned {
+    /// Collects the cause and the affected services, with everything beneath them.
+    #[must_use]
+    pub fn new(graph: &Graph, cause: &Resource, affected: &BTreeSet<Resource>) -> Self {
+        let mut all = BTreeSet::new();
+        for resource in affected.iter().chain([cause]) {
+            // What is beneath another one is there with everything beneath it.
+            if all.insert(resource.clone()) {
+                all.extend(graph.beneath(resource));
+            }
+        }
+        Self(all)
     }
 }
 
@@ -210,7 +227,7 @@ mod tests {
             (Resource::service("shop"), Resource::service("auth"), Resource::service("blog"));
         graph.add_dependency(shop.clone(), auth);
         graph.add(blog.clone());
-        let failing = BTreeSet::from([&shop]);
+        let failing = Concerned::new(&graph, &shop, &BTreeSet::new());
         for (services, expected) in [
             (&["shop"][..], Some(Nearness::Related)),
             (&["auth"], Some(Nearness::Related)),
@@ -218,8 +235,9 @@ mod tests {
             (&["blog", "auth"], Some(Nearness::Related)),
             (&[], Some(Nearness::Unstated)),
         ] {
-            assert_eq!(change("x", services).nearness(&graph, &failing), expected, "{services:?}");
+            assert_eq!(change("x", services).nearness(&failing), expected, "{services:?}");
         }
-        assert_eq!(change("x", &["auth"]).nearness(&graph, &BTreeSet::from([&blog])), None);
+        let other = Concerned::new(&graph, &blog, &BTreeSet::new());
+        assert_eq!(change("x", &["auth"]).nearness(&other), None);
     }
 }

@@ -442,6 +442,13 @@ impl Config {
         (self.probes.len() >= LARGE).then(|| REACTION_PAUSE.saturating_mul(pauses))
     }
 
+    /// How the edge serves a service; `None` when it does not.
+    #[must_use]
+    pub fn traffic_of(&self, service: &ServiceId) -> Option<&Traffic> {
+        self.edge.as_ref()?;
+        self.services.get(service)?.traffic.as_ref()
+    }
+
     /// The service that a host, certificate or probe speaks for, and every service that shares it.
     pub fn services_on<'a>(&'a self, resource: &'a Resource) -> impl Iterator<Item = &'a Service> + 'a {
         self.services.values().filter(move |service| {

@@ -402,6 +402,18 @@ impl Fault {
 }
 
 impl Fault {
+    /// The layer that starves idle capacity, if one is short.
+    #[must_use]
+    pub fn starved_by(&self) -> Option<&Starving> {
+        match self {
+            Self::PoolMemberIdle { starved_by, .. }
+            | Self::Database { database: DatabaseFault::ReplicaIdle { starved_by, .. } } => {
+                starved_by.as_deref()
+            }
+            _ => None,
+        }
+    }
+
     /// Whether capacity gets no work: replicas of a database, members of a pool.
     #[must_use]
     pub fn is_idle_capacity(&self) -> bool {

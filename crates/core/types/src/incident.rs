@@ -1,8 +1,9 @@
 //! Incidents: one cause and its alerts.
 
-use crate::{AlertId, Effect, IncidentId, Resource, Time};
+use crate::change::Concerned;
+use crate::{AlertId, ChangeId, Effect, Graph, IncidentId, RecordedChange, Resource, Time};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Diagnosis of an incident. Replaced as a whole when more is known.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,6 +77,28 @@ impl Incident {
     #[must_use]
     pub fn is_acknowledged(&self, now: Time) -> bool {
         self.acknowledged.as_ref().is_some_and(|ack| now < ack.until)
+    }
+
+    /// Whether it had begun and was not resolved at an instant.
+    #[must_use]
+    pub fn was_open(&self, at: Time) -> bool {
+        self.since <= at && self.resolved.is_none_or(|end| at <= end)
+    }
+
+    /// Changes while it was open that may concern it.
+    #[must_use]
+    pub fn changes<'a>(
+        &self,
+        graph: &Graph,
+        all: &'a BTreeMap<ChangeId, RecordedChange>,
+    ) -> Vec<&'a RecordedChange> {
+        let mut changes: Vec<&RecordedChange> =
+            all.values().filter(|recorded| self.was_open(recorded.change.in_effect())).collect();
+        if !changes.is_empty() {
+            let concerned = Concerned::new(graph, &self.diagnosis.cause, &self.diagnosis.affected);
+            changes.retain(|recorded| recorded.change.nearness(&concerned).is_some());
+        }
+        changes
     }
 }
 

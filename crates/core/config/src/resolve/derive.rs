@@ -278,8 +278,10 @@ fn timed(
     let defaults = &raw.probe_defaults;
     let interval = match kind {
         // Databases and pools have intervals of their own.
-        ProbeKind::Http { .. } | ProbeKind::Tcp { .. } => defaults.http,
-        ProbeKind::Database { .. } | ProbeKind::Pool { .. } => defaults.http,
+        ProbeKind::Http { .. }
+        | ProbeKind::Tcp { .. }
+        | ProbeKind::Database { .. }
+        | ProbeKind::Pool { .. } => defaults.http,
         ProbeKind::Tls { .. } => defaults.tls,
         ProbeKind::Dns { .. } => defaults.dns,
         ProbeKind::Domain { .. } => defaults.domain,

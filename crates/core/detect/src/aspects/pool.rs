@@ -14,7 +14,7 @@ use std::time::Duration;
 use types::config::ExternalPool;
 use types::fault::Starving;
 use types::pool::{MemberState, PoolCounts, PoolMember, PoolSeen};
-use types::time::{between, clock};
+use types::time::clock;
 use types::{Fault, Severity, Time};
 
 /// Looks in a row after which a pool below its configured minimum is reported.
@@ -26,14 +26,13 @@ const SHRUNKEN_FOR: Duration = Duration::from_mins(5);
 const GONE_FOR: Duration = Duration::from_mins(10);
 /// Time for which a load balancer has to be unseen: it restarts or reloads.
 const UNSEEN_FOR: Duration = Duration::from_secs(60);
-/// Time that a member serves without work before it is idle.
-const IDLE_FOR: Duration = Duration::from_secs(10);
 
 /// A look with what it is judged by.
 pub(crate) struct Look<'a> {
     pub(crate) pool: &'a ExternalPool,
     pub(crate) seen: &'a PoolSeen,
     pub(crate) memory: &'a PoolMemory,
+    pub(crate) counts: PoolCounts,
     /// The most that served together in the last days.
     pub(crate) peak: u32,
     pub(crate) zone: &'a TimeZone,
@@ -50,7 +49,7 @@ pub(crate) fn count_members(pool: &ExternalPool, seen: &PoolSeen, memory: &PoolM
     let (serving, down) = (in_state(MemberState::Serving), in_state(MemberState::Down) + absent);
     let (maintenance, draining) = (in_state(MemberState::Maintenance), in_state(MemberState::Draining));
     let checking = in_state(MemberState::Checking);
-    let idle = active(MemberState::Serving).filter(|member| memory.idle_since(&member.name).is_some());
+    let idle = active(MemberState::Serving).filter(|member| memory.activity(&member.name).is_without_work());
     let backups = seen.members.iter().filter(|member| member.backup && member.state == MemberState::Serving);
     PoolCounts {
         declared: serving + down + maintenance + draining + checking,
@@ -112,37 +111,37 @@ enum Judged {
 
 impl Look<'_> {
     fn members(&self) -> Judged {
-        let counts = count_members(self.pool, self.seen, self.memory);
-        let PoolCounts { serving, checking, .. } = counts;
-        let short = |violation: Violation| Judged::Short(violation.seen(self.evidence(&counts)));
+        let PoolCounts { serving, checking, down, .. } = self.counts;
+        let short = |violation: Violation| Judged::Short(violation.seen(self.evidence()));
         if let Some(min) = self.pool.min_healthy {
             return match serving {
                 serving if serving >= min => Judged::Enough,
                 serving if serving + checking >= min => Judged::Unknown,
-                _ => short(self.below(&counts, min).after_count(LOOKS)),
+                _ => short(self.below(min).after_count(LOOKS)),
             };
         }
         // A pool that never served is not in use.
         if serving == 0 && checking == 0 && self.peak > 0 {
-            return short(match counts.down {
-                0 => self.shrunken(&counts, self.peak).after_lasting(GONE_FOR),
-                _ => self.below(&counts, 1).after_lasting(EMPTY_FOR),
+            return short(match down {
+                0 => self.shrunken(self.peak).after_lasting(GONE_FOR),
+                _ => self.below(1).after_lasting(EMPTY_FOR),
             });
         }
-        let expected = expected(&counts, self.peak);
+        let expected = expected(&self.counts, self.peak);
         match (is_shrunken(serving, expected), is_shrunken(serving + checking, expected)) {
-            (true, true) => short(self.shrunken(&counts, expected).after_lasting(SHRUNKEN_FOR)),
+            (true, true) => short(self.shrunken(expected).after_lasting(SHRUNKEN_FOR)),
             (true, false) => Judged::Unknown,
             (false, _) => Judged::Enough,
         }
     }
 
-    fn below(&self, counts: &PoolCounts, min_healthy: u32) -> Violation {
+    fn below(&self, min_healthy: u32) -> Violation {
+        let counts = &self.counts;
         let fault = Fault::PoolBelowMinimum {
             healthy: counts.serving,
-            declared: counts.declared + self.gone(counts),
+            declared: counts.declared + self.gone(),
             min_healthy,
-            out: self.out(counts),
+            out: self.out(),
             serving: self.serving(),
             backups: counts.backups,
             balancer: Some(self.pool.balancer.kind.as_str().to_owned()),
@@ -151,11 +150,11 @@ impl Look<'_> {
         Violation::new(fault, Severity::Critical)
     }
 
-    fn shrunken(&self, counts: &PoolCounts, peak: u32) -> Violation {
+    fn shrunken(&self, peak: u32) -> Violation {
         let fault = Fault::PoolShrunken {
-            healthy: counts.serving,
+            healthy: self.counts.serving,
             peak,
-            out: self.out(counts),
+            out: self.out(),
             serving: self.serving(),
             balancer: Some(self.pool.balancer.kind.as_str().to_owned()),
             refuses: false,
@@ -173,7 +172,7 @@ impl Look<'_> {
     }
 
     /// The members that do not serve, failed ones first, those that left the list, and the backups that answer instead.
-    fn out(&self, counts: &PoolCounts) -> Vec<String> {
+    fn out(&self) -> Vec<String> {
         let is_slot =
             |member: &&PoolMember| member.state == MemberState::Absent && self.pool.members.is_empty();
         let mut members: Vec<&PoolMember> = self.active(false).filter(|member| !is_slot(member)).collect();
@@ -188,31 +187,31 @@ impl Look<'_> {
             })
             .collect();
         let state = MemberState::Absent.as_str();
-        let missing = usize::try_from(self.gone(counts)).unwrap_or(usize::MAX);
+        let missing = usize::try_from(self.gone()).unwrap_or(usize::MAX);
         let gone = self.memory.gone(self.seen).into_iter().take(missing);
         out.extend(gone.map(|(name, since)| Out { name, state, since: Some(since), why: None }));
         let mut lines = words::out(&out, self.zone);
-        if counts.serving == 0 && counts.backups > 0 {
+        if self.counts.serving == 0 && self.counts.backups > 0 {
             let backups = self
                 .seen
                 .members
                 .iter()
                 .filter(|member| member.backup && member.state == MemberState::Serving);
             let names = text::list::and_more(backups.map(|member| &member.name), 3);
-            let answer = if counts.backups == 1 { "backup answers" } else { "backups answer" };
+            let answer = if self.counts.backups == 1 { "backup answers" } else { "backups answer" };
             lines.insert(0, format!("only the {answer}: {names}"));
         }
         lines
     }
 
     /// Number of members that left the list and are missing: as many as were replaced are not.
-    fn gone(&self, counts: &PoolCounts) -> u32 {
-        count(self.memory.gone(self.seen).len()).min(self.peak.saturating_sub(counts.declared))
+    fn gone(&self) -> u32 {
+        count(self.memory.gone(self.seen).len()).min(self.peak.saturating_sub(self.counts.declared))
     }
 
-    fn evidence(&self, counts: &PoolCounts) -> String {
+    fn evidence(&self) -> String {
         let PoolCounts { declared, serving, down, maintenance, draining, checking, backups, idle: _ } =
-            *counts;
+            self.counts;
         let parts = [
             (down, "down"),
             (maintenance, "in maintenance"),
@@ -234,9 +233,7 @@ impl Look<'_> {
 
     /// Members that serve and get nothing, while the others have more than they can take.
     fn idle(&self, starved_by: impl FnOnce() -> Option<Starving>) -> Option<Violation> {
-        let idle_since = |member: &PoolMember| {
-            self.memory.idle_since(&member.name).filter(|since| between(*since, self.now) >= IDLE_FOR)
-        };
+        let idle_since = |member: &PoolMember| self.memory.activity(&member.name).idle_since(self.now);
         let (idle, busy): (Vec<&PoolMember>, Vec<&PoolMember>) =
             self.active(true).partition(|member| idle_since(member).is_some());
         let is_full = |member: &&&PoolMember| match (member.inflight, member.limit) {

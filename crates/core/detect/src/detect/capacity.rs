@@ -8,8 +8,7 @@ use crate::pool::memory::Numbers;
 use crate::pool::{peak, starved};
 use crate::violation::Verdict;
 use types::config::Probe;
-use types::database::DatabaseSeen;
-use types::fault::{DatabaseFault, Starving};
+use types::database::{DatabaseSeen, DatabaseThresholds};
 use types::pool::PoolCounts;
 use types::probe_result::Answer;
 use types::{Config, EventKind, Fault, Kind, PoolId, Resource, Time};
@@ -24,14 +23,14 @@ impl Detect {
         now: Time,
     ) -> Verdict {
         let before = self.volatile.databases.insert(probe.id.clone(), seen.clone());
-        let declared = config.databases.get(&probe.about.name).map(|database| database.thresholds.clone());
+        let default = DatabaseThresholds::default();
+        let declared = config.databases.get(&probe.about.name).map(|database| &database.thresholds);
         let starved_by = starved::layer(&config.graph, &probe.about, |layer| self.shortage(layer));
         let short_since = starved_by.as_ref().and_then(|by| self.short_since(&by.layer));
         let nodes = self.volatile.nodes.entry(probe.id.clone()).or_default();
         nodes.follow(seen, before.as_ref(), now);
         let capacity = Capacity { nodes, starved_by, short_since, zone: &config.site.timezone, now };
-        let thresholds = declared.unwrap_or_default();
-        database::judge(seen, before.as_ref(), &thresholds, &capacity)
+        database::judge(seen, before.as_ref(), declared.unwrap_or(&default), &capacity)
     }
 
     /// Judges a look at a pool behind another load balancer, and remembers its members and its peak.
@@ -64,7 +63,7 @@ impl Detect {
         }
         self.close_starved(Some(&probe.about), events);
         let Some(memory) = self.volatile.pools.get(id) else { return Verdict::default() };
-        let look = Look { pool, seen, memory, peak, zone: &config.site.timezone, now };
+        let look = Look { pool, seen, memory, counts, peak, zone: &config.site.timezone, now };
         pool::judge(&look, || starved::layer(&config.graph, &probe.about, |layer| self.shortage(layer)))
     }
 
@@ -87,7 +86,7 @@ impl Detect {
             _ => self.shortage(layer).is_none(),
         };
         for alert in self.state.alerts.values().filter(|alert| Some(&alert.about) != judged) {
-            if starving(&alert.fault).is_some_and(|by| is_over(&by.layer)) {
+            if alert.fault.starved_by().is_some_and(|by| is_over(&by.layer)) {
                 events.close(alert.id);
             }
         }
@@ -122,16 +121,5 @@ impl Detect {
         let id = PoolId(pool.name.clone());
         let external = self.volatile.pools.get(&id).and_then(|memory| memory.newest);
         external.or_else(|| self.volatile.traffic.pools.get(&id)?.newest)
-    }
-}
-
-/// The layer that starves idle capacity, as its alert says.
-fn starving(fault: &Fault) -> Option<&Starving> {
-    match fault {
-        Fault::PoolMemberIdle { starved_by, .. }
-        | Fault::Database { database: DatabaseFault::ReplicaIdle { starved_by, .. } } => {
-            starved_by.as_deref()
-        }
-        _ => None,
     }
 }

@@ -7,7 +7,7 @@ use super::Detect;
 use crate::alert::{AlertEvents, Decision, NewAlert};
 use crate::aspect::is_edge_fault;
 use crate::traffic::unknown_host::{self, Owner};
-use crate::traffic::{edge_resource, flow, is_news, is_served, latency};
+use crate::traffic::{edge_resource, flow, is_news, latency};
 use std::time::Duration;
 use types::time::{between, later};
 use types::traffic::ServiceTraffic;
@@ -39,7 +39,7 @@ impl Detect {
     fn judge_traffic(&mut self, config: &Config, now: Time, rollup: &Rollup, events: &mut AlertEvents) {
         let gap = self.volatile.traffic.last_rollup.is_none_or(|last| between(last, now) > GAP);
         self.volatile.traffic.last_rollup = Some(now);
-        let served = || rollup.services.iter().filter(|(id, _)| is_served(config, id));
+        let served = || rollup.services.iter().filter(|(id, _)| config.traffic_of(id).is_some());
         let surges: Vec<(&ServiceId, Decision)> = served()
             .map(|(id, traffic)| (id, self.judge_surge(id, rollup.interval, traffic, gap, now, events)))
             .collect();
@@ -67,15 +67,11 @@ impl Detect {
             let refuses = self.volatile.traffic.refuses(config, id);
             let counts = self.volatile.traffic.pools.entry(id.clone()).or_default();
             let at = (now, &config.site.timezone);
-            let healthy = counts.judge_healthy(seen, pool.min_healthy, refuses, at);
-            let certificate = counts.judge_certificate(seen, now);
-            let shrunken = counts.judge_shrunken(seen, pool.min_healthy, refuses, at);
-            self.apply_decision(&about, "pool-below-minimum", healthy, now, events);
-            self.apply_decision(&about, "pool-shrunken", shrunken, now, events);
-            self.apply_decision(&about, "server-certificate", certificate, now, events);
-            let storm = self.volatile.traffic.storms.entry(id.clone()).or_default();
-            let storm = storm.judge(&seen.opens, rollup.interval, now);
-            self.apply_decision(&about, "reconnect-storm", storm, now, events);
+            let decisions = counts.judge(seen, pool.min_healthy, refuses, at);
+            let storm = counts.storm.judge(&seen.opens, rollup.interval, now);
+            for (code, decision) in decisions.into_iter().chain([("reconnect-storm", storm)]) {
+                self.apply_decision(&about, code, decision, now, events);
+            }
         }
         self.close_starved(None, events);
         self.judge_unknown_hosts(config, rollup, now, events);
@@ -263,8 +259,10 @@ fn hosts_of(config: &Config, about: &Resource) -> Vec<Resource> {
 
 /// Whether the edge forwards less to a service than its clients ask.
 fn is_throttled(config: &Config, id: &ServiceId, rollup: &Rollup) -> bool {
-    let traffic = config.services.get(id).and_then(|service| service.traffic.as_ref());
-    traffic.and_then(|traffic| rollup.pools.get(&traffic.pool)).is_some_and(|seen| seen.throttled)
+    config
+        .traffic_of(id)
+        .and_then(|traffic| rollup.pools.get(&traffic.pool))
+        .is_some_and(|seen| seen.throttled)
 }
 
 /// The probe id in alerts of the edge. No configured probe has such an id.

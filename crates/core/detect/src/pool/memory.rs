@@ -1,6 +1,7 @@
 //! What is remembered of the members of a pool behind another load balancer, since boot.
 
 use super::peak::PeakWatch;
+use crate::activity::Activity;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use types::Time;
@@ -9,8 +10,6 @@ use types::time::between;
 
 /// Time for which a member that is no longer listed is remembered by name.
 const GONE_FOR: Duration = Duration::from_hours(24);
-/// Time with work after which a member is not idle any more.
-const BUSY_FOR: Duration = Duration::from_secs(10);
 /// Members that are no longer listed, at most.
 const GONE_MAX: usize = 200;
 
@@ -33,8 +32,7 @@ struct MemberMemory {
     since: Option<Time>,
     has_served: bool,
     work: Option<u64>,
-    idle_since: Option<Time>,
-    busy_since: Option<Time>,
+    activity: Activity,
 }
 
 /// How many members of a pool serve.
@@ -56,7 +54,7 @@ impl PoolMemory {
         for (name, known) in &mut self.members {
             if !listed.contains_key(name.as_str()) && known.state != MemberState::Absent {
                 (known.state, known.since) = (MemberState::Absent, Some(now));
-                (known.work, known.idle_since) = (None, None);
+                (known.work, known.activity) = (None, Activity::default());
             }
         }
         for member in listed.values() {
@@ -73,8 +71,7 @@ impl PoolMemory {
             since: member.since.or(before.map(|_| now)),
             has_served: false,
             work: None,
-            idle_since: None,
-            busy_since: None,
+            activity: Activity::default(),
         });
         if known.state != member.state {
             known.state = member.state;
@@ -88,18 +85,12 @@ impl PoolMemory {
             _ => None,
         };
         known.work = member.work;
-        match (serves && !member.backup, gained) {
-            (true, Some(0)) => {
-                known.idle_since.get_or_insert(if is_new { now } else { before.unwrap_or(now) });
-                known.busy_since = None;
+        match gained.filter(|_| serves && !member.backup) {
+            Some(gained) => {
+                let before = before.filter(|_| !is_new).unwrap_or(now);
+                known.activity.note(gained > 0, before, now);
             }
-            // A single request is no reason to say that it works.
-            (true, Some(_)) if known.idle_since.is_some() => {
-                if between(*known.busy_since.get_or_insert(now), now) >= BUSY_FOR {
-                    known.idle_since = None;
-                }
-            }
-            _ => (known.idle_since, known.busy_since) = (None, None),
+            None => known.activity = Activity::default(),
         }
     }
 
@@ -127,9 +118,9 @@ impl PoolMemory {
         self.members.get(name)?.since
     }
 
-    /// Since when a member serves without work.
-    pub(crate) fn idle_since(&self, name: &str) -> Option<Time> {
-        self.members.get(name)?.idle_since
+    /// Whether a member works.
+    pub(crate) fn activity(&self, name: &str) -> Activity {
+        self.members.get(name).map(|known| known.activity).unwrap_or_default()
     }
 
     /// The members that served and left the list, the latest first.

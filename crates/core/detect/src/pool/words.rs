@@ -66,11 +66,6 @@ pub(crate) fn serving<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
     names.take(SERVING_MAX).map(str::to_owned).collect()
 }
 
-/// The names in a line of [`out`].
-pub(crate) fn names_of(line: &str) -> &str {
-    line.split_once(" is ").or_else(|| line.split_once(" are ")).map_or(line, |(names, _)| names)
-}
-
 /// A count for display.
 pub(crate) fn count(servers: usize) -> u32 {
     u32::try_from(servers).unwrap_or(u32::MAX)
@@ -105,6 +100,5 @@ mod tests {
             out(&all[..1], &TimeZone::UTC),
             ["api-01 is down since 15:02 UTC (Layer7 timeout (L7TOUT))"]
         );
-        assert_eq!(names_of("a, b and 2 more are down since"), "a, b and 2 more");
     }
 }

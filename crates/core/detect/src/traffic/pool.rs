@@ -4,8 +4,10 @@ use crate::alert::{Decision, NewAlert};
 use crate::pool::is_shrunken;
 use crate::pool::memory::Numbers;
 use crate::pool::words::{self, Out, count};
+use crate::traffic::storm::Storm;
 use jiff::tz::TimeZone;
 use std::time::Duration;
+use types::fault::pool::servers_of;
 use types::time::{between, earlier};
 use types::traffic::{PoolStatus, ServerState, ServerStatus};
 use types::{Fault, Severity, Time};
@@ -28,6 +30,8 @@ pub(crate) struct Pool {
     /// The same, while clients are refused.
     refusing: Count,
     certificate: Count,
+    /// Reconnects.
+    pub(crate) storm: Storm,
     /// Fewer than the minimum, or than half of them.
     short: Count,
     /// The newest numbers.
@@ -56,18 +60,25 @@ impl Count {
 }
 
 impl Pool {
-    /// Judges the number of healthy servers. The default of `min_healthy` is one.
-    pub(crate) fn judge_healthy(
+    /// Judges a roll-up: a decision about each fault of a pool, by its code.
+    pub(crate) fn judge(
         &mut self,
         seen: &PoolStatus,
         min_healthy: Option<u32>,
         refuses: bool,
-        (now, zone): (Time, &TimeZone),
-    ) -> Decision {
-        let required = min_healthy.unwrap_or(1);
+        at: (Time, &TimeZone),
+    ) -> [(&'static str, Decision); 3] {
         let servers = Servers::of(seen);
-        // Too few since the last server left.
-        let left = servers.out.iter().map(|server| earlier(now, server.since)).max().unwrap_or(now);
+        self.note(&servers, min_healthy, at.0);
+        [
+            ("pool-below-minimum", self.judge_healthy(&servers, min_healthy, refuses, at)),
+            ("pool-shrunken", self.judge_shrunken(&servers, min_healthy, refuses, at)),
+            ("server-certificate", self.judge_certificate(seen, at.0)),
+        ]
+    }
+
+    /// Notes the newest numbers.
+    fn note(&mut self, servers: &Servers<'_>, min_healthy: Option<u32>, now: Time) {
         let is_short = match min_healthy {
             Some(min) => servers.healthy() < min,
             None => is_shrunken(servers.healthy(), servers.expected()),
@@ -79,12 +90,25 @@ impl Pool {
             false => since.filter(|_| self.short.good < ENOUGH_REPEATS),
         };
         self.newest = Some(Numbers { serving: servers.healthy(), of: servers.expected(), short_since });
+    }
+
+    /// Judges the number of healthy servers. The default of `min_healthy` is one.
+    fn judge_healthy(
+        &mut self,
+        servers: &Servers<'_>,
+        min_healthy: Option<u32>,
+        refuses: bool,
+        (now, zone): (Time, &TimeZone),
+    ) -> Decision {
+        let required = min_healthy.unwrap_or(1);
+        // Too few since the last server left.
+        let left = servers.out.iter().map(|server| earlier(now, server.since)).max().unwrap_or(now);
         self.too_few.note(servers.healthy() < required, left);
-        let repeats = if seen.servers.is_empty() { REPEATS_EMPTY } else { REPEATS };
+        let repeats = if servers.seen.servers.is_empty() { REPEATS_EMPTY } else { REPEATS };
         if self.too_few.bad >= repeats {
             let fault = Fault::PoolBelowMinimum {
                 healthy: servers.healthy(),
-                declared: count(seen.servers.len()),
+                declared: count(servers.seen.servers.len()),
                 min_healthy: required,
                 out: servers.described(now, zone),
                 serving: servers.named(),
@@ -93,7 +117,7 @@ impl Pool {
                 refuses,
             };
             let since = self.too_few.since.unwrap_or(now);
-            let evidence = evidence(seen, servers.healthy());
+            let evidence = servers.evidence();
             return Decision::Raise(NewAlert { fault, severity: Severity::Critical, since, evidence });
         }
         if self.too_few.good >= ENOUGH_REPEATS { Decision::Resolve } else { Decision::Keep }
@@ -101,14 +125,13 @@ impl Pool {
 
     /// Judges a pool without a configured minimum: whether most of its servers have been failing for long, which the team
     /// should know, or clients are refused because of that, which wakes people immediately.
-    pub(crate) fn judge_shrunken(
+    fn judge_shrunken(
         &mut self,
-        seen: &PoolStatus,
+        servers: &Servers<'_>,
         min_healthy: Option<u32>,
         refuses: bool,
         (now, zone): (Time, &TimeZone),
     ) -> Decision {
-        let servers = Servers::of(seen);
         let (healthy, expected) = (servers.healthy(), servers.expected());
         // Without any healthy server the other alert says so.
         let is_bad = min_healthy.is_none() && healthy > 0 && is_shrunken(healthy, expected);
@@ -126,7 +149,7 @@ impl Pool {
                     balancer: None,
                     refuses: is_urgent,
                 };
-                let evidence = evidence(seen, healthy);
+                let evidence = servers.evidence();
                 Decision::Raise(NewAlert { fault, severity, since, evidence })
             }
             None if self.shrunken.good >= ENOUGH_REPEATS => Decision::Resolve,
@@ -135,7 +158,7 @@ impl Pool {
     }
 
     /// Judges the certificates of the servers.
-    pub(crate) fn judge_certificate(&mut self, seen: &PoolStatus, now: Time) -> Decision {
+    fn judge_certificate(&mut self, seen: &PoolStatus, now: Time) -> Decision {
         self.certificate.note(seen.certificate.is_some(), now);
         match &seen.certificate {
             Some((expected, why)) if self.certificate.bad >= REPEATS => {
@@ -152,6 +175,7 @@ impl Pool {
 
 /// The servers of a pool by whether they get requests.
 struct Servers<'a> {
+    seen: &'a PoolStatus,
     serving: Vec<&'a ServerStatus>,
     out: Vec<&'a ServerStatus>,
 }
@@ -159,7 +183,7 @@ struct Servers<'a> {
 impl<'a> Servers<'a> {
     fn of(seen: &'a PoolStatus) -> Self {
         let (serving, out) = seen.servers.iter().partition(|server| server.state.serves());
-        Self { serving, out }
+        Self { seen, serving, out }
     }
 
     fn healthy(&self) -> u32 {
@@ -185,34 +209,37 @@ impl<'a> Servers<'a> {
         });
         words::out(&out.collect::<Vec<_>>(), zone)
     }
-}
 
-fn evidence(seen: &PoolStatus, healthy: u32) -> String {
-    let panic = match seen.panic_mode {
-        true => "; panic mode: all servers except draining ones get requests",
-        false => "",
-    };
-    format!(
-        "{healthy} of {} servers healthy; {} requests in flight, {} queued{panic}",
-        seen.servers.len(),
-        seen.inflight,
-        seen.waiting
-    )
+    fn evidence(&self) -> String {
+        let PoolStatus { servers, inflight, waiting, panic_mode, .. } = self.seen;
+        let panic = match panic_mode {
+            true => "; panic mode: all servers except draining ones get requests",
+            false => "",
+        };
+        format!(
+            "{} of {} servers healthy; {inflight} requests in flight, {waiting} queued{panic}",
+            self.healthy(),
+            servers.len()
+        )
+    }
 }
 
 /// Whether an open alert should be updated: other numbers or other servers.
 pub(crate) fn is_news(was: &Fault, now: &Fault) -> bool {
-    let servers =
-        |out: &[String]| -> Vec<String> { out.iter().map(|line| words::names_of(line).to_owned()).collect() };
-    match (was, now) {
-        (
-            Fault::PoolBelowMinimum { healthy: a, min_healthy: f, out: one, refuses: r, .. },
-            Fault::PoolBelowMinimum { healthy: b, min_healthy: g, out: other, refuses: s, .. },
-        ) => a != b || f != g || r != s || servers(one) != servers(other),
-        (
-            Fault::PoolShrunken { healthy: a, peak: f, out: one, refuses: r, .. },
-            Fault::PoolShrunken { healthy: b, peak: g, out: other, refuses: s, .. },
-        ) => a != b || f != g || r != s || servers(one) != servers(other),
-        (one, other) => one != other,
+    match (shortage(was), shortage(now)) {
+        (Some(was), Some(now)) => was != now,
+        _ => was != now,
+    }
+}
+
+/// What an alert about too few servers says, without times and reasons.
+fn shortage(fault: &Fault) -> Option<(&str, [u32; 2], bool, Vec<&str>)> {
+    match fault {
+        Fault::PoolBelowMinimum { healthy, min_healthy: of, out, refuses, .. }
+        | Fault::PoolShrunken { healthy, peak: of, out, refuses, .. } => {
+            let servers = out.iter().map(|line| servers_of(line).unwrap_or(line));
+            Some((fault.as_str(), [*healthy, *of], *refuses, servers.collect()))
+        }
+        _ => None,
     }
 }

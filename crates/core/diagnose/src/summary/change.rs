@@ -7,6 +7,7 @@ use crate::state::Case;
 use std::collections::BTreeSet;
 use std::time::Duration;
 use text::truncate;
+use types::change::Concerned;
 use types::time::between;
 use types::{Change, Context, Kind, Resource, Time};
 
@@ -40,11 +41,16 @@ impl<'a> NearestChange<'a> {
             .filter(|case| !is_independent(&case.alert.fault))
             .map(|case| case.alert.since)
             .min()?;
-        let concerned: BTreeSet<&Resource> = affected.iter().chain([cause]).collect();
         let before = context.changes.values().map(|recorded| &recorded.change);
-        let before = before.filter(|change| change.at <= onset && between(change.at, onset) <= WINDOW);
+        let before: Vec<&Change> =
+            before.filter(|change| change.at <= onset && between(change.at, onset) <= WINDOW).collect();
+        if before.is_empty() {
+            return None;
+        }
+        let concerned = Concerned::new(&context.config.graph, cause, affected);
         let near = before
-            .filter_map(|change| Some((change.nearness(&context.config.graph, &concerned)?, change)))
+            .into_iter()
+            .filter_map(|change| Some((change.nearness(&concerned)?, change)))
             .min_by_key(|(nearness, change)| (*nearness, std::cmp::Reverse((change.at, change.id))));
         near.map(|(_, change)| Self { change, onset })
     }

@@ -3,7 +3,6 @@
 use super::{Facts, Tense, clock, listed};
 use crate::impact::hurts;
 use crate::state::Case;
-use crate::traffic::starving;
 use jiff::ZonedDateTime;
 use std::collections::BTreeSet;
 use text::number::grouped;
@@ -109,7 +108,7 @@ impl Facts<'_> {
     pub(super) fn idle_capacity(&self) -> String {
         let open = self.cases.iter().filter(|case| case.closed.is_none() && case.alert.about != *self.cause);
         let idle = open.filter_map(|case| {
-            let by = starving(&case.alert.fault)?;
+            let by = case.alert.fault.starved_by()?;
             let what = match &case.alert.fault {
                 Fault::Database { database: DatabaseFault::ReplicaIdle { node, .. } } => {
                     format!("the replica {node} of database {}", case.alert.about.name)

@@ -20,8 +20,8 @@ pub use tasks::Task;
 pub(crate) use tasks::tasks;
 
 use std::collections::BTreeMap;
-use types::Effect;
 use types::effect::ChangePoint;
+use types::{ChangeId, Effect, IncidentId};
 
 /// Maximum of effects that are measured but not final.
 const PRELIMINARY_MAX: usize = 256;
@@ -33,6 +33,14 @@ pub(crate) struct Preliminary(BTreeMap<ChangePoint, Effect>);
 impl Preliminary {
     pub(crate) fn get(&self, of: ChangePoint) -> Option<&Effect> {
         self.0.get(&of)
+    }
+
+    /// The effects of a change, each with its incident.
+    pub(crate) fn of_change(&self, wanted: ChangeId) -> impl Iterator<Item = (IncidentId, &Effect)> {
+        self.0.iter().filter_map(move |(of, effect)| match of {
+            ChangePoint::Change { incident, change } if *change == wanted => Some((*incident, effect)),
+            _ => None,
+        })
     }
 
     pub(crate) fn set(&mut self, of: ChangePoint, effect: Effect) {

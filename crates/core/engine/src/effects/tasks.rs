@@ -4,11 +4,10 @@
 use super::signals::{Signal, signals};
 use crate::Engine;
 use statistics::effect::POINTS_MIN;
-use std::collections::BTreeSet;
 use std::time::Duration;
 use types::effect::ChangePoint;
 use types::time::between;
-use types::{Incident, Resource, Time};
+use types::{Incident, Time};
 
 /// Maximum of groups that are measured at the same time, the newest.
 const TASKS_MAX: usize = 16;
@@ -108,23 +107,17 @@ fn of_incident(engine: &Engine, incident: &Incident, tasks: &mut Vec<Task>) {
 
 /// Notes on an incident while it was open, and changes in that time that may concern it, oldest first.
 fn candidates(engine: &Engine, incident: &Incident) -> Vec<Candidate> {
-    let end = incident.resolved.unwrap_or(Time::MAX);
-    let during = |at: Time| incident.since <= at && at <= end;
-    let notes = incident.notes.iter().filter(|note| during(note.at)).map(|note| Candidate {
+    let notes = incident.notes.iter().filter(|note| incident.was_open(note.at)).map(|note| Candidate {
         at: note.at,
         point: ChangePoint::Note { incident: incident.id, seq: note.seq },
         is_final: note.effect.is_some(),
     });
-    let diagnosis = &incident.diagnosis;
-    let concerned: BTreeSet<&Resource> = diagnosis.affected.iter().chain([&diagnosis.cause]).collect();
-    let changes = engine.changes.all().values().filter(|recorded| during(recorded.change.in_effect()));
-    let changes = changes
-        .filter(|recorded| recorded.change.nearness(&engine.config.graph, &concerned).is_some())
-        .map(|recorded| Candidate {
-            at: recorded.change.in_effect(),
-            point: ChangePoint::Change { incident: incident.id, change: recorded.change.id },
-            is_final: recorded.effects.contains_key(&incident.id),
-        });
+    let changes = incident.changes(&engine.config.graph, engine.changes.all());
+    let changes = changes.into_iter().map(|recorded| Candidate {
+        at: recorded.change.in_effect(),
+        point: ChangePoint::Change { incident: incident.id, change: recorded.change.id },
+        is_final: recorded.effects.contains_key(&incident.id),
+    });
     let mut all: Vec<Candidate> = notes.chain(changes).collect();
     all.sort_by_key(|candidate| (candidate.at, candidate.point));
     all

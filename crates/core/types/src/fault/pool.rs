@@ -42,6 +42,13 @@ pub fn who_serves(healthy: u32, serving: &[String], out: &[String]) -> Vec<Strin
     serve.into_iter().chain(out.iter().cloned()).collect()
 }
 
+/// The servers that a line about those that do not serve is about: `a and b` of `a and b are down since 15:02 EET`.
+#[must_use]
+pub fn servers_of(line: &str) -> Option<&str> {
+    let (servers, _) = line.split_once(" is ").or_else(|| line.split_once(" are "))?;
+    Some(servers)
+}
+
 /// The same as the end of a sentence; nothing when no server is named.
 pub(super) fn who(healthy: u32, serving: &[String], out: &[String]) -> String {
     let who = who_serves(healthy, serving, out);
@@ -89,5 +96,6 @@ mod tests {
             assert_eq!(who(healthy, &names(serving), &names(&["c is down"])), text);
         }
         assert_eq!(who(3, &[], &[]), "");
+        assert_eq!(servers_of("a, b and 2 more are down since"), Some("a, b and 2 more"));
     }
 }

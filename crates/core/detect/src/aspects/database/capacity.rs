@@ -4,10 +4,10 @@
 //! can take, or the replica was added while a layer above the database was short.
 
 use super::{Check, Round, violation};
+use crate::activity::Activity;
 use crate::violation::Violation;
 use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
-use std::time::Duration;
 use types::database::{DatabaseSeen, NodeAnswer, NodeFacts, Role, Work};
 use types::fault::{DatabaseFault, Starving};
 use types::time::{between, clock, earlier};
@@ -21,9 +21,6 @@ const IDLE_SHARE: u64 = 100;
 const IDLE_ROWS: u64 = 20;
 /// Transactions per second of an added replica that may be mainstay's own.
 const OWN_RATE: u64 = 20;
-/// Time without work after which a replica is idle, and time with work after which it is not.
-const IDLE_FOR: Duration = Duration::from_secs(10);
-const BUSY_FOR: Duration = Duration::from_secs(10);
 /// Per cent of the connections by which a primary has to fall below the threshold before it is no longer full.
 const FULL_MARGIN: u32 = 10;
 
@@ -45,39 +42,21 @@ pub(crate) struct NodeMemory {
     known: BTreeMap<String, Activity>,
 }
 
-/// Whether a node works.
-#[derive(Clone, Copy, Debug, Default)]
-struct Activity {
-    /// Since when it has had no work, short interruptions aside.
-    idle_since: Option<Time>,
-    /// Since when it has had work.
-    busy_since: Option<Time>,
-}
-
-impl Activity {
-    fn note(&mut self, is_idle: bool, before: Time, now: Time) {
-        if is_idle {
-            self.idle_since.get_or_insert(before);
-            self.busy_since = None;
-        } else if between(*self.busy_since.get_or_insert(now), now) >= BUSY_FOR {
-            self.idle_since = None;
-        }
-    }
-}
-
 impl NodeMemory {
     /// Takes note of a round.
     pub(crate) fn follow(&mut self, seen: &DatabaseSeen, before: Option<&DatabaseSeen>, now: Time) {
         let is_listed = |name: &String| seen.nodes.iter().any(|node| node.node == *name);
         self.added.retain(|name, _| is_listed(name));
         self.known.retain(|name, _| is_listed(name));
+        let primary = before.and_then(|before| Some((before, primary(seen, before)?.1)));
         for node in &seen.nodes {
             if !self.known.contains_key(&node.node) && before.is_some() {
                 self.added.insert(node.node.clone(), now);
             }
-            let is_idle = before.is_some_and(|before| has_no_work(seen, before, &node.node));
+            let has_work =
+                primary.is_none_or(|(before, primary)| !has_no_work(seen, before, &node.node, primary));
             let activity = self.known.entry(node.node.clone()).or_default();
-            activity.note(is_idle, before.map_or(now, |before| before.at), now);
+            activity.note(has_work, before.map_or(now, |before| before.at), now);
         }
     }
 
@@ -127,11 +106,9 @@ fn primary<'a>(seen: &'a DatabaseSeen, before: &DatabaseSeen) -> Option<(&'a Nod
 }
 
 /// Whether a replica does next to nothing while its primary works.
-fn has_no_work(seen: &DatabaseSeen, before: &DatabaseSeen, node: &str) -> bool {
+fn has_no_work(seen: &DatabaseSeen, before: &DatabaseSeen, node: &str, primary: Rates) -> bool {
     let is_replica = facts(seen, node).is_some_and(|facts| facts.role == Role::Replica);
-    let (Some((_, primary)), Some(own)) = (primary(seen, before), rates(seen, before, node)) else {
-        return false;
-    };
+    let Some(own) = rates(seen, before, node) else { return false };
     let few_rows = own.rows.saturating_mul(IDLE_ROWS) <= primary.rows;
     let few = own.transactions.saturating_mul(IDLE_SHARE) <= primary.transactions;
     let hardly_any =
@@ -159,13 +136,13 @@ pub(super) fn replica_idle(round: &Round<'_>) -> Check {
         .replicas()
         .filter_map(|(node, facts)| {
             let own = rates(round.seen, round.before?, node)?;
-            let since = nodes.known.get(node)?.idle_since?;
+            let activity = nodes.known.get(node).filter(|activity| activity.is_without_work())?;
             let has_share = own.transactions.saturating_mul(IDLE_SHARE) > rate.transactions;
             let is_reported = is_full && !has_share || was_added(node, facts);
-            if !is_reported || between(since, *now) < IDLE_FOR {
+            let Some(since) = activity.idle_since(*now).filter(|_| is_reported) else {
                 is_uncertain |= is_reported || is_nearly_full;
                 return None;
-            }
+            };
             let fault = DatabaseFault::ReplicaIdle {
                 node: node.to_owned(),
                 replica: own.transactions,

@@ -27,7 +27,7 @@ for peer in $peers; do
         begin 0 varnishd -F -n "$folder/varnish" -a "127.0.0.1:$HTTP" -f "$folder/varnish.vcl" -s malloc,64m \
             -p thread_pools=1 -p thread_pool_min=100 -p thread_pool_max=200
         server_pid=$pid
-        find_worker ;;
+        find_worker cache-main ;;
     *) start_peer "$peer" bench/peers/cache ;;
     esac
     http[$peer]=$HTTP worker[$peer]=$worker_pid

@@ -87,8 +87,9 @@ stop() { # pids: ends them now, waits for their end
         mapfile -t pids < <(printf '%s\n' "${pids[@]}" | grep -vx "$pid")
     done
 }
-find_worker() { # sets $worker_pid to the process that $server_pid starts
-    for _ in $(seq 100); do worker_pid=$(pgrep -P "$server_pid" -n || true); [ -n "$worker_pid" ] && break; sleep 0.05; done
+# Sets $worker_pid to the process that $server_pid starts for requests. Others beside it manage a cache or compile.
+find_worker() { # which one: name, or options of pgrep
+    for _ in $(seq 100); do worker_pid=$(pgrep -P "$server_pid" -n "$@" || true); [ -n "$worker_pid" ] && break; sleep 0.05; done
 }
 # The proxies of which a bench speaks. Each is one process of one thread, pinned to core 0.
 # Sets $server_pid (to end it) and $worker_pid (whose CPU and memory count).
@@ -98,7 +99,7 @@ start_peer() { # name, folder of its configuration
     haproxy) fill "$2/haproxy.cfg" "$conf"; begin 0 haproxy -db -f "$conf"; server_pid=$pid worker_pid=$pid ;;
     nginx)
         fill "$2/nginx.conf" "$conf"; begin 0 nginx -c "$conf" -p "$folder"; server_pid=$pid
-        find_worker ;;
+        find_worker -f "worker process" ;;
     caddy)
         fill "$2/Caddyfile" "$conf"
         begin 0 env GOMAXPROCS=1 XDG_DATA_HOME="$folder" XDG_CONFIG_HOME="$folder" caddy run --adapter caddyfile --config "$conf"

@@ -27,7 +27,7 @@ for peer in $peers; do
         begin 0 varnishd -F -n "$folder/varnish" -a "127.0.0.1:$HTTP" -f "$folder/varnish.vcl" -s malloc,64m \
             -p thread_pools=1 -p thread_pool_min=100 -p thread_pool_max=200
         server_pid=$pid
-        for _ in $(seq 100); do worker_pid=$(pgrep -P "$server_pid" -n || true); [ -n "$worker_pid" ] && break; sleep 0.05; done ;;
+        find_worker cache-main ;;
     *) start_peer "$peer" bench/peers/cache ;;
     esac
     http[$peer]=$HTTP worker[$peer]=$worker_pid
@@ -42,19 +42,6 @@ mv "$folder/www/kept" "$folder/www/gone"
 for peer in $peers; do
     for size in 1k 64k; do curl -fsS -o /dev/null "http://localhost:${http[$peer]}/kept/$size"; done
 done
-measure() { # peer, path, name: appends "requests/s p99-ms µs-of-CPU-a-request failed-of-1"
-    local before after
-    before=$(cpu_ticks "${worker[$1]}")
-    taskset -c 1 wrk -t1 -c64 -d"${secs}s" --latency "http://localhost:${http[$1]}$2" >"$folder/wrk"
-    after=$(cpu_ticks "${worker[$1]}")
-    awk -v busy=$((after - before)) -v hz="$(getconf CLK_TCK)" '
-        /Requests\/sec/ { rate = $2 }
-        /requests in/ { n = $1 }
-        /99%/ { p = $2; if (p ~ /us$/) p = p / 1000; else if (p ~ /ms$/) p = p + 0; else p = p * 1000 }
-        /Non-2xx/ { bad += $NF }
-        /Socket errors/ { gsub(",", ""); bad += $4 + $6 + $8 + $10 }
-        END { if (!n) exit 1; printf "%.0f %.3f %.2f %.6f\n", rate, p, busy / hz * 1e6 / n, bad / n }' "$folder/wrk" >>"$folder/$3.$1"
-}
 load_before=$(load)
 all=($peers)
 for round in $(seq "$rounds"); do
@@ -62,17 +49,16 @@ for round in $(seq "$rounds"); do
         for turn in $(seq ${#all[@]}); do
             # The first peer of a round changes, so that no peer always follows the same one.
             peer=${all[$(((turn + round) % ${#all[@]}))]}
-            measure "$peer" "/kept/$size" "$size"
+            measure "http://localhost:${http[$peer]}/kept/$size" "${worker[$peer]}" >>"$folder/$size.$peer"
         done
     done
 done
 mkdir -p bench/results
-python3 - "$folder" >"$out" <<P
-import statistics as st, sys
+PYTHONPATH=bench python3 -B - "$folder" >"$out" <<P
+import sys
+from table import print_table
 folder = sys.argv[1]
 peers = "$peers".split()
-read = lambda what, peer: [tuple(map(float, line.split())) for line in open(f"{folder}/{what}.{peer}")]
-median = lambda rows, column: st.median(row[column] for row in rows)
 print("# A hit in the response cache, on one core\n")
 print("$(machine). $(nginx -v 2>&1 | sed 's/.*: //'), $(varnishd -V 2>&1 | sed -n '1s/.*(\(varnish-[0-9.]*\).*/\1/p'), wrk $(wrk -v 2>&1 | awk 'NR==1{print $2}').${BUILD:+ mainstay: $BUILD.}")
 print("Each cache pinned to core 0 (Varnish has a thread for each connection, the others one); wrk (1 thread, 64 connections, keepalive) on core 1; HTTP/1.1.")
@@ -80,19 +66,7 @@ print("nginx keeps its files on a RAM disk. $rounds rounds of $secs s in turns, 
 print("mainstay with limits, ids, metrics and traces on. The origin has lost the files before the first round: every response is a hit.")
 print("Other work on the machine meanwhile: load $load_before before, $(load) after (the bench itself is about 2).")
 print("In brackets: the ratio to nginx of the medians, and for requests/s its range over the rounds.")
-for what, words in (("1k", "1 KiB"), ("64k", "64 KiB")):
-    base = read(what, "nginx")
-    print(f"\n## {words}\n\n| | requests/s | p99 ms | CPU µs a request |\n|---|---|---|---|")
-    for peer in peers:
-        rows = read(what, peer)
-        failed = max(row[3] for row in rows)
-        name = peer if failed == 0 else f"{peer} (**up to {failed:.1%} failed: not comparable**)"
-        def cell(column, digits):
-            text = f"{median(rows, column):.{digits}f} ({median(rows, column) / median(base, column):.2f}"
-            if column == 0 and peer != "nginx":
-                by_round = sorted(mine[0] / theirs[0] for mine, theirs in zip(rows, base))
-                text += f"; {by_round[0]:.2f}-{by_round[-1]:.2f}"
-            return text + ")"
-        print(f"| {name} | {cell(0, 0)} | {cell(1, 2)} | {cell(2, 1)} |")
+for what, title in (("1k", "1 KiB"), ("64k", "64 KiB")):
+    print_table(folder, what, title, peers, "nginx")
 P
 cat "$out"

@@ -28,18 +28,8 @@ for peer in $peers; do
 done
 http[direct]=$BACKEND worker[direct]=
 
-measure() { # peer, url, name: appends "requests/s p99-ms µs-of-CPU-a-request failed-of-1"
-    local before=0 after=0
-    [ -z "${worker[$1]}" ] || before=$(cpu_ticks "${worker[$1]}")
-    taskset -c 1 wrk -t1 -c64 -d"${secs}s" --latency "$2" >"$folder/wrk"
-    [ -z "${worker[$1]}" ] || after=$(cpu_ticks "${worker[$1]}")
-    awk -v busy=$((after - before)) -v hz="$(getconf CLK_TCK)" '
-        /Requests\/sec/ { rate = $2 }
-        /requests in/ { n = $1 }
-        /99%/ { p = $2; if (p ~ /us$/) p = p / 1000; else if (p ~ /ms$/) p = p + 0; else p = p * 1000 }
-        /Non-2xx/ { bad += $NF }
-        /Socket errors/ { gsub(",", ""); bad += $4 + $6 + $8 + $10 }
-        END { if (!n) exit 1; printf "%.0f %.3f %.2f %.6f\n", rate, p, busy / hz * 1e6 / n, bad / n }' "$folder/wrk" >>"$folder/$3.$1"
+round_of() { # url: one round of $peer
+    measure "$1" "${worker[$peer]}" >>"$folder/$what.$peer"
 }
 offer() { # peer: p99 at a fixed rate, far under what any can bear, by an open-loop generator
     cat >"$folder/steady.json" <<J
@@ -61,23 +51,20 @@ for round in $(seq "$rounds"); do
             # The first peer of a round changes, so that no peer always follows the same one.
             peer=${all[$(((turn + round) % ${#all[@]}))]}
             case $what in
-            small) measure "$peer" "http://localhost:${http[$peer]}/" small ;;
-            large) measure "$peer" "http://localhost:${http[$peer]}/16k" large ;;
-            tls) [ "$peer" = direct ] || measure "$peer" "https://localhost:${tls[$peer]}/" tls ;;
+            small) round_of "http://localhost:${http[$peer]}/" ;;
+            large) round_of "http://localhost:${http[$peer]}/16k" ;;
+            tls) [ "$peer" = direct ] || round_of "https://localhost:${tls[$peer]}/" ;;
             steady) offer "$peer" ;;
             esac
         done
     done
 done
 mkdir -p bench/results
-python3 - "$folder" >"$out" <<P
-import os, statistics as st, sys
+PYTHONPATH=bench python3 -B - "$folder" >"$out" <<P
+import sys
+from table import median, print_table, read
 folder = sys.argv[1]
 peers = "direct $peers".split()
-def read(what, peer):
-    path = f"{folder}/{what}.{peer}"
-    return [tuple(map(float, line.split())) for line in open(path)] if os.path.exists(path) else []
-median = lambda rows, column: st.median(row[column] for row in rows)
 print("# The edge beside other proxies: HTTP/1.1 on one core\n")
 print("$(machine). $(peer_versions), wrk $(wrk -v 2>&1 | awk 'NR==1{print $2}').")
 print("Each proxy with one thread pinned to core 0; wrk (1 thread, 64 connections, keepalive) and the backend (nginx, from memory) on core 1;")
@@ -85,28 +72,12 @@ print("$rounds rounds of $secs s in turns, the first one changes; medians. Confi
 print("mainstay with health, limits, recognized clients, ids and metrics on; the others with what their configurations say (health where they have it).")
 print("Other work on the machine meanwhile: load $load_before before, $(load) after (the bench itself is about 2).")
 print("In brackets: the ratio to HAProxy of the medians, and for requests/s its range over the rounds.")
-for what, words in (("small", "Two bytes, keepalive"), ("large", "16 KiB, keepalive"), ("tls", "Two bytes over TLS, keepalive")):
-    base = read(what, "haproxy")
-    print(f"\n## {words}\n\n| | requests/s | p99 ms | CPU µs a request |\n|---|---|---|---|")
-    for peer in peers:
-        rows = read(what, peer)
-        if not rows: continue
-        failed = max(row[3] for row in rows)
-        name = peer if failed == 0 else f"{peer} (**up to {failed:.1%} of a round not answered with success: not comparable**)"
-        def cell(column, digits):
-            text = f"{median(rows, column):.{digits}f}"
-            if base and median(base, column):
-                text += f" ({median(rows, column) / median(base, column):.2f}"
-                if column == 0 and peer != "haproxy":
-                    by_round = sorted(mine[0] / theirs[0] for mine, theirs in zip(rows, base))
-                    text += f"; {by_round[0]:.2f}-{by_round[-1]:.2f}"
-                text += ")"
-            return text
-        print(f"| {name} | {cell(0, 0)} | {cell(1, 2)} | {'' if peer == 'direct' else cell(2, 1)} |")
+for what, title in (("small", "Two bytes, keepalive"), ("large", "16 KiB, keepalive"), ("tls", "Two bytes over TLS, keepalive")):
+    print_table(folder, what, title, peers, "haproxy")
 print("\n## At a fixed rate\n\nThe open-loop generator of testbed, $steady/s from 256 clients, timetable in milliseconds: requests due within one millisecond are sent together.\n")
 print("| | sent/s | p50 ms | p99 ms | not served |\n|---|---|---|---|---|")
 for peer in peers:
-    rows = read("steady", peer)
+    rows = read(folder, "steady", peer)
     if rows: print(f"| {peer} | {median(rows, 0):.0f} | {median(rows, 1):.2f} | {median(rows, 2):.2f} | {max(row[3] for row in rows):.1%} |")
 P
 cat "$out"

@@ -87,6 +87,10 @@ stop() { # pids: ends them now, waits for their end
         mapfile -t pids < <(printf '%s\n' "${pids[@]}" | grep -vx "$pid")
     done
 }
+# Sets $worker_pid to the process that $server_pid starts for requests. Others beside it manage a cache or compile.
+find_worker() { # which one: name, or options of pgrep
+    for _ in $(seq 100); do worker_pid=$(pgrep -P "$server_pid" -n "$@" || true); [ -n "$worker_pid" ] && break; sleep 0.05; done
+}
 # The proxies of which a bench speaks. Each is one process of one thread, pinned to core 0.
 # Sets $server_pid (to end it) and $worker_pid (whose CPU and memory count).
 start_peer() { # name, folder of its configuration
@@ -95,7 +99,7 @@ start_peer() { # name, folder of its configuration
     haproxy) fill "$2/haproxy.cfg" "$conf"; begin 0 haproxy -db -f "$conf"; server_pid=$pid worker_pid=$pid ;;
     nginx)
         fill "$2/nginx.conf" "$conf"; begin 0 nginx -c "$conf" -p "$folder"; server_pid=$pid
-        for _ in $(seq 100); do worker_pid=$(pgrep -P "$server_pid" -n || true); [ -n "$worker_pid" ] && break; sleep 0.05; done ;;
+        find_worker -f "worker process" ;;
     caddy)
         fill "$2/Caddyfile" "$conf"
         begin 0 env GOMAXPROCS=1 XDG_DATA_HOME="$folder" XDG_CONFIG_HOME="$folder" caddy run --adapter caddyfile --config "$conf"
@@ -104,6 +108,20 @@ start_peer() { # name, folder of its configuration
         fill "$2/mainstay.toml" "$folder/mainstay.toml"
         begin 0 "$mainstay" run --only edge --config "$folder/mainstay.toml" --log warn; server_pid=$pid worker_pid=$pid ;;
     esac
+}
+# Loads a server on core 0 by wrk on core 1, for $secs: "requests/s p99-ms µs-of-CPU-a-request failed-of-1".
+measure() { # url, pid of the server or nothing
+    local before=0 after=0
+    [ -z "$2" ] || before=$(cpu_ticks "$2")
+    taskset -c 1 wrk -t1 -c64 -d"${secs}s" --latency "$1" >"$folder/wrk"
+    [ -z "$2" ] || after=$(cpu_ticks "$2")
+    awk -v busy=$((after - before)) -v hz="$(getconf CLK_TCK)" '
+        /Requests\/sec/ { rate = $2 }
+        /requests in/ { n = $1 }
+        /99%/ { p = $2; if (p ~ /us$/) p = p / 1000; else if (p ~ /ms$/) p = p + 0; else p = p * 1000 }
+        /Non-2xx/ { bad += $NF }
+        /Socket errors/ { gsub(",", ""); bad += $4 + $6 + $8 + $10 }
+        END { if (!n) exit 1; printf "%.0f %.3f %.2f %.6f\n", rate, p, busy / hz * 1e6 / n, bad / n }' "$folder/wrk"
 }
 peer_versions() {
     echo "$(haproxy -v | awk 'NR == 1 { print "HAProxy " $3 }'), $(nginx -v 2>&1 | sed 's/.*: //')$(! command -v caddy >/dev/null || echo ", caddy $(caddy version | cut -d' ' -f1)")"

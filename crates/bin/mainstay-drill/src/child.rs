@@ -122,7 +122,5 @@ pub(crate) async fn command<S>(stage: &Stage<S>, args: &[&str]) -> Result<String
 /// # Errors
 /// When mainstay does not respond.
 pub(crate) async fn login_link<S>(stage: &Stage<S>) -> Result<String, Failure> {
-    let output = product("login", stage)?.output().await.map_err(Failure::no)?;
-    let link = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    if output.status.success() { Ok(link) } else { Err(Failure::no("mainstay gave no sign-in link")) }
+    command(stage, &["login"]).await.map(|link| link.trim().to_owned())
 }

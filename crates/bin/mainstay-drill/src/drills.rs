@@ -3,7 +3,7 @@
 use crate::comparison::{self, Outcome};
 use crate::pool_report;
 use crate::run::{Run, RunResult};
-use crate::stage::{Stage, runtime};
+use crate::stage::{Fixture, Stage, runtime};
 use clap::Args;
 use drill::Script;
 use mainstay::{Failure, table};
@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use testbed::expired_name::Settings;
 use testbed::surge::Proxy;
-use testbed::{ExpiredName, ShrinkingPool, Surge};
+use testbed::{ExpiredName, ShrinkingPool, Surge, TestbedError};
 
 /// A drill: name, script and golden story.
 struct Source {
@@ -67,21 +67,7 @@ pub(crate) fn expired_name(options: &Options, json: bool) -> Result<ExitCode, Fa
 
 /// Runs the drill `surge`; unless `alone`, a second time behind a plain proxy.
 pub(crate) fn surge(options: &Options, json: bool, alone: bool) -> Result<ExitCode, Failure> {
-    repeat(&SURGE, options, json, async |run| {
-        let start = async |folder: &Path| Surge::start(folder, Proxy::Mainstay).await;
-        let (mut result, seen, acts) = run.execute(Stage::build(start).await?).await?;
-        let mut outcomes = vec![Outcome::new("mainstay", seen)];
-        if !alone {
-            if !json {
-                table::say("the same clients and the same flood, behind a plain proxy");
-            }
-            let start = async |folder: &Path| Surge::start(folder, Proxy::Plain).await;
-            let outcome = comparison::run_without(start, &acts, json).await?;
-            result.score.without_mainstay = Some(outcome.clients);
-            outcomes.push(outcome);
-        }
-        Ok((result, outcomes))
-    })
+    repeat(&SURGE, options, json, async |run| compare(run, alone, Surge::start).await)
 }
 
 /// Runs the drill `shrinking-pool` with a number of WebSocket clients; unless `alone`, a second time behind a plain proxy.
@@ -91,24 +77,32 @@ pub(crate) fn shrinking_pool(
     alone: bool,
     clients: usize,
 ) -> Result<ExitCode, Failure> {
-    repeat(&SHRINKING_POOL, options, json, async |run| {
-        let start = async |folder: &Path| ShrinkingPool::start(folder, Proxy::Mainstay, clients).await;
-        let (mut result, seen, acts) = run.execute(Stage::build(start).await?).await?;
-        let mut outcomes = vec![Outcome::new("mainstay", seen)];
-        if !alone {
-            if !json {
-                table::say("the same clients and the same acts, behind a plain proxy");
-            }
-            let start = async |folder: &Path| ShrinkingPool::start(folder, Proxy::Plain, clients).await;
-            let outcome = comparison::run_without(start, &acts, json).await?;
-            result.score.without_mainstay = Some(outcome.clients);
-            if let Some(pool) = &mut result.score.pool {
-                pool.without_mainstay = outcome.pool();
-            }
-            outcomes.push(outcome);
+    let start = async |folder: &Path, proxy| ShrinkingPool::start(folder, proxy, clients).await;
+    repeat(&SHRINKING_POOL, options, json, async |run| compare(run, alone, start).await)
+}
+
+/// Runs a script with mainstay and, unless `alone`, its acts again behind a plain proxy.
+async fn compare<S: Fixture>(
+    run: &Run<'_>,
+    alone: bool,
+    start: impl AsyncFn(&Path, Proxy) -> Result<S, TestbedError>,
+) -> Result<(RunResult, Vec<Outcome>), Failure> {
+    let stage = Stage::build(async |folder: &Path| start(folder, Proxy::Mainstay).await).await?;
+    let (mut result, seen, acts) = run.execute(stage).await?;
+    let mut outcomes = vec![Outcome::new("mainstay", seen)];
+    if !alone {
+        if !run.quiet {
+            table::say("the same clients and the same acts, behind a plain proxy");
         }
-        Ok((result, outcomes))
-    })
+        let start = async |folder: &Path| start(folder, Proxy::Plain).await;
+        let outcome = comparison::run_without(start, &acts, run.quiet).await?;
+        result.score.without_mainstay = Some(outcome.clients);
+        if let Some(pool) = &mut result.score.pool {
+            pool.without_mainstay = outcome.pool();
+        }
+        outcomes.push(outcome);
+    }
+    Ok((result, outcomes))
 }
 
 fn repeat(

@@ -19,7 +19,7 @@ use crate::names::server;
 use crate::names::walk::Root;
 use crate::names::zone::Zone;
 use crate::names::{Resolver, name};
-use crate::phone::{Behavior, Phone, Provider};
+use crate::phone::{Behavior, Phone};
 use crate::registry::{Registry, Standing};
 use crate::tasks::{Tasks, lock};
 use crate::web::{self, Server};
@@ -178,13 +178,7 @@ impl ExpiredName {
             Act::Swap => return Ok(self.swap()),
             Act::Hold => return Ok(self.hold()),
             Act::Renew => return Ok(self.renew()),
-            Act::PersonAnswers { person, after } => {
-                self.phone.person(&person.0, Behavior::Answers { after: *after });
-            }
-            Act::PersonSilent { person } => self.phone.person(&person.0, Behavior::Silent),
-            Act::PhoneWorks => self.phone.provider(Provider::Works),
-            Act::PhoneFails => self.phone.provider(Provider::Fails),
-            Act::PhoneHangs => self.phone.provider(Provider::Hangs),
+            _ if self.phone.act(act) => {}
             _ => return Err(TestbedError::UnsupportedAct(act.to_string())),
         }
         Ok(Timestamp::now())
@@ -289,16 +283,10 @@ impl ExpiredName {
     pub fn observations(&self) -> Observations {
         let history = *lock(&self.history);
         let Some(fault_at) = history.fault_at else { return Observations::default() };
-        let calls: Vec<_> =
-            self.phone.calls().into_iter().filter(|call| call.woke() && call.at >= fault_at).collect();
-        let answers = self.phone.answers();
         Observations {
-            asked: calls.iter().map(|call| call.at).min(),
-            answered: answers.iter().filter(|a| a.ok() && a.at >= fault_at).map(|a| a.at).min(),
-            keys: calls.into_iter().map(|call| call.key).collect(),
             caches_expire_at: history.caches_expire_at,
             clients: self.clients(),
-            ..Observations::default()
+            ..self.phone.observations(fault_at)
         }
     }
 

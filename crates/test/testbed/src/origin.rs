@@ -16,16 +16,14 @@
 use crate::pace::Pace;
 use crate::pages;
 use crate::tasks::{Tasks, lock, serve_each};
+use crate::web;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
-use hyper::header::{
-    CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderValue, SEC_WEBSOCKET_ACCEPT, SET_COOKIE,
-    UPGRADE,
-};
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue, SET_COOKIE, UPGRADE};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
@@ -48,9 +46,6 @@ const LARGE_MAX: usize = 64 * 1024 * 1024;
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// The preface of HTTP/2 begins with it (RFC 9113, 3.4); no HTTP/1.1 request does.
 const PREFACE: [u8; 4] = *b"PRI ";
-/// Response to the key of the example in RFC 6455 (section 1.3), the only one that clients of the testbed use. HAProxy
-/// checks it.
-const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 /// The large answer.
 static LARGE: [u8; 16 * 1024] = [b'x'; 16 * 1024];
 
@@ -151,13 +146,7 @@ async fn serve(
             .serve_connection(TokioIo::new(stream), service)
             .await?;
     } else {
-        // No deadline between requests: proxies keep connections for their own time.
-        hyper::server::conn::http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(None)
-            .serve_connection(TokioIo::new(stream), service)
-            .with_upgrades()
-            .await?;
+        web::serve_proxy(stream, service).await?;
     }
     Ok(())
 }
@@ -242,10 +231,8 @@ async fn work(request: Request<Incoming>, shared: &Shared) -> Response<Reply> {
 fn tunnel(request: Request<Incoming>, shared: &Shared) -> Response<Reply> {
     shared.tunnels.fetch_add(1, Ordering::Relaxed);
     tokio::spawn(async move {
-        let Ok(upgraded) = hyper::upgrade::on(request).await else { return };
-        let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else { return };
-        let mut stream = parts.io.into_inner();
-        if stream.write_all(&parts.read_buf).await.is_err() {
+        let Some((mut stream, begun)) = web::upgraded(request).await else { return };
+        if stream.write_all(&begun).await.is_err() {
             return;
         }
         let mut buffer = [0; 512];
@@ -255,11 +242,9 @@ fn tunnel(request: Request<Incoming>, shared: &Shared) -> Response<Reply> {
             }
         }
     });
-    let mut response = text(StatusCode::SWITCHING_PROTOCOLS, Bytes::new());
+    let mut response = text(StatusCode::OK, Bytes::new());
     response.headers_mut().remove(CONTENT_TYPE);
-    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
-    response.headers_mut().insert(UPGRADE, HeaderValue::from_static("websocket"));
-    response.headers_mut().insert(SEC_WEBSOCKET_ACCEPT, HeaderValue::from_static(ACCEPT));
+    web::accept_websocket(&mut response);
     response
 }
 

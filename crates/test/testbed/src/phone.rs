@@ -3,6 +3,7 @@
 use crate::tasks::{Tasks, lock};
 use crate::web::{self, Answer, Server};
 use bytes::Bytes;
+use drill::{Act, Observations};
 use hyper::{Method, StatusCode};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -162,6 +163,34 @@ impl Phone {
     /// Tells the provider how to behave from the next call on.
     pub fn provider(&self, provider: Provider) {
         *lock(&self.line.provider) = provider;
+    }
+
+    /// Performs an act of a script if it is one of people or their phone; returns whether it is.
+    pub(crate) fn act(&self, act: &Act) -> bool {
+        match act {
+            Act::PersonAnswers { person, after } => {
+                self.person(&person.0, Behavior::Answers { after: *after });
+            }
+            Act::PersonSilent { person } => self.person(&person.0, Behavior::Silent),
+            Act::PhoneWorks => self.provider(Provider::Works),
+            Act::PhoneFails => self.provider(Provider::Fails),
+            Act::PhoneHangs => self.provider(Provider::Hangs),
+            _ => return false,
+        }
+        true
+    }
+
+    /// Pages since the fault that rang, and the first answer to one.
+    pub(crate) fn observations(&self, fault_at: Timestamp) -> Observations {
+        let calls: Vec<_> =
+            self.calls().into_iter().filter(|call| call.woke() && call.at >= fault_at).collect();
+        let answers = self.answers();
+        Observations {
+            asked: calls.iter().map(|call| call.at).min(),
+            answered: answers.iter().filter(|a| a.ok() && a.at >= fault_at).map(|a| a.at).min(),
+            keys: calls.into_iter().map(|call| call.key).collect(),
+            ..Observations::default()
+        }
     }
 
     /// Every call so far, oldest first.

@@ -29,13 +29,13 @@ mod supervisor;
 
 use crate::TestbedError;
 use crate::flood::{ClientRange, Flood, Group, Settings, Step};
-use crate::phone::{Behavior, Phone, Provider};
-use crate::surge::{Part, Proxy, part, write_keys};
+use crate::phone::{Behavior, Phone};
+use crate::surge::{Part, Proxy, clients_since_fault, parts, write_keys};
 use crate::tasks::{Tasks, lock};
 use crate::web::{self, Server as WebServer};
 use database::Databases;
+use drill::score::Served;
 use drill::score::pool::{Opens, PoolObservations};
-use drill::score::{Clients, Served};
 use drill::{Act, Observations};
 use hyper::StatusCode;
 use jiff::Timestamp;
@@ -209,13 +209,7 @@ impl ShrinkingPool {
                 servers.iter().for_each(|one| one.server.forget_opens());
                 servers.iter().for_each(|one| one.order(Order::Start));
             }
-            Act::PersonAnswers { person, after } => {
-                self.phone.person(&person.0, Behavior::Answers { after: *after });
-            }
-            Act::PersonSilent { person } => self.phone.person(&person.0, Behavior::Silent),
-            Act::PhoneWorks => self.phone.provider(Provider::Works),
-            Act::PhoneFails => self.phone.provider(Provider::Fails),
-            Act::PhoneHangs => self.phone.provider(Provider::Hangs),
+            _ if self.phone.act(act) => {}
             _ => return Err(TestbedError::UnsupportedAct(act.to_string())),
         }
         Ok(began)
@@ -261,21 +255,10 @@ impl ShrinkingPool {
     pub fn observations(&self) -> Observations {
         let history = lock(&self.history).clone();
         let Some(fault_at) = history.fault_at else { return Observations::default() };
-        let calls: Vec<_> =
-            self.phone.calls().into_iter().filter(|call| call.woke() && call.at >= fault_at).collect();
-        let answers = self.phone.answers();
-        let mut clients = Clients::default();
-        for part in self.parts().iter().filter(|part| part.name != "before") {
-            clients.recognized = clients.recognized + part.clients.recognized;
-            clients.first = clients.first + part.clients.first;
-        }
         Observations {
-            asked: calls.iter().map(|call| call.at).min(),
-            answered: answers.iter().filter(|a| a.ok() && a.at >= fault_at).map(|a| a.at).min(),
-            keys: calls.into_iter().map(|call| call.key).collect(),
-            clients,
+            clients: clients_since_fault(&self.parts()),
             pool: Some(self.pool_observations(&history, fault_at)),
-            ..Observations::default()
+            ..self.phone.observations(fault_at)
         }
     }
 
@@ -303,7 +286,7 @@ impl ShrinkingPool {
     /// Requests served, part by part.
     #[must_use]
     pub fn parts(&self) -> Vec<Part> {
-        self.flood.report().phases.iter().map(part).collect()
+        parts(&self.flood)
     }
 
     /// The newest sample of what the fixture sees.

@@ -12,7 +12,7 @@ pub mod plain;
 use crate::TestbedError;
 use crate::flood::{ClientRange, Flood, Group, Settings, Step};
 use crate::keys::Authority;
-use crate::phone::{Behavior, Phone, Provider};
+use crate::phone::{Behavior, Phone};
 use crate::signin::{Api, ApiSettings, Bounds, FrontEnd, FrontSettings};
 use crate::tasks::lock;
 use crate::web::{self, Server};
@@ -158,13 +158,7 @@ impl Surge {
                 self.front.forward_client(true);
                 self.flood.phase("recovered", &[RETURNING * VISITS, RETURNING * VISITS, 0.0]);
             }
-            Act::PersonAnswers { person, after } => {
-                self.phone.person(&person.0, Behavior::Answers { after: *after });
-            }
-            Act::PersonSilent { person } => self.phone.person(&person.0, Behavior::Silent),
-            Act::PhoneWorks => self.phone.provider(Provider::Works),
-            Act::PhoneFails => self.phone.provider(Provider::Fails),
-            Act::PhoneHangs => self.phone.provider(Provider::Hangs),
+            _ if self.phone.act(act) => {}
             _ => return Err(TestbedError::UnsupportedAct(act.to_string())),
         }
         Ok(now)
@@ -175,29 +169,18 @@ impl Surge {
     pub fn observations(&self) -> Observations {
         let history = *lock(&self.history);
         let Some(fault_at) = history.fault_at else { return Observations::default() };
-        let calls: Vec<_> =
-            self.phone.calls().into_iter().filter(|call| call.woke() && call.at >= fault_at).collect();
-        let answers = self.phone.answers();
-        let mut clients = Clients::default();
-        for part in self.parts().iter().filter(|part| part.name != "before") {
-            clients.recognized = clients.recognized + part.clients.recognized;
-            clients.first = clients.first + part.clients.first;
-        }
         Observations {
-            asked: calls.iter().map(|call| call.at).min(),
-            answered: answers.iter().filter(|a| a.ok() && a.at >= fault_at).map(|a| a.at).min(),
-            keys: calls.into_iter().map(|call| call.key).collect(),
-            clients,
+            clients: clients_since_fault(&self.parts()),
             flood_ended: history.flood_ended,
             conflict_began: self.api.rejecting_since().filter(|began| *began >= fault_at),
-            ..Observations::default()
+            ..self.phone.observations(fault_at)
         }
     }
 
     /// Requests served, part by part.
     #[must_use]
     pub fn parts(&self) -> Vec<Part> {
-        self.flood.report().phases.iter().map(part).collect()
+        parts(&self.flood)
     }
 
     /// The phone.
@@ -264,7 +247,22 @@ fn groups(target: SocketAddr) -> Settings {
     Settings { target, host: format!("auth.{TOP}"), deadline: DEADLINE, groups, seed: 7 }
 }
 
-pub(crate) fn part(phase: &crate::flood::PhaseReport) -> Part {
+/// Requests served, part by part.
+pub(crate) fn parts(flood: &Flood) -> Vec<Part> {
+    flood.report().phases.iter().map(part).collect()
+}
+
+/// Requests of clients since the fault: of all parts but the first.
+pub(crate) fn clients_since_fault(parts: &[Part]) -> Clients {
+    let mut clients = Clients::default();
+    for part in parts.iter().filter(|part| part.name != "before") {
+        clients.recognized = clients.recognized + part.clients.recognized;
+        clients.first = clients.first + part.clients.first;
+    }
+    clients
+}
+
+fn part(phase: &crate::flood::PhaseReport) -> Part {
     let served = |name: &str| {
         let group = phase.group(name);
         Served { asked: group.map(|group| group.visits), served: group.map(|group| group.good) }

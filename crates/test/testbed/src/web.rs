@@ -3,10 +3,10 @@
 use crate::tasks::{Tasks, serve_each};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HOST, HeaderValue};
+use hyper::body::{Body, Incoming};
+use hyper::header::{CONNECTION, CONTENT_TYPE, HOST, HeaderValue, SEC_WEBSOCKET_ACCEPT, UPGRADE};
 use hyper::http::request::Parts;
-use hyper::service::service_fn;
+use hyper::service::{HttpService, service_fn};
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::pki_types::ServerName;
@@ -17,7 +17,7 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
@@ -34,6 +34,10 @@ pub type Answer = Response<Full<Bytes>>;
 type Answering = Pin<Box<dyn Future<Output = Answer> + Send>>;
 /// Something that answers requests.
 pub type Handler = Arc<dyn Fn(Parts, Bytes) -> Answering + Send + Sync>;
+
+/// Response to the key of the example in RFC 6455 (section 1.3), the only one that clients of the testbed use. HAProxy
+/// checks it.
+const WEBSOCKET_ACCEPT: HeaderValue = HeaderValue::from_static("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
 
 /// Address of the client: an extension of each request.
 #[derive(Clone, Copy, Debug)]
@@ -112,6 +116,47 @@ async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, pee
     if let Err(error) = served {
         tracing::debug!(%error, "connection");
     }
+}
+
+/// Serves a connection from a proxy with HTTP/1.1 and upgrades. There is no deadline between requests: proxies keep
+/// connections for their own time.
+///
+/// # Errors
+/// Network errors, and requests that are not HTTP.
+pub(crate) async fn serve_proxy<S>(stream: TcpStream, service: S) -> hyper::Result<()>
+where
+    S: HttpService<Incoming, Error = Infallible>,
+    S::ResBody: 'static,
+    <S::ResBody as Body>::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(None)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades()
+        .await
+}
+
+/// Makes a response accept a WebSocket.
+pub(crate) fn accept_websocket<B>(response: &mut Response<B>) {
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = response.headers_mut();
+    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(SEC_WEBSOCKET_ACCEPT, WEBSOCKET_ACCEPT);
+}
+
+/// The connection of an accepted WebSocket, and what has already been read from it; `None` when the client has gone.
+pub(crate) async fn upgraded(request: Request<Incoming>) -> Option<(TcpStream, Bytes)> {
+    let upgraded = hyper::upgrade::on(request).await.ok()?;
+    let parts = upgraded.downcast::<TokioIo<TcpStream>>().ok()?;
+    Some((parts.io.into_inner(), parts.read_buf))
+}
+
+/// Reads until the other side closes the connection.
+pub(crate) async fn until_closed(mut stream: TcpStream) {
+    let mut buffer = [0; 64];
+    while let Ok(1..) = stream.read(&mut buffer).await {}
 }
 
 /// GETs `https://NAME:PORT/` from an address, trusting what `tls` trusts.

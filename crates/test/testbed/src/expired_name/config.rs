@@ -15,16 +15,7 @@ pub(super) fn toml(fixture: &ExpiredName, data: &Path, listen: SocketAddr) -> St
     let _ = write!(
         text,
         r#"# Configuration of the drill expired-name: a company whose domain is about to expire.
-
-[site]
-name = "Acme"
-timezone = "UTC"
-data = {data}
-listen = "{listen}"
-url = "http://{listen}"
-extra_ca_files = [{ca}]
-allow_private = ["127.0.0.0/8"]
-
+{site}
 [dns]
 resolvers = ["{resolver}"]
 roots = ["{root}"]
@@ -56,8 +47,7 @@ depends_on = ["service.auth"]
 title = "Marketing site"
 hosts = ["{WELL}:{https}"]
 "#,
-        data = quoted(&data.display().to_string()),
-        ca = quoted(&fixture.ca.display().to_string()),
+        site = team::site(data, listen, &fixture.ca, &["127.0.0.0/8"]),
         resolver = fixture.resolver.address(),
         root = fixture.root,
         rdap = fixture.registry.base(),

@@ -16,42 +16,11 @@ pub(super) fn write_secrets(fixture: &ShrinkingPool) -> Result<(), TestbedError>
 }
 
 pub(super) fn toml(fixture: &ShrinkingPool, data: &Path, listen: SocketAddr) -> String {
-    site_and_edge(fixture, data, listen) + &services(fixture) + &team::config(60, &fixture.phone.url())
-}
-
-fn site_and_edge(fixture: &ShrinkingPool, data: &Path, listen: SocketAddr) -> String {
-    let file = |name: &str| quoted(&fixture.folder.join(name).display().to_string());
-    format!(
-        r#"# Configuration of the drill shrinking-pool: API servers before one database.
-
-[site]
-name = "Acme"
-timezone = "UTC"
-data = {data}
-listen = "{listen}"
-url = "http://{listen}"
-extra_ca_files = [{ca}]
-allow_private = ["127.0.0.0/8", "::1"]
-
-[edge]
-listen = ["{clients}"]
-listen_tls = ["{probes}"]
-threads = 1
-
-[[edge.certificate]]
-chain = {chain}
-key = {key}
-
-[probe_defaults]
-http = "2s"
-"#,
-        data = quoted(&data.display().to_string()),
-        ca = file("testbed-ca.pem"),
-        clients = fixture.clients_at,
-        probes = fixture.probes_at,
-        chain = file("edge.pem"),
-        key = file("edge.key"),
-    )
+    let site_and_edge =
+        team::site_and_edge(data, listen, &fixture.folder, fixture.clients_at, fixture.probes_at);
+    format!("# Configuration of the drill shrinking-pool: API servers before one database.\n{site_and_edge}")
+        + &services(fixture)
+        + &team::config(60, &fixture.phone.url())
 }
 
 fn services(fixture: &ShrinkingPool) -> String {
@@ -63,6 +32,9 @@ fn services(fixture: &ShrinkingPool) -> String {
     let replicas: Vec<String> = (1..fixture.databases.urls().len()).map(database).collect();
     format!(
         r#"
+[probe_defaults]
+http = "2s"
+
 [service.api]
 title = "API"
 hosts = ["api.{TOP}:{tls}"]

@@ -7,20 +7,19 @@ use super::connections::Connections;
 use super::database::{HEALTH, QUICK, SLOW};
 use crate::pace::Pace;
 use crate::tasks::{Tasks, has_room, lock, serve_each};
+use crate::web;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{CONNECTION, HeaderValue, SEC_WEBSOCKET_ACCEPT, SET_COOKIE, UPGRADE};
+use hyper::header::{HeaderValue, SET_COOKIE, UPGRADE};
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -47,8 +46,6 @@ const JOBS_MAX: usize = 8;
 const GIVES_UP: u32 = 16;
 /// Most open connections.
 const OPEN_MAX: usize = 4_000;
-/// Response to the key of the example in RFC 6455 (section 1.3), the only one that clients of the testbed use.
-const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
 /// Settings of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -248,12 +245,7 @@ async fn serve(
         let running = Arc::clone(&running);
         async move { Ok::<_, Infallible>(answer(request, &running).await) }
     });
-    hyper::server::conn::http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(None)
-        .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades()
-        .await?;
+    web::serve_proxy(stream, service).await?;
     Ok(())
 }
 
@@ -314,17 +306,12 @@ async fn open(request: Request<Incoming>, running: &Arc<Running>) -> Response<Fu
     }
     server.opened();
     lock(&running.sockets).spawn(async move {
-        let Ok(upgraded) = hyper::upgrade::on(request).await else { return };
-        let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else { return };
-        let mut stream = parts.io.into_inner();
-        let mut buffer = [0; 64];
-        while let Ok(1..) = stream.read(&mut buffer).await {}
+        if let Some((stream, _)) = web::upgraded(request).await {
+            web::until_closed(stream).await;
+        }
     });
-    let mut response = text(StatusCode::SWITCHING_PROTOCOLS, "");
-    let headers = response.headers_mut();
-    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
-    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
-    headers.insert(SEC_WEBSOCKET_ACCEPT, HeaderValue::from_static(ACCEPT));
+    let mut response = text(StatusCode::OK, "");
+    web::accept_websocket(&mut response);
     response
 }
 

@@ -2,6 +2,7 @@
 //! without jitter.
 
 use crate::tasks::Tasks;
+use crate::web::until_closed;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -100,9 +101,4 @@ async fn open(from: Ipv4Addr, to: SocketAddr, request: &str) -> io::Result<TcpSt
         }
     }
     if head.starts_with(b"HTTP/1.1 101 ") { Ok(stream) } else { Err(io::ErrorKind::ConnectionRefused.into()) }
-}
-
-async fn until_closed(mut stream: TcpStream) {
-    let mut buffer = [0; 64];
-    while let Ok(1..) = stream.read(&mut buffer).await {}
 }

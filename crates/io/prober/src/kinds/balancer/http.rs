@@ -3,10 +3,10 @@
 use super::unusable::{self, Unusable};
 use crate::faults;
 use crate::names::Names;
-use crate::resolver::{Resolver, deepest};
+use crate::resolver::{client_builder, deepest};
 use crate::setup::SetupError;
 use reqwest::header::ACCEPT;
-use reqwest::{Client, RequestBuilder, Response, Url, redirect};
+use reqwest::{Client, RequestBuilder, Response, Url};
 use secrecy::{ExposeSecret as _, SecretString};
 use std::error::Error;
 use std::io;
@@ -73,16 +73,9 @@ impl Http {
         let roots = Roots::load(&files)?;
         let tls = client_config(Arc::clone(roots.store()))
             .map_err(|why| SetupError::Tls { why: why.to_string() })?;
-        let client = Client::builder()
-            .tls_backend_preconfigured(tls)
-            .dns_resolver(Arc::new(Resolver { names, guard: true }))
-            .redirect(redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .no_proxy()
-            .http1_only()
+        let client = client_builder(tls, names, true)
             // A connection of its own for each look: one that is kept may belong to a process that a reload has replaced.
             .pool_max_idle_per_host(0)
-            .user_agent(concat!("mainstay/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| unusable(deepest(&error)))?;
         let secret = match (&balancer.token, &balancer.login) {

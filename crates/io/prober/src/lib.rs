@@ -16,7 +16,7 @@
 //! | `dns` | the DNS protocol: queries and replies |
 //! | `faults` | I/O and TLS errors as faults |
 //! | `resolver` | HTTP clients of the library reqwest: a builder, name resolution, errors |
-//! | `setup` | the clock, the token of probes, and the errors of setting up |
+//! | `setup` | the clock, the token of probes, secrets, and the errors of setting up |
 
 mod addresses;
 mod connect;

@@ -4,7 +4,7 @@ use super::unusable::{self, Unusable};
 use crate::faults;
 use crate::names::Names;
 use crate::resolver::{client_builder, deepest};
-use crate::setup::SetupError;
+use crate::setup::{self, SetupError};
 use reqwest::header::ACCEPT;
 use reqwest::{Client, RequestBuilder, Response, Url};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -37,11 +37,7 @@ enum Secret {
 impl Secret {
     fn read(&self) -> Result<SecretString, Unusable> {
         let (Self::Token(source) | Self::Login(source)) = self;
-        let read = match source {
-            SecretRef::Env(name) => secrets::from_variable(name),
-            SecretRef::File(path) => secrets::from_file(path),
-        };
-        read.map_err(|error| Unusable::Secret { why: error.to_string() })
+        setup::secret(source).map_err(|error| Unusable::Secret { why: error.to_string() })
     }
 
     /// Adds the secret to a request.

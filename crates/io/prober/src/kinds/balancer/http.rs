@@ -66,7 +66,8 @@ impl Http {
         let unusable = |why: String| SetupError::Pool { pool: pool.id.0.clone(), why };
         let balancer = &pool.balancer;
         let files: Vec<PathBuf> = extra_ca_files.iter().chain(&balancer.ca_file).cloned().collect();
-        let roots = Roots::load(&files)?;
+        // The other files are in use already: only that of the pool can be wrong.
+        let roots = Roots::load(&files).map_err(|error| unusable(error.to_string()))?;
         let tls = client_config(Arc::clone(roots.store()))
             .map_err(|why| SetupError::Tls { why: why.to_string() })?;
         let client = client_builder(tls, names, true)

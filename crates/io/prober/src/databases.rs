@@ -6,7 +6,7 @@ use crate::kinds::redis;
 use crate::kinds::tls::Tls;
 use crate::kinds::url_error::UrlError;
 use crate::names::Names;
-use crate::setup::{Clock, SetupError};
+use crate::setup::{self, Clock, SetupError};
 use futures_util::future::join_all;
 use secrecy::ExposeSecret as _;
 use std::collections::{BTreeMap, VecDeque};
@@ -41,11 +41,9 @@ impl DatabaseTarget {
     /// A secret cannot be read.
     pub fn read(name: &str, database: &config::Database) -> Result<Self, SetupError> {
         let read = |(place, source): (usize, &SecretRef)| {
-            let url = match source {
-                SecretRef::Env(name) => secrets::from_variable(name),
-                SecretRef::File(path) => secrets::from_file(path),
-            };
-            url.map(|url| url.expose_secret().to_owned()).map_err(|why| unusable_url(name, place, &why))
+            setup::secret(source)
+                .map(|url| url.expose_secret().to_owned())
+                .map_err(|why| unusable_url(name, place, &why))
         };
         let sources = std::iter::once(&database.url).chain(&database.replicas);
         Ok(Self {

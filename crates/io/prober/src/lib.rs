@@ -15,8 +15,8 @@
 //! | `connect` | an open TCP connection to one of several addresses |
 //! | `dns` | the DNS protocol: queries and replies |
 //! | `faults` | I/O and TLS errors as faults |
-//! | `resolver` | name resolution for HTTP clients of the library reqwest |
-//! | `setup` | the clock, the token of probes, and the errors of setting up |
+//! | `resolver` | HTTP clients of the library reqwest: a builder, name resolution, errors |
+//! | `setup` | the clock, the token of probes, secrets, and the errors of setting up |
 
 mod addresses;
 mod connect;

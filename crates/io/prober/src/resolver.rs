@@ -1,16 +1,30 @@
-//! What HTTP clients of the library reqwest need from the prober: name resolution, and errors in one line.
+//! What HTTP clients of the library reqwest need from the prober: a builder, name resolution, and errors in one line.
 
 use crate::names::Names;
+use reqwest::{ClientBuilder, redirect};
+use rustls::ClientConfig;
 use std::error::Error;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use text::{escape, truncate};
 
+/// Builder of a client that sends each request once, over HTTP/1, to the server of its URL and nowhere else. `guard`:
+/// whether private addresses that the configuration does not allow are refused.
+pub(crate) fn client_builder(tls: ClientConfig, names: Arc<Names>, guard: bool) -> ClientBuilder {
+    ClientBuilder::new()
+        .tls_backend_preconfigured(tls)
+        .dns_resolver(Arc::new(Resolver { names, guard }))
+        .redirect(redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .no_proxy()
+        .http1_only()
+        .user_agent(concat!("mainstay/", env!("CARGO_PKG_VERSION")))
+}
+
 /// Name resolution by the configuration's resolvers and allowed private networks.
-pub(crate) struct Resolver {
-    pub(crate) names: Arc<Names>,
-    /// Whether private addresses that the configuration does not allow are refused.
-    pub(crate) guard: bool,
+struct Resolver {
+    names: Arc<Names>,
+    guard: bool,
 }
 
 impl reqwest::dns::Resolve for Resolver {

@@ -1,8 +1,11 @@
 //! Parts that a prober is set up with, and the errors of setting it up.
 
+use secrecy::SecretString;
+use secrets::SecretError;
 use std::sync::Arc;
 use tls_roots::RootsError;
 use types::Time;
+use types::config::SecretRef;
 
 /// Source of the time of day, by which certificates are judged.
 pub type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
@@ -10,6 +13,14 @@ pub type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
 /// Source of the header `mainstay-probe` for a request to a host: mainstay's own edge lets such a request through the valve
 /// of a service. `None`: the host is none of the edge.
 pub type ProbeToken = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// Reads a secret from where the configuration keeps it.
+pub(crate) fn secret(source: &SecretRef) -> Result<SecretString, SecretError> {
+    match source {
+        SecretRef::Env(name) => secrets::from_variable(name),
+        SecretRef::File(path) => secrets::from_file(path),
+    }
+}
 
 /// Why a prober cannot be set up, and the next step.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -247,6 +247,14 @@ async fn metrics_of_haproxy_are_members_as_well() {
     until(&metrics, &wanted).await;
 }
 
+#[test]
+fn missing_ca_file_names_its_pool() {
+    let mut pool = pool(BalancerKind::Envoy, url(1, ""));
+    pool.balancer.ca_file = Some("/nonexistent/ca.pem".into());
+    let error = Prober::new(&config(pool).0).unwrap_err().to_string();
+    assert!(error.starts_with("the load balancer of pool.api cannot be asked: the CA file"), "{error}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn mistakes_are_answered_with_the_next_step() {
     let haproxy = Haproxy::start().await;

@@ -92,6 +92,7 @@ fn together(mut listed: Members, checked: &Members) -> Members {
 
 #[cfg(test)]
 mod tests {
+    use super::super::states;
     use super::*;
     use proptest::prelude::*;
 
@@ -108,12 +109,7 @@ caddy_reverse_proxy_upstreams_healthy{upstream=\"127.0.0.1:22183\"} 0
     #[test]
     fn a_member_is_down_when_either_page_says_so() {
         let read = together(upstreams(UPSTREAMS.as_bytes()).unwrap(), &healthy(METRICS.as_bytes()).unwrap());
-        let words: Vec<String> = read
-            .members
-            .iter()
-            .map(|member| format!("{} {} {:?}", member.name, member.state.as_str(), member.why))
-            .collect();
-        insta::assert_snapshot!(words.join("\n"), @r#"
+        insta::assert_snapshot!(states(&read), @r#"
         127.0.0.1:22181 serving None
         127.0.0.1:22182 down Some("1 recent failure")
         127.0.0.1:22183 down Some("its health check fails")

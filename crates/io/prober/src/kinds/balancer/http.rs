@@ -3,10 +3,10 @@
 use super::unusable::{self, Unusable};
 use crate::faults;
 use crate::names::Names;
-use crate::resolver::{Resolver, deepest};
-use crate::setup::SetupError;
+use crate::resolver::{client_builder, deepest};
+use crate::setup::{self, SetupError};
 use reqwest::header::ACCEPT;
-use reqwest::{Client, RequestBuilder, Response, Url, redirect};
+use reqwest::{Client, RequestBuilder, Response, Url};
 use secrecy::{ExposeSecret as _, SecretString};
 use std::error::Error;
 use std::io;
@@ -37,11 +37,7 @@ enum Secret {
 impl Secret {
     fn read(&self) -> Result<SecretString, Unusable> {
         let (Self::Token(source) | Self::Login(source)) = self;
-        let read = match source {
-            SecretRef::Env(name) => secrets::from_variable(name),
-            SecretRef::File(path) => secrets::from_file(path),
-        };
-        read.map_err(|error| Unusable::Secret { why: error.to_string() })
+        setup::secret(source).map_err(|error| Unusable::Secret { why: error.to_string() })
     }
 
     /// Adds the secret to a request.
@@ -70,19 +66,13 @@ impl Http {
         let unusable = |why: String| SetupError::Pool { pool: pool.id.0.clone(), why };
         let balancer = &pool.balancer;
         let files: Vec<PathBuf> = extra_ca_files.iter().chain(&balancer.ca_file).cloned().collect();
-        let roots = Roots::load(&files)?;
+        // The other files are in use already: only that of the pool can be wrong.
+        let roots = Roots::load(&files).map_err(|error| unusable(error.to_string()))?;
         let tls = client_config(Arc::clone(roots.store()))
             .map_err(|why| SetupError::Tls { why: why.to_string() })?;
-        let client = Client::builder()
-            .tls_backend_preconfigured(tls)
-            .dns_resolver(Arc::new(Resolver { names, guard: true }))
-            .redirect(redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .no_proxy()
-            .http1_only()
+        let client = client_builder(tls, names, true)
             // A connection of its own for each look: one that is kept may belong to a process that a reload has replaced.
             .pool_max_idle_per_host(0)
-            .user_agent(concat!("mainstay/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| unusable(deepest(&error)))?;
         let secret = match (&balancer.token, &balancer.login) {

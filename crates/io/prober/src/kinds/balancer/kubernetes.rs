@@ -120,6 +120,7 @@ fn member(name: String, conditions: &Conditions) -> PoolMember {
 #[cfg(test)]
 mod tests {
     use super::super::selection::selection;
+    use super::super::states;
     use super::*;
     use proptest::prelude::*;
 
@@ -138,13 +139,8 @@ mod tests {
     fn conditions_are_read() {
         for backend in [None, Some("shop/api")] {
             let read = members(SLICES.as_bytes(), &selection(backend)).unwrap();
-            let words: Vec<String> = read
-                .members
-                .iter()
-                .map(|member| format!("{} {} {:?}", member.name, member.state.as_str(), member.why))
-                .collect();
             insta::allow_duplicates! {
-                insta::assert_snapshot!(words.join("\n"), @r#"
+                insta::assert_snapshot!(states(&read), @r#"
                 10.1.0.4 serving None
                 api-1 serving None
                 api-2 down Some("not ready: its readiness probe fails")

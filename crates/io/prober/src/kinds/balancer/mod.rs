@@ -156,3 +156,10 @@ impl WatchedPool {
         Ok(wanted.into_values().map(shortened).collect())
     }
 }
+
+/// Name, state and reason of each member, one a line.
+#[cfg(test)]
+fn states(read: &Members) -> String {
+    let one = |member: &PoolMember| format!("{} {} {:?}", member.name, member.state.as_str(), member.why);
+    read.members.iter().map(one).collect::<Vec<_>>().join("\n")
+}

@@ -80,6 +80,7 @@ fn host(url: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::selection::selection;
+    use super::super::states;
     use super::*;
     use proptest::prelude::*;
 
@@ -96,13 +97,8 @@ mod tests {
     fn statuses_are_read() {
         for backend in [None, Some("api"), Some("api@file")] {
             let read = members(SERVICES.as_bytes(), &selection(backend)).unwrap();
-            let words: Vec<String> = read
-                .members
-                .iter()
-                .map(|member| format!("{} {} {:?}", member.name, member.state.as_str(), member.why))
-                .collect();
             insta::allow_duplicates! {
-                insta::assert_snapshot!(words.join("\n"), @r#"
+                insta::assert_snapshot!(states(&read), @r#"
                 172.17.0.1:3000 serving None
                 172.17.0.2:3000 down Some("its health check fails (DOWN)")
                 172.17.0.3:3000 draining None

@@ -2,10 +2,10 @@
 
 use super::budget::{Budgets, Deferred};
 use crate::names::Names;
-use crate::resolver::{Resolver, deepest};
+use crate::resolver::{client_builder, deepest};
 use crate::setup::SetupError;
 use reqwest::header::{ACCEPT, DATE, HeaderMap, LOCATION, RETRY_AFTER};
-use reqwest::{Client, Response, StatusCode, Url, redirect};
+use reqwest::{Client, Response, StatusCode, Url};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,16 +43,9 @@ impl RdapClient {
         let tls = client_config(Arc::clone(roots.store()))
             .map_err(|why| SetupError::Tls { why: why.to_string() })?;
         let client = |guard: bool| {
-            Client::builder()
-                .tls_backend_preconfigured(tls.clone())
-                .dns_resolver(Arc::new(Resolver { names: Arc::clone(&names), guard }))
-                .redirect(redirect::Policy::none())
-                .retry(reqwest::retry::never())
-                .no_proxy()
-                .http1_only()
+            client_builder(tls.clone(), Arc::clone(&names), guard)
                 // One lookup a day: an idle connection would only use the registry's resources.
                 .pool_max_idle_per_host(0)
-                .user_agent(concat!("mainstay/", env!("CARGO_PKG_VERSION")))
                 .build()
                 .map_err(|error| SetupError::Registry { why: deepest(&error) })
         };

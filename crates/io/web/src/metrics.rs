@@ -6,7 +6,7 @@
 
 use crate::auth::may_read;
 use crate::clock::now as clock_now;
-use crate::problem::Problem;
+use crate::problem::{JsonProblem, Problem};
 use crate::state::WebState;
 use axum::Router;
 use axum::body::Body;
@@ -35,11 +35,12 @@ pub(crate) fn routes() -> Router<Arc<WebState>> {
     Router::new().route("/metrics", get(metrics))
 }
 
-async fn metrics(State(state): State<Arc<WebState>>, headers: HeaderMap) -> Response<Body> {
-    if state.sessions().session(&headers, clock_now()).is_none()
-        && let Err(problem) = may_read(&state, &headers)
-    {
-        return problem.into_json();
+async fn metrics(
+    State(state): State<Arc<WebState>>,
+    headers: HeaderMap,
+) -> Result<Response<Body>, JsonProblem> {
+    if state.sessions().session(&headers, clock_now()).is_none() {
+        may_read(&state, &headers)?;
     }
     let mut registry = Registry::default();
     registry.register_collector(Box::new(Metrics(state)));
@@ -49,10 +50,8 @@ async fn metrics(State(state): State<Arc<WebState>>, headers: HeaderMap) -> Resp
     } else {
         (OPENMETRICS, text::encode(&mut out, &registry))
     };
-    match written {
-        Ok(()) => ([(header::CONTENT_TYPE, format)], out).into_response(),
-        Err(fmt::Error) => unwritten().into_json(),
-    }
+    written.map_err(|fmt::Error| unwritten())?;
+    Ok(([(header::CONTENT_TYPE, format)], out).into_response())
 }
 
 /// Writing into memory does not fail: only an encoder does that refuses a metric.

@@ -2,12 +2,13 @@
 
 use crate::CommandError;
 use crate::message_page::{MessagePage, accepts_html};
+use axum::Json;
 use axum::body::Body;
 use axum::extract::rejection::{BytesRejection, FormRejection};
 use axum::http::header::{self, HeaderMap, HeaderValue};
 use axum::http::{Response, StatusCode};
-use axum::response::IntoResponse as _;
-use serde_json::json;
+use axum::response::IntoResponse;
+use serde_json::{Value, json};
 use types::input::Refused;
 
 /// Error of a request.
@@ -81,6 +82,28 @@ impl Problem {
             _ => None,
         };
         response
+    }
+}
+
+/// The result of a handler for programs.
+pub(crate) type JsonResult<T = Value> = Result<Json<T>, JsonProblem>;
+
+/// A problem whose response is that for programs.
+#[derive(Debug)]
+pub(crate) struct JsonProblem(Problem);
+
+impl<E> From<E> for JsonProblem
+where
+    Problem: From<E>,
+{
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+impl IntoResponse for JsonProblem {
+    fn into_response(self) -> Response<Body> {
+        self.0.into_json()
     }
 }
 

@@ -26,6 +26,14 @@ pub struct ChangeSource {
     pub service: SourceService,
 }
 
+impl ChangeSource {
+    /// Whether this is its secret. Compares in constant time; nothing is an empty secret.
+    pub(crate) fn has_secret(&self, given: &[u8]) -> bool {
+        let secret = self.secret.expose_secret().as_bytes();
+        !secret.is_empty() && tokens::constant_time_eq(given, secret)
+    }
+}
+
 /// The services that the changes of a source concern.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SourceService {
@@ -71,12 +79,8 @@ impl Sources {
     /// The source with this secret. Compares with all of them in constant time.
     pub(crate) fn by_secret(&self, given: &[u8]) -> Option<ChangeSource> {
         let all = self.all.load();
-        let is_it = |source: &&ChangeSource| {
-            let secret = source.secret.expose_secret().as_bytes();
-            !secret.is_empty() && tokens::constant_time_eq(given, secret)
-        };
         // Every secret is compared, also after a match.
-        let mut found: Vec<&ChangeSource> = all.iter().filter(is_it).collect();
+        let mut found: Vec<&ChangeSource> = all.iter().filter(|source| source.has_secret(given)).collect();
         found.pop().cloned()
     }
 

@@ -2,13 +2,12 @@
 
 use crate::auth::{OverControlSocket, actor, may_write};
 use crate::params::{cached_path, from_json};
-use crate::problem::Problem;
+use crate::problem::{JsonResult, Problem};
 use crate::state::WebState;
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
-use axum::http::{HeaderMap, Response, StatusCode};
-use axum::response::IntoResponse as _;
+use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use axum::{Extension, Json, Router};
 use serde::Deserialize;
@@ -33,23 +32,17 @@ async fn purge(
     headers: HeaderMap,
     socket: Option<Extension<OverControlSocket>>,
     body: Result<Bytes, BytesRejection>,
-) -> Response<Body> {
-    let done = || {
-        may_write(&state, &headers)?;
-        let PurgeBody { by, service, path } = from_json(body)?;
-        let by = actor(socket, &by)?;
-        let path = path.map(|path| cached_path(&path)).transpose()?;
-        let service = ServiceId(service);
-        let dropped = state.edge().purge(&service, path.as_deref()).ok_or_else(|| {
-            let detail = format!("no path of a service `{service}` is cached by a running edge");
-            let hint = "See `cache` of [service.NAME.traffic] in the reference of the configuration.";
-            Problem::new(StatusCode::NOT_FOUND, detail, hint)
-        })?;
-        tracing::info!(by = %by.id, service = %service, path, dropped, "cached responses were purged");
-        Ok::<_, Problem>(json!({ "done": "purge", "service": service, "path": path, "dropped": dropped }))
-    };
-    match done() {
-        Ok(done) => Json(done).into_response(),
-        Err(problem) => problem.into_json(),
-    }
+) -> JsonResult {
+    may_write(&state, &headers)?;
+    let PurgeBody { by, service, path } = from_json(body)?;
+    let by = actor(socket, &by)?;
+    let path = path.map(|path| cached_path(&path)).transpose()?;
+    let service = ServiceId(service);
+    let dropped = state.edge().purge(&service, path.as_deref()).ok_or_else(|| {
+        let detail = format!("no path of a service `{service}` is cached by a running edge");
+        let hint = "See `cache` of [service.NAME.traffic] in the reference of the configuration.";
+        Problem::new(StatusCode::NOT_FOUND, detail, hint)
+    })?;
+    tracing::info!(by = %by.id, service = %service, path, dropped, "cached responses were purged");
+    Ok(Json(json!({ "done": "purge", "service": service, "path": path, "dropped": dropped })))
 }

@@ -5,13 +5,12 @@ use super::traffic::TrafficBody;
 use crate::auth::{OverControlSocket, actor, may_read, may_write};
 use crate::command::denial_in;
 use crate::params::{denial_duration, denial_id, deny_what, from_json};
-use crate::problem::Problem;
+use crate::problem::{JsonResult, Problem};
 use crate::state::WebState;
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, Response, StatusCode};
-use axum::response::IntoResponse as _;
+use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use engine::views::Traffic;
@@ -53,19 +52,15 @@ struct LiftBody {
     by: String,
 }
 
-async fn edge(State(state): State<Arc<WebState>>, headers: HeaderMap) -> Response<Body> {
-    match may_read(&state, &headers).and_then(|()| traffic(&state)) {
-        Ok(traffic) => json_response(&TrafficBody::new(&traffic)),
-        Err(problem) => problem.into_json(),
-    }
+async fn edge(State(state): State<Arc<WebState>>, headers: HeaderMap) -> JsonResult {
+    may_read(&state, &headers)?;
+    json_response(&TrafficBody::new(&*traffic(&state)?))
 }
 
 /// Lists the denials of the team that have not lapsed, without those of the configuration.
-async fn denials(State(state): State<Arc<WebState>>, headers: HeaderMap) -> Response<Body> {
-    match may_read(&state, &headers).and_then(|()| traffic(&state)) {
-        Ok(traffic) => Json(json!({ "denials": traffic.denials })).into_response(),
-        Err(problem) => problem.into_json(),
-    }
+async fn denials(State(state): State<Arc<WebState>>, headers: HeaderMap) -> JsonResult {
+    may_read(&state, &headers)?;
+    Ok(Json(json!({ "denials": traffic(&state)?.denials })))
 }
 
 async fn deny(
@@ -73,30 +68,23 @@ async fn deny(
     headers: HeaderMap,
     socket: Option<Extension<OverControlSocket>>,
     body: Result<Bytes, BytesRejection>,
-) -> Response<Body> {
-    let done = async {
-        may_write(&state, &headers)?;
-        let DenyBody { by, what, service, for_seconds, everybody } = from_json(body)?;
-        let what = deny_what(&what)?;
-        let lasting = denial_duration(for_seconds)?;
-        let service = service.map(ServiceId);
-        let shown = (what.to_string(), service.clone());
-        let events =
-            state.send(actor(socket, &by)?, Command::Deny { what, service, lasting, everybody }).await?;
-        let denial = denial_in(events);
-        Ok::<_, Problem>(json!({
-            "done": "deny",
-            "denial": denial.as_ref().map(|denial| denial.id),
-            "what": shown.0,
-            "service": shown.1,
-            "for_seconds": for_seconds,
-            "until": denial.map(|denial| denial.until),
-        }))
-    };
-    match done.await {
-        Ok(done) => Json(done).into_response(),
-        Err(problem) => problem.into_json(),
-    }
+) -> JsonResult {
+    may_write(&state, &headers)?;
+    let DenyBody { by, what, service, for_seconds, everybody } = from_json(body)?;
+    let what = deny_what(&what)?;
+    let lasting = denial_duration(for_seconds)?;
+    let service = service.map(ServiceId);
+    let shown = (what.to_string(), service.clone());
+    let events = state.send(actor(socket, &by)?, Command::Deny { what, service, lasting, everybody }).await?;
+    let denial = denial_in(events);
+    Ok(Json(json!({
+        "done": "deny",
+        "denial": denial.as_ref().map(|denial| denial.id),
+        "what": shown.0,
+        "service": shown.1,
+        "for_seconds": for_seconds,
+        "until": denial.map(|denial| denial.until),
+    })))
 }
 
 async fn lift(
@@ -105,39 +93,29 @@ async fn lift(
     headers: HeaderMap,
     socket: Option<Extension<OverControlSocket>>,
     body: Result<Bytes, BytesRejection>,
-) -> Response<Body> {
-    let done = async {
-        may_write(&state, &headers)?;
-        let LiftBody { by } = from_json(body)?;
-        let denial = denial_id(&denial)?;
-        state.send(actor(socket, &by)?, Command::Lift { denial }).await?;
-        Ok::<_, Problem>(json!({ "done": "lift", "denial": denial }))
-    };
-    match done.await {
-        Ok(done) => Json(done).into_response(),
-        Err(problem) => problem.into_json(),
-    }
+) -> JsonResult {
+    may_write(&state, &headers)?;
+    let LiftBody { by } = from_json(body)?;
+    let denial = denial_id(&denial)?;
+    state.send(actor(socket, &by)?, Command::Lift { denial }).await?;
+    Ok(Json(json!({ "done": "lift", "denial": denial })))
 }
 
 async fn trace(
     State(state): State<Arc<WebState>>,
     Path(id): Path<String>,
     headers: HeaderMap,
-) -> Response<Body> {
-    let found: Result<Trace, Problem> =
-        may_read(&state, &headers).and_then(|()| has_edge(&state)).and_then(|()| state.trace(&id));
-    match found {
-        Ok(trace) => Json(trace).into_response(),
-        Err(problem) => problem.into_json(),
-    }
+) -> JsonResult<Trace> {
+    may_read(&state, &headers)?;
+    has_edge(&state)?;
+    Ok(Json(state.trace(&id)?))
 }
 
 /// Lists refused, failed and slow requests, newest first.
-async fn traces(State(state): State<Arc<WebState>>, headers: HeaderMap) -> Response<Body> {
-    match may_read(&state, &headers).and_then(|()| has_edge(&state)) {
-        Ok(()) => Json(state.edge().recent(TRACES_MAX)).into_response(),
-        Err(problem) => problem.into_json(),
-    }
+async fn traces(State(state): State<Arc<WebState>>, headers: HeaderMap) -> JsonResult<Vec<Trace>> {
+    may_read(&state, &headers)?;
+    has_edge(&state)?;
+    Ok(Json(state.edge().recent(TRACES_MAX)))
 }
 
 /// Checks that an edge is configured: without one, "no request with this id" would mislead.

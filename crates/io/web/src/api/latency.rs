@@ -6,12 +6,12 @@ use crate::clock::now;
 use crate::console::probe::known_probe;
 use crate::latency::{Latency, LatencyRange};
 use crate::params::latency_range;
+use crate::problem::JsonResult;
 use crate::samples::{Samples, SamplesError};
 use crate::state::WebState;
 use axum::Router;
-use axum::body::Body;
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, Response};
+use axum::http::HeaderMap;
 use axum::routing::get;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -75,23 +75,17 @@ async fn latency(
     Path(probe): Path<String>,
     Query(Parameters { range }): Query<Parameters>,
     headers: HeaderMap,
-) -> Response<Body> {
-    let answer = async {
-        may_read(&state, &headers)?;
-        let range = latency_range(&range)?;
-        let views = super::views(&state, &headers)?;
-        known_probe(&views, &probe)?;
-        let (name, at) = (probe.clone(), now());
-        let read = move |samples: &dyn Samples| -> Result<(Latency, Vec<StripDay>), SamplesError> {
-            let latency = Latency::read(samples, &[&name], range, range.buckets(), at)?;
-            Ok((latency, samples.strip(&name, at, DAYS)?))
-        };
-        state.samples().read(read).await
+) -> JsonResult {
+    may_read(&state, &headers)?;
+    let range = latency_range(&range)?;
+    known_probe(&*state.views_or_problem()?, &probe)?;
+    let (name, at) = (probe.clone(), now());
+    let read = move |samples: &dyn Samples| -> Result<(Latency, Vec<StripDay>), SamplesError> {
+        let latency = Latency::read(samples, &[&name], range, range.buckets(), at)?;
+        Ok((latency, samples.strip(&name, at, DAYS)?))
     };
-    match answer.await {
-        Ok((latency, strip)) => json_response(&body(probe, &latency, &strip)),
-        Err(problem) => problem.into_json(),
-    }
+    let (latency, strip) = state.samples().read(read).await?;
+    json_response(&body(probe, &latency, &strip))
 }
 
 fn body(probe: String, latency: &Latency, strip: &[StripDay]) -> LatencyBody {

@@ -12,7 +12,7 @@ pub(crate) mod valves;
 use self::now::{IncidentsBody, NowBody};
 use crate::auth::{OverControlSocket, actor, may_read, may_write};
 use crate::params::{from_json, incident_id, text};
-use crate::problem::Problem;
+use crate::problem::{JsonResult, Problem};
 use crate::state::{HEARTBEAT_AGE_MAX, WebState};
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::BytesRejection;
@@ -80,18 +80,12 @@ async fn health(State(state): State<Arc<WebState>>) -> Response<Body> {
     (code, Json(json!({ "event_loop": event_loop, "heartbeat_age_seconds": age }))).into_response()
 }
 
-async fn now(State(state): State<Arc<WebState>>, headers: HeaderMap) -> Response<Body> {
-    match views(&state, &headers) {
-        Ok(views) => json_response(&NowBody::new(&views)),
-        Err(problem) => problem.into_json(),
-    }
+async fn now(State(state): State<Arc<WebState>>, headers: HeaderMap) -> JsonResult {
+    json_response(&NowBody::new(&*views(&state, &headers)?))
 }
 
-async fn incidents(State(state): State<Arc<WebState>>, headers: HeaderMap) -> Response<Body> {
-    match views(&state, &headers) {
-        Ok(views) => json_response(&IncidentsBody::new(&views)),
-        Err(problem) => problem.into_json(),
-    }
+async fn incidents(State(state): State<Arc<WebState>>, headers: HeaderMap) -> JsonResult {
+    json_response(&IncidentsBody::new(&*views(&state, &headers)?))
 }
 
 async fn incident_action(
@@ -100,25 +94,17 @@ async fn incident_action(
     headers: HeaderMap,
     socket: Option<Extension<OverControlSocket>>,
     body: Result<Bytes, BytesRejection>,
-) -> Response<Body> {
-    let done = async {
-        may_write(&state, &headers)?;
-        let (by, command) = incident_command(&incident, &action, body)?;
-        state.send(actor(socket, &by)?, command).await?;
-        Ok::<_, Problem>(())
-    };
-    match done.await {
-        Ok(()) => Json(json!({ "done": action, "incident": incident })).into_response(),
-        Err(problem) => problem.into_json(),
-    }
+) -> JsonResult {
+    may_write(&state, &headers)?;
+    let (by, command) = incident_command(&incident, &action, body)?;
+    state.send(actor(socket, &by)?, command).await?;
+    Ok(Json(json!({ "done": action, "incident": incident })))
 }
 
 /// Responds with a new sign-in link.
-async fn login(State(state): State<Arc<WebState>>, headers: HeaderMap) -> Response<Body> {
-    match may_write(&state, &headers) {
-        Ok(()) => Json(json!({ "link": state.login_link() })).into_response(),
-        Err(problem) => problem.into_json(),
-    }
+async fn login(State(state): State<Arc<WebState>>, headers: HeaderMap) -> JsonResult {
+    may_write(&state, &headers)?;
+    Ok(Json(json!({ "link": state.login_link() })))
 }
 
 /// The name of the author, and the command.
@@ -158,17 +144,16 @@ fn incident_command(
 }
 
 /// Returns a JSON response in which durations are seconds.
-pub(crate) fn json_response<T: serde::Serialize>(value: &T) -> Response<Body> {
-    match crate::json::to_value(value) {
-        Ok(value) => Json(value).into_response(),
-        Err(why) => {
-            let hint = "This is a bug of mainstay; please report it.";
-            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, why.to_string(), hint).into_json()
-        }
-    }
+pub(crate) fn json_response<T: serde::Serialize>(value: &T) -> JsonResult {
+    let value = crate::json::to_value(value).map_err(|why| {
+        let hint = "This is a bug of mainstay; please report it.";
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, why.to_string(), hint)
+    })?;
+    Ok(Json(value))
 }
 
-fn views(state: &WebState, headers: &HeaderMap) -> Result<Arc<Views>, Problem> {
+/// The newest views, for a client that may read.
+pub(crate) fn views(state: &WebState, headers: &HeaderMap) -> Result<Arc<Views>, Problem> {
     may_read(state, headers)?;
     state.views_or_problem()
 }

@@ -3,13 +3,12 @@
 use super::edge::traffic;
 use crate::auth::{OverControlSocket, actor, may_read, may_write};
 use crate::params::{from_json, valve_percent};
-use crate::problem::Problem;
+use crate::problem::JsonResult;
 use crate::state::WebState;
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
-use axum::http::{HeaderMap, Response};
-use axum::response::IntoResponse as _;
+use axum::http::HeaderMap;
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use engine::views::traffic::ServiceNow;
@@ -35,14 +34,10 @@ struct ValveBody {
 }
 
 /// Lists the valve of every service of the edge, also those that are fully open.
-async fn valves(State(state): State<Arc<WebState>>, headers: HeaderMap) -> Response<Body> {
-    match may_read(&state, &headers).and_then(|()| traffic(&state)) {
-        Ok(traffic) => {
-            let rows: Vec<Value> = traffic.services.iter().map(row).collect();
-            Json(json!({ "valves": rows })).into_response()
-        }
-        Err(problem) => problem.into_json(),
-    }
+async fn valves(State(state): State<Arc<WebState>>, headers: HeaderMap) -> JsonResult {
+    may_read(&state, &headers)?;
+    let rows: Vec<Value> = traffic(&state)?.services.iter().map(row).collect();
+    Ok(Json(json!({ "valves": rows })))
 }
 
 fn row(service: &ServiceNow) -> Value {
@@ -66,19 +61,13 @@ async fn set(
     headers: HeaderMap,
     socket: Option<Extension<OverControlSocket>>,
     body: Result<Bytes, BytesRejection>,
-) -> Response<Body> {
-    let done = async {
-        may_write(&state, &headers)?;
-        let ValveBody { by, service, percent, limited, ramp } = from_json(body)?;
-        let (service, percent) = (ServiceId(service), valve_percent(percent)?);
-        let done = json!({
-            "done": "valve", "service": service, "percent": percent, "limited": limited, "ramp": ramp && percent < 100,
-        });
-        state.send(actor(socket, &by)?, Command::Valve { service, percent, limited, ramp }).await?;
-        Ok::<_, Problem>(done)
-    };
-    match done.await {
-        Ok(done) => Json(done).into_response(),
-        Err(problem) => problem.into_json(),
-    }
+) -> JsonResult {
+    may_write(&state, &headers)?;
+    let ValveBody { by, service, percent, limited, ramp } = from_json(body)?;
+    let (service, percent) = (ServiceId(service), valve_percent(percent)?);
+    let done = json!({
+        "done": "valve", "service": service, "percent": percent, "limited": limited, "ramp": ramp && percent < 100,
+    });
+    state.send(actor(socket, &by)?, Command::Valve { service, percent, limited, ramp }).await?;
+    Ok(Json(done))
 }

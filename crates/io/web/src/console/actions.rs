@@ -190,7 +190,7 @@ async fn deny(
         state.send(author(session), Command::Deny { what, service, lasting, everybody }).await?;
         Ok::<_, Problem>(())
     };
-    back_to_denials(&state, done.await)
+    back_to_edge(&state, "denials", done.await)
 }
 
 async fn lift(
@@ -204,7 +204,7 @@ async fn lift(
         state.send(author(session), Command::Lift { denial }).await?;
         Ok::<_, Problem>(())
     };
-    back_to_denials(&state, done.await)
+    back_to_edge(&state, "denials", done.await)
 }
 
 async fn valve(
@@ -221,15 +221,13 @@ async fn valve(
         state.send(author(session), Command::Valve { service, percent, limited, ramp }).await?;
         Ok::<_, Problem>(())
     };
-    match done.await {
-        Ok(()) => Redirect::to("/console/edge#valves").into_response(),
-        Err(problem) => problem.into_page(state.name()),
-    }
+    back_to_edge(&state, "valves", done.await)
 }
 
-fn back_to_denials(state: &WebState, done: Result<(), Problem>) -> Response<Body> {
+/// Redirects to a section of the page Edge.
+fn back_to_edge(state: &WebState, section: &str, done: Result<(), Problem>) -> Response<Body> {
     match done {
-        Ok(()) => Redirect::to("/console/edge#denials").into_response(),
+        Ok(()) => Redirect::to(&format!("/console/edge#{section}")).into_response(),
         Err(problem) => problem.into_page(state.name()),
     }
 }

@@ -20,7 +20,7 @@ use std::time::Duration;
 use types::incident::{Note, Stage};
 use types::time::{between, later};
 use types::traffic::ServiceTraffic;
-use types::{Incident, IncidentId, Kind, ProbeId, RecordedChange, Resource, Severity, Time};
+use types::{Incident, IncidentId, Kind, ProbeId, RecordedChange, Resource, Time};
 
 /// Time before the expiry of a registration from which it is a warning.
 const EXPIRES_SOON: Duration = Duration::from_secs(60 * 86_400);
@@ -356,11 +356,7 @@ fn other_alerts(now: &Now, names: &Names<'_>, clock: Clock<'_>) -> Vec<Alert> {
         .iter()
         .filter(|alert| !explained(alert))
         .map(|alert| Alert {
-            icon: match alert.severity {
-                Severity::Info => Icon::Blank,
-                Severity::Warning => Icon::Slow,
-                Severity::Critical => Icon::Part,
-            },
+            icon: alert.severity.into(),
             about: name(names, &alert.about).to_owned(),
             probe: probes.contains(&alert.probe).then(|| alert.probe.0.clone()),
             fault: alert.fault.to_string(),

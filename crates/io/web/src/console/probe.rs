@@ -17,7 +17,7 @@ use text::number::grouped;
 use types::percent::percent;
 use types::time::{between, spoken};
 use types::trace::duration_text;
-use types::{Alert, Fault, ProbeId, Severity, Time};
+use types::{Alert, Fault, ProbeId, Time};
 
 /// Refresh interval of the pages.
 const REFRESH: Duration = Duration::from_secs(60);
@@ -145,12 +145,7 @@ fn latency_view(latency: &Latency, clock: Clock<'_>) -> LatencyView {
 /// Alerts of a probe: open ones, then the last that closed.
 fn faults(views: &Views, probe: &ProbeId, clock: Clock<'_>) -> Vec<FaultLine> {
     let line = |alert: &Alert, closed: Option<Time>| FaultLine {
-        icon: match (closed, alert.severity) {
-            (Some(_), _) => Icon::Ok,
-            (None, Severity::Info) => Icon::Blank,
-            (None, Severity::Warning) => Icon::Slow,
-            (None, Severity::Critical) => Icon::Part,
-        },
+        icon: if closed.is_some() { Icon::Ok } else { alert.severity.into() },
         fault: alert.fault.to_string(),
         since: clock.time(alert.since),
         until: closed.map(|closed| clock.time(closed)),
@@ -208,14 +203,7 @@ pub(crate) fn list(
         about: row.resource.to_string(),
         interval: spoken(row.interval),
         last: duration_text(u64::try_from(row.duration.as_micros()).unwrap_or(u64::MAX)),
-        alert: worst.get(&row.probe).map(|alert| {
-            let icon = match alert.severity {
-                Severity::Info => Icon::Blank,
-                Severity::Warning => Icon::Slow,
-                Severity::Critical => Icon::Part,
-            };
-            (icon, alert.fault.to_string())
-        }),
+        alert: worst.get(&row.probe).map(|alert| (alert.severity.into(), alert.fault.to_string())),
     });
     ProbesPage {
         frame: Frame::new(state, views, session, "probes", REFRESH),

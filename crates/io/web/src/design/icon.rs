@@ -4,6 +4,7 @@
 use askama::filters::HtmlSafe;
 use engine::views::NodeState;
 use std::fmt;
+use types::Severity;
 use types::event::ServiceState;
 
 /// Icon of 20 by 20 beside a text. Assistive technology reads only the text.
@@ -29,6 +30,16 @@ impl From<ServiceState> for Icon {
             ServiceState::Degraded => Self::Slow,
             ServiceState::PartialOutage => Self::Part,
             ServiceState::MajorOutage => Self::Major,
+        }
+    }
+}
+
+impl From<Severity> for Icon {
+    fn from(severity: Severity) -> Self {
+        match severity {
+            Severity::Info => Self::Blank,
+            Severity::Warning => Self::Slow,
+            Severity::Critical => Self::Part,
         }
     }
 }

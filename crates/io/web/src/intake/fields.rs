@@ -5,7 +5,7 @@ use crate::problem::Problem;
 use axum::http::StatusCode;
 use serde::de::DeserializeOwned;
 use types::Time;
-use types::change::{LINK_MAX, TITLE_MAX};
+use types::change::{ChangeKind, LINK_MAX, TITLE_MAX};
 
 /// Maximum length of the name of a change at its source, in bytes.
 const KEY_MAX: usize = 200;
@@ -24,6 +24,14 @@ pub(super) fn wrong(detail: impl Into<String>) -> Problem {
 pub(super) fn title(text: &str) -> Option<String> {
     let line = cleaned(&text.replace(['\n', '\t'], " "), usize::MAX)?;
     Some(text::truncate::chars(&line, TITLE_MAX))
+}
+
+/// The kind of a deployment: a deploy, unless its title says otherwise.
+pub(super) fn kind(title: &str) -> ChangeKind {
+    match ChangeKind::of_title(title) {
+        ChangeKind::Other => ChangeKind::Deploy,
+        kind => kind,
+    }
 }
 
 /// An https or http link; `None` when it is none.

@@ -1,6 +1,6 @@
 //! Webhooks of GitHub for deployments: `deployment` when one begins, `deployment_status` when it goes on.
 
-use super::fields::{json, key, link, time, title, wrong};
+use super::fields::{json, key, kind, link, time, title, wrong};
 use super::{Reported, unknown_source};
 use crate::params::{NAME_MAX, cleaned};
 use crate::problem::Problem;
@@ -10,7 +10,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 use sha2::Sha256;
-use types::change::{ChangeKind, NewChange};
+use types::change::NewChange;
 
 #[derive(Deserialize)]
 struct Event {
@@ -92,10 +92,7 @@ pub(super) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Reported, Problem
     let logs = status.iter().flat_map(|status| [&status.log_url, &status.target_url]);
     let new = NewChange {
         at,
-        kind: match ChangeKind::of_title(&title) {
-            ChangeKind::Other => ChangeKind::Deploy,
-            kind => kind,
-        },
+        kind: kind(&title),
         title,
         link: logs.chain(&repository.html_url).find_map(|url| link(url)),
         key: key(&format!("{}/deployments/{}", repository.full_name, deployment.id)),

@@ -20,8 +20,10 @@ mod pagerduty;
 #[cfg(test)]
 mod tests;
 
-use crate::auth::{OverControlSocket, actor, bearer, may_read, may_write};
-use crate::problem::Problem;
+use crate::api::changes::ChangesBody;
+use crate::api::{json_response, views};
+use crate::auth::{OverControlSocket, actor, bearer, may_write};
+use crate::problem::{JsonResult, Problem};
 use crate::sources::{ChangeSource, SourceService};
 use crate::state::WebState;
 use axum::body::{Body, Bytes};
@@ -31,8 +33,7 @@ use axum::http::{HeaderMap, Response, StatusCode};
 use axum::response::IntoResponse as _;
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
-use engine::views::Views;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use types::change::{NewChange, SERVICES_MAX};
@@ -71,13 +72,8 @@ enum Taken {
 }
 
 /// Lists the changes of the last days, newest first.
-async fn list(State(state): State<Arc<WebState>>, headers: HeaderMap) -> Response<Body> {
-    let views: Result<Arc<Views>, Problem> =
-        may_read(&state, &headers).and_then(|()| state.views_or_problem());
-    match views {
-        Ok(views) => crate::api::json_response(&crate::api::changes::ChangesBody::new(&views)),
-        Err(problem) => problem.into_json(),
-    }
+async fn list(State(state): State<Arc<WebState>>, headers: HeaderMap) -> JsonResult {
+    json_response(&ChangesBody::new(&*views(&state, &headers)?))
 }
 
 async fn own_report(
@@ -85,20 +81,18 @@ async fn own_report(
     headers: HeaderMap,
     socket: Option<Extension<OverControlSocket>>,
     body: Report,
-) -> Response<Body> {
-    let done = async {
-        let source = bearer(&headers).and_then(|token| state.sources().by_secret(token));
-        if source.is_none() {
-            may_write(&state, &headers)?;
-        }
-        let key = headers.get("idempotency-key").and_then(|key| key.to_str().ok());
-        let reported = own::read(&body?, key)?;
-        match source {
-            Some(source) => from_source(&state, &source, reported).await,
-            None => from_team(&state, socket, reported).await,
-        }
+) -> JsonResult {
+    let source = bearer(&headers).and_then(|token| state.sources().by_secret(token));
+    if source.is_none() {
+        may_write(&state, &headers)?;
+    }
+    let key = headers.get("idempotency-key").and_then(|key| key.to_str().ok());
+    let reported = own::read(&body?, key)?;
+    let taken = match source {
+        Some(source) => from_source(&state, &source, reported).await?,
+        None => from_team(&state, socket, reported).await?,
     };
-    answer(done.await)
+    Ok(answer(taken))
 }
 
 async fn pagerduty_report(State(state): State<Arc<WebState>>, body: Report) -> Response<Body> {
@@ -121,14 +115,11 @@ async fn github_report(
     Path(source): Path<String>,
     headers: HeaderMap,
     body: Report,
-) -> Response<Body> {
-    let done = async {
-        let body = body?;
-        let source = state.sources().by_name(&source).ok_or_else(unknown_source)?;
-        github::verify(&source, &headers, &body)?;
-        from_source(&state, &source, github::read(&headers, &body)?).await
-    };
-    answer(done.await)
+) -> JsonResult {
+    let body = body?;
+    let source = state.sources().by_name(&source).ok_or_else(unknown_source)?;
+    github::verify(&source, &headers, &body)?;
+    Ok(answer(from_source(&state, &source, github::read(&headers, &body)?).await?))
 }
 
 async fn gitlab_report(
@@ -136,13 +127,10 @@ async fn gitlab_report(
     Path(source): Path<String>,
     headers: HeaderMap,
     body: Report,
-) -> Response<Body> {
-    let done = async {
-        let source = state.sources().by_name(&source).ok_or_else(unknown_source)?;
-        gitlab::verify(&source, &headers)?;
-        from_source(&state, &source, gitlab::read(&headers, &body?)?).await
-    };
-    answer(done.await)
+) -> JsonResult {
+    let source = state.sources().by_name(&source).ok_or_else(unknown_source)?;
+    gitlab::verify(&source, &headers)?;
+    Ok(answer(from_source(&state, &source, gitlab::read(&headers, &body?)?).await?))
 }
 
 /// The same for a wrong name, token and signature: it does not tell which sources there are.
@@ -200,12 +188,11 @@ async fn record(state: &WebState, by: Actor, change: NewChange) -> Result<Taken,
     Ok(Taken::Recorded(number))
 }
 
-fn answer(done: Result<Taken, Problem>) -> Response<Body> {
-    match done {
-        Ok(Taken::Recorded(change)) => {
-            Json(json!({ "done": "change", "change": change, "is_known": change.is_none() })).into_response()
+fn answer(taken: Taken) -> Json<Value> {
+    Json(match taken {
+        Taken::Recorded(change) => {
+            json!({ "done": "change", "change": change, "is_known": change.is_none() })
         }
-        Ok(Taken::Ignored(why)) => Json(json!({ "done": "ignored", "why": why })).into_response(),
-        Err(problem) => problem.into_json(),
-    }
+        Taken::Ignored(why) => json!({ "done": "ignored", "why": why }),
+    })
 }

@@ -1,7 +1,7 @@
 //! Change events in the format of PagerDuty's Events API v2: `POST /v2/change/enqueue`.
 
 use super::Reported;
-use super::fields::{json, key, link, time, title, wrong};
+use super::fields::{json, key, kind, link, time, title, wrong};
 use crate::problem::Problem;
 use axum::Json;
 use axum::body::Body;
@@ -10,7 +10,7 @@ use axum::response::IntoResponse as _;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use types::change::{ChangeKind, NewChange};
+use types::change::NewChange;
 
 #[derive(Deserialize)]
 struct Event {
@@ -51,7 +51,7 @@ pub(super) fn read(body: &[u8]) -> Result<(String, Reported), Problem> {
     let named = custom_details.get("service").and_then(Value::as_str).map(str::to_owned);
     let new = NewChange {
         at,
-        kind: kind_of(&title),
+        kind: kind(&title),
         title,
         link: event.links.iter().find_map(|given| link(&given.href)),
         key: digest.as_deref().and_then(key),
@@ -59,14 +59,6 @@ pub(super) fn read(body: &[u8]) -> Result<(String, Reported), Problem> {
     };
     let names = named.into_iter().chain(source).collect();
     Ok((event.routing_key, Reported::Change { new, names, by: None }))
-}
-
-/// Change events are deploys, unless their summary says otherwise.
-fn kind_of(title: &str) -> ChangeKind {
-    match ChangeKind::of_title(title) {
-        ChangeKind::Other => ChangeKind::Deploy,
-        kind => kind,
-    }
 }
 
 /// A refusal as clients of PagerDuty expect it: 400 is final, 429 and 5xx are tried again.

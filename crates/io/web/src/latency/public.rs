@@ -55,12 +55,16 @@ pub(crate) struct LatencyService<'a> {
     pub(crate) figures: Vec<Figure>,
 }
 
-/// The groups that have services with probes, in the order of the page.
+/// The groups that have services with probes, in the order of the page; none when the configuration does not show them,
+/// also before the latencies are read again.
 pub(crate) fn groups<'a>(
     status_page: &'a StatusPage,
     latencies: &PublicLatencies,
     clock: Clock<'_>,
 ) -> Vec<LatencyGroup<'a>> {
+    if !status_page.response_times {
+        return Vec::new();
+    }
     let figures = |latencies: &Vec<Latency>| {
         let with_samples = latencies.iter().filter(|latency| latency.counts().0 > 0);
         with_samples.map(|latency| Figure::new(latency.range.title(), latency, clock, false)).collect()

@@ -73,9 +73,7 @@ async fn person_opens_a_probe_and_chooses_a_range_with_and_without_scripts() {
     for scripts in [Scripts::Run, Scripts::Off] {
         let fixture = Fixture::new().await;
         let browser = Browser::start(scripts).await;
-        browser.open(&fixture.state.login_link()).await;
-        browser.write("#name", "Ana").await;
-        browser.click("main button").await;
+        signed_in(&browser, &fixture).await;
         browser.click("nav a[href='/console/probes']").await;
         browser.click("a[href='/console/probe/http.search.acme.com']").await;
         browser.until_text("main h1", "http.search.acme.com").await;
@@ -98,9 +96,7 @@ async fn person_denies_an_asn_opens_a_trace_and_lifts_a_denial() {
     for scripts in [Scripts::Run, Scripts::Off] {
         let fixture = Fixture::new().await;
         let browser = Browser::start(scripts).await;
-        browser.open(&fixture.state.login_link()).await;
-        browser.write("#name", "Ana").await;
-        browser.click("main button").await;
+        signed_in(&browser, &fixture).await;
         browser.click("nav a[href='/console/edge']").await;
         browser.until_text("h1", "Edge").await;
         browser.until_text("#service-auth .alert", "140 times its usual traffic").await;

@@ -130,6 +130,7 @@ async fn status_page_has_response_times_of_services_and_names_no_probe() {
     assert!(page().await.contains("response-times"));
     views.status_page.response_times = false;
     fixture.state.publish(Arc::new(views));
+    assert!(!page().await.contains("response-times"), "hidden at once");
     fixture.state.refresh_latencies();
     assert!(!page().await.contains("response-times"));
 }

@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, watch};
 use types::Config;
 use types::config::SecretRef;
 use web::WebState;
+use web::sources::ChangeSource;
 
 /// Interval of checks of the files.
 const CHECK_EVERY: Duration = Duration::from_secs(2);
@@ -144,10 +145,10 @@ pub(crate) async fn follow(mut changes: Changes, mut current: Arc<Config>, key: 
     while let Some(Change { path, named }) = changes.next().await {
         let read = changed(&path, &current, &key);
         let (new, problem) = match read {
-            Ok(Some((config, notifier))) => {
-                tracing::info!(digest = %config.digest, "a new configuration is in force");
-                changes.follow(&config);
-                (Some((config, notifier)), None)
+            Ok(Some(new)) => {
+                tracing::info!(digest = %new.config.digest, "a new configuration is in force");
+                changes.follow(&new.config);
+                (Some(new), None)
             }
             Ok(None) => (None, None),
             Err(why) => (None, Some(invalid(&why.to_string()))),
@@ -160,13 +161,9 @@ pub(crate) async fn follow(mut changes: Changes, mut current: Arc<Config>, key: 
             None => (new, problem),
         };
         to.problem.send_replace(problem);
-        if let Some((config, notifier)) = new {
+        if let Some(Ready { config, notifier, sources }) = new {
             current = config.clone();
-            // Whether they can be read was checked with the configuration.
-            match sources::read(&current) {
-                Ok(read) => to.site.set_sources(read),
-                Err(why) => tracing::error!("sources keep their old secrets: {why}"),
-            }
+            to.site.set_sources(sources);
             to.notifiers.send_replace(Arc::new(notifier));
             if to.configs.send(config).await.is_err() {
                 return;
@@ -179,14 +176,28 @@ pub(crate) async fn follow(mut changes: Changes, mut current: Arc<Config>, key: 
     }
 }
 
+/// A configuration with everything that is built of it before it replaces the one in force.
+struct Ready {
+    config: Arc<Config>,
+    notifier: Notifier,
+    sources: Vec<ChangeSource>,
+}
+
+impl Ready {
+    /// Reads secrets and CA files. The configuration gets an allocation of its own: subscribers compare by address.
+    fn new(config: Config, key: &Key) -> Result<Self, ReloadError> {
+        prober::Prober::new(&config)?;
+        let sources = sources::read(&config)?;
+        let notifier = Notifier::new(&config, key.clone())?.with_clock(clock::now);
+        Ok(Self { config: Arc::new(config), notifier, sources })
+    }
+}
+
 /// The configuration in force with its secrets and CA files as they are now.
-fn read_again(current: &Config, key: &Key) -> Result<(Arc<Config>, Notifier), ReloadError> {
-    prober::Prober::new(current)?;
-    sources::read(current)?;
-    let notifier = Notifier::new(current, key.clone())?;
+fn read_again(current: &Config, key: &Key) -> Result<Ready, ReloadError> {
+    let again = Ready::new(current.clone(), key)?;
     tracing::info!("secrets and CA files were read again");
-    // A new allocation: subscribers compare configurations by address.
-    Ok((Arc::new(current.clone()), notifier))
+    Ok(again)
 }
 
 /// Logs why files that the configuration names are not read again; returns it as a message for the status.
@@ -244,13 +255,10 @@ pub(crate) fn another(path: &Path, current: &Config) -> Result<Option<Config>, R
     Ok(Some(config))
 }
 
-/// The new configuration with its notifier; `None` when the configuration has not changed.
-fn changed(path: &Path, current: &Config, key: &Key) -> Result<Option<(Arc<Config>, Notifier)>, ReloadError> {
+/// The configuration on disk; `None` when it equals the one in force.
+fn changed(path: &Path, current: &Config, key: &Key) -> Result<Option<Ready>, ReloadError> {
     let Some(config) = another(path, current)? else { return Ok(None) };
-    // Everything that a new configuration needs is built before the old one is replaced.
-    prober::Prober::new(&config)?;
+    // Those of the configuration in force are read again by the edge itself, which may keep the old ones.
     edge_controller::tokens(&config)?;
-    sources::read(&config)?;
-    let notifier = Notifier::new(&config, key.clone())?.with_clock(clock::now);
-    Ok(Some((Arc::new(config), notifier)))
+    Ready::new(config, key).map(Some)
 }

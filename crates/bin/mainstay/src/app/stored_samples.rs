@@ -1,6 +1,7 @@
 //! Stored samples as the web server reads them, the priming of detection from them, and the refresh of the status page.
 
 use engine::Engine;
+use engine::effects::LATENCY;
 use journal::Series;
 use std::ops::Range;
 use std::sync::Arc;
@@ -10,8 +11,6 @@ use types::series::{Bucket, StripDay};
 use types::{Time, time};
 use web::{Samples, SamplesError, WebState};
 
-/// Metric of the series of each probe.
-pub(crate) const LATENCY: &str = "latency";
 /// Interval at which the response times on the status page are read again.
 const REFRESH: Duration = Duration::from_secs(300);
 /// Samples older than this say little about what is usual now.

@@ -1,24 +1,15 @@
 //! Changes and notes with their effects: a real process, and a server whose latency changes.
 
-use crate::instance::{Instance, PATIENCE, Web, until};
+use crate::instance::{Instance, SITE, Web, until};
 use serde_json::{Value, json};
 use std::fs;
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
 
 const TOKEN: &str = "a-token-of-ci";
 
 /// Probes twice a second; slower than 150 ms is a fault.
 fn config(web: &Web, folder: &std::path::Path) -> String {
     format!(
-        r#"
-[site]
-name = "Test"
-data = "data"
-listen = "127.0.0.1:0"
-url = "http://127.0.0.1"
-allow_private = ["127.0.0.0/8"]
-
+        r#"{SITE}
 [service.shop]
 title = "Shop"
 
@@ -49,26 +40,6 @@ fn start(web: &Web) -> Instance {
     instance
 }
 
-/// Posts as curl does. Status code and JSON.
-fn post(instance: &Instance, path: &str, token: &str, body: &Value) -> (u16, Value) {
-    let address = fs::read_to_string(instance.data().join("address")).unwrap();
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    let body = body.to_string();
-    write!(
-        stream,
-        "POST {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\ncontent-length: {}\r\n\
-         connection: close\r\n\r\n{body}",
-        body.len()
-    )
-    .unwrap();
-    let mut text = String::new();
-    stream.read_to_string(&mut text).unwrap();
-    let status = text.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or_default();
-    let answer = text.split_once("\r\n\r\n").map(|(_, body)| body).unwrap_or_default();
-    (status, serde_json::from_str(answer).unwrap_or(Value::Null))
-}
-
 fn stdout(instance: &Instance, args: &[&str]) -> String {
     let output = instance.command(args);
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -96,10 +67,10 @@ fn fixes_are_judged_by_the_latency_that_they_change() {
     let mut instance = start(&web);
     until("an operational shop", || (instance.state_of("shop") == "operational").then_some(()));
     let deployed = json!({ "title": "deploy shop 4f2c", "service": "shop", "id": "d-1" });
-    assert_eq!(post(&instance, "/api/v1/changes", "wrong", &deployed).0, 401);
-    let (status, answer) = post(&instance, "/api/v1/changes", TOKEN, &deployed);
+    assert_eq!(instance.post("/api/v1/changes", "wrong", &deployed).0, 401);
+    let (status, answer) = instance.post("/api/v1/changes", TOKEN, &deployed);
     assert_eq!((status, &answer["change"]), (200, &json!(1)), "{answer}");
-    let (_, again) = post(&instance, "/api/v1/changes", TOKEN, &deployed);
+    let (_, again) = instance.post("/api/v1/changes", TOKEN, &deployed);
     assert_eq!((&again["change"], &again["is_known"]), (&Value::Null, &json!(true)));
     // A history to compare with.
     web.answers_again(60);

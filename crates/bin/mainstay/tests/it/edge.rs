@@ -4,7 +4,7 @@ mod backend;
 mod client;
 mod limits;
 
-use crate::instance::{Instance, PATIENCE, until};
+use crate::instance::{Instance, PATIENCE, SITE, until};
 use backend::Backend;
 use client::{Answer, Client};
 use serde_json::Value;
@@ -24,14 +24,7 @@ fn free() -> SocketAddr {
 fn config(edge: SocketAddr, servers: &[&Backend], more: &str) -> String {
     let servers: Vec<String> = servers.iter().map(|server| format!("\"{}\"", server.address)).collect();
     let mut text = format!(
-        r#"
-[site]
-name = "Test"
-data = "data"
-listen = "127.0.0.1:0"
-url = "http://127.0.0.1"
-allow_private = ["127.0.0.0/8"]
-
+        r#"{SITE}
 [edge]
 listen = ["{edge}"]
 access_log = true
@@ -443,11 +436,7 @@ fn drain_waits_for_requests_in_progress() {
     let (one, edge) = (Backend::start("one"), free());
     let mut instance = Instance::with(&config(edge, &[&one], ""));
     for alone in [false, true] {
-        if alone {
-            instance.start_edge_only()
-        } else {
-            instance.start()
-        }
+        instance.start_edge(alone);
         answered(edge, "127.0.0.1", 200);
         let asking = thread::spawn(move || {
             Client::connect("127.0.0.1", edge).unwrap().ask("GET", "/slow", &[]).unwrap()
@@ -466,11 +455,7 @@ fn stored_responses_are_purged_by_command_with_and_without_the_rest() {
     let rule = "[[service.shop.traffic.cache]]\npath = \"/kept/*\"\nmax_age = \"1h\"\n";
     let mut instance = Instance::with(&config(edge, &[&one], rule));
     for alone in [false, true] {
-        if alone {
-            instance.start_edge_only()
-        } else {
-            instance.start()
-        }
+        instance.start_edge(alone);
         answered(edge, "127.0.0.1", 200);
         let ask = |path: &str| Client::connect("127.0.0.1", edge).unwrap().ask("GET", path, &[]).unwrap();
         let status = |path: &str| ask(path).header("cache-status").unwrap_or_default().to_owned();

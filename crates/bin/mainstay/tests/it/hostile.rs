@@ -9,7 +9,7 @@
 mod attacker;
 mod dns_tree;
 
-use crate::instance::{Instance, Web, until};
+use crate::instance::{Instance, SITE, Web, until};
 use attacker::{Attacker, Visit, hello, long, message, record};
 use dns_tree::Tree;
 use std::collections::{BTreeMap, BTreeSet};
@@ -256,14 +256,7 @@ fn registries() -> BTreeMap<&'static str, Attacker> {
 
 fn config(front: &Web, web: &[Harm], registries: &BTreeMap<&str, Attacker>, tree: &Tree) -> String {
     let mut text = format!(
-        r#"
-[site]
-name = "Test"
-data = "data"
-listen = "127.0.0.1:0"
-url = "http://127.0.0.1"
-allow_private = ["127.0.0.0/8"]
-
+        r#"{SITE}
 [dns]
 resolvers = ["{resolver}"]
 roots = {roots:?}

@@ -14,6 +14,16 @@ use std::time::{Duration, Instant};
 /// Timeout that suffices on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(150);
 
+/// The table `[site]` of the configurations here.
+pub(crate) const SITE: &str = r#"
+[site]
+name = "Test"
+data = "data"
+listen = "127.0.0.1:0"
+url = "http://127.0.0.1"
+allow_private = ["127.0.0.0/8"]
+"#;
+
 /// Repeats a check until it returns a value.
 pub(crate) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
@@ -106,10 +116,7 @@ impl Instance {
     }
 
     pub(crate) fn start(&mut self) {
-        let address = self.folder.path().join("data/address");
-        let _ = fs::remove_file(&address);
-        self.spawn(&["run"]);
-        until("the start", || address.exists().then_some(()));
+        self.start_with(&[]);
     }
 
     /// Starts `run` with more arguments, and waits until commands reach it.
@@ -123,6 +130,15 @@ impl Instance {
     /// Starts the edge alone; it is ready when its port responds.
     pub(crate) fn start_edge_only(&mut self) {
         self.spawn(&["run", "--only", "edge"]);
+    }
+
+    /// Starts the edge, alone or with the rest.
+    pub(crate) fn start_edge(&mut self, alone: bool) {
+        if alone {
+            self.start_edge_only();
+        } else {
+            self.start();
+        }
     }
 
     /// Starts the edge alone with a soft limit of open files.
@@ -212,23 +228,29 @@ impl Instance {
 
     /// Sends a request without the command line, which would read the configuration. Status code and JSON.
     pub(crate) fn get(&self, path: &str) -> (u16, Value) {
-        let text = self.text(path);
-        let status = text.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or_default();
-        let body = text.split_once("\r\n\r\n").map(|(_, body)| body).unwrap_or_default();
-        let from = body.find('{').unwrap_or(0);
-        let to = body.rfind('}').map_or(body.len(), |at| at + 1);
-        (status, serde_json::from_str(&body[from..to]).unwrap_or(Value::Null))
+        parsed(&self.text(path))
     }
 
     /// The response as text.
     pub(crate) fn text(&self, path: &str) -> String {
-        let read = |file: &str| fs::read_to_string(self.folder.path().join("data").join(file)).unwrap();
-        let mut stream = TcpStream::connect(read("address")).unwrap();
+        let token = fs::read_to_string(self.data().join("api-token")).unwrap();
+        self.exchange(&format!("GET {path}"), token.trim(), "")
+    }
+
+    /// Sends JSON with a token, as curl does. Status code and JSON.
+    pub(crate) fn post(&self, path: &str, token: &str, body: &Value) -> (u16, Value) {
+        parsed(&self.exchange(&format!("POST {path}"), token, &body.to_string()))
+    }
+
+    fn exchange(&self, request: &str, token: &str, body: &str) -> String {
+        let mut stream =
+            TcpStream::connect(fs::read_to_string(self.data().join("address")).unwrap()).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         write!(
             stream,
-            "GET {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\nconnection: close\r\n\r\n",
-            read("api-token").trim()
+            "{request} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\ncontent-length: {}\r\n\
+             connection: close\r\n\r\n{body}",
+            body.len()
         )
         .unwrap();
         let mut text = String::new();
@@ -252,6 +274,15 @@ impl Instance {
     }
 }
 
+/// Status code and JSON of a response.
+fn parsed(text: &str) -> (u16, Value) {
+    let status = text.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or_default();
+    let body = text.split_once("\r\n\r\n").map(|(_, body)| body).unwrap_or_default();
+    let from = body.find('{').unwrap_or(0);
+    let to = body.rfind('}').map_or(body.len(), |at| at + 1);
+    (status, serde_json::from_str(&body[from..to]).unwrap_or(Value::Null))
+}
+
 impl Drop for Instance {
     fn drop(&mut self) {
         if let Some(process) = &mut self.process {
@@ -269,14 +300,7 @@ impl Drop for Instance {
 /// A configuration that probes one page.
 pub(crate) fn config(web: &Web, title: &str) -> String {
     format!(
-        r#"
-[site]
-name = "Test"
-data = "data"
-listen = "127.0.0.1:0"
-url = "http://127.0.0.1"
-allow_private = ["127.0.0.0/8"]
-
+        r#"{SITE}
 [service.shop]
 title = "{title}"
 

@@ -14,8 +14,8 @@
 //! where demand was usual when they began.
 //!
 //! During a flood and in the minute after it the ceiling is guarded: refusals of two clients set it, immediately to the
-//! least, and afterwards it stays below what servers bore for half a minute or longer. Each try beyond that would cost
-//! recognized clients too.
+//! least, and afterwards it stays below what servers bore for half a minute or longer. While it is that low, recognized
+//! clients may wait: servers forget within seconds what was too much.
 
 use crate::client_filter::ClientFilter;
 use crate::concurrency::WINDOW;
@@ -45,12 +45,16 @@ const NEARLY: f64 = 0.95;
 const PATIENCE: f64 = 0.7;
 const PATIENCE_MOST: f64 = 8.0;
 /// The same while it is guarded, and the part of the proven rate that it returns to.
-const GUARDED_PATIENCE: f64 = 30.0;
+const GUARDED_PATIENCE: f64 = 25.0;
 const GUARDED_PATIENCE_MOST: f64 = 120.0;
-const GUARDED: f64 = 0.92;
+const GUARDED: f64 = 0.95;
 /// Refused clients, and their fraction, that set a guarded ceiling.
 const GUARDED_REFUSED: f64 = 0.1;
 const GUARDED_CLIENTS: f64 = 2.0;
+/// The longest wait of recognized clients for a guarded ceiling that is low, and how long after that those who waited are
+/// still served.
+pub(crate) const PAUSE: Duration = Duration::from_secs(4);
+const AFTER_PAUSE: Duration = Duration::from_secs(12);
 /// Fraction of refusals that is a collapse although hardly more is sent than was served recently.
 const COLLAPSE: f64 = 0.3;
 /// Time without a client held back after which the ceiling is removed.
@@ -105,6 +109,8 @@ pub(crate) struct Ceiling {
     /// When a client was last held back.
     bound: Tick,
     turned: Tick,
+    /// When it was last far below the proven rate.
+    low: Tick,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -146,12 +152,20 @@ impl Ceiling {
             guarded: false,
             bound: now,
             turned: now,
+            low: now,
         }
     }
 
     /// The rate; `None` without a ceiling.
     pub(crate) fn rate(&self) -> Option<f64> {
         self.rate.is_finite().then_some(self.rate)
+    }
+
+    /// Requests a second that will be served soon, so that recognized clients wait for it: while a guarded ceiling is
+    /// low, and until those who waited are served. `None` otherwise.
+    pub(crate) fn paused(&self) -> Option<f64> {
+        let is_recent = self.turned.since(self.low) < AFTER_PAUSE;
+        (self.guarded && self.rate.is_finite() && is_recent).then_some(self.proven)
     }
 
     /// Guards it: a flood is recent.
@@ -247,6 +261,9 @@ impl Ceiling {
             return;
         }
         self.turned = now;
+        if self.rate < NEARLY * self.proven {
+            self.low = now;
+        }
         let secs = span.as_secs_f64().max(0.001);
         self.count(secs, cut, now);
         if cut && self.rate.is_finite() {
@@ -364,6 +381,7 @@ impl Ceiling {
             self.fallen = (0.0, 0.0);
         }
         self.phase = Phase::Falls(now, false);
+        self.low = now;
         self.lower(to, now);
     }
 

@@ -3,7 +3,7 @@
 mod opens;
 
 use crate::admission::{Admission, Arrival, Failure, Outcome, Permit, Shed, ShedWhy, Ticket, Tried, Woken};
-use crate::ceiling::Ceiling;
+use crate::ceiling::{Ceiling, PAUSE};
 use crate::clients::Clients;
 use crate::concurrency::{Concurrency, Use, WINDOW};
 use crate::crowd::Crowd;
@@ -145,7 +145,8 @@ impl LoadBalancer {
         }
         self.ceiling.asked();
         let lucky = self.shares.lucky(class, client, tick);
-        if lucky || self.is_idle() {
+        let may_wait = class <= Class::Recognized && self.ceiling.paused().is_some();
+        if lucky || may_wait || self.is_idle() {
             return Ok(());
         }
         self.turned_away.one_more(client);
@@ -414,6 +415,9 @@ impl LoadBalancer {
         if class > Class::Recognized {
             return WAIT_MOST;
         }
+        if self.ceiling.paused().is_some() {
+            return PAUSE;
+        }
         let each = self.ceiling.rate().map_or(0.0, |rate| 8.0 / rate);
         WAIT_MOST.max(self.concurrency.usual() / 2).max(Duration::from_secs_f64(each.min(1.0)))
     }
@@ -432,6 +436,9 @@ impl LoadBalancer {
     /// After how long of a queue that does not empty the newest goes first. `None`: the oldest does, since all will
     /// be served soon.
     fn newest(&self) -> Option<Duration> {
+        if self.ceiling.paused().is_some() {
+            return None;
+        }
         let soon = if self.is_calm() { SOON } else { WAIT_MOST };
         let many = self.drain().map_or(f64::INFINITY, |drain| drain * soon.as_secs_f64());
         (self.is_overloaded() || self.queue.clients(Class::Bot) as f64 > many).then_some(WINDOW)
@@ -442,7 +449,8 @@ impl LoadBalancer {
         if !self.is_overloaded() {
             return usize::MAX;
         }
-        let served = self.drain().map_or(0.0, |drain| 2.0 * drain * WAIT_MOST.as_secs_f64());
+        let paused = self.ceiling.paused().map_or(0.0, |rate| rate * PAUSE.as_secs_f64());
+        let served = self.drain().map_or(0.0, |drain| 2.0 * drain * WAIT_MOST.as_secs_f64()).max(paused);
         (served as usize).max(self.limit() as usize).max(8)
     }
 

@@ -7,7 +7,7 @@ use statistics::effect::POINTS_MIN;
 use std::time::Duration;
 use types::effect::ChangePoint;
 use types::time::between;
-use types::{Incident, Time};
+use types::{Incident, ServiceId, Time};
 
 /// Maximum of groups that are measured at the same time, the newest.
 const TASKS_MAX: usize = 16;
@@ -42,11 +42,15 @@ impl Task {
         &self.of
     }
 
-    /// Interval at which a measurement has something new: the step of the leading signal.
+    /// Interval at which a measurement has something new: the step of the quickest signal.
     #[must_use]
     pub fn step(&self) -> Duration {
-        self.signals.first().map_or(Duration::from_secs(30), |signal| signal.step)
+        quickest(&self.signals).unwrap_or(Duration::from_secs(30))
     }
+}
+
+fn quickest(signals: &[Signal]) -> Option<Duration> {
+    signals.iter().map(|signal| signal.step).min()
 }
 
 /// A note or change of an incident.
@@ -80,8 +84,9 @@ fn of_incident(engine: &Engine, incident: &Incident, tasks: &mut Vec<Task>) {
         return;
     }
     let subjects = engine.stories.of(incident.id).map(|story| story.subjects()).unwrap_or_default();
-    let signals = signals(&engine.config, &incident.diagnosis, &subjects);
-    let Some(step) = signals.first().map(|signal| signal.step) else { return };
+    let usual = |service: &ServiceId| engine.detect.usual_milli(service);
+    let signals = signals(&engine.config, &incident.diagnosis, &subjects, usual);
+    let Some(step) = quickest(&signals) else { return };
     let apart = step * u32::try_from(POINTS_MIN).unwrap_or(u32::MAX);
     let groups: Vec<&[Candidate]> =
         candidates.chunk_by(|one, next| between(one.at, next.at) < apart).collect();

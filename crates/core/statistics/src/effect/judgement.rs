@@ -1,6 +1,6 @@
 //! The verdict on one signal.
 
-use super::shift::{chance, shift};
+use super::shift::{chance, shift, spread};
 use crate::order::{count, median};
 use std::fmt;
 use types::effect::{Figure, Metric, Verdict};
@@ -24,6 +24,11 @@ const SHARE_LEAST: f64 = 0.01;
 const ANSWERED_MIN: f64 = 0.5;
 /// The answered shares of both sides may differ by this much; beyond it the remaining answers are a selection.
 const ANSWERED_DIFFERENCE: f64 = 0.25;
+/// A shift of failure shares counts from this many times the spread of the points around it. What is usual is a share near zero,
+/// with no noise to compare with, and few incidents last long enough to know their own: without this, shares that wander by
+/// themselves were called an effect in half of the cases. Of a random walk, the worst case, a shift between neighbouring windows is
+/// 1.7 times the spread within them.
+const SPREADS_MIN: f64 = 2.5;
 /// A value within 5 % of the ceiling is at the ceiling.
 const AT_CEILING: f64 = 0.95;
 
@@ -94,9 +99,13 @@ pub fn judge(signal: &Signal<'_>) -> Judgement {
     let all = |points: &[Option<f64>]| log(&Side::of(points, signal.measure).values);
     let (usual, incident) = (all(signal.usual), all(signal.before));
     let (chance, placebos) = chance(observed, &[&usual, &incident], early_logs.len(), late_logs.len());
+    let stands_out = match signal.measure {
+        Measure::Latency { .. } => true,
+        Measure::FailureShare => observed.abs() > SPREADS_MIN * spread(&[&early_logs, &late_logs]),
+    };
     let verdict = if placebos < PLACEBOS_MIN {
         Verdict::NoData
-    } else if chance >= CHANCE || !worth_a_word(observed, &early, &late, signal.measure) {
+    } else if chance >= CHANCE || !stands_out || !worth_a_word(observed, &early, &late, signal.measure) {
         Verdict::NoEffect
     } else if observed < 0.0 {
         Verdict::Helped

@@ -12,6 +12,18 @@ pub(super) fn shift(before: &[f64], after: &[f64]) -> Option<f64> {
     median(&mut differences)
 }
 
+/// Distance from the median of its side that three of four points keep. The fourth quarter may be a side's beginning, at which
+/// the incident or the recovery was under way.
+pub(super) fn spread(sides: &[&[f64]]) -> f64 {
+    let distances = |side: &&[f64]| {
+        let middle = median(&mut side.to_vec()).unwrap_or(0.0);
+        side.iter().map(|value| (value - middle).abs()).collect::<Vec<f64>>()
+    };
+    let mut all: Vec<f64> = sides.iter().flat_map(distances).collect();
+    all.sort_by(f64::total_cmp);
+    all.get(all.len() * 3 / 4).copied().unwrap_or(0.0)
+}
+
 /// Share of the placebo shifts that are at least as great as `observed`, in either direction, and their number. The
 /// observed one counts as one of them.
 ///

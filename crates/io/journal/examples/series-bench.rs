@@ -93,7 +93,8 @@ impl Kind {
             Self::Probes { .. } => sample,
             Self::Edge => {
                 let value = match number % 2 {
-                    0 => sample.value,
+                    // The edge counts latencies in buckets, sixteen for each doubling.
+                    0 => ((sample.value.log2() * 16.0).floor() / 16.0).exp2(),
                     _ if probe.rng.f64() < 0.97 => 0.0,
                     _ => f64::from(probe.rng.u32(1..10)) / f64::from(probe.rng.u32(20..200)),
                 };

@@ -121,7 +121,8 @@ impl Task {
     /// change is ago, the longer is the step, so that a slow recovery is seen, too: as far as the history suffices.
     fn at_its_step(&self, signal: &Signal, now: Time, past: &[Point], around: &[Point]) -> Signal {
         let longest = signal.longest();
-        let multiples = usize::try_from(longest.step.as_millis() / signal.step.as_millis().max(1)).unwrap_or(1);
+        let multiples =
+            usize::try_from(longest.step.as_millis() / signal.step.as_millis().max(1)).unwrap_or(1);
         let elapsed = self.after_at_most(signal, now, POINTS_MAX * multiples);
         let wanted = elapsed.div_ceil(POINTS_MAX).clamp(1, multiples);
         let [_, before, after] = self.points(signal, now, past, around);
@@ -360,7 +361,8 @@ mod tests {
         let read = |read: Read| {
             let steps = (-2_500..2_000).map(|second| 2 * second + 1).filter(|second| *second <= until);
             let within = steps.filter(|second| read.range.contains(&at_secs(*second)));
-            let sample = |second| Some(Point { at: at_secs(second), value: value(read.metric, second)?, ok: true });
+            let sample =
+                |second| Some(Point { at: at_secs(second), value: value(read.metric, second)?, ok: true });
             within.filter_map(sample).collect()
         };
         task.judge(now, &task.reads(now).into_iter().map(read).collect::<Vec<_>>())
@@ -376,9 +378,8 @@ mod tests {
     #[test]
     fn quick_signal_is_judged_within_half_a_minute_and_watched_for_minutes() {
         let task = quick_task(&[FAILED]);
-        let down_until = |end: i64| {
-            move |_: &str, second: i64| Some(if (0..end).contains(&second) { 0.9 } else { 0.0 })
-        };
+        let down_until =
+            |end: i64| move |_: &str, second: i64| Some(if (0..end).contains(&second) { 0.9 } else { 0.0 });
         for (seconds, end, verdict, is_final) in [
             (10, 64, "too early", false),
             (24, 64, "helped", false),
@@ -397,9 +398,8 @@ mod tests {
     #[test]
     fn short_history_is_judged_by_the_first_points_of_a_quick_signal() {
         let task = quick_task(&[FAILED]);
-        let young = |_: &str, second: i64| {
-            (second > -110).then(|| if (0..64).contains(&second) { 0.9 } else { 0.0 })
-        };
+        let young =
+            |_: &str, second: i64| (second > -110).then(|| if (0..64).contains(&second) { 0.9 } else { 0.0 });
         for seconds in [24, 48, 240] {
             let judged = quick(&task, 60 + seconds, young);
             assert_eq!(judged.effect.verdict.to_string(), "helped", "{seconds} s after");

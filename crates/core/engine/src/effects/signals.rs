@@ -15,13 +15,13 @@ pub const FAILED: &str = "failed";
 pub const EDGE_LATENCY: &str = "edge_latency";
 /// Metric of a service: share of the requests at the edge that failed or were shed, opens aside, 0 to 1.
 pub const EDGE_FAILED: &str = "edge_failed";
-/// Interval of the samples of the edge: twelve of them make a verdict half a minute after a fix.
-pub const EDGE_STEP: Duration = Duration::from_secs(2);
-/// Step of a signal that is as long as it may be while quicker ones are at hand. Also that of services with few requests,
-/// of which most intervals of [`EDGE_STEP`] would have none.
+/// Interval of the samples of the edge: its roll-ups. Twelve of them make a verdict, fifteen seconds after a fix.
+const EDGE_STEP: Duration = Duration::from_secs(1);
+/// The longest step at which quick signals are judged, after some minutes. Also the step of services with few requests, which have
+/// none in many intervals of [`EDGE_STEP`].
 pub(super) const STEP_CALM: Duration = Duration::from_secs(10);
 /// Usual requests in a thousand seconds from which a service has some in nearly every interval.
-const BUSY_MILLI: u64 = 2_000;
+const BUSY_MILLI: u64 = 5_000;
 
 /// Maximum of signals of one incident.
 const SIGNALS_MAX: usize = 8;
@@ -178,7 +178,7 @@ servers = ["192.0.2.7:80"]
                 .collect();
             assert_eq!(names.join(", "), expected);
         }
-        for (usual, step) in [(None, STEP_CALM), (Some(1_999), STEP_CALM), (Some(2_000), EDGE_STEP)] {
+        for (usual, step) in [(None, STEP_CALM), (Some(4_999), STEP_CALM), (Some(5_000), EDGE_STEP)] {
             let diagnosis = testkit::incident::diagnosis(pool.clone(), &["shop"]);
             let found = signals(&config, &diagnosis, &[], |_| usual);
             assert_eq!(found.first().map(|signal| signal.step), Some(step), "{usual:?}");

@@ -46,7 +46,11 @@ fn failure_shares_that_wander_within_an_incident_are_no_effect() {
             let what = format!("shares, {incident} points before, {points} after");
             rare(&measure_shares(incident, points, 1.0, 500), &what);
         }
-        found(&measure_shares(incident, 12, 0.3, 300), 0.65, &format!("shares x 0.3, {incident} points before"));
+        found(
+            &measure_shares(incident, 12, 0.3, 300),
+            0.65,
+            &format!("shares x 0.3, {incident} points before"),
+        );
         found(&measure_shares(incident, 12, 0.0, 300), 0.9, &format!("shares x 0, {incident} points before"));
     }
 }

@@ -7,9 +7,10 @@ use std::time::Duration;
 pub(super) const EVERY: Duration = Duration::from_millis(500);
 /// Most samples: an hour.
 const SAMPLES_MAX: usize = 7_200;
-/// Time before and after a fix whose requests are compared, and the time for a fix to take effect.
-const BESIDE: Duration = Duration::from_secs(18);
-const DELAY: Duration = Duration::from_secs(7);
+/// Time whose requests are compared: the last before a fix, and the last before the next one, to which this one led.
+const BESIDE: Duration = Duration::from_secs(15);
+/// Time after the last fix that counts.
+const LAST: Duration = Duration::from_secs(25);
 /// Span whose requests show whether everything is well.
 const WELL_SPAN: Duration = Duration::from_secs(5);
 /// Share of the requests served within [`WELL_SPAN`] that counts as well.
@@ -57,9 +58,8 @@ impl Record {
     /// Shares of the requests served before and after a fix; `until` is the time of the next one.
     pub(super) fn served_around(&self, fix: Timestamp, until: Option<Timestamp>) -> [f64; 2] {
         let before = self.share(types::time::earlier(fix, BESIDE), fix);
-        let end = types::time::later(fix, DELAY + BESIDE);
-        let end = until.map_or(end, |until| until.min(end));
-        [before, self.share(types::time::later(fix, DELAY), end)]
+        let end = until.unwrap_or_else(|| types::time::later(fix, LAST));
+        [before, self.share(types::time::earlier(end, BESIDE).max(fix), end)]
     }
 
     /// Share of the requests of a span that were served; 0 without requests.

@@ -65,7 +65,7 @@ impl Task {
             let past = back(self.onset, longest.step, USUAL)..self.onset;
             // One more on each side: whole steps are fewer, the longer they are.
             let begin = back(self.first, longest.step, self.before(&longest) + 1);
-            let around = begin..ahead(self.last, longest.step, self.after(&longest, now) + 1);
+            let around = begin..ahead(self.last, longest.step, self.after(&longest, now) + 2);
             [read(signal, past), read(signal, around)]
         };
         self.signals.iter().flat_map(ranges).collect()
@@ -106,13 +106,15 @@ impl Task {
         let [usual, before, after] = self.points(signal, now, past, around);
         // Sides that are longer than the history allows leave no moments to compare with.
         let (past, recent) = (answered(&usual), answered(&before));
-        let most = (past.max(recent).saturating_sub(MOMENTS) / 2).clamp(POINTS_MIN, POINTS_MAX);
+        let gap = signal.gap();
+        let most = (past.max(recent).saturating_sub(MOMENTS + gap) / 2).clamp(POINTS_MIN, POINTS_MAX);
         let is_short = most < POINTS_MAX && recent <= past;
         let skipped = if is_short { before.len().saturating_sub(most) } else { 0 };
         effect::judge(&effect::Signal {
             measure: signal.measure,
             usual: &usual,
             before: before.get(skipped..).unwrap_or_default(),
+            gap,
             after: after.get(..most).unwrap_or(&after),
         })
     }
@@ -121,8 +123,7 @@ impl Task {
     /// change is ago, the longer is the step, so that a slow recovery is seen, too: as far as the history suffices.
     fn at_its_step(&self, signal: &Signal, now: Time, past: &[Point], around: &[Point]) -> Signal {
         let longest = signal.longest();
-        let multiples =
-            usize::try_from(longest.step.as_millis() / signal.step.as_millis().max(1)).unwrap_or(1);
+        let multiples = signal.multiples();
         let elapsed = self.after_at_most(signal, now, POINTS_MAX * multiples);
         let wanted = elapsed.div_ceil(POINTS_MAX).clamp(1, multiples);
         let [_, before, after] = self.points(signal, now, past, around);
@@ -134,7 +135,7 @@ impl Task {
         }
         let suffices = |signal: &Signal| {
             let [usual, before, _] = self.points(signal, now, past, around);
-            answered(&usual).max(answered(&before)) >= MOMENTS + 2 * POINTS_MAX
+            answered(&usual).max(answered(&before)) >= MOMENTS + signal.gap() + 2 * POINTS_MAX
         };
         let mut longer = (2..=wanted).rev().map(|times| signal.times(times));
         longer.find(suffices).unwrap_or_else(|| signal.clone())
@@ -147,7 +148,7 @@ impl Task {
         [
             steps(past, back(self.onset, signal.step, USUAL), USUAL),
             steps(around, back(self.first, signal.step, count), count),
-            steps(around, self.last, self.after(signal, now)),
+            steps(around, self.in_effect(signal), self.after(signal, now)),
         ]
     }
 
@@ -156,14 +157,19 @@ impl Task {
         whole_steps(self.from, self.first, signal.step).min(USUAL)
     }
 
-    /// Whole steps since the change, until the next group.
+    /// The instant from which a signal is expected to show the change.
+    fn in_effect(&self, signal: &Signal) -> Time {
+        ahead(self.last, signal.step, signal.gap())
+    }
+
+    /// Whole steps since the change was in effect, until the next group.
     fn after(&self, signal: &Signal, now: Time) -> usize {
         self.after_at_most(signal, now, POINTS_MAX)
     }
 
     fn after_at_most(&self, signal: &Signal, now: Time, most: usize) -> usize {
         let end = self.until.unwrap_or(Time::MAX).min(earlier(now, LAG));
-        whole_steps(self.last, end, signal.step).min(most)
+        whole_steps(self.in_effect(signal), end, signal.step).min(most)
     }
 }
 
@@ -174,10 +180,23 @@ impl Signal {
         Self { step: self.step.saturating_mul(times), ..self.clone() }
     }
 
-    /// The signal with the longest step at which it is judged: ten seconds or its own.
-    fn longest(&self) -> Self {
+    /// Steps that a change takes to come into effect: ten seconds of quick signals, for a restart, a health check, a reload.
+    pub(super) fn gap(&self) -> usize {
+        match self.multiples() {
+            1 => 0,
+            steps => steps,
+        }
+    }
+
+    /// Steps of [`STEP_CALM`], the longest at which the signal is judged; 1 where its own is longer.
+    fn multiples(&self) -> usize {
         let times = STEP_CALM.as_millis() / self.step.as_millis().max(1);
-        self.times(usize::try_from(times).unwrap_or(usize::MAX).max(1))
+        usize::try_from(times).unwrap_or(usize::MAX).max(1)
+    }
+
+    /// The signal with its longest step.
+    fn longest(&self) -> Self {
+        self.times(self.multiples())
     }
 }
 

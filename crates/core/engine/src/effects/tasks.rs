@@ -45,12 +45,8 @@ impl Task {
     /// Interval at which a measurement has something new: the step of the quickest signal.
     #[must_use]
     pub fn step(&self) -> Duration {
-        quickest(&self.signals).unwrap_or(Duration::from_secs(30))
+        self.signals.iter().map(|signal| signal.step).min().unwrap_or(Duration::from_secs(30))
     }
-}
-
-fn quickest(signals: &[Signal]) -> Option<Duration> {
-    signals.iter().map(|signal| signal.step).min()
 }
 
 /// A note or change of an incident.
@@ -86,8 +82,9 @@ fn of_incident(engine: &Engine, incident: &Incident, tasks: &mut Vec<Task>) {
     let subjects = engine.stories.of(incident.id).map(|story| story.subjects()).unwrap_or_default();
     let usual = |service: &ServiceId| engine.detect.usual_milli(service);
     let signals = signals(&engine.config, &incident.diagnosis, &subjects, usual);
-    let Some(step) = quickest(&signals) else { return };
-    let apart = step * u32::try_from(POINTS_MIN).unwrap_or(u32::MAX);
+    // Closer changes leave too few points for a verdict on each.
+    let points = |signal: &Signal| signal.step * u32::try_from(signal.gap() + POINTS_MIN).unwrap_or(u32::MAX);
+    let Some(apart) = signals.iter().map(points).min() else { return };
     let groups: Vec<&[Candidate]> =
         candidates.chunk_by(|one, next| between(one.at, next.at) < apart).collect();
     for (n, group) in groups.iter().enumerate().rev() {

@@ -27,16 +27,20 @@ pub(super) fn spread(sides: &[&[f64]]) -> f64 {
 /// Share of the placebo shifts that are at least as great as `observed`, in either direction, and their number. The
 /// observed one counts as one of them.
 ///
-/// Compares with shifts between neighbouring windows of `before` and `after` values within each of the `stretches`: never
-/// across their borders, where something did change.
-pub(super) fn chance(observed: f64, stretches: &[&[f64]], before: usize, after: usize) -> (f64, usize) {
-    let length = before + after;
+/// Compares with shifts between windows of `before` and `after` values, with `gap` values between them, within each of the
+/// `stretches`: never across their borders, where something did change.
+pub(super) fn chance(
+    observed: f64,
+    stretches: &[&[f64]],
+    (before, gap, after): (usize, usize, usize),
+) -> (f64, usize) {
+    let length = before + gap + after;
     let moments: Vec<&[f64]> = stretches.iter().flat_map(|stretch| stretch.windows(length.max(1))).collect();
     let step = moments.len().div_ceil(PLACEBOS).max(1);
     let shifts: Vec<f64> = moments
         .iter()
         .step_by(step)
-        .filter_map(|moment| shift(&moment[..before], &moment[before..]))
+        .filter_map(|moment| shift(&moment[..before], &moment[before + gap..]))
         .collect();
     let extreme = shifts.iter().filter(|placebo| placebo.abs() >= observed.abs()).count();
     (count(extreme + 1) / count(shifts.len() + 1), shifts.len())

@@ -65,7 +65,7 @@ fn judged(
     before: &[Option<f64>],
     after: &[Option<f64>],
 ) -> Judgement {
-    judge(&Signal { measure, usual, before, after })
+    judge(&Signal { measure, usual, before, gap: 0, after })
 }
 
 /// A quiet history, 20 slow points, and what follows.

@@ -4,7 +4,7 @@ source "$(dirname "$0")/world.sh"
 out=${OUT:-bench/results/series.md}
 [ -n "${BUILT:-}" ] || cargo build -q --release -p mainstay-journal --example series-bench
 built=$(cargo metadata --no-deps --format-version 1 | python3 -c 'import json,sys; print(json.load(sys.stdin)["target_directory"])')/release
-rows=${ROWS:-500,90,0 500,10,500 10000,2,0}
+rows=${ROWS:-500,90,0 500,10,500 10000,2,0 20,10,edge}
 load_before=$(load)
 for row in $rows; do
     IFS=, read -r series days jitter <<<"$row"
@@ -16,7 +16,7 @@ done
 {
     echo "# Stored samples"
     echo
-    echo "$(machine). A sample of each series every 30 s, release build, file on the disk of /tmp."
+    echo "$(machine). A sample of each series every 30 s, of services at the edge every second; release build, file on the disk of /tmp."
     echo "Other work on the machine: load $load_before before, $(load) after."
     echo "Latencies are generated: a median of 5 to 300 ms, AR(1) and daily wandering, 8 % noise, 1 % spikes, failures in bursts, results some ms late (crates/io/journal/examples/series-bench.rs)."
     echo "Bytes: pages in use by closed days with keys and roll-ups, over their samples; columns: times and values alone. put: wall time of the caller."

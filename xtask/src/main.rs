@@ -19,6 +19,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
                      --report prints every hit and does not fail
   licences           licences and bans of deny.toml
   sim [--seed N] [--hours H]       the engine in a simulated world: virtual time, failing journals
+  sim --month [--seed N] [--fault] an ordinary month, in which nobody may be paged; with a fault, somebody must
   day [SECONDS]      an ordinary day of the edge, HAProxy beside it; default 300 seconds
   bench [NAME]       against peers, side by side in one run; results into bench/";
 

@@ -208,7 +208,7 @@ async fn wait_for_fixture<S: Fixture>(
 
 /// Whether a milestone is the end of an outage, which may be missed without making the run worthless.
 fn is_end(milestone: Milestone) -> bool {
-    matches!(milestone, Milestone::Resolved | Milestone::ClientsBack)
+    matches!(milestone, Milestone::Resolved | Milestone::ClientsBack | Milestone::EffectsJudged)
 }
 
 /// Violations of what must hold with any number of kills: paged, acknowledged, at most one repeated notification per

@@ -6,6 +6,7 @@ pub(crate) use pool::pool_named;
 
 use crate::script::{Milestone, Script};
 use std::collections::{BTreeMap, BTreeSet};
+use types::effect::ChangePoint;
 use types::incident::Stage;
 use types::{AlertId, Event, EventKind, Fault, IncidentId, Resource, Time};
 
@@ -21,6 +22,7 @@ pub fn reached(script: &Script, milestone: Milestone, since: Option<Time>, event
     let after = events.iter().filter(|event| since.is_none_or(|since| event.at >= since));
     match milestone {
         Milestone::Resolved => return resolved(after),
+        Milestone::EffectsJudged => return effects_judged(after),
         Milestone::SurgeNamed | Milestone::ConflictNamed => return named(milestone, after),
         Milestone::StatementNamed => return pool::statement_named(script, after),
         Milestone::PoolNamed => return pool_named(after).map(|(at, _)| at),
@@ -106,6 +108,24 @@ fn learned(script: &Script, events: &[Event]) -> Option<Time> {
         }
     }
     None
+}
+
+/// Time at which the last note on an incident had its final effect. Those of a merged incident are not judged.
+fn effects_judged<'a>(events: impl Iterator<Item = &'a Event>) -> Option<Time> {
+    let mut open: BTreeSet<(IncidentId, u64)> = BTreeSet::new();
+    let mut judged = None;
+    for event in events {
+        match &event.kind {
+            EventKind::IncidentNoted { incident, .. } => _ = open.insert((*incident, event.seq)),
+            EventKind::EffectJudged { of: ChangePoint::Note { incident, seq }, .. } => {
+                open.remove(&(*incident, *seq));
+                judged = Some(event.at);
+            }
+            EventKind::IncidentMerged { incident, .. } => open.retain(|(of, _)| of != incident),
+            _ => {}
+        }
+    }
+    judged.filter(|_| open.is_empty())
 }
 
 /// Time at which the last open incident ended; a merged incident has ended.

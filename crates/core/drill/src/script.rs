@@ -242,6 +242,8 @@ pub enum Milestone {
     Recovering,
     /// Every incident of the run is resolved.
     Resolved,
+    /// The effect of every note on an incident is final.
+    EffectsJudged,
     /// The cached answers of resolvers from before the last change have expired. Only the fixture can observe it.
     CachesExpired,
     /// Every server serves and every client is connected. Only the fixture can observe it.
@@ -250,7 +252,7 @@ pub enum Milestone {
 
 impl Milestone {
     /// Every milestone with its name in scripts.
-    pub const NAMES: [(Milestone, &'static str); 16] = [
+    pub const NAMES: [(Milestone, &'static str); 17] = [
         (Milestone::Learned, "learned"),
         (Milestone::SurgeNamed, "surge-named"),
         (Milestone::ConflictNamed, "conflict-named"),
@@ -265,6 +267,7 @@ impl Milestone {
         (Milestone::Acknowledged, "acknowledged"),
         (Milestone::Recovering, "recovering"),
         (Milestone::Resolved, "resolved"),
+        (Milestone::EffectsJudged, "effects-judged"),
         (Milestone::CachesExpired, "caches-expired"),
         (Milestone::ClientsBack, "clients-back"),
     ];

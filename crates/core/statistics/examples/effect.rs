@@ -13,7 +13,7 @@ fn main() {
     println!("points  change  helped  made it worse");
     for points in [6, 12, 24] {
         for change in [0, -10, -20, -33, -50, 20, 50, 100] {
-            let found = effect_figures::measure(points, 1.0 + f64::from(change) / 100.0, 2_000);
+            let found = effect_figures::measure(60, points, 1.0 + f64::from(change) / 100.0, 2_000);
             println!("{points:>6}  {change:>+5} %  {:>6.3}  {:>13.3}", found.helped, found.worse);
         }
     }

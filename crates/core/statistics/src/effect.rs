@@ -5,6 +5,9 @@
 //! Welch: 18 to 19 %). Here the shift is compared with placebo shifts: the same estimate at moments of the series' own
 //! past at which nothing was changed. `p` is the share of placebo shifts that are as great, in either direction.
 //!
+//! Failure shares are near zero in that past, which says nothing about how they wander within an incident: their shift must
+//! also be 2.5 times the spread of the points on both sides.
+//!
 //! A change helped when `p < 0.04` and the shift is more than 10 %. Fewer than 6 points after it: too early. Points without
 //! an answer are no data, never an improvement.
 //!

@@ -1,4 +1,4 @@
-//! Bench of the stored samples: `series-bench FOLDER SERIES DAYS JITTER_MS`. Called by `bench/series.sh`.
+//! Bench of the stored samples: `series-bench FOLDER SERIES DAYS JITTER_MS|edge`. Called by `bench/series.sh`.
 //!
 //! Writes generated latencies at 30 s through the public interface with a clock that runs as fast as the disk, then
 //! measures queries. Prints one row of the table of `bench/results/series.md` for writing, and one for each query.
@@ -15,6 +15,8 @@ use types::Time;
 
 const BEGIN_MS: i64 = 1_795_305_600_000;
 const PERIOD_MS: i64 = 30_000;
+/// Interval of the samples of services at the edge.
+const EDGE_PERIOD_MS: i64 = 1_000;
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -63,12 +65,54 @@ impl Probe {
     }
 }
 
+/// What a run stores.
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    /// Probes every half a minute.
+    Probes { jitter_ms: i64 },
+    /// Services at the edge: of two series of each, one is a median latency, the other a share of failed requests, which is
+    /// zero in 97 of 100 samples. Their times are whole seconds.
+    Edge,
+}
+
+impl Kind {
+    fn period_ms(self) -> i64 {
+        match self {
+            Self::Probes { .. } => PERIOD_MS,
+            Self::Edge => EDGE_PERIOD_MS,
+        }
+    }
+
+    fn sample(self, number: usize, probe: &mut Probe, scheduled_ms: i64) -> Sample {
+        let jitter_ms = match self {
+            Self::Probes { jitter_ms } => jitter_ms,
+            Self::Edge => 0,
+        };
+        let sample = probe.sample(scheduled_ms, jitter_ms);
+        match self {
+            Self::Probes { .. } => sample,
+            Self::Edge => {
+                let value = match number % 2 {
+                    // The edge counts latencies in buckets, sixteen for each doubling.
+                    0 => ((sample.value.log2() * 16.0).floor() / 16.0).exp2(),
+                    _ if probe.rng.f64() < 0.97 => 0.0,
+                    _ => f64::from(probe.rng.u32(1..10)) / f64::from(probe.rng.u32(20..200)),
+                };
+                Sample { at: Time::from_millisecond(scheduled_ms).unwrap(), value, ok: true }
+            }
+        }
+    }
+}
+
 fn main() {
     let mut args = std::env::args().skip(1);
-    let mut next = || args.next().expect("FOLDER SERIES DAYS JITTER_MS");
+    let mut next = || args.next().expect("FOLDER SERIES DAYS JITTER_MS|edge");
     let folder = next();
     let (series, days): (u64, i64) = (next().parse().unwrap(), next().parse().unwrap());
-    let jitter_ms: i64 = next().parse().unwrap();
+    let kind = match next().as_str() {
+        "edge" => Kind::Edge,
+        jitter => Kind::Probes { jitter_ms: jitter.parse().unwrap() },
+    };
     let path = Path::new(&folder).join("series.db");
     let now = Arc::new(AtomicI64::new(BEGIN_MS));
     let theirs = Arc::clone(&now);
@@ -77,13 +121,17 @@ fn main() {
     let mut probes: Vec<Probe> = (0..series).map(Probe::new).collect();
     // Ends in the afternoon: today's chunks are open, half an hour is in memory.
     let end_ms = BEGIN_MS + days * DAY_MS + 16 * HOUR_MS + HOUR_MS / 2;
-    let (samples, putting, cpu) = write(&store, &mut probes, &now, end_ms, jitter_ms);
+    let (samples, putting, cpu) = write(&store, &mut probes, &now, end_ms, kind);
     let written = size(&path);
     drop(store);
     let cost = days_cost(&path);
     println!(
         "| {series} | {days} | {} | {samples} | {:.2} | {:.2} | {:.0} | {:.0} | {:.2} | {:.0} |",
-        if jitter_ms > 0 { format!("±{jitter_ms} ms") } else { "none".to_owned() },
+        match kind {
+            Kind::Probes { jitter_ms: 0 } => "none".to_owned(),
+            Kind::Probes { jitter_ms } => format!("±{jitter_ms} ms"),
+            Kind::Edge => "services at the edge, every second".to_owned(),
+        },
         cost.0,
         cost.1,
         putting.as_nanos() as f64 / samples as f64,
@@ -102,15 +150,15 @@ fn write(
     probes: &mut [Probe],
     now: &AtomicI64,
     end_ms: i64,
-    jitter_ms: i64,
+    kind: Kind,
 ) -> (u64, Duration, Duration) {
     let (mut samples, mut putting, mut generating) = (0, Duration::ZERO, Duration::ZERO);
     let before = cpu_time();
     let mut batch = Vec::new();
-    for scheduled_ms in (BEGIN_MS..end_ms).step_by(usize::try_from(PERIOD_MS).unwrap()) {
+    for scheduled_ms in (BEGIN_MS..end_ms).step_by(usize::try_from(kind.period_ms()).unwrap()) {
         let begun = Instant::now();
         batch.clear();
-        batch.extend(probes.iter_mut().map(|probe| probe.sample(scheduled_ms, jitter_ms)));
+        batch.extend(probes.iter_mut().enumerate().map(|(n, probe)| kind.sample(n, probe, scheduled_ms)));
         generating += begun.elapsed();
         let begun = Instant::now();
         for (probe, sample) in probes.iter().zip(&batch) {
@@ -118,7 +166,7 @@ fn write(
         }
         putting += begun.elapsed();
         samples += batch.len() as u64;
-        now.store(scheduled_ms + PERIOD_MS, Ordering::Relaxed);
+        now.store(scheduled_ms + kind.period_ms(), Ordering::Relaxed);
         // As often as real time would: a batch of thirty seconds of ten thousand series, or ten minutes of few.
         if samples % 10_000 < batch.len() as u64 {
             assert!(store.flush(PATIENCE));

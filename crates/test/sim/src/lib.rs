@@ -12,11 +12,13 @@
 //! | [`clocks`] | a wall clock that jumps, suspension, reboots |
 //! | [`disk`] | a journal that refuses writes or does not confirm them |
 //! | [`run`] | the loop in virtual time |
+//! | [`month`] | an ordinary month of a pool before a database |
 //! | [`invariants`] | invariants that are checked at every step |
 
 pub mod clocks;
 pub mod disk;
 pub mod invariants;
+pub mod month;
 pub mod phones;
 pub mod run;
 pub mod traffic;

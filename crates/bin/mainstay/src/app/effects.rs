@@ -12,8 +12,8 @@ use types::Observation;
 use types::effect::ChangePoint;
 
 /// Shortest and longest time between two measurements of the same change.
-const MEASURE_EVERY: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(30));
-/// Most samples of one read: 264 steps with a sample each second of five minutes at most.
+const MEASURE_EVERY: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(30));
+/// Most samples of one read: 264 steps of five minutes at most, with a sample each second.
 const SAMPLES_MAX: usize = 80_000;
 
 /// Measures until `stop` is true.

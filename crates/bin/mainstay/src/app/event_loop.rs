@@ -46,7 +46,6 @@ pub(crate) struct EventLoop {
     engine: Engine,
     pending_writes: PendingWrites,
     series: Option<Arc<Series>>,
-    edge_samples: samples::EdgeSamples,
     heartbeat: Heartbeat,
     sooner: BTreeMap<types::ProbeId, Time>,
     policy_version: u64,
@@ -83,7 +82,6 @@ impl EventLoop {
             engine,
             pending_writes,
             series,
-            edge_samples: samples::EdgeSamples::default(),
             heartbeat,
             sooner: BTreeMap::new(),
             policy_version: 0,
@@ -238,7 +236,7 @@ impl EventLoop {
                 samples::store_latency(series, now, result);
                 samples::store_judgement(series, now, &result.probe, self.engine.is_healthy(&result.probe));
             }
-            Input::Observation(Observation::Rollup(rollup)) => self.edge_samples.add(series, now, rollup),
+            Input::Observation(Observation::Rollup(rollup)) => samples::store_traffic(series, now, rollup),
             _ => {}
         }
     }

@@ -88,8 +88,10 @@ impl fmt::Display for Measured {
     }
 }
 
-/// Change of the served share below which a fix has no effect.
-const NOISE: f64 = 0.15;
+/// Change of the served share from which a fix has an effect.
+const NOISE: f64 = 0.10;
+/// Around [`NOISE`], by this much, either verdict is right: a fix that loses or saves some requests has a small effect.
+const UNCLEAR: f64 = 0.07;
 
 impl Measured {
     /// The effect by the shares of requests served before and after.
@@ -101,16 +103,15 @@ impl Measured {
             _ => Self::NoEffect,
         }
     }
+}
 
-    /// Whether a verdict of mainstay agrees. A verdict may say less than a measurement from inside, never the opposite.
+impl Fix {
+    /// Whether mainstay says what was measured; nothing, "too early" and "no data" are wrong.
     #[must_use]
-    pub fn agrees(self, judged: &str) -> bool {
-        let judged = judged.replace(['-', '_'], " ");
-        match self {
-            Self::Helped => judged == "helped",
-            Self::NoEffect => judged == "no effect",
-            Self::MadeItWorse => judged == "made it worse" || judged == "no effect",
-        }
+    pub fn is_judged_right(&self) -> bool {
+        let [before, after] = self.served;
+        let towards = |far: f64| Measured::of([before, after + (after - before).signum() * far]).to_string();
+        self.judged.as_ref().is_some_and(|judged| [towards(UNCLEAR), towards(-UNCLEAR)].contains(judged))
     }
 }
 
@@ -194,12 +195,9 @@ pub(super) fn judge(score: &PoolScore, limits: &Limits) -> Vec<String> {
     if limits.opens && highest > limit {
         missed.push(format!("a server had {highest} concurrent opens; its limit is {limit}"));
     }
-    for fix in score.fixes.iter().filter(|_| limits.effects) {
-        let judged = fix.judged.as_deref();
-        if !judged.is_some_and(|judged| fix.measured.agrees(judged)) {
-            let judged = judged.unwrap_or("nothing");
-            missed.push(format!("\"{}\": measured: {}; mainstay says: {judged}", fix.note, fix.measured));
-        }
+    for fix in score.fixes.iter().filter(|fix| limits.effects && !fix.is_judged_right()) {
+        let judged = fix.judged.as_deref().unwrap_or("nothing");
+        missed.push(format!("\"{}\": measured: {}; mainstay says: {judged}", fix.note, fix.measured));
     }
     missed
 }

@@ -1,6 +1,6 @@
 //! From samples to an effect.
 
-use super::signals::{EDGE_LATENCY, LATENCY, Signal};
+use super::signals::{EDGE_LATENCY, LATENCY, STEP_CALM, Signal};
 use super::tasks::Task;
 use statistics::effect::{self, Judgement, POINTS_MAX, POINTS_MIN, combine};
 use std::ops::Range;
@@ -13,6 +13,8 @@ use types::{Effect, Time};
 const USUAL: usize = 240;
 /// Placebo moments that must remain: with a short history, fewer points of each side are used.
 const MOMENTS: usize = 30;
+/// Share of the steps around a change that need a sample. With fewer, longer steps are compared.
+const SAMPLED_MIN: f64 = 0.75;
 /// Points after which the effect of a change is final when its incident has ended.
 const POINTS_AFTER_END: usize = 12;
 /// Samples of the last seconds may not be stored yet.
@@ -59,9 +61,11 @@ impl Task {
         let read =
             |signal: &Signal, range| Read { subject: signal.subject.clone(), metric: signal.metric, range };
         let ranges = |signal: &Signal| {
-            let past = back(self.onset, signal.step, USUAL)..self.onset;
-            let begin = back(self.first, signal.step, self.before(signal));
-            let around = begin..ahead(self.last, signal.step, self.after(signal, now));
+            let longest = signal.longest();
+            let past = back(self.onset, longest.step, USUAL)..self.onset;
+            // One more on each side: whole steps are fewer, the longer they are.
+            let begin = back(self.first, longest.step, self.before(&longest) + 1);
+            let around = begin..ahead(self.last, longest.step, self.after(&longest, now) + 2);
             [read(signal, past), read(signal, around)]
         };
         self.signals.iter().flat_map(ranges).collect()
@@ -83,6 +87,7 @@ impl Task {
             .find(|(judgement, _)| judgement.verdict == verdict && judgement.figure().is_some())
             .or_else(|| figures().find(|(judgement, _)| judgement.figure().is_some()));
         let steps = self.signals.first().map_or(0, |leading| self.after(leading, now));
+        let seen = self.signals.first().map_or(0, |leading| self.after(&leading.longest(), now));
         let effect = Effect {
             verdict,
             signal: figure.map(|(_, signal)| signal.subject.clone()),
@@ -90,30 +95,61 @@ impl Task {
             points: u32::try_from(steps).unwrap_or(u32::MAX),
             together_with: u32::try_from(self.of.len().saturating_sub(1)).unwrap_or(u32::MAX),
         };
-        let is_final = steps >= POINTS_MAX
+        let is_final = seen >= POINTS_MAX
             || (self.is_over && steps >= POINTS_AFTER_END)
             || self.until.is_some_and(|until| until <= earlier(now, LAG));
         Judged { of: self.of.clone(), effect, is_final }
     }
 
     fn judge_signal(&self, signal: &Signal, now: Time, past: &[Point], around: &[Point]) -> Judgement {
-        let step = signal.step;
-        let steps = |samples: &[Point], from: Time, count: usize| bucketed(signal, samples, from, count);
-        let usual = steps(past, back(self.onset, step, USUAL), USUAL);
-        let count = self.before(signal);
-        let before = steps(around, back(self.first, step, count), count);
-        let after = steps(around, self.last, self.after(signal, now));
+        let signal = &self.at_its_step(signal, now, past, around);
+        let [usual, before, after] = self.points(signal, now, past, around);
         // Sides that are longer than the history allows leave no moments to compare with.
-        let (past, recent) = (usual.iter().flatten().count(), before.iter().flatten().count());
-        let most = (past.max(recent).saturating_sub(MOMENTS) / 2).clamp(POINTS_MIN, POINTS_MAX);
+        let (past, recent) = (answered(&usual), answered(&before));
+        let gap = signal.gap();
+        let most = (past.max(recent).saturating_sub(MOMENTS + gap) / 2).clamp(POINTS_MIN, POINTS_MAX);
         let is_short = most < POINTS_MAX && recent <= past;
         let skipped = if is_short { before.len().saturating_sub(most) } else { 0 };
         effect::judge(&effect::Signal {
             measure: signal.measure,
             usual: &usual,
             before: before.get(skipped..).unwrap_or_default(),
+            gap,
             after: after.get(..most).unwrap_or(&after),
         })
+    }
+
+    /// The signal at the step at which it is judged. Quick signals give a first verdict within half a minute; the longer the
+    /// change is ago, the longer is the step, so that a slow recovery is seen, too: as far as the history suffices.
+    fn at_its_step(&self, signal: &Signal, now: Time, past: &[Point], around: &[Point]) -> Signal {
+        let longest = signal.longest();
+        let multiples = signal.multiples();
+        let elapsed = self.after_at_most(signal, now, POINTS_MAX * multiples);
+        let wanted = elapsed.div_ceil(POINTS_MAX).clamp(1, multiples);
+        let [_, before, after] = self.points(signal, now, past, around);
+        let steps = before.len() + after.len();
+        #[expect(clippy::cast_precision_loss, reason = "a few hundred")]
+        let is_sparse = ((answered(&before) + answered(&after)) as f64) < SAMPLED_MIN * steps as f64;
+        if is_sparse {
+            return longest;
+        }
+        let suffices = |signal: &Signal| {
+            let [usual, before, _] = self.points(signal, now, past, around);
+            answered(&usual).max(answered(&before)) >= MOMENTS + signal.gap() + 2 * POINTS_MAX
+        };
+        let mut longer = (2..=wanted).rev().map(|times| signal.times(times));
+        longer.find(suffices).unwrap_or_else(|| signal.clone())
+    }
+
+    /// The points of a signal: usual ones, those before the change, those since.
+    fn points(&self, signal: &Signal, now: Time, past: &[Point], around: &[Point]) -> [Vec<Option<f64>>; 3] {
+        let steps = |samples: &[Point], from: Time, count: usize| bucketed(signal, samples, from, count);
+        let count = self.before(signal);
+        [
+            steps(past, back(self.onset, signal.step, USUAL), USUAL),
+            steps(around, back(self.first, signal.step, count), count),
+            steps(around, self.in_effect(signal), self.after(signal, now)),
+        ]
     }
 
     /// Whole steps between the group before, or the onset, and the change.
@@ -121,11 +157,51 @@ impl Task {
         whole_steps(self.from, self.first, signal.step).min(USUAL)
     }
 
-    /// Whole steps since the change, until the next group.
-    fn after(&self, signal: &Signal, now: Time) -> usize {
-        let end = self.until.unwrap_or(Time::MAX).min(earlier(now, LAG));
-        whole_steps(self.last, end, signal.step).min(POINTS_MAX)
+    /// The instant from which a signal is expected to show the change.
+    fn in_effect(&self, signal: &Signal) -> Time {
+        ahead(self.last, signal.step, signal.gap())
     }
+
+    /// Whole steps since the change was in effect, until the next group.
+    fn after(&self, signal: &Signal, now: Time) -> usize {
+        self.after_at_most(signal, now, POINTS_MAX)
+    }
+
+    fn after_at_most(&self, signal: &Signal, now: Time, most: usize) -> usize {
+        let end = self.until.unwrap_or(Time::MAX).min(earlier(now, LAG));
+        whole_steps(self.in_effect(signal), end, signal.step).min(most)
+    }
+}
+
+impl Signal {
+    /// The signal with longer steps.
+    fn times(&self, times: usize) -> Self {
+        let times = u32::try_from(times).unwrap_or(u32::MAX);
+        Self { step: self.step.saturating_mul(times), ..self.clone() }
+    }
+
+    /// Steps that a change takes to come into effect: ten seconds of quick signals, for a restart, a health check, a reload.
+    pub(super) fn gap(&self) -> usize {
+        match self.multiples() {
+            1 => 0,
+            steps => steps,
+        }
+    }
+
+    /// Steps of [`STEP_CALM`], the longest at which the signal is judged; 1 where its own is longer.
+    fn multiples(&self) -> usize {
+        let times = STEP_CALM.as_millis() / self.step.as_millis().max(1);
+        usize::try_from(times).unwrap_or(usize::MAX).max(1)
+    }
+
+    /// The signal with its longest step.
+    fn longest(&self) -> Self {
+        self.times(self.multiples())
+    }
+}
+
+fn answered(points: &[Option<f64>]) -> usize {
+    points.iter().flatten().count()
 }
 
 fn whole_steps(from: Time, to: Time, step: Duration) -> usize {
@@ -175,7 +251,11 @@ mod tests {
     const STEP: Duration = Duration::from_secs(10);
 
     fn at(step: i64) -> Time {
-        Time::from_second(1_800_000_000 + step * 10).unwrap()
+        at_secs(step * 10)
+    }
+
+    fn at_secs(secs: i64) -> Time {
+        Time::from_second(1_800_000_000 + secs).unwrap()
     }
 
     fn signal(metric: &'static str) -> Signal {
@@ -291,6 +371,79 @@ mod tests {
             let judged = judged(&task, 24, young(history));
             assert_eq!(judged.effect.verdict.to_string(), verdict, "{history} steps of history");
         }
+    }
+
+    /// Samples of a quick signal every two seconds, none where `value` has none: the incident begins at second 0, the change is
+    /// made at second 60.
+    fn quick(task: &Task, until: i64, value: impl Fn(&str, i64) -> Option<f64>) -> Judged {
+        let now = later(at_secs(until), LAG);
+        let read = |read: Read| {
+            let steps = (-2_500..2_000).map(|second| 2 * second + 1).filter(|second| *second <= until);
+            let within = steps.filter(|second| read.range.contains(&at_secs(*second)));
+            let sample =
+                |second| Some(Point { at: at_secs(second), value: value(read.metric, second)?, ok: true });
+            within.filter_map(sample).collect()
+        };
+        task.judge(now, &task.reads(now).into_iter().map(read).collect::<Vec<_>>())
+    }
+
+    fn quick_task(metrics: &[&'static str]) -> Task {
+        let step = Duration::from_secs(2);
+        let mut task = task(metrics.iter().map(|metric| Signal { step, ..signal(metric) }).collect());
+        (task.first, task.last) = (at_secs(60), at_secs(60));
+        task
+    }
+
+    #[test]
+    fn quick_signal_is_judged_within_half_a_minute_and_watched_for_minutes() {
+        let task = quick_task(&[FAILED]);
+        let down_until =
+            |end: i64| move |_: &str, second: i64| Some(if (0..end).contains(&second) { 0.9 } else { 0.0 });
+        for (seconds, end, verdict, is_final) in [
+            (10, 64, "too early", false),
+            (24, 64, "helped", false),
+            (24, 999, "no effect", false),
+            (48, 130, "no effect", false),
+            // It took effect after 70 seconds.
+            (240, 130, "helped", true),
+            (240, 999, "no effect", true),
+        ] {
+            let judged = quick(&task, 60 + seconds, down_until(end));
+            let found = (judged.effect.verdict.to_string(), judged.is_final);
+            assert_eq!(found, (verdict.to_owned(), is_final), "{seconds} s after, down until {end}");
+        }
+    }
+
+    #[test]
+    fn short_history_is_judged_by_the_first_points_of_a_quick_signal() {
+        let task = quick_task(&[FAILED]);
+        let young =
+            |_: &str, second: i64| (second > -110).then(|| if (0..64).contains(&second) { 0.9 } else { 0.0 });
+        for seconds in [24, 48, 240] {
+            let judged = quick(&task, 60 + seconds, young);
+            assert_eq!(judged.effect.verdict.to_string(), "helped", "{seconds} s after");
+        }
+    }
+
+    #[test]
+    fn signal_with_few_samples_is_judged_by_longer_steps() {
+        let task = quick_task(&[FAILED]);
+        // A request every six seconds.
+        let sparse = |_: &str, second: i64| {
+            (second.rem_euclid(6) == 1).then(|| if (0..64).contains(&second) { 0.9 } else { 0.0 })
+        };
+        let judged = |seconds: i64| quick(&task, 60 + seconds, sparse).effect.verdict.to_string();
+        assert_eq!((judged(40), judged(120)), ("too early".to_owned(), "helped".to_owned()));
+    }
+
+    #[test]
+    fn slow_signal_that_leads_does_not_delay_a_quick_one() {
+        let mut task = quick_task(&[FAILED]);
+        task.signals.insert(0, Signal { step: Duration::from_secs(30), ..signal(LATENCY) });
+        let judged = quick(&task, 84, |metric, second| {
+            (metric == FAILED).then(|| if (0..64).contains(&second) { 0.9 } else { 0.0 })
+        });
+        assert_eq!(judged.effect.to_string(), "helped: failures of front 90.0 % -> 0.0 %, -100 %");
     }
 
     #[test]

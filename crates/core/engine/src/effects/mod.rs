@@ -14,7 +14,7 @@ mod signals;
 mod tasks;
 
 pub use judging::{Judged, Point, Read};
-pub use signals::{EDGE_FAILED, EDGE_LATENCY, EDGE_STEP, FAILED, LATENCY};
+pub use signals::{EDGE_FAILED, EDGE_LATENCY, FAILED, LATENCY};
 pub use tasks::Task;
 
 pub(crate) use tasks::tasks;

@@ -13,10 +13,15 @@ pub const LATENCY: &str = "latency";
 pub const FAILED: &str = "failed";
 /// Metric of a service: median time to first byte at the edge, in seconds.
 pub const EDGE_LATENCY: &str = "edge_latency";
-/// Metric of a service: share of the requests at the edge that failed or were shed, 0 to 1.
+/// Metric of a service: share of the requests at the edge that failed or were shed, opens aside, 0 to 1.
 pub const EDGE_FAILED: &str = "edge_failed";
-/// Interval of the samples of the edge.
-pub const EDGE_STEP: Duration = Duration::from_secs(10);
+/// Interval of the samples of the edge: its roll-ups. Twelve of them make a verdict, fifteen seconds after a fix.
+const EDGE_STEP: Duration = Duration::from_secs(1);
+/// The longest step at which quick signals are judged, after some minutes. Also the step of services with few requests, which have
+/// none in many intervals of [`EDGE_STEP`].
+pub(super) const STEP_CALM: Duration = Duration::from_secs(10);
+/// Usual requests in a thousand seconds from which a service has some in nearly every interval.
+const BUSY_MILLI: u64 = 5_000;
 
 /// Maximum of signals of one incident.
 const SIGNALS_MAX: usize = 8;
@@ -39,7 +44,13 @@ pub(crate) struct Signal {
 }
 
 /// The signals of an incident: of what has alerts, the cause first, then of the affected services at the edge.
-pub(crate) fn signals(config: &Config, diagnosis: &Diagnosis, subjects: &[Subject]) -> Vec<Signal> {
+/// `usual` are the usual requests of a service in a thousand seconds.
+pub(crate) fn signals(
+    config: &Config,
+    diagnosis: &Diagnosis,
+    subjects: &[Subject],
+    usual: impl Fn(&ServiceId) -> Option<u64>,
+) -> Vec<Signal> {
     let mut subjects: Vec<&Subject> = subjects.iter().collect();
     subjects.sort_by_key(|subject| subject.about != diagnosis.cause);
     let mut found: Vec<Signal> = Vec::new();
@@ -51,6 +62,10 @@ pub(crate) fn signals(config: &Config, diagnosis: &Diagnosis, subjects: &[Subjec
                 found.push(signal);
             }
         }
+    };
+    let of_edge = |service: &ServiceId, is_slow: bool| {
+        let is_busy = usual(service).is_some_and(|milli| milli >= BUSY_MILLI);
+        of_edge(service, is_slow, if is_busy { EDGE_STEP } else { STEP_CALM })
     };
     for Subject { about, is_slow } in subjects {
         let probes = config.probes.values().filter(|probe| probe.about == *about);
@@ -93,9 +108,9 @@ fn of_probe(probe: &Probe, is_slow: bool) -> Vec<Signal> {
     in_order(latency, signal(FAILED, Measure::FailureShare), is_slow)
 }
 
-fn of_edge(service: &ServiceId, is_slow: bool) -> Vec<Signal> {
+fn of_edge(service: &ServiceId, is_slow: bool, step: Duration) -> Vec<Signal> {
     let subject = edge_subject(service);
-    let signal = |metric, measure| Signal { subject: subject.clone(), metric, measure, step: EDGE_STEP };
+    let signal = |metric, measure| Signal { subject: subject.clone(), metric, measure, step };
     let latency = signal(EDGE_LATENCY, Measure::Latency { ceiling: None });
     in_order(Some(latency), signal(EDGE_FAILED, Measure::FailureShare), is_slow)
 }
@@ -157,11 +172,16 @@ servers = ["192.0.2.7:80"]
                 .map(|(about, is_slow)| Subject { about: (*about).clone(), is_slow: *is_slow })
                 .collect();
             let diagnosis = testkit::incident::diagnosis(front.clone(), affected);
-            let names: Vec<String> = signals(&config, &diagnosis, &subjects)
+            let names: Vec<String> = signals(&config, &diagnosis, &subjects, |_| None)
                 .iter()
                 .map(|signal| format!("{} {}", signal.subject, signal.metric))
                 .collect();
             assert_eq!(names.join(", "), expected);
+        }
+        for (usual, step) in [(None, STEP_CALM), (Some(4_999), STEP_CALM), (Some(5_000), EDGE_STEP)] {
+            let diagnosis = testkit::incident::diagnosis(pool.clone(), &["shop"]);
+            let found = signals(&config, &diagnosis, &[], |_| usual);
+            assert_eq!(found.first().map(|signal| signal.step), Some(step), "{usual:?}");
         }
     }
 }

@@ -7,7 +7,7 @@ use statistics::effect::POINTS_MIN;
 use std::time::Duration;
 use types::effect::ChangePoint;
 use types::time::between;
-use types::{Incident, Time};
+use types::{Incident, ServiceId, Time};
 
 /// Maximum of groups that are measured at the same time, the newest.
 const TASKS_MAX: usize = 16;
@@ -42,10 +42,10 @@ impl Task {
         &self.of
     }
 
-    /// Interval at which a measurement has something new: the step of the leading signal.
+    /// Interval at which a measurement has something new: the step of the quickest signal.
     #[must_use]
     pub fn step(&self) -> Duration {
-        self.signals.first().map_or(Duration::from_secs(30), |signal| signal.step)
+        self.signals.iter().map(|signal| signal.step).min().unwrap_or(Duration::from_secs(30))
     }
 }
 
@@ -80,9 +80,11 @@ fn of_incident(engine: &Engine, incident: &Incident, tasks: &mut Vec<Task>) {
         return;
     }
     let subjects = engine.stories.of(incident.id).map(|story| story.subjects()).unwrap_or_default();
-    let signals = signals(&engine.config, &incident.diagnosis, &subjects);
-    let Some(step) = signals.first().map(|signal| signal.step) else { return };
-    let apart = step * u32::try_from(POINTS_MIN).unwrap_or(u32::MAX);
+    let usual = |service: &ServiceId| engine.detect.usual_milli(service);
+    let signals = signals(&engine.config, &incident.diagnosis, &subjects, usual);
+    // Closer changes leave too few points for a verdict on each.
+    let points = |signal: &Signal| signal.step * u32::try_from(signal.gap() + POINTS_MIN).unwrap_or(u32::MAX);
+    let Some(apart) = signals.iter().map(points).min() else { return };
     let groups: Vec<&[Candidate]> =
         candidates.chunk_by(|one, next| between(one.at, next.at) < apart).collect();
     for (n, group) in groups.iter().enumerate().rev() {

@@ -8,7 +8,7 @@ const CHANCE: f64 = 0.05;
 
 /// Combines the judgements of an incident's signals, the leading one first.
 ///
-/// Signals without data say nothing. Half of the others must agree, or one must be clear enough for the number of signals
+/// Signals without data say nothing, and neither do those that could not have improved, or become worse. Half of the others must agree, or one must be clear enough for the number of signals
 /// (Bonferroni): more signals must not mean more false effects. Where one helped and another became worse, the leading
 /// one of them decides: a fix that trades latency for failures is judged by what the incident is about.
 #[must_use]
@@ -19,12 +19,13 @@ pub fn combine(judgements: &[Judgement]) -> Verdict {
         let early = judgements.iter().any(|one| one.verdict == Verdict::TooEarly);
         return if early { Verdict::TooEarly } else { Verdict::NoData };
     }
-    #[expect(clippy::cast_precision_loss, reason = "a few signals")]
-    let clear = CHANCE / judged.len() as f64;
     let holds = |verdict: Verdict| {
-        let agreeing: Vec<_> = judged.iter().filter(|one| one.verdict == verdict).collect();
+        let able: Vec<_> = judged.iter().filter(|one| one.could_be(verdict)).collect();
+        let agreeing: Vec<_> = able.iter().filter(|one| one.verdict == verdict).collect();
+        #[expect(clippy::cast_precision_loss, reason = "a few signals")]
+        let clear = CHANCE / able.len() as f64;
         !agreeing.is_empty()
-            && (agreeing.len() * 2 >= judged.len() || agreeing.iter().any(|one| one.chance < clear))
+            && (agreeing.len() * 2 >= able.len() || agreeing.iter().any(|one| one.chance < clear))
     };
     match (holds(Verdict::Helped), holds(Verdict::MadeItWorse)) {
         (true, false) => Verdict::Helped,
@@ -70,5 +71,23 @@ mod tests {
                 .collect();
             assert_eq!(combine(&judgements), expected, "{signals:?}");
         }
+    }
+
+    #[test]
+    fn signals_that_were_well_before_do_not_deny_that_another_was_helped() {
+        let share = |verdict, before| Judgement {
+            verdict,
+            measure: Measure::FailureShare,
+            before: Some(before),
+            after: Some(0.0),
+            chance: if verdict == NoEffect { 0.5 } else { 0.03 },
+        };
+        let slow = |verdict| Judgement { measure: Measure::Latency { ceiling: None }, ..share(verdict, 2.4) };
+        let well = share(NoEffect, 0.0);
+        assert_eq!(combine(&[well, well, well, slow(Helped)]), Helped);
+        assert_eq!(combine(&[well, share(NoEffect, 0.3), share(NoEffect, 0.3), slow(Helped)]), NoEffect);
+        assert_eq!(combine(&[well, well, well, slow(MadeItWorse)]), NoEffect, "they could have become worse");
+        let down = share(NoEffect, 1.0);
+        assert_eq!(combine(&[down, down, slow(MadeItWorse)]), MadeItWorse);
     }
 }

@@ -1,6 +1,6 @@
 //! The verdict on one signal.
 
-use super::shift::{chance, shift};
+use super::shift::{chance, shift, spread};
 use crate::order::{count, median};
 use std::fmt;
 use types::effect::{Figure, Metric, Verdict};
@@ -12,8 +12,8 @@ pub const POINTS_MAX: usize = 24;
 /// The placebo share below which a shift is not chance. Not 5 %: placebo moments overlap, so that the share itself is
 /// uncertain, and 5 % gave 4.0 to 4.3 % of false verdicts in each direction.
 const CHANCE: f64 = 0.04;
-/// Placebo shifts below which chance cannot be judged.
-const PLACEBOS_MIN: usize = 20;
+/// Placebo shifts below which chance cannot be judged: with fewer, the share of the observed one alone is not below [`CHANCE`].
+const PLACEBOS_MIN: usize = 25;
 /// The least change that is worth a word: 10 %.
 const RATIO_MIN: f64 = 0.10;
 /// The least change of a failure share: one request in a hundred.
@@ -24,6 +24,11 @@ const SHARE_LEAST: f64 = 0.01;
 const ANSWERED_MIN: f64 = 0.5;
 /// The answered shares of both sides may differ by this much; beyond it the remaining answers are a selection.
 const ANSWERED_DIFFERENCE: f64 = 0.25;
+/// A shift of failure shares counts from this many times the spread of the points around it. What is usual is a share near zero,
+/// with no noise to compare with, and few incidents last long enough to know their own: without this, shares that wander by
+/// themselves were called an effect in half of the cases. Of a random walk, the worst case, a shift between neighbouring windows is
+/// 1.7 times the spread within them.
+const SPREADS_MIN: f64 = 2.5;
 /// A value within 5 % of the ceiling is at the ceiling.
 const AT_CEILING: f64 = 0.95;
 
@@ -48,7 +53,9 @@ pub struct Signal<'a> {
     pub usual: &'a [Option<f64>],
     /// From the onset of the incident, or from the previous change, to the change.
     pub before: &'a [Option<f64>],
-    /// Since the change.
+    /// Steps between `before` and `after` that belong to neither: the change takes them to come into effect.
+    pub gap: usize,
+    /// Since the change, after the gap.
     pub after: &'a [Option<f64>],
 }
 
@@ -93,10 +100,15 @@ pub fn judge(signal: &Signal<'_>) -> Judgement {
     let Some(observed) = shift(&early_logs, &late_logs) else { return judged(Verdict::NoData, 1.0) };
     let all = |points: &[Option<f64>]| log(&Side::of(points, signal.measure).values);
     let (usual, incident) = (all(signal.usual), all(signal.before));
-    let (chance, placebos) = chance(observed, &[&usual, &incident], early_logs.len(), late_logs.len());
+    let (chance, placebos) =
+        chance(observed, &[&usual, &incident], (early_logs.len(), signal.gap, late_logs.len()));
+    let stands_out = match signal.measure {
+        Measure::Latency { .. } => true,
+        Measure::FailureShare => observed.abs() > SPREADS_MIN * spread(&[&early_logs, &late_logs]),
+    };
     let verdict = if placebos < PLACEBOS_MIN {
         Verdict::NoData
-    } else if chance >= CHANCE || !worth_a_word(observed, &early, &late, signal.measure) {
+    } else if chance >= CHANCE || !stands_out || !worth_a_word(observed, &early, &late, signal.measure) {
         Verdict::NoEffect
     } else if observed < 0.0 {
         Verdict::Helped
@@ -161,6 +173,18 @@ fn worth_a_word(shift: f64, early: &Side, late: &Side, measure: Measure) -> bool
 }
 
 impl Judgement {
+    /// Whether the verdict could have been this one: where hardly a request failed before, none could be saved. Such a signal
+    /// says nothing about the question.
+    pub(super) fn could_be(&self, verdict: Verdict) -> bool {
+        match (self.measure, self.before) {
+            (Measure::FailureShare, Some(before)) if verdict == Verdict::Helped => before >= SHARE_MIN,
+            (Measure::FailureShare, Some(before)) if verdict == Verdict::MadeItWorse => {
+                before <= 1.0 - SHARE_MIN
+            }
+            _ => true,
+        }
+    }
+
     /// The medians of both sides; `None` without answers on one of them.
     #[must_use]
     pub fn figure(&self) -> Option<Figure> {

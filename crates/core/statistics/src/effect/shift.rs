@@ -12,19 +12,35 @@ pub(super) fn shift(before: &[f64], after: &[f64]) -> Option<f64> {
     median(&mut differences)
 }
 
+/// Distance from the median of its side that three of four points keep. The fourth quarter may be a side's beginning, at which
+/// the incident or the recovery was under way.
+pub(super) fn spread(sides: &[&[f64]]) -> f64 {
+    let distances = |side: &&[f64]| {
+        let middle = median(&mut side.to_vec()).unwrap_or(0.0);
+        side.iter().map(|value| (value - middle).abs()).collect::<Vec<f64>>()
+    };
+    let mut all: Vec<f64> = sides.iter().flat_map(distances).collect();
+    all.sort_by(f64::total_cmp);
+    all.get(all.len() * 3 / 4).copied().unwrap_or(0.0)
+}
+
 /// Share of the placebo shifts that are at least as great as `observed`, in either direction, and their number. The
 /// observed one counts as one of them.
 ///
-/// Compares with shifts between neighbouring windows of `before` and `after` values within each of the `stretches`: never
-/// across their borders, where something did change.
-pub(super) fn chance(observed: f64, stretches: &[&[f64]], before: usize, after: usize) -> (f64, usize) {
-    let length = before + after;
+/// Compares with shifts between windows of `before` and `after` values, with `gap` values between them, within each of the
+/// `stretches`: never across their borders, where something did change.
+pub(super) fn chance(
+    observed: f64,
+    stretches: &[&[f64]],
+    (before, gap, after): (usize, usize, usize),
+) -> (f64, usize) {
+    let length = before + gap + after;
     let moments: Vec<&[f64]> = stretches.iter().flat_map(|stretch| stretch.windows(length.max(1))).collect();
     let step = moments.len().div_ceil(PLACEBOS).max(1);
     let shifts: Vec<f64> = moments
         .iter()
         .step_by(step)
-        .filter_map(|moment| shift(&moment[..before], &moment[before..]))
+        .filter_map(|moment| shift(&moment[..before], &moment[before + gap..]))
         .collect();
     let extreme = shifts.iter().filter(|placebo| placebo.abs() >= observed.abs()).count();
     (count(extreme + 1) / count(shifts.len() + 1), shifts.len())

@@ -1,28 +1,57 @@
 //! False verdicts and power on generated series; the limits of a verdict.
 
-use crate::effect_figures::measure;
+use crate::effect_figures::{Shares, measure, measure_shares};
 use crate::generated::latency;
 use proptest::prelude::*;
 use statistics::effect::{Judgement, Measure, Signal, Verdict, judge};
 
 const LATENCY: Measure = Measure::Latency { ceiling: None };
 
+fn rare(found: &Shares, what: &str) {
+    println!("{what}, no change: helped {:.3}, worse {:.3}", found.helped, found.worse);
+    assert!(found.helped <= 0.04 && found.worse <= 0.04, "{what}: {:.3} {:.3}", found.helped, found.worse);
+}
+
+fn found(shares: &Shares, least: f64, what: &str) {
+    println!("{what}: helped {:.3}, worse {:.3}", shares.helped, shares.worse);
+    assert!(shares.helped >= least && shares.worse <= 0.01, "{what}: {:.3}", shares.helped);
+}
+
 #[test]
 fn false_effects_are_rare_and_real_ones_are_found() {
     for points in [12, 24] {
-        let none = measure(points, 1.0, 1_000);
-        println!("{points} points, no change: helped {:.3}, worse {:.3}", none.helped, none.worse);
-        assert!(none.helped <= 0.04 && none.worse <= 0.04, "{points}");
+        rare(&measure(60, points, 1.0, 1_000), &format!("{points} points"));
         for (factor, least) in [(0.8, 0.45), (0.67, 0.8), (0.5, 0.93)] {
-            let found = measure(points, factor, 300);
-            println!("{points} points, {:+.0} %: helped {:.3}", (factor - 1.0) * 100.0, found.helped);
-            assert!(
-                found.helped >= least && found.worse <= 0.01,
-                "{points} points, {factor}: {}",
-                found.helped
-            );
+            let what = format!("{points} points, {:+.0} %", (factor - 1.0) * 100.0);
+            found(&measure(60, points, factor, 300), least, &what);
         }
-        assert!(measure(points, 2.0, 300).worse >= 0.93, "{points}");
+        assert!(measure(60, points, 2.0, 300).worse >= 0.93, "{points}");
+    }
+}
+
+#[test]
+fn points_every_two_seconds_are_judged_as_safely() {
+    for points in [6, 12, 24] {
+        rare(&measure(2, points, 1.0, 1_000), &format!("2 s, {points} points"));
+    }
+    for (factor, least) in [(0.8, 0.3), (0.67, 0.7), (0.5, 0.9)] {
+        found(&measure(2, 12, factor, 300), least, &format!("2 s, x {factor}"));
+    }
+}
+
+#[test]
+fn failure_shares_that_wander_within_an_incident_are_no_effect() {
+    for incident in [8, 24, 200] {
+        for points in [6, 12, 24] {
+            let what = format!("shares, {incident} points before, {points} after");
+            rare(&measure_shares(incident, points, 1.0, 500), &what);
+        }
+        found(
+            &measure_shares(incident, 12, 0.3, 300),
+            0.65,
+            &format!("shares x 0.3, {incident} points before"),
+        );
+        found(&measure_shares(incident, 12, 0.0, 300), 0.9, &format!("shares x 0, {incident} points before"));
     }
 }
 
@@ -36,7 +65,7 @@ fn judged(
     before: &[Option<f64>],
     after: &[Option<f64>],
 ) -> Judgement {
-    judge(&Signal { measure, usual, before, after })
+    judge(&Signal { measure, usual, before, gap: 0, after })
 }
 
 /// A quiet history, 20 slow points, and what follows.

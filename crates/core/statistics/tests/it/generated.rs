@@ -49,3 +49,22 @@ fn laplace(rng: &mut Rng) -> f64 {
     let size = -(1.0 - rng.f64()).ln() / SQRT_2;
     if rng.bool() { size } else { -size }
 }
+
+/// Shares of failed requests of an incident, one value a step: a level that wanders with a time constant of 1 to 30 steps, and
+/// the chance of 5 to 200 requests a step. `factor` multiplies the share from step `from` on.
+pub fn shares(seed: u64, count: usize, from: usize, factor: f64) -> Vec<f64> {
+    let mut rng = Rng::with_seed(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0x5A);
+    let (middle, load) = (4.0 * rng.f64() - 2.5, 0.1 + 0.7 * rng.f64());
+    let keep = (-1.0 / (1.0 + 29.0 * rng.f64())).exp();
+    let requests = rng.u32(5..=200);
+    let mut wander = laplace(&mut rng);
+    (0..count)
+        .map(|step| {
+            wander = keep * wander + (1.0 - keep * keep).sqrt() * laplace(&mut rng);
+            let share = 1.0 / (1.0 + (-(middle + load * wander)).exp());
+            let share = if step < from { share } else { (share * factor).min(1.0) };
+            let failed = (0..requests).filter(|_| rng.f64() < share).count();
+            failed as f64 / f64::from(requests)
+        })
+        .collect()
+}

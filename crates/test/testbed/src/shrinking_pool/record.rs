@@ -7,9 +7,9 @@ use std::time::Duration;
 pub(super) const EVERY: Duration = Duration::from_millis(500);
 /// Most samples: an hour.
 const SAMPLES_MAX: usize = 7_200;
-/// Time before and after a fix whose requests are compared, and the time for a fix to take effect.
-const BESIDE: Duration = Duration::from_secs(18);
-const DELAY: Duration = Duration::from_secs(7);
+/// Time before a fix whose requests are compared with those from it to the next one, and how long those of the last one count.
+const BESIDE: Duration = Duration::from_secs(15);
+const LAST: Duration = Duration::from_secs(30);
 /// Span whose requests show whether everything is well.
 const WELL_SPAN: Duration = Duration::from_secs(5);
 /// Share of the requests served within [`WELL_SPAN`] that counts as well.
@@ -57,9 +57,8 @@ impl Record {
     /// Shares of the requests served before and after a fix; `until` is the time of the next one.
     pub(super) fn served_around(&self, fix: Timestamp, until: Option<Timestamp>) -> [f64; 2] {
         let before = self.share(types::time::earlier(fix, BESIDE), fix);
-        let end = types::time::later(fix, DELAY + BESIDE);
-        let end = until.map_or(end, |until| until.min(end));
-        [before, self.share(types::time::later(fix, DELAY), end)]
+        let end = until.unwrap_or_else(|| types::time::later(fix, LAST));
+        [before, self.share(fix, end)]
     }
 
     /// Share of the requests of a span that were served; 0 without requests.
@@ -113,7 +112,7 @@ mod tests {
         let [before, after] = record.served_around(at(28), Some(at(48)));
         assert!((before - 0.2).abs() < 0.05 && (after - 0.2).abs() < 0.05, "{before} {after}");
         let [before, after] = record.served_around(at(48), None);
-        assert!((before - 0.2).abs() < 0.05 && after > 0.9, "{before} {after}");
+        assert!((before - 0.2).abs() < 0.05 && after > 0.85, "{before} {after}");
         let well = record.well_since(start).unwrap();
         assert!((at(53)..at(56)).contains(&well), "{well}");
     }

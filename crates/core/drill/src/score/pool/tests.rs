@@ -120,3 +120,30 @@ fn missed_limits_and_wrong_verdicts_are_named() {
     "#);
     assert_eq!(judge(&score, &Limits::default()), [] as [String; 0]);
 }
+
+#[test]
+fn verdict_is_right_when_it_says_what_was_measured() {
+    let right = |served: [f64; 2], judged: &str| {
+        let fix = Fix {
+            note: "fix the slow query".to_owned(),
+            at_secs: 20.0,
+            served,
+            measured: Measured::of(served),
+            judged: Some(judged.to_owned()),
+        };
+        fix.is_judged_right()
+    };
+    for (served, verdicts) in [
+        ([0.0, 0.7], &["helped"][..]),
+        ([0.8, 0.95], &["helped", "no effect"]),
+        ([0.94, 1.0], &["helped", "no effect"]),
+        ([0.98, 1.0], &["no effect"]),
+        ([1.0, 1.0], &["no effect"]),
+        ([1.0, 0.95], &["no effect", "made it worse"]),
+        ([1.0, 0.3], &["made it worse"]),
+    ] {
+        for verdict in ["helped", "no effect", "made it worse", "too early", "no data"] {
+            assert_eq!(right(served, verdict), verdicts.contains(&verdict), "{served:?}: {verdict}");
+        }
+    }
+}

@@ -236,6 +236,7 @@ impl EventLoop {
         match input {
             Input::Observation(Observation::ProbeResult(result)) => {
                 samples::store_latency(series, now, result);
+                samples::store_database(series, now, result);
                 samples::store_judgement(series, now, &result.probe, self.engine.is_healthy(&result.probe));
             }
             Input::Observation(Observation::Rollup(rollup)) => self.edge_samples.add(series, now, rollup),

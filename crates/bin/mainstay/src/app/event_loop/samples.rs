@@ -1,11 +1,16 @@
-//! Samples of what was measured: probes by result, services at the edge every ten seconds.
+//! Samples of what was measured: probes by result, services and calls at the edge every ten seconds.
 
+use engine::causes::{EDGE_REQUESTS, caller_subject, database_figures, server_subject, service_subject};
 use engine::effects::{EDGE_FAILED, EDGE_LATENCY, EDGE_STEP, FAILED, LATENCY};
 use journal::series::{Sample, Series};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use types::time::between;
-use types::{Answer, ProbeId, ProbeResult, Resource, Rollup, ServiceId, Time};
+use types::traffic::{CallSide, CallTraffic};
+use types::{Answer, ProbeId, ProbeResult, Rollup, ServiceId, Time};
+
+/// Calls with samples of their own at the same time at most: servers and callers of all services together.
+const CALLS_MAX: usize = 512;
 
 /// Stores the duration of a probe; good when there was an answer.
 pub(super) fn store_latency(series: &Series, now: Time, result: &ProbeResult) {
@@ -20,14 +25,25 @@ pub(super) fn store_judgement(series: &Series, now: Time, probe: &ProbeId, is_he
     series.put(&probe.0, FAILED, Sample { at: now, value, ok: true });
 }
 
+/// Stores the figures of a database that its probe measured.
+pub(super) fn store_database(series: &Series, now: Time, result: &ProbeResult) {
+    let Answer::Database(seen) = &result.answer else { return };
+    for (metric, value) in database_figures(seen) {
+        series.put(&result.probe.0, metric, Sample { at: now, value, ok: true });
+    }
+}
+
 /// Roll-ups of the edge since the last sample.
 #[derive(Debug, Default)]
 pub(super) struct EdgeSamples {
     since: Option<Time>,
     services: BTreeMap<ServiceId, Collected>,
+    calls: BTreeMap<String, Collected>,
+    /// Calls with requests in the last sample: they keep their place among [`CALLS_MAX`].
+    known: BTreeSet<String>,
 }
 
-/// Requests of one service.
+/// Requests of one service, or of one call.
 #[derive(Debug, Default)]
 struct Collected {
     requests: u64,
@@ -35,33 +51,69 @@ struct Collected {
     medians: Vec<Duration>,
 }
 
+impl Collected {
+    /// Stores the share of failures and the median latency, each where there was any.
+    fn store(mut self, series: &Series, subject: &str, now: Time) {
+        if self.requests > 0 {
+            let value = self.failed as f64 / self.requests as f64;
+            series.put(subject, EDGE_FAILED, Sample { at: now, value, ok: true });
+        }
+        self.medians.sort();
+        if let Some(median) = self.medians.get(self.medians.len() / 2) {
+            series.put(subject, EDGE_LATENCY, Sample { at: now, value: median.as_secs_f64(), ok: true });
+        }
+    }
+}
+
 impl EdgeSamples {
-    /// Adds a roll-up; stores a sample of each service with requests when ten seconds are full.
+    /// Adds a roll-up; stores a sample of each service and call with requests when ten seconds are full.
     pub(super) fn add(&mut self, series: &Series, now: Time, rollup: &Rollup) {
         for (service, traffic) in &rollup.services {
             let collected = self.services.entry(service.clone()).or_default();
-            collected.requests += traffic.requests;
+            collected.requests += traffic.requests.saturating_sub(traffic.held);
             collected.failed += traffic.failed + traffic.shed;
             if traffic.passed > 0 {
                 collected.medians.push(traffic.p50);
             }
         }
+        rollup.calls.iter().for_each(|call| self.add_call(call));
         let since = *self.since.get_or_insert(now);
         // A roll-up is of the second before.
         if between(since, now) + Duration::from_secs(1) < EDGE_STEP {
             return;
         }
         self.since = None;
-        for (service, mut collected) in std::mem::take(&mut self.services) {
-            let subject = Resource::service(service.0).to_string();
-            if collected.requests > 0 {
-                let value = collected.failed as f64 / collected.requests as f64;
-                series.put(&subject, EDGE_FAILED, Sample { at: now, value, ok: true });
-            }
-            collected.medians.sort();
-            if let Some(median) = collected.medians.get(collected.medians.len() / 2) {
-                series.put(&subject, EDGE_LATENCY, Sample { at: now, value: median.as_secs_f64(), ok: true });
-            }
+        let secs = (between(since, now) + Duration::from_secs(1)).as_secs_f64();
+        for (service, collected) in std::mem::take(&mut self.services) {
+            let subject = service_subject(&service);
+            let value = collected.requests as f64 / secs;
+            series.put(&subject, EDGE_REQUESTS, Sample { at: now, value, ok: true });
+            collected.store(series, &subject, now);
+        }
+        let calls = std::mem::take(&mut self.calls);
+        self.known = calls.keys().cloned().collect();
+        for (subject, collected) in calls {
+            collected.store(series, &subject, now);
+        }
+    }
+
+    fn add_call(&mut self, call: &CallTraffic) {
+        let subject = match &call.side {
+            CallSide::Server(server) => server_subject(&call.service, server),
+            CallSide::Caller(caller) => caller_subject(&call.service, caller),
+        };
+        let new = self.calls.keys().filter(|subject| !self.known.contains(*subject)).count();
+        let has_place = self.known.contains(&subject)
+            || self.calls.contains_key(&subject)
+            || self.known.len() + new < CALLS_MAX;
+        if !has_place {
+            return;
+        }
+        let collected = self.calls.entry(subject).or_default();
+        collected.requests += call.requests;
+        collected.failed += call.failed;
+        if !call.p50.is_zero() {
+            collected.medians.push(call.p50);
         }
     }
 }

@@ -51,6 +51,7 @@ impl Facts<'_> {
                 let mut text = self.head(&self.zoned(self.now), Tense::Is);
                 text.push_str(&self.pools_short());
                 text.push_str(&self.idle_capacity());
+                text.push_str(&self.retries());
                 text.push_str(&self.consequences());
                 text.push_str(&self.others());
                 text.push_str(&self.slowness());

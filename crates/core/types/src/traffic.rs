@@ -170,6 +170,9 @@ pub struct ServiceTraffic {
     /// Opens that were shed, refused by a server with a 429, or failed.
     #[serde(default)]
     pub opens_refused: u64,
+    /// Different clients of the last five minutes, estimated.
+    #[serde(default)]
+    pub distinct_clients: u64,
 }
 
 /// Requests for cached paths, by what the response cache did.

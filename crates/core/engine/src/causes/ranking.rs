@@ -219,7 +219,8 @@ impl View<'_> {
             let (before, during) = (one(&case.baseline), one(&case.incident));
             case.baseline.insert(ENTRANCE.to_owned(), before);
             case.incident.insert(ENTRANCE.to_owned(), during);
-            case.calls.extend(self.task.entrances.iter().map(|to| (ENTRANCE.to_owned(), to.clone())));
+            let services = self.task.entrances.iter().filter(|name| name.starts_with("service."));
+            case.calls.extend(services.map(|to| (ENTRANCE.to_owned(), to.clone())));
             case.entrances.push(ENTRANCE.to_owned());
             case.target.node = ENTRANCE.to_owned();
         }

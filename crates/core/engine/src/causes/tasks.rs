@@ -122,7 +122,10 @@ fn task(engine: &Engine, incident: &Incident) -> Option<Task> {
     let calls = world.calls.iter().filter_map(|call| call.latency.as_ref());
     let intervals = world.nodes.iter().flat_map(|node| &node.series).chain(calls);
     let step = intervals.map(|series| series.interval).max()?.clamp(STEPS.0, STEPS.1);
-    let entrances: Vec<String> = entrances.into_iter().map(ToString::to_string).collect();
+    // The pool of an entrance is the entrance itself: that it is slow is known.
+    let pools = entrances.iter().filter_map(|service| config.traffic_of(&service.name.as_str().into()));
+    let pools: Vec<String> = pools.map(|traffic| Resource::pool(&traffic.pool.0).to_string()).collect();
+    let entrances: Vec<String> = entrances.into_iter().map(ToString::to_string).chain(pools).collect();
     // Without anything beneath the entrances there is nothing to point at.
     let others = world.nodes.iter().any(|node| !entrances.contains(&node.name()));
     others.then_some(Task { incident: incident.id, onset, world, entrances, step })

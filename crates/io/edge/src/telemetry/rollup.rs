@@ -1,6 +1,7 @@
 //! The counts of all threads together: once a second for the engine, on demand as OpenMetrics text.
 
 use super::counters::{Counters, RouteCounters, ServerCounters};
+use super::distinct::Recent;
 use super::names::{Names, RouteKey};
 use super::{Telemetry, lock, recorder, trace};
 use std::collections::BTreeMap;
@@ -23,6 +24,8 @@ pub(super) struct Totals {
     /// Opens of each pool since the process began; only counts.
     pub(super) opens: BTreeMap<PoolId, OpensStatus>,
     pub(super) connections: u64,
+    /// By service: clients of the last minutes.
+    recent: BTreeMap<ServiceId, Recent>,
     complained: Option<Instant>,
 }
 
@@ -66,9 +69,20 @@ impl Telemetry {
             all.add(counters);
             all.add_tops(counters);
         }
-        for (service, counters) in by_service {
-            let traffic = self.traffic(&counters);
-            rollup.services.insert(service, traffic);
+        for service in by_service.keys() {
+            rollup.services.entry(service.clone()).or_default();
+        }
+        totals.recent.retain(|service, _| rollup.services.contains_key(service));
+        for service in rollup.services.keys() {
+            totals.recent.entry(service.clone()).or_default();
+        }
+        for (service, recent) in &mut totals.recent {
+            let counters = by_service.get(service);
+            let clients =
+                counters.and_then(|counters| counters.top_lists.as_ref()).map(|lists| &lists.distinct);
+            let distinct_clients = recent.add(interval, clients);
+            let traffic = counters.map(|counters| self.traffic(counters)).unwrap_or_default();
+            rollup.services.insert(service.clone(), ServiceTraffic { distinct_clients, ..traffic });
         }
         rollup.calls = self.calls(&second, &pools);
         let strangers = second.unknown_hosts.first(UNKNOWN_HOSTS_MAX).into_iter();
@@ -180,6 +194,7 @@ impl Telemetry {
             cache: cache(counters.cache),
             opens: counters.opens.0,
             opens_refused: counters.opens.1,
+            distinct_clients: 0,
         }
     }
 

@@ -226,7 +226,8 @@ mod tests {
     #[test]
     fn usual_clients_that_repeat_failed_requests_are_a_retry_storm() {
         let mut world = World::usual();
-        assert_eq!(world.pass(3, Second(20, 18, 200, 3)), Decision::Keep, "they fail");
+        let decision = world.pass(3, Second(20, 18, 200, 3));
+        assert!(!matches!(decision, Decision::Raise(_)), "they fail");
         world.pass(7, Second(50, 45, 205, 3));
         let decision = world.pass(8, Second(82, 80, 210, 3));
         let Decision::Raise(alert) = decision else { panic!("{decision:?}") };

@@ -41,6 +41,8 @@ pub(super) struct EdgeSamples {
     calls: BTreeMap<String, Collected>,
     /// Calls with requests in the last sample: they keep their place among [`CALLS_MAX`].
     known: BTreeSet<String>,
+    /// Calls of this sample that are not among those.
+    new_calls: usize,
 }
 
 /// Requests of one service, or of one call.
@@ -92,6 +94,7 @@ impl EdgeSamples {
         }
         let calls = std::mem::take(&mut self.calls);
         self.known = calls.keys().cloned().collect();
+        self.new_calls = 0;
         for (subject, collected) in calls {
             collected.store(series, &subject, now);
         }
@@ -102,12 +105,11 @@ impl EdgeSamples {
             CallSide::Server(server) => server_subject(&call.service, server),
             CallSide::Caller(caller) => caller_subject(&call.service, caller),
         };
-        let new = self.calls.keys().filter(|subject| !self.known.contains(*subject)).count();
-        let has_place = self.known.contains(&subject)
-            || self.calls.contains_key(&subject)
-            || self.known.len() + new < CALLS_MAX;
-        if !has_place {
-            return;
+        if !self.calls.contains_key(&subject) && !self.known.contains(&subject) {
+            if self.known.len() + self.new_calls >= CALLS_MAX {
+                return;
+            }
+            self.new_calls += 1;
         }
         let collected = self.calls.entry(subject).or_default();
         collected.requests += call.requests;
@@ -143,7 +145,16 @@ mod tests {
                 (ServiceId::from("shop"), traffic),
                 ("idle".into(), ServiceTraffic::default()),
             ]);
-            let rollup = Rollup { services, ..Rollup::default() };
+            let call = |side| CallTraffic {
+                service: "shop".into(),
+                side,
+                requests: 5,
+                failed: second / 10,
+                p50: Duration::from_millis(70),
+            };
+            let servers = (0..CALLS_MAX + 9).map(|n| call(CallSide::Server(format!("10.0.0.1:{n}"))));
+            let calls = [call(CallSide::Caller("web".into()))].into_iter().chain(servers).collect();
+            let rollup = Rollup { services, calls, ..Rollup::default() };
             samples.add(&series, later(start, Duration::from_secs(second)), &rollup);
         }
         assert!(series.flush(Duration::from_secs(20)));
@@ -155,5 +166,10 @@ mod tests {
         assert_eq!(read("service.shop", EDGE_FAILED), [10.0, 50.0]);
         assert_eq!(read("service.shop", EDGE_LATENCY), [10.0, 15.0]);
         assert!(read("service.idle", EDGE_FAILED).is_empty(), "no requests are no data");
+        assert_eq!(read("service.shop", EDGE_REQUESTS), [1_000.0, 1_000.0]);
+        assert_eq!(read("service.shop caller web", EDGE_FAILED), [0.0, 20.0]);
+        assert_eq!(read("service.shop server 10.0.0.1:0", EDGE_LATENCY), [7.0, 7.0]);
+        let last = format!("service.shop server 10.0.0.1:{}", CALLS_MAX + 8);
+        assert!(read(&last, EDGE_LATENCY).is_empty(), "not more calls than have a place")
     }
 }

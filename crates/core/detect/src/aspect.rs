@@ -93,6 +93,7 @@ pub(crate) fn is_edge_fault(fault: &Fault) -> bool {
             | Fault::PoolShrunken { balancer: None, .. }
             | Fault::ServerCertificate { .. }
             | Fault::ReconnectStorm { .. }
+            | Fault::RetryStorm { .. }
             | Fault::EdgeSilent { .. }
             | Fault::Unmonitored
     )

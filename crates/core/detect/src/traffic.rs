@@ -8,6 +8,7 @@
 //! | `surge` | far more traffic than usual, and whether clients are affected |
 //! | `limit_conflict` | a service that rate-limits one of its own callers |
 //! | `pool` | too few healthy servers, wrong certificates |
+//! | `retries` | the usual clients repeat requests that fail |
 //! | `storm` | clients that reconnect faster than servers take them |
 //! | `unknown_host` | hosts that clients request and that are not configured |
 
@@ -15,6 +16,7 @@ pub(crate) mod flow;
 pub(crate) mod latency;
 pub(crate) mod limit_conflict;
 pub(crate) mod pool;
+pub(crate) mod retries;
 pub(crate) mod storm;
 pub(crate) mod surge;
 pub(crate) mod unknown_host;
@@ -50,6 +52,7 @@ pub(crate) struct Service {
     pub(crate) usual: usual::Usual,
     pub(crate) surge: surge::Surge,
     pub(crate) conflict: limit_conflict::LimitConflict,
+    pub(crate) retries: retries::Retries,
 }
 
 impl Traffic {
@@ -92,7 +95,7 @@ pub(crate) fn is_still_configured(config: &Config, alert: &Alert) -> bool {
     let name = &alert.about.name;
     let is_served = || config.traffic_of(&ServiceId(name.clone())).is_some();
     let is_configured = match &alert.fault {
-        Fault::Surge { .. } | Fault::SlowerThanUsual { .. } => is_served(),
+        Fault::Surge { .. } | Fault::RetryStorm { .. } | Fault::SlowerThanUsual { .. } => is_served(),
         Fault::LimitConflict { caller, .. } => {
             let caller = CallerId(caller.clone());
             is_served() && config.callers.contains_key(&caller)
@@ -124,6 +127,7 @@ pub(crate) fn is_news(was: &Fault, now: &Fault) -> bool {
         Fault::Surge { .. } => surge::is_news(was, now),
         Fault::LimitConflict { .. } => limit_conflict::is_news(was, now),
         Fault::ReconnectStorm { .. } => storm::is_news(was, now),
+        Fault::RetryStorm { .. } => retries::is_news(was, now),
         _ => pool::is_news(was, now),
     }
 }

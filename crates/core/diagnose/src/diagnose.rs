@@ -15,8 +15,8 @@ use types::event::Event;
 use types::incident::{Diagnosis, Stage};
 use types::time::{between, later};
 use types::{
-    Alert, AlertId, Config, Context, EventKind, Events, Incident, IncidentId, Kind, ProbeId, Resource,
-    Severity, Time,
+    Alert, AlertId, Config, Context, EventKind, Events, Incident, IncidentId, Kind, LikelyCause, ProbeId,
+    Resource, Severity, Time,
 };
 
 mod assignment;
@@ -209,7 +209,7 @@ impl Diagnose {
             return None;
         }
         let since = cases.iter().map(|case| case.alert.since).min()?;
-        let diagnosis = self.diagnosis(context, cause, &cases, assignment);
+        let diagnosis = self.diagnosis(context, cause, &cases, &[], assignment);
         Some((since, diagnosis))
     }
 
@@ -261,7 +261,7 @@ impl Diagnose {
                 return Some(self.resolution(context, incident, cause, &cases, closed));
             }
         }
-        let mut diagnosis = self.diagnosis(context, cause, &cases, assignment);
+        let mut diagnosis = self.diagnosis(context, cause, &cases, &incident.likely_causes, assignment);
         // An incident with a page keeps it until it ends.
         diagnosis.wakes |= incident.diagnosis.wakes;
         if diagnosis == incident.diagnosis {
@@ -369,6 +369,7 @@ impl Diagnose {
             recovered_at: None,
             change: NearestChange::find(context, cause, cases, affected),
             symptoms: &[],
+            likely: &incident.likely_causes,
         };
         let summary = facts.resolved(affected, incident.since, closed);
         EventKind::IncidentResolved { incident: incident.id, summary, by: None }
@@ -379,6 +380,7 @@ impl Diagnose {
         context: &Context<'_>,
         cause: &Resource,
         cases: &[&Case],
+        likely: &[LikelyCause],
         assignment: &Assignment,
     ) -> Diagnosis {
         let recovered_at = self.recovered_at(cause, cases);
@@ -388,8 +390,17 @@ impl Diagnose {
         let change = NearestChange::find(context, cause, cases, &scope.affected);
         let slow = assignment.slow.get_or_init(|| symptoms::slow(context));
         let symptoms = symptoms::of(context, slow, cause, cases, &scope.affected);
-        let facts =
-            Facts { config, now, cause, cases, scope: &scope, recovered_at, change, symptoms: &symptoms };
+        let facts = Facts {
+            config,
+            now,
+            cause,
+            cases,
+            scope: &scope,
+            recovered_at,
+            change,
+            symptoms: &symptoms,
+            likely,
+        };
         let summary = facts.present();
         let known = cases.iter().any(|case| case.alert.about == *cause);
         let others_hurt = cases.iter().any(|case| case.closed.is_none() && hurts(&case.alert));

@@ -107,6 +107,11 @@ impl State {
                     }
                 }
             }
+            EventKind::CausesRanked { incident, likely } => {
+                if let Some(known) = self.incidents.get_mut(incident) {
+                    known.likely_causes.clone_from(likely);
+                }
+            }
             EventKind::EffectJudged { of: ChangePoint::Note { seq, .. }, effect } => {
                 self.judge(*seq, effect);
             }
@@ -146,6 +151,7 @@ impl State {
             notes: Vec::new(),
             resolved: None,
             merged_into: None,
+            likely_causes: Vec::new(),
         };
         self.incidents.insert(id, opened);
     }
@@ -196,6 +202,9 @@ impl State {
             remaining.diagnosis.alerts.extend(merged.diagnosis.alerts);
             remaining.notes.extend(merged.notes);
             remaining.notes.sort_by_key(|note| note.at);
+            if remaining.likely_causes.is_empty() {
+                remaining.likely_causes = merged.likely_causes;
+            }
             // An acknowledgement of one is an acknowledgement of both.
             remaining.acknowledged = remaining.acknowledged.take().or(merged.acknowledged);
         }

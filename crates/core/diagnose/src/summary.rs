@@ -10,9 +10,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use types::fault::{DnsFault, DomainFault, TlsFault};
 use types::time::between;
-use types::{Alert, Config, Fault, Kind, Resource, Time};
+use types::{Alert, Config, Fault, Kind, LikelyCause, Resource, Time};
 
 mod change;
+mod likely;
 mod location;
 mod text;
 mod traffic;
@@ -37,6 +38,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) change: Option<NearestChange<'a>>,
     /// Open alerts about slowness, earliest first.
     pub(crate) symptoms: &'a [&'a Alert],
+    /// Resources that stand out in the measurements.
+    pub(crate) likely: &'a [LikelyCause],
 }
 
 impl Facts<'_> {
@@ -48,9 +51,11 @@ impl Facts<'_> {
                 let mut text = self.head(&self.zoned(self.now), Tense::Is);
                 text.push_str(&self.pools_short());
                 text.push_str(&self.idle_capacity());
+                text.push_str(&self.retries());
                 text.push_str(&self.consequences());
                 text.push_str(&self.others());
                 text.push_str(&self.slowness());
+                text.push_str(&self.measurements(Tense::Is));
                 text.push_str(&self.after_change());
                 text
             }
@@ -60,6 +65,7 @@ impl Facts<'_> {
     /// Summary of an ended incident. `services` are all that were affected at any time.
     pub(crate) fn resolved(&self, services: &BTreeSet<Resource>, since: Time, ended: Time) -> String {
         let mut text = self.ended(services, since, ended);
+        text.push_str(&self.measurements(Tense::Was));
         text.push_str(&self.after_change());
         text
     }
@@ -303,8 +309,11 @@ impl Facts<'_> {
 
     /// The earliest symptom that is not about the cause and not a failing name: where it may come from.
     fn slowness(&self) -> String {
+        let likely = self.likely_cause().map(|likely| &likely.resource);
         let said = |alert: &&&Alert| {
-            alert.about != *self.cause && !self.cases.iter().any(|case| case.alert.about == alert.about)
+            alert.about != *self.cause
+                && likely != Some(&alert.about)
+                && !self.cases.iter().any(|case| case.alert.about == alert.about)
         };
         let mut slow = self.symptoms.iter().filter(said);
         let Some(first) = slow.next() else { return String::new() };

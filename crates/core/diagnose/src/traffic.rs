@@ -30,6 +30,7 @@ pub(crate) fn is_edge_fault(fault: &Fault) -> bool {
             | Fault::PoolShrunken { .. }
             | Fault::ServerCertificate { .. }
             | Fault::ReconnectStorm { .. }
+            | Fault::RetryStorm { .. }
     )
 }
 
@@ -154,6 +155,11 @@ pub(crate) fn explain(
     share_loss(short.filter(|(_, servers)| !servers.is_empty()).collect(), &mut from);
     for alert in alerts {
         let Some(root) = roots.get_mut(&alert.id) else { continue };
+        if let Fault::RetryStorm { .. } = alert.fault {
+            // Clients repeat what fails: the cause is what fails beneath the service.
+            *root = from.get(root).unwrap_or(root).clone();
+            continue;
+        }
         if is_edge_fault(&alert.fault) {
             if let Some(source) =
                 from.get(&alert.about).filter(|_| alert.about.kind != Kind::Pool || *root == alert.about)

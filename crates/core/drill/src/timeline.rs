@@ -161,6 +161,10 @@ fn stateless_line(kind: &EventKind) -> Option<Line> {
         }),
         EventKind::ChangeRecorded { change, by } => alone(format!("{by} reports: {}", change.name())),
         EventKind::EffectJudged { of, effect } => alone(format!("{of}: {effect}")),
+        EventKind::CausesRanked { incident, likely } => alone(match likely.first() {
+            Some(cause) => format!("{incident}: the measurements point at {cause}"),
+            None => format!("{incident}: nothing stands out in the measurements"),
+        }),
         EventKind::ValveSet { valve, .. } => alone(format!("{} sets {} to {valve}", valve.by, valve.service)),
         EventKind::ValveMoved { service, percent, why } => {
             alone(format!("{service} moves to valve {percent} % ({why})"))

@@ -20,6 +20,7 @@
 //! | `denials` | denials in force, and their expiry |
 //! | `changes` | deploys and other changes of the last days |
 //! | [`effects`] | whether notes and changes helped |
+//! | [`causes`] | which resource is the likely cause of slowness |
 //! | `ended_alerts` | the last alerts that closed |
 //! | `last_results` | duration of each probe's last run |
 //! | [`timekeeper`] | engine time from the wall clock and monotonic progress |
@@ -28,6 +29,7 @@
 //! | `traffic` | the last quarter of an hour of traffic, for the console |
 //! | `valves` | valves of services, and the steps of their ramps |
 
+pub mod causes;
 mod changes;
 mod clock;
 mod commands;
@@ -53,7 +55,8 @@ use types::effect::ChangePoint;
 use types::event::{Event, EventKind, Events};
 use types::input::Refused;
 use types::{
-    Actor, Command, Config, Context, Effect, Input, Notification, Observation, ProbeId, System, Time,
+    Actor, Command, Config, Context, Effect, IncidentId, Input, LikelyCause, Notification, Observation,
+    ProbeId, System, Time,
 };
 
 /// Maximum of reaction rounds in one batch. What remains continues with the next input; a higher limit would hide a
@@ -72,6 +75,7 @@ pub struct Engine {
     denials: denials::Denials,
     changes: changes::Changes,
     preliminary: effects::Preliminary,
+    ranked: causes::Pending,
     valves: valves::Valves,
     shown: traffic::Shown,
     last_results: last_results::LastResults,
@@ -97,6 +101,7 @@ impl Engine {
             denials: denials::Denials::default(),
             changes: changes::Changes::default(),
             preliminary: effects::Preliminary::default(),
+            ranked: causes::Pending::default(),
             valves: valves::Valves::default(),
             shown: traffic::Shown::default(),
             last_results: last_results::LastResults::default(),
@@ -264,6 +269,7 @@ impl Engine {
             }
             Observation::Delivery(delivery) => self.oncall.attempted(&context, delivery, &mut events),
             Observation::Effect { of, effect, is_final } => return self.measured(*of, effect, *is_final),
+            Observation::CausesRanked { incident, likely } => return self.causes_ranked(*incident, likely),
         }
         events
     }
@@ -279,6 +285,16 @@ impl Engine {
         }
         self.preliminary.remove(of);
         vec![EventKind::EffectJudged { of, effect: effect.clone() }]
+    }
+
+    /// The resources of an incident were ranked. It is in the journal when the result repeats and differs from the last one.
+    fn causes_ranked(&mut self, incident: IncidentId, likely: &[LikelyCause]) -> Events {
+        let known = self.diagnose.incidents().get(&incident);
+        let Some(known) = known.filter(|known| causes::is_ranked(self, known)) else { return Events::new() };
+        if !self.ranked.is_news(known, likely) {
+            return Events::new();
+        }
+        vec![EventKind::CausesRanked { incident, likely: likely.to_vec() }]
     }
 
     fn is_judged(&self, of: ChangePoint) -> bool {

@@ -1,6 +1,6 @@
 //! What I/O crates read of the engine.
 
-use crate::{Engine, Views, effects, show, traffic, views};
+use crate::{Engine, Views, causes, effects, show, traffic, views};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -89,6 +89,12 @@ impl Engine {
     #[must_use]
     pub fn effect_tasks(&self) -> Vec<effects::Task> {
         effects::tasks(self)
+    }
+
+    /// Incidents whose resources are to be ranked by their samples.
+    #[must_use]
+    pub fn ranking_tasks(&self) -> Vec<causes::Task> {
+        causes::tasks(self)
     }
 
     /// Whether the last result of a probe was no failure; true before the first.

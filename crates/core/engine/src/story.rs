@@ -130,6 +130,9 @@ impl Stories {
                     Fact::Noted { by: by.clone(), note: text.clone(), seq: event.seq, effect: None },
                 );
             }
+            EventKind::CausesRanked { incident, likely } => {
+                self.story(*incident).add(at, Fact::CausesRanked { likely: likely.clone() });
+            }
             EventKind::ChangeRecorded { change, .. } => {
                 self.add_to_open(at, &Fact::Changed { change: change.clone(), effect: None });
             }

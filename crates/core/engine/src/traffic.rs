@@ -5,7 +5,7 @@ use crate::views::traffic::{POINT, POINTS_MAX, Point, PoolNow, ServiceNow, Traff
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 use types::time::between;
-use types::traffic::ServiceTraffic;
+use types::traffic::{CallTraffic, ServiceTraffic};
 use types::{Alert, PoolId, Resource, Rollup, ServiceId, Time};
 
 /// Time without a roll-up after which the figures are outdated.
@@ -37,6 +37,13 @@ impl Shown {
             }
         }
         self.newest = Some((now, rollup.clone()));
+    }
+}
+
+impl Shown {
+    /// Calls of the newest roll-up.
+    pub(crate) fn calls(&self) -> &[CallTraffic] {
+        self.newest.as_ref().map_or(&[], |(_, rollup)| &rollup.calls)
     }
 }
 

@@ -47,6 +47,8 @@ pub struct Ranking {
     pub ranked: Vec<Ranked>,
     /// Whether the first of them is more than noise.
     pub verdict: Verdict,
+    /// Whether the metric of the target moved: without that there is nothing to explain.
+    pub target_moved: bool,
 }
 
 /// A candidate and its score. Scores compare within one case; only [`STANDS_OUT`] has a meaning across cases.
@@ -56,6 +58,17 @@ pub struct Ranked {
     pub node: String,
     /// Finite; negative when the node is slower only by what it calls.
     pub score: f64,
+    /// The series that moved most, of those that speak against the node; `None` when none did.
+    pub by: Option<Evidence>,
+}
+
+/// A series of a case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Evidence {
+    /// One of the node's own metrics, by its name.
+    Metric(String),
+    /// Latency of a call to the node as the caller sees it: `caller->callee`.
+    Call(String),
 }
 
 /// Whether a cause was found.
@@ -83,11 +96,13 @@ pub fn rank(case: &Case) -> Ranking {
     let view = View { case, placebo: None };
     let found = greatest(&view, &names);
     let exceptional = found >= STANDS_OUT && placebo(case, &names).is_none_or(|usual| found > usual);
-    let scored = names.iter().zip(scores(&view, &names));
-    let mut ranked: Vec<Ranked> =
-        scored.map(|(node, score)| Ranked { node: (*node).to_owned(), score }).collect();
+    let scored = scores(&view, &names);
+    let mut ranked: Vec<Ranked> = (names.iter().zip(scored.nodes))
+        .map(|(node, (score, by))| Ranked { node: (*node).to_owned(), score, by })
+        .collect();
     ranked.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.node.cmp(&b.node)));
-    Ranking { ranked, verdict: if exceptional { Verdict::Ranked } else { Verdict::NothingStandsOut } }
+    let verdict = if exceptional { Verdict::Ranked } else { Verdict::NothingStandsOut };
+    Ranking { ranked, verdict, target_moved: scored.target_moved }
 }
 
 /// Declared nodes, nodes with metrics, and callees whose latency their callers measured: a database without metrics.

@@ -65,7 +65,7 @@ impl fmt::Display for Figure {
 }
 
 /// A value with its unit.
-struct Value(f64, Metric);
+pub(crate) struct Value(pub(crate) f64, pub(crate) Metric);
 
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

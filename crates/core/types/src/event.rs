@@ -5,6 +5,7 @@ use crate::change::Change;
 use crate::effect::{ChangePoint, Effect};
 use crate::fault::Fault;
 use crate::incident::{Acknowledgement, Diagnosis};
+use crate::likely_cause::LikelyCause;
 use crate::notification::{Contact, Delivery};
 use crate::probe_result::DomainSeen;
 use crate::traffic::Denial;
@@ -347,6 +348,15 @@ pub enum EventKind {
         pool: PoolId,
         /// Number of members.
         serving: u32,
+    },
+    // -- likely causes
+    /// Other resources than before stand out in the measurements of an incident, or none any more.
+    CausesRanked {
+        /// The incident.
+        incident: IncidentId,
+        /// The most exceptional first; empty when nothing stands out.
+        #[serde(default)]
+        likely: Vec<LikelyCause>,
     },
 }
 

@@ -308,6 +308,28 @@ pub enum Fault {
         #[serde(default)]
         starved_by: Option<Box<Starving>>,
     },
+    /// Requests fail, and the usual clients send far more of them.
+    #[error(
+        "receives {} times its usual requests from the usual number of clients ({}, usually {}), {} requests/s: clients \
+         retry what fails",
+        tenths(*times_tenths), grouped(u64::from(*clients)), grouped(u64::from(*usual_clients)),
+        grouped(u64::from(*per_sec))
+    )]
+    RetryStorm {
+        /// Factor over the usual rate, in tenths.
+        times_tenths: u32,
+        /// Requests per second.
+        per_sec: u32,
+        /// Different clients of the last five minutes.
+        clients: u32,
+        /// The same in quiet times.
+        usual_clients: u32,
+    },
+}
+
+/// `4.1`.
+fn tenths(tenths: u32) -> String {
+    format!("{}.{}", tenths / 10, tenths % 10)
 }
 
 /// Whether a field has its default, which is not written.
@@ -397,6 +419,7 @@ impl Fault {
             Self::PoolShrunken { .. } => "pool-shrunken",
             Self::PoolUnseen { .. } => "pool-unseen",
             Self::PoolMemberIdle { .. } => "pool-member-idle",
+            Self::RetryStorm { .. } => "retry-storm",
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Incidents: one cause and its alerts.
 
 use crate::change::Concerned;
-use crate::{AlertId, ChangeId, Effect, Graph, IncidentId, RecordedChange, Resource, Time};
+use crate::{AlertId, ChangeId, Effect, Graph, IncidentId, LikelyCause, RecordedChange, Resource, Time};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -64,6 +64,9 @@ pub struct Incident {
     pub resolved: Option<Time>,
     /// The incident that it was merged into.
     pub merged_into: Option<IncidentId>,
+    /// Resources whose measurements moved with it, the most exceptional first: a hint. Empty while nothing stands out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub likely_causes: Vec<LikelyCause>,
 }
 
 impl Incident {

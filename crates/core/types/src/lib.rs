@@ -25,6 +25,7 @@
 //! | [`incident`] | incidents: cause, alerts, acknowledgement, notes |
 //! | [`change`] | deploys and other changes of a system |
 //! | [`effect`] | whether a change helped |
+//! | [`likely_cause`] | which resource moved with an incident |
 //! | [`event`] | events of the journal: a stable format |
 //! | [`pool`] | facts of one look at a pool behind another load balancer |
 //! | [`percent`] | percentages for display, never rounded up |
@@ -46,6 +47,7 @@ pub mod graph;
 pub mod id;
 pub mod incident;
 pub mod input;
+pub mod likely_cause;
 pub mod notification;
 pub mod percent;
 pub mod pool;
@@ -77,6 +79,7 @@ pub use id::{
 };
 pub use incident::Incident;
 pub use input::{Command, Input, Observation, System};
+pub use likely_cause::LikelyCause;
 pub use notification::{Delivery, Notification, NotificationKey, Urgency};
 pub use pool::PoolSeen;
 pub use probe_result::{AddressSeen, Answer, ProbeResult};

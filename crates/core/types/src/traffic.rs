@@ -93,6 +93,34 @@ pub struct Rollup {
     pub unknown_hosts: BTreeMap<String, u64>,
     /// Open connections at the end of the interval.
     pub connections: u64,
+    /// Calls as their callers see them: of the edge to each server of a service, and of each declared caller to a service.
+    #[serde(default)]
+    pub calls: Vec<CallTraffic>,
+}
+
+/// Requests from one caller to one callee, measured at the caller's side.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CallTraffic {
+    /// The service whose requests they are.
+    pub service: ServiceId,
+    /// The other side.
+    pub side: CallSide,
+    /// Requests with a response, or without one.
+    pub requests: u64,
+    /// Of which failed or were refused.
+    pub failed: u64,
+    /// Median of the time to first byte; zero when nothing was forwarded.
+    pub p50: Duration,
+}
+
+/// Which calls of a service are counted.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallSide {
+    /// Those of the edge to this server of its pool.
+    Server(String),
+    /// Those of this declared caller to the service.
+    Caller(CallerId),
 }
 
 /// Counters of one service.
@@ -142,6 +170,9 @@ pub struct ServiceTraffic {
     /// Opens that were shed, refused by a server with a 429, or failed.
     #[serde(default)]
     pub opens_refused: u64,
+    /// Different clients of the last five minutes, estimated.
+    #[serde(default)]
+    pub distinct_clients: u64,
 }
 
 /// Requests for cached paths, by what the response cache did.

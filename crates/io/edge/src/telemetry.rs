@@ -15,7 +15,7 @@
 //! | [`otlp`] | export of spans to an OpenTelemetry collector |
 //! | `recorder` | counters and records of one thread |
 //! | `ring` | ring buffers of refused, failed and slow requests, and of a sample of the others |
-//! | `counters`, `histogram`, `top_lists` | counters of one thread |
+//! | `counters`, `histogram`, `top_lists`, `distinct` | counters of one thread |
 //! | `rollup` | counters of all threads: the roll-up per second |
 //! | `metrics` | counters since the start as OpenMetrics text |
 //! | `trace` | conversion of a record to [`types::trace`] |
@@ -23,6 +23,7 @@
 
 pub mod access;
 mod counters;
+mod distinct;
 mod histogram;
 pub mod id;
 pub mod limit;

@@ -55,7 +55,7 @@ impl World {
             pools.insert(PoolId(name.to_owned()), pool(away));
         }
         let unknown_hosts = BTreeMap::from([("old.acme.app".to_owned(), 1), ("x.scan.test".to_owned(), 3)]);
-        Some(Rollup { interval: span, services, pools, unknown_hosts, connections: 40 })
+        Some(Rollup { interval: span, services, pools, unknown_hosts, connections: 40, calls: Vec::new() })
     }
 }
 

@@ -107,5 +107,6 @@ pub fn rollup(services: &[(&str, ServiceTraffic)], servers: &[ServerStatus]) -> 
         pools: services.iter().map(|(id, _)| ((*id).into(), pool())).collect(),
         unknown_hosts: Default::default(),
         connections: 1,
+        calls: Vec::new(),
     }
 }

@@ -56,6 +56,7 @@ pub fn incident(id: u64, since: Time, opened: Time, diagnosis: Diagnosis) -> Inc
         notes: Vec::new(),
         resolved: None,
         merged_into: None,
+        likely_causes: Vec::new(),
     }
 }
 

@@ -6,6 +6,7 @@
 //! web    --commands-------> event loop --views----------> web
 //! edge   --roll-ups-------> event loop --policy---------> edge
 //! stored samples --effects--> event loop --notes and changes to judge--> effects
+//! stored samples --likely causes--> event loop --incidents about slowness--> causes
 //! configuration on disk --configs--> event loop, notify
 //! web --traces, metrics?--> edge
 //! ```
@@ -19,9 +20,8 @@ use crate::app::keys::Keys;
 use crate::app::reload::{self, Changes};
 use crate::app::stored_samples::{self, StoredSamples};
 use crate::app::throttle::Throttle;
-use crate::app::{address_file, clock, effects, sources, watchdog};
+use crate::app::{address_file, causes, clock, effects, sources, watchdog};
 use edge::Sharing;
-use engine::effects::Task;
 use journal::sqlite::SqliteJournal;
 use journal::{PendingWrites, Series};
 use notify::Notifier;
@@ -133,21 +133,22 @@ impl App {
         let (views, views_out) = watch::channel(None);
         let (notifiers_in, notifiers) = watch::channel(notifier);
         let heartbeat = Heartbeat::default();
-        let (effects, measured, measuring) = measure_effects(series.clone(), stopped.clone());
+        let (Measuring { effects, causes, tasks: [effects_task, causes_task] }, measured) =
+            Measuring::start(series.clone(), &stopped);
         let event_loop = EventLoop::restore(config.clone(), writes, series.clone(), heartbeat.clone())
             .map_err(cannot("journal"))?;
         let (policy, policies) = watch::channel(event_loop.policy());
         let edge = open_edge(&event_loop, &keys, &data, sharing)?;
         let site = open_site(&config, &keys, edge.clone(), series, commands_in)?;
         let inputs = Inputs {
-            messages: Messages { deliveries, commands, configs, effects: measured, rollups, probe_results },
+            messages: Messages { deliveries, commands, configs, measured, rollups, probe_results },
             config_problem,
             edge_problem: edge.problem(),
             unused_lines,
             lag: terms.lag.clone(),
             stop: stopped.clone(),
         };
-        let outputs = Outputs { notifications, targets, effects, policy, views, site: site.clone() };
+        let outputs = Outputs { notifications, targets, effects, causes, policy, views, site: site.clone() };
         let event_loop = spawn_event_loop(event_loop, inputs, outputs)?;
         let subscribers = reload::Subscribers {
             configs: configs_in,
@@ -157,7 +158,8 @@ impl App {
             site: site.clone(),
         };
         let mut tasks = vec![
-            measuring,
+            effects_task,
+            causes_task,
             tokio::spawn(probe(targets_out.clone(), probe_results_in, terms, stopped.clone())),
             tokio::spawn(check_resolver_files(targets_out, unused_lines_in, stopped.clone())),
             tokio::spawn(notify::run(notifiers.clone(), notifications_out, deliveries_in)),
@@ -217,15 +219,28 @@ fn open_storage(data: &Path, loss: Loss) -> Result<(PendingWrites, Option<Arc<Se
     Ok((PendingWrites::new(Box::new(journal.map_err(cannot("journal"))?)), series))
 }
 
-/// Starts the measurement of effects. Returns where its tasks go, where its results come from, and its task.
-fn measure_effects(
-    series: Option<Arc<Series>>,
-    stop: watch::Receiver<bool>,
-) -> (watch::Sender<Vec<Task>>, mpsc::Receiver<Observation>, JoinHandle<()>) {
-    let (tasks, tasks_out) = watch::channel(Vec::new());
-    let (results_in, results) = mpsc::channel(64);
-    let measuring = tokio::spawn(effects::run(series, tasks_out, results_in, stop));
-    (tasks, results, measuring)
+/// The measurements by stored samples: where their tasks go.
+struct Measuring {
+    effects: watch::Sender<Vec<engine::effects::Task>>,
+    causes: watch::Sender<Vec<engine::causes::Task>>,
+    tasks: [JoinHandle<()>; 2],
+}
+
+impl Measuring {
+    /// Starts them. Their results come from the receiver.
+    fn start(
+        series: Option<Arc<Series>>,
+        stop: &watch::Receiver<bool>,
+    ) -> (Self, mpsc::Receiver<Observation>) {
+        let (results_in, results) = mpsc::channel(64);
+        let (effects, of_effects) = watch::channel(Vec::new());
+        let (causes, of_causes) = watch::channel(Vec::new());
+        let tasks = [
+            tokio::spawn(effects::run(series.clone(), of_effects, results_in.clone(), stop.clone())),
+            tokio::spawn(causes::run(series, of_causes, results_in, stop.clone())),
+        ];
+        (Self { effects, causes, tasks }, results)
+    }
 }
 
 fn open_notifier(config: &Config, keys: &Keys) -> Result<Arc<Notifier>, StartError> {

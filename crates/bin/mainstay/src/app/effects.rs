@@ -65,9 +65,9 @@ fn measure(series: &Series, task: &Task) -> Judged {
 }
 
 /// The samples of a read; none when they cannot be read, which is no data and never an improvement.
-fn points(series: &Series, Read { subject, metric, range }: Read) -> Vec<Point> {
+pub(super) fn points(series: &Series, Read { subject, metric, range }: Read) -> Vec<Point> {
     let found = series.points((&subject, metric), range, SAMPLES_MAX).unwrap_or_else(|why| {
-        tracing::warn!(%subject, metric, %why, "samples for the effect of a change cannot be read");
+        tracing::warn!(%subject, metric, %why, "stored samples cannot be read; nothing is said about them");
         Vec::new()
     });
     found.into_iter().map(|sample| Point { at: sample.at, value: sample.value, ok: sample.ok }).collect()

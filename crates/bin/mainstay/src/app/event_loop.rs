@@ -46,6 +46,7 @@ pub(crate) struct EventLoop {
     engine: Engine,
     pending_writes: PendingWrites,
     series: Option<Arc<Series>>,
+    call_samples: samples::CallSamples,
     heartbeat: Heartbeat,
     sooner: BTreeMap<types::ProbeId, Time>,
     policy_version: u64,
@@ -82,6 +83,7 @@ impl EventLoop {
             engine,
             pending_writes,
             series,
+            call_samples: samples::CallSamples::default(),
             heartbeat,
             sooner: BTreeMap::new(),
             policy_version: 0,
@@ -234,9 +236,13 @@ impl EventLoop {
         match input {
             Input::Observation(Observation::ProbeResult(result)) => {
                 samples::store_latency(series, now, result);
+                samples::store_database(series, now, result);
                 samples::store_judgement(series, now, &result.probe, self.engine.is_healthy(&result.probe));
             }
-            Input::Observation(Observation::Rollup(rollup)) => samples::store_traffic(series, now, rollup),
+            Input::Observation(Observation::Rollup(rollup)) => {
+                samples::store_traffic(series, now, rollup);
+                self.call_samples.add(series, now, rollup);
+            }
             _ => {}
         }
     }

@@ -59,8 +59,8 @@ pub(crate) struct Messages {
     pub commands: mpsc::Receiver<CommandRequest>,
     /// Valid configurations.
     pub configs: mpsc::Receiver<Arc<Config>>,
-    /// Measured effects of notes and changes.
-    pub effects: mpsc::Receiver<Observation>,
+    /// What was measured by stored samples: effects of notes and changes, likely causes.
+    pub measured: mpsc::Receiver<Observation>,
     /// Traffic of the edge.
     pub rollups: mpsc::Receiver<Rollup>,
     /// Results of probes.
@@ -94,8 +94,8 @@ impl Messages {
         if let Poll::Ready(Some(config)) = self.configs.poll_recv(context) {
             return Poll::Ready(System::Config(config).into());
         }
-        if let Poll::Ready(Some(effect)) = self.effects.poll_recv(context) {
-            return Poll::Ready(effect.into());
+        if let Poll::Ready(Some(measured)) = self.measured.poll_recv(context) {
+            return Poll::Ready(measured.into());
         }
         if let Poll::Ready(Some(rollup)) = self.rollups.poll_recv(context) {
             return Poll::Ready(rollup.into());
@@ -115,6 +115,8 @@ pub(crate) struct Outputs {
     pub targets: watch::Sender<ProbeTargets>,
     /// Notes and changes whose effect is to be measured.
     pub effects: watch::Sender<Vec<engine::effects::Task>>,
+    /// Incidents whose resources are to be ranked.
+    pub causes: watch::Sender<Vec<engine::causes::Task>>,
     /// Policy of the edge.
     pub policy: watch::Sender<Arc<Policy>>,
     /// Views for status page, console and API.
@@ -135,7 +137,7 @@ mod tests {
             deliveries: mpsc::channel(1).1,
             commands: mpsc::channel(1).1,
             configs,
-            effects: mpsc::channel(1).1,
+            measured: mpsc::channel(1).1,
             rollups,
             probe_results: mpsc::channel(1).1,
         };

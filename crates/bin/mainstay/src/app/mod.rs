@@ -15,6 +15,7 @@
 //! | `keys`, `permissions` | secrets of this installation, access to the data folder |
 
 pub mod address_file;
+mod causes;
 pub(crate) mod certificates;
 pub(crate) mod clock;
 pub(crate) mod composition;

@@ -7,7 +7,7 @@ use super::Detect;
 use crate::alert::{AlertEvents, Decision, NewAlert};
 use crate::aspect::is_edge_fault;
 use crate::traffic::unknown_host::{self, Owner};
-use crate::traffic::{edge_resource, flow, is_news, latency};
+use crate::traffic::{edge_resource, flow, is_news, latency, retries};
 use std::time::Duration;
 use types::time::{between, later};
 use types::traffic::ServiceTraffic;
@@ -40,13 +40,14 @@ impl Detect {
         let gap = self.volatile.traffic.last_rollup.is_none_or(|last| between(last, now) > GAP);
         self.volatile.traffic.last_rollup = Some(now);
         let served = || rollup.services.iter().filter(|(id, _)| config.traffic_of(id).is_some());
-        let surges: Vec<(&ServiceId, Decision)> = served()
+        let judged: Vec<(&ServiceId, [Decision; 2])> = served()
             .map(|(id, traffic)| (id, self.judge_surge(id, rollup.interval, traffic, gap, now, events)))
             .collect();
-        for (id, decision) in surges {
-            if !self.waits_for_caller(config, id, &decision) {
-                self.apply_decision(&Resource::service(&id.0), "surge", decision, now, events);
+        for (id, [surge, retries]) in judged {
+            if !self.waits_for_caller(config, id, &surge) {
+                self.apply_decision(&Resource::service(&id.0), "surge", surge, now, events);
             }
+            self.apply_decision(&Resource::service(&id.0), "retry-storm", retries, now, events);
         }
         for (id, traffic) in served() {
             let service = self.volatile.traffic.services.entry(id.clone()).or_default();
@@ -89,7 +90,7 @@ impl Detect {
         caller.and_then(|caller| caller.service.as_ref()).is_some_and(|id| is_throttled(config, id, rollup))
     }
 
-    /// Records the traffic of a service, learns what is usual, and judges whether it is a surge.
+    /// Records the traffic of a service, learns what is usual, and judges whether it is a surge, or a retry storm.
     fn judge_surge(
         &mut self,
         id: &ServiceId,
@@ -98,7 +99,7 @@ impl Detect {
         gap: bool,
         now: Time,
         events: &mut AlertEvents,
-    ) -> Decision {
+    ) -> [Decision; 2] {
         let about = Resource::service(&id.0);
         let recorded = self.state.usual.get(id).copied();
         let open = self.open.with_fault(&about, "surge").and_then(|id| self.state.alerts.get(&id));
@@ -110,14 +111,20 @@ impl Detect {
         service.flow.note(now, span, traffic);
         let usual = service.usual.rate(recorded);
         let young = service.usual.is_young(recorded, now);
-        let decision = service.surge.judge(&service.flow, usual, young, open, now);
+        let compared = retries::Usual { rate_milli: usual, is_surge: open.is_some() };
+        let retries = service.retries.judge(&service.flow, traffic, span, &compared, now);
+        let mut surge = service.surge.judge(&service.flow, usual, young, open, now);
+        if service.retries.is_storm() && open.is_none() {
+            surge = Decision::Keep;
+        }
         // While the valve holds clients out, the traffic is not the usual one.
-        let unusual = service.surge.is_unusual(open.is_some(), now) || traffic.held > 0;
+        let unusual =
+            service.surge.is_unusual(open.is_some(), now) || service.retries.is_storm() || traffic.held > 0;
         service.usual.note(span, flow::usual_requests(traffic), unusual);
         if let Some(usual_milli) = service.usual.news(recorded, now) {
             events.push(EventKind::TrafficLearned { service: id.clone(), usual_milli });
         }
-        decision
+        [surge, retries]
     }
 
     /// Whether the alert about a surge waits because a service that calls this one may be in a surge too. Requests are

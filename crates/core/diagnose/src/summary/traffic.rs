@@ -66,6 +66,9 @@ pub(super) fn clause(subject: &str, alert: &Alert, now: &ZonedDateTime, tense: T
         Fault::PoolMemberIdle { .. } | Fault::ReconnectStorm { .. } => {
             format!("pool {subject} {}", super::in_tense(&alert.fault.to_string(), tense))
         }
+        Fault::RetryStorm { .. } => {
+            format!("{subject} {}{since}", super::in_tense(&alert.fault.to_string(), tense))
+        }
         Fault::ServerCertificate { expected, why } => {
             let present = if is { "present" } else { "presented" };
             format!(
@@ -102,6 +105,14 @@ impl Facts<'_> {
         });
         // Pools that lost the same servers are named by `other_pools`.
         if self.cause.kind == Kind::Pool { String::new() } else { pools.take(2).collect() }
+    }
+
+    /// Services whose clients repeat requests because the cause makes them fail.
+    pub(super) fn retries(&self) -> String {
+        let open = self.cases.iter().filter(|case| case.closed.is_none() && case.alert.about != *self.cause);
+        let storms = open.filter(|case| matches!(case.alert.fault, Fault::RetryStorm { .. }));
+        let said = |case: &&Case| format!("; {} {}", self.display_name(&case.alert.about), case.alert.fault);
+        storms.take(2).map(said).collect()
     }
 
     /// Capacity that sits idle because a layer above it is short.

@@ -373,3 +373,52 @@ fn an_incident_of_waves_ends_half_a_minute_after_the_last() {
     w.pass(1).react();
     assert!(!w.diagnose.incidents()[&IncidentId(1)].is_open());
 }
+
+fn retries() -> Fault {
+    Fault::RetryStorm { times_tenths: 41, per_sec: 82, clients: 210, usual_clients: 200 }
+}
+
+#[test]
+fn retry_storm_belongs_to_the_incident_of_what_fails_and_pages_nobody() {
+    for (about, fault) in
+        [("pool.shop", fallen()), ("database.orders", full()), ("host.shop.acme.io", status())]
+    {
+        let mut w = world();
+        w.pass(2).breaks(about, fault);
+        w.react();
+        w.debounce();
+        w.pass(8).open("service.shop", retries(), Severity::Warning);
+        w.react();
+        w.pass(6);
+        w.react();
+        let incidents = w.diagnose.incidents();
+        assert_eq!(incidents.len(), 1, "{about}: {incidents:#?}");
+        assert_eq!(incidents[&IncidentId(1)].diagnosis.cause.to_string(), about);
+        let said = "; Shop receives 4.1 times its usual requests from the usual number of clients (210, usually 200), \
+                    82 requests/s: clients retry what fails";
+        assert!(w.summary(1).contains(said), "{}", w.summary(1));
+        w.restart();
+    }
+    let mut w = world();
+    let storm = w.pass(2).open("service.shop", retries(), Severity::Warning);
+    w.react();
+    w.debounce();
+    let incident = &w.diagnose.incidents()[&IncidentId(1)];
+    assert!(!incident.diagnosis.wakes && incident.diagnosis.affected.is_empty(), "{incident:?}");
+    assert!(w.summary(1).starts_with("Shop receives 4.1 times its usual requests"), "{}", w.summary(1));
+    // What fails is found a little later: it is one incident, of what fails.
+    w.pass(3).breaks("pool.shop", fallen());
+    w.react();
+    w.debounce();
+    let open: Vec<String> = w
+        .diagnose
+        .incidents()
+        .values()
+        .filter(|incident| incident.is_open())
+        .map(|incident| incident.diagnosis.cause.to_string())
+        .collect();
+    assert_eq!(open, ["pool.shop"]);
+    w.pass(30).close(storm);
+    w.react();
+    w.restart();
+}

@@ -143,7 +143,10 @@ impl Task {
 
     /// The points of a signal: usual ones, those before the change, those since.
     fn points(&self, signal: &Signal, now: Time, past: &[Point], around: &[Point]) -> [Vec<Option<f64>>; 3] {
-        let steps = |samples: &[Point], from: Time, count: usize| bucketed(signal, samples, from, count);
+        let is_latency = matches!(signal.metric, LATENCY | EDGE_LATENCY);
+        let steps = |samples: &[Point], from: Time, count: usize| {
+            bucketed(samples, is_latency, signal.step, from, count)
+        };
         let count = self.before(signal);
         [
             steps(past, back(self.onset, signal.step, USUAL), USUAL),
@@ -219,13 +222,18 @@ fn ahead(at: Time, step: Duration, steps: usize) -> Time {
     later(at, step.saturating_mul(u32::try_from(steps).unwrap_or(u32::MAX)))
 }
 
-/// One value for each step: the median of good latencies, the mean of shares; `None` without a sample.
-fn bucketed(signal: &Signal, samples: &[Point], from: Time, count: usize) -> Vec<Option<f64>> {
+/// One value for each step: the median of good latencies, the mean of anything else; `None` without a sample.
+pub(crate) fn bucketed(
+    samples: &[Point],
+    is_latency: bool,
+    step: Duration,
+    from: Time,
+    count: usize,
+) -> Vec<Option<f64>> {
     let mut steps: Vec<Vec<f64>> = vec![Vec::new(); count];
-    let is_latency = matches!(signal.metric, LATENCY | EDGE_LATENCY);
     for sample in samples.iter().filter(|sample| sample.at >= from && (sample.ok || !is_latency)) {
-        if let Some(step) = steps.get_mut(whole_steps(from, sample.at, signal.step)) {
-            step.push(sample.value);
+        if let Some(values) = steps.get_mut(whole_steps(from, sample.at, step)) {
+            values.push(sample.value);
         }
     }
     let value = |mut values: Vec<f64>| {

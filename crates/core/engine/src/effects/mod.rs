@@ -17,6 +17,8 @@ pub use judging::{Judged, Point, Read};
 pub use signals::{EDGE_FAILED, EDGE_LATENCY, FAILED, LATENCY};
 pub use tasks::Task;
 
+pub(crate) use judging::bucketed;
+pub(crate) use signals::edge_subject;
 pub(crate) use tasks::tasks;
 
 use std::collections::BTreeMap;

@@ -4,7 +4,7 @@ use serde::Serialize;
 use types::event::UpdateStatus;
 use types::{
     Actor, AlertId, Change, ChannelId, Denial, DenialId, DenyTarget, Effect, EscalationId, Fault, IncidentId,
-    PageId, PersonId, Resource, ServiceId, Time, Valve, ValveReason,
+    LikelyCause, PageId, PersonId, Resource, ServiceId, Time, Valve, ValveReason,
 };
 
 /// An entry of an incident's timeline.
@@ -82,6 +82,11 @@ pub enum TimelineFact {
         seq: u64,
         /// Its measured effect.
         effect: Option<Effect>,
+    },
+    /// Other resources than before stand out in the measurements, or none any more.
+    CausesRanked {
+        /// The most exceptional first.
+        likely: Vec<LikelyCause>,
     },
     /// An update was published.
     UpdatePublished {

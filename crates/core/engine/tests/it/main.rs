@@ -1,6 +1,7 @@
 //! One order in which the core crates are asked: a small outage from the first bad answer to the end, and people's part.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+mod causes;
 mod changes;
 mod colocation;
 mod denials;

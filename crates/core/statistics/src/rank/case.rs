@@ -22,6 +22,9 @@ pub struct Case {
     pub calls: Vec<(String, String)>,
     /// Where the disturbance was noticed.
     pub target: Target,
+    /// Nodes at which a disturbance shows and does not begin: they are ranked, and never make the verdict.
+    #[serde(default)]
+    pub entrances: Vec<String>,
     /// Values before, by node and metric. What a metric means is read from its name: [`super::MetricKind::of`].
     #[serde(default, deserialize_with = "nodes_or_null")]
     pub baseline: BTreeMap<String, Metrics>,

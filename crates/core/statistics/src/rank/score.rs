@@ -1,5 +1,6 @@
 //! The score of each node of one view.
 
+use super::Evidence;
 use super::evidence::{Direction, Level, correlation, strength};
 use super::metric::MetricKind;
 use super::view::{Pair, View};
@@ -23,16 +24,30 @@ const UNCORRELATED: f64 = 0.7;
 /// Factor of nodes that the target does not call, directly or indirectly: the declared calls may be incomplete.
 const UNREACHABLE: f64 = 0.5;
 
-/// Scores of every candidate, in the order of `names`, to compare them with each other.
-pub(crate) fn scores(view: &View<'_>, names: &[&str]) -> Vec<f64> {
-    Graph::of(view, names).scores(&Reader { view, target: Target::of(view).as_ref(), level: Level::Half })
+/// Every candidate, in the order of `names`, to compare them with each other.
+pub(crate) struct Scored {
+    /// Score, and the series that moved most.
+    pub(crate) nodes: Vec<(f64, Option<Evidence>)>,
+    /// Whether the target moved.
+    pub(crate) target_moved: bool,
+}
+
+pub(crate) fn scores(view: &View<'_>, names: &[&str]) -> Scored {
+    let target = Target::of(view);
+    let reader = Reader { view, target: target.as_ref(), level: Level::Half };
+    let graph = Graph::of(view, names);
+    let scores = graph.scores(&reader).into_iter().enumerate();
+    let nodes = scores.map(|(at, score)| (score, graph.strongest(at, &reader))).collect();
+    Scored { nodes, target_moved: target.is_some() }
 }
 
 /// The greatest score by stricter evidence, to judge whether any candidate is exceptional. Whether series follow the target
 /// does not matter: noise does not either.
 pub(crate) fn greatest(view: &View<'_>, names: &[&str]) -> f64 {
     let found = Graph::of(view, names).scores(&Reader { view, target: None, level: Level::TwoThirds });
-    found.into_iter().fold(0.0, f64::max)
+    let is_candidate = |name: &&str| !view.case.entrances.iter().any(|entrance| entrance == name);
+    let found = names.iter().zip(found).filter(|(name, _)| is_candidate(name));
+    found.map(|(_, score)| score).fold(0.0, f64::max)
 }
 
 /// The target's series, when it moved.
@@ -127,6 +142,35 @@ impl<'a> Graph<'a> {
         (0..nodes.len()).map(|at| self.score(at, &nodes, &calls)).collect()
     }
 
+    /// The series that speaks most against a node, weighted as in its score.
+    fn strongest(&self, at: usize, reader: &Reader<'_>) -> Option<Evidence> {
+        let name = self.names[at];
+        let own_view = if self.callers[at].is_empty() { 1.0 } else { OWN_VIEW };
+        let metrics = reader.view.case.baseline.get(name).into_iter().flat_map(|metrics| metrics.keys());
+        let own = metrics.map(|metric| {
+            let kind = MetricKind::of(metric);
+            let weight = match kind {
+                MetricKind::Latency => SYMPTOM * own_view,
+                MetricKind::Errors | MetricKind::Availability => SYMPTOM,
+                MetricKind::Cpu => 1.0,
+                MetricKind::Memory | MetricKind::Saturation => DRIFTING,
+                MetricKind::Traffic | MetricKind::Other => 0.0,
+            };
+            let strength = reader.strength(
+                &reader.view.metric(name, metric),
+                kind,
+                Direction::Up,
+                reader.requests(name),
+            );
+            (weight * strength, Evidence::Metric(metric.clone()))
+        });
+        let calls = self.callers[at]
+            .iter()
+            .map(|key| (SYMPTOM * reader.call(key), Evidence::Call((*key).to_owned())));
+        let strongest = own.chain(calls).max_by(|(one, _), (other, _)| one.total_cmp(other));
+        strongest.filter(|(strength, _)| *strength > 0.0).map(|(_, evidence)| evidence)
+    }
+
     fn score(&self, at: usize, nodes: &[Node], calls: &BTreeMap<&str, f64>) -> f64 {
         let node = &nodes[at];
         let most =
@@ -166,14 +210,18 @@ impl Reader<'_> {
         self.strength(&self.view.call(key), MetricKind::Latency, Direction::Up, None)
     }
 
+    /// The usual number of requests of a node, in the unit of its metric.
+    fn requests(&self, name: &str) -> Option<f64> {
+        let metrics = self.view.case.baseline.get(name)?;
+        let traffic = metrics.keys().find(|metric| MetricKind::of(metric) == MetricKind::Traffic)?;
+        let values = self.view.metric(name, traffic).baseline;
+        median(&mut values.into_iter().flatten().filter(|value| value.is_finite()).collect::<Vec<f64>>())
+    }
+
     fn node(&self, name: &str) -> Node {
         let mut node = Node::default();
         let metrics = self.view.case.baseline.get(name);
-        let requests = metrics.and_then(|metrics| {
-            let traffic = metrics.keys().find(|metric| MetricKind::of(metric) == MetricKind::Traffic)?;
-            let values = self.view.metric(name, traffic).baseline;
-            median(&mut values.into_iter().flatten().filter(|value| value.is_finite()).collect::<Vec<f64>>())
-        });
+        let requests = self.requests(name);
         let (mut cpu, mut drifting) = (0_f64, 0_f64);
         for metric in metrics.into_iter().flat_map(|metrics| metrics.keys()) {
             let kind = MetricKind::of(metric);

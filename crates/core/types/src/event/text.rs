@@ -102,6 +102,12 @@ impl fmt::Display for EventKind {
                 write!(f, "{}: {valve}{ramp}, set by {by}", valve.service)
             }
             H::ValveMoved { service, percent, why } => write!(f, "{service}: valve {percent} % ({why})"),
+            H::CausesRanked { incident, likely } if likely.is_empty() => {
+                write!(f, "{incident}: nothing stands out in its measurements")
+            }
+            H::CausesRanked { incident, likely } => {
+                write!(f, "{incident}: its measurements point at {}", list(likely))
+            }
             H::PoolPeakLearned { pool, serving } => write!(f, "peak of pool {pool}: {serving} servers"),
         }
     }

@@ -1,7 +1,7 @@
 //! Observations: what was measured, and what came of a delivery.
 
 use crate::effect::{ChangePoint, Effect};
-use crate::{Delivery, ProbeResult, Rollup};
+use crate::{Delivery, IncidentId, LikelyCause, ProbeResult, Rollup};
 
 /// One observation. It is never refused.
 #[derive(Clone, Debug)]
@@ -24,6 +24,13 @@ pub enum Observation {
         effect: Effect,
         /// Whether more points would not change it.
         is_final: bool,
+    },
+    /// The resources of an incident were ranked by their measurements.
+    CausesRanked {
+        /// The incident.
+        incident: IncidentId,
+        /// Those that stand out, the most exceptional first.
+        likely: Vec<LikelyCause>,
     },
 }
 

@@ -20,6 +20,8 @@ const LIMITS_MAX: usize = 8;
 const CALLERS_MAX: usize = 64;
 /// The most servers with counters of their own, in all routes together.
 pub(super) const SERVERS_MAX: usize = 4096;
+/// The most pairs of a declared caller and a service with counters of their own.
+const CALLS_MAX: usize = 512;
 /// Names of strangers that are remembered.
 const UNKNOWN_HOSTS: usize = 32;
 /// Traces kept for each refused caller, from which one is chosen that shows most.
@@ -73,7 +75,7 @@ pub(super) struct CallerCounters {
     pub(super) examples: Vec<TraceId>,
 }
 
-/// Counters of one server for one route.
+/// Counters of one server, or of one caller, for one route.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ServerCounters {
     pub(super) answered: u64,
@@ -86,13 +88,16 @@ pub(super) struct ServerCounters {
 pub(super) struct Counters {
     pub(super) routes: Vec<RouteCounters>,
     pub(super) servers: BTreeMap<(RouteKey, SocketAddr), ServerCounters>,
+    /// Requests of declared callers, in one second only.
+    pub(super) calls: BTreeMap<(RouteKey, Caller), ServerCounters>,
     /// Names in `Host` that no service declares.
     pub(super) unknown_hosts: TopK<Text<48>>,
 }
 
 impl Default for Counters {
     fn default() -> Self {
-        Self { routes: Vec::new(), servers: BTreeMap::new(), unknown_hosts: TopK::new(UNKNOWN_HOSTS) }
+        let (servers, calls) = (BTreeMap::new(), BTreeMap::new());
+        Self { routes: Vec::new(), servers, calls, unknown_hosts: TopK::new(UNKNOWN_HOSTS) }
     }
 }
 
@@ -240,6 +245,18 @@ impl Counters {
                 server.latency.note(latency.unwrap_or(0));
             });
         }
+        if let Some(caller) = record.caller {
+            self.call(record.route, caller, |call| {
+                if record.served() {
+                    call.answered += 1;
+                } else {
+                    call.failed += 1;
+                }
+                if record.let_through() {
+                    call.latency.note(record.latency().unwrap_or(0));
+                }
+            });
+        }
     }
 
     /// Counts the end of a request; `broke`: its response broke off after its head was counted.
@@ -278,9 +295,21 @@ impl Counters {
         }
     }
 
+    fn call(&mut self, route: RouteKey, caller: Caller, note: impl FnOnce(&mut ServerCounters)) {
+        let full = self.calls.len() >= CALLS_MAX;
+        match self.calls.entry((route, caller)) {
+            Entry::Occupied(mut known) => note(known.get_mut()),
+            Entry::Vacant(new) if !full => note(new.insert(ServerCounters::default())),
+            Entry::Vacant(_) => {}
+        }
+    }
+
     /// Adds what another thread counted in the same second.
     pub(super) fn add_thread(&mut self, other: &Self) {
         self.add(other);
+        for ((route, caller), counters) in &other.calls {
+            self.call(*route, *caller, |mine| mine.add(counters));
+        }
         for (mine, theirs) in self.routes.iter_mut().zip(&other.routes) {
             mine.add_tops(theirs);
         }
@@ -304,6 +333,7 @@ impl Counters {
     pub(super) fn clear(&mut self) {
         self.routes.iter_mut().for_each(RouteCounters::clear);
         self.servers.clear();
+        self.calls.clear();
         self.unknown_hosts.clear();
     }
 }

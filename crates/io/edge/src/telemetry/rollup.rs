@@ -1,12 +1,15 @@
 //! The counts of all threads together: once a second for the engine, on demand as OpenMetrics text.
 
-use super::counters::{Counters, RouteCounters};
+use super::counters::{Counters, RouteCounters, ServerCounters};
+use super::distinct::Recent;
 use super::names::{Names, RouteKey};
 use super::{Telemetry, lock, recorder, trace};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use types::trace::Verdict;
-use types::traffic::{Asked, CacheTraffic, CallerRefused, OpensStatus, PoolStatus, ServiceTraffic};
+use types::traffic::{
+    Asked, CacheTraffic, CallSide, CallTraffic, CallerRefused, OpensStatus, PoolStatus, ServiceTraffic,
+};
 use types::{PoolId, Rollup, ServiceId};
 
 /// Counts since the process began, and what is usual.
@@ -21,11 +24,15 @@ pub(super) struct Totals {
     /// Opens of each pool since the process began; only counts.
     pub(super) opens: BTreeMap<PoolId, OpensStatus>,
     pub(super) connections: u64,
+    /// By service: clients of the last minutes.
+    recent: BTreeMap<ServiceId, Recent>,
     complained: Option<Instant>,
 }
 
 /// Interval of warnings about dropped access log lines.
 const COMPLAINS: Duration = Duration::from_secs(10);
+/// Calls in a roll-up: servers and callers of all services together.
+const CALLS_MAX: usize = 512;
 /// Names of strangers in a roll-up.
 const UNKNOWN_HOSTS_MAX: usize = 10;
 
@@ -62,10 +69,22 @@ impl Telemetry {
             all.add(counters);
             all.add_tops(counters);
         }
-        for (service, counters) in by_service {
-            let traffic = self.traffic(&counters);
-            rollup.services.insert(service, traffic);
+        for service in by_service.keys() {
+            rollup.services.entry(service.clone()).or_default();
         }
+        totals.recent.retain(|service, _| rollup.services.contains_key(service));
+        for service in rollup.services.keys() {
+            totals.recent.entry(service.clone()).or_default();
+        }
+        for (service, recent) in &mut totals.recent {
+            let counters = by_service.get(service);
+            let clients =
+                counters.and_then(|counters| counters.top_lists.as_ref()).map(|lists| &lists.distinct);
+            let distinct_clients = recent.add(interval, clients);
+            let traffic = counters.map(|counters| self.traffic(counters)).unwrap_or_default();
+            rollup.services.insert(service.clone(), ServiceTraffic { distinct_clients, ..traffic });
+        }
+        rollup.calls = self.calls(&second, &pools);
         let strangers = second.unknown_hosts.first(UNKNOWN_HOSTS_MAX).into_iter();
         rollup.unknown_hosts = strangers
             .map(|(name, count)| (name.to_string(), count))
@@ -82,6 +101,21 @@ impl Telemetry {
         totals.connections = connections;
         rollup.pools = pools;
         rollup
+    }
+
+    /// Calls of a second as their callers see them. The only server of a pool has the same figures as its service.
+    fn calls(&self, second: &Counters, pools: &BTreeMap<PoolId, PoolStatus>) -> Vec<CallTraffic> {
+        let names = &self.shared.names;
+        let has_several = |pool: &PoolId| pools.get(pool).is_some_and(|pool| pool.servers.len() > 1);
+        let servers = second.servers.iter().filter_map(|((route, server), counters)| {
+            let (service, _) = names.of_route(*route).filter(|(_, pool)| has_several(pool))?;
+            Some(call(service, CallSide::Server(server.to_string()), counters))
+        });
+        let callers = second.calls.iter().filter_map(|((route, caller), counters)| {
+            let (service, _) = names.of_route(*route)?;
+            Some(call(service, CallSide::Caller(names.of_caller(*caller)?), counters))
+        });
+        callers.chain(servers).take(CALLS_MAX).collect()
     }
 
     /// Warns that access log lines were dropped. The writer itself cannot: it is blocked when the reader is.
@@ -160,6 +194,7 @@ impl Telemetry {
             cache: cache(counters.cache),
             opens: counters.opens.0,
             opens_refused: counters.opens.1,
+            distinct_clients: 0,
         }
     }
 
@@ -176,6 +211,16 @@ impl Telemetry {
             }
         }
         all
+    }
+}
+
+fn call(service: ServiceId, side: CallSide, counters: &ServerCounters) -> CallTraffic {
+    CallTraffic {
+        service,
+        side,
+        requests: counters.answered + counters.failed,
+        failed: counters.failed,
+        p50: counters.latency.quantile(0.5),
     }
 }
 

@@ -11,7 +11,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 use traffic::facts::{Limit as Rule, Quota};
 use traffic::{Refusal, Shed, ShedWhy};
-use types::traffic::{Asked, PoolStatus, ServerState, ServerStatus};
+use types::traffic::{Asked, CallSide, PoolStatus, ServerState, ServerStatus};
 use types::{PoolId, Rollup, ServiceId};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -54,7 +54,7 @@ fn asked(recorder: &Recorder, service: &str, ids: Ids, tick: u64) -> Box<OpenRec
 
 fn answered(mut open: Box<OpenRecord>, status: u16, after: u64) {
     let began = open.began;
-    open.server = Some(server());
+    open.server.get_or_insert_with(server);
     for (phase, tick) in [(Phase::Admitted, 130), (Phase::Connected, 200), (Phase::Sent, 220)] {
         open.stamp(phase, began + tick);
     }
@@ -76,6 +76,47 @@ fn refusal(limit: Rule, status: u16) -> Refusal {
     let quota =
         (status == 429).then_some(Quota { limit, burst: 40, window_secs: 2, remaining: 0, reset_secs: 2 });
     Refusal { status, limit, retry_after: quota.map(|_| Duration::from_millis(1_200)), quota, denial: None }
+}
+
+#[test]
+fn calls_are_counted_by_server_and_by_caller_and_clients_once() {
+    let telemetry = telemetry(2);
+    let servers = [server(), SocketAddr::from((Ipv4Addr::new(10, 0, 0, 2), 80))];
+    for (thread, number) in [(0, 0), (1, 1), (0, 2), (1, 3)] {
+        let recorder = telemetry.recorder(thread);
+        let mut open = asked(&recorder, "auth", Ids::fresh(), 1_000);
+        open.server = Some(servers[number % 2]);
+        open.caller = recorder.caller(&"shop-web".into()).filter(|_| number < 2);
+        answered(open, if number == 3 { 503 } else { 200 }, 4_000);
+    }
+    let status = |address: &SocketAddr| ServerStatus {
+        address: address.to_string(),
+        state: ServerState::Serving,
+        since: SECOND,
+        why: None,
+        inflight: 0,
+        connections: 0,
+        answered: 0,
+        failed: 0,
+        latency: Duration::ZERO,
+    };
+    let pool = PoolStatus { servers: servers.iter().map(status).collect(), ..PoolStatus::default() };
+    let pools = BTreeMap::from([(PoolId::from("auth"), pool)]);
+    let rollup = telemetry.roll_up(SECOND, [&ServiceId::from("auth")], pools, 3);
+    let calls: Vec<_> =
+        rollup.calls.iter().map(|call| (call.side.clone(), call.requests, call.failed)).collect();
+    let server = |at: usize| CallSide::Server(servers[at].to_string());
+    let mut expected =
+        vec![(CallSide::Caller("shop-web".into()), 2, 0), (server(0), 2, 0), (server(1), 2, 1)];
+    expected[1..].sort_by_key(|(side, ..)| match side {
+        CallSide::Server(at) => at.parse::<SocketAddr>().ok(),
+        CallSide::Caller(_) => None,
+    });
+    assert_eq!(calls, expected);
+    assert!(rollup.calls.iter().all(|call| call.service.0 == "auth" && !call.p50.is_zero()), "{rollup:?}");
+    assert_eq!(rollup.services[&"auth".into()].distinct_clients, 1, "four requests of one client");
+    let quiet = telemetry.roll_up(SECOND, [&ServiceId::from("auth")], BTreeMap::new(), 3);
+    assert_eq!((quiet.calls.len(), quiet.services[&"auth".into()].distinct_clients), (0, 1));
 }
 
 #[test]

@@ -1,5 +1,6 @@
-//! The most frequent subnets, clients and paths of one service, in constant memory.
+//! The most frequent subnets, clients and paths of one service, in constant memory, and its distinct clients.
 
+use super::distinct::Distinct;
 use super::record::RequestRecord;
 use super::subnet;
 use super::text::Text;
@@ -22,6 +23,8 @@ pub(super) struct TopLists {
     subnets: TopK<IpNet>,
     clients: TopK<Client>,
     paths: TopK<Text<96>>,
+    /// All clients, counted without sampling.
+    pub(super) distinct: Distinct,
 }
 
 /// The key of one client.
@@ -56,13 +59,20 @@ impl fmt::Display for Client {
 
 impl Default for TopLists {
     fn default() -> Self {
-        Self { subnets: TopK::new(REMEMBERED), clients: TopK::new(REMEMBERED), paths: TopK::new(REMEMBERED) }
+        Self {
+            subnets: TopK::new(REMEMBERED),
+            clients: TopK::new(REMEMBERED),
+            paths: TopK::new(REMEMBERED),
+            distinct: Distinct::default(),
+        }
     }
 }
 
 impl TopLists {
     /// Counts a request, the `number`th of its route in this second.
     pub(super) fn note(&mut self, record: &RequestRecord, number: u64) {
+        let client = Client::of(record);
+        self.distinct.note(client);
         let weight = if number <= ALL_UNTIL {
             1
         } else if number.is_multiple_of(EVERY) {
@@ -71,7 +81,7 @@ impl TopLists {
             return;
         };
         self.subnets.add_many(&subnet::subnet(record.client), weight);
-        self.clients.add_many(&Client::of(record), weight);
+        self.clients.add_many(&client, weight);
         self.paths.add_many(&record.path, weight);
     }
 
@@ -79,12 +89,14 @@ impl TopLists {
         self.subnets.merge(&other.subnets);
         self.clients.merge(&other.clients);
         self.paths.merge(&other.paths);
+        self.distinct.unite(&other.distinct);
     }
 
     pub(super) fn clear(&mut self) {
         self.subnets.clear();
         self.clients.clear();
         self.paths.clear();
+        self.distinct.clear();
     }
 
     pub(super) fn subnets(&self) -> Vec<(String, u8)> {

@@ -81,6 +81,7 @@ struct Card<'a> {
     unaffected: String,
     /// Slowness of what it concerns: resource, fault, beginning.
     symptoms: Vec<(&'a str, String, Moment)>,
+    likely_causes: Vec<(String, String, Moment)>,
     timeline: Vec<(Moment, String)>,
     paging: Vec<(Moment, String, bool)>,
 }
@@ -268,6 +269,18 @@ fn card<'a>(now: &'a Now, open: &'a OpenIncident, names: &'a Names<'_>, clock: C
             .iter()
             .filter(|alert| diagnosis.symptoms.contains(&alert.id))
             .map(|alert| (name(names, &alert.about), alert.fault.to_string(), clock.time(alert.since)))
+            .collect(),
+        likely_causes: incident
+            .likely_causes
+            .iter()
+            .map(|cause| {
+                let about = name(names, &cause.resource);
+                let about = match &cause.server {
+                    Some(server) => format!("server {server} of {about}"),
+                    None => about.to_owned(),
+                };
+                (about, cause.moved.to_string(), clock.time(cause.moved.since))
+            })
             .collect(),
         timeline: merged_timeline(&open.timeline, names, clock),
         paging: open

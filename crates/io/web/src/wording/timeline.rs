@@ -45,6 +45,16 @@ pub(crate) fn predicate(fact: &TimelineFact, timezone: &TimeZone) -> String {
             let end = if change.done.is_some() { " (complete)" } else { "" };
             format!("Change: {}{end}{}", change.name(), judged(effect.as_ref()))
         }
+        TimelineFact::CausesRanked { likely } if likely.is_empty() => {
+            "The measurements no longer point at one cause".to_owned()
+        }
+        TimelineFact::CausesRanked { likely } => {
+            let causes: Vec<String> = likely
+                .iter()
+                .map(|cause| format!("{cause} since {}", clock(cause.moved.since, timezone)))
+                .collect();
+            format!("The measurements point at {} (a hint, not a proven cause)", causes.join("; "))
+        }
         TimelineFact::UpdatePublished { by, status, body } => {
             let who = by.as_ref().map_or("mainstay", |by| by.id.as_str());
             format!("{who} published an update ({}): {body}", status.title())

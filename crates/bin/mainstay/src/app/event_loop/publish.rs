@@ -6,10 +6,20 @@ use crate::app::inputs::{Inputs, Outputs};
 use engine::views::SelfProblem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::sync::watch;
 use types::Policy;
 
 /// Age at which views are published again without a decision: durations in them grow, and first results arrive.
 const REFRESH: Duration = Duration::from_secs(5);
+
+/// Publishes what is to be measured, when it has changed.
+fn publish_tasks<T: PartialEq>(tasks: &watch::Sender<Vec<T>>, now: Vec<T>) {
+    tasks.send_if_modified(|known| {
+        let is_new = *known != now;
+        *known = now;
+        is_new
+    });
+}
 
 impl EventLoop {
     pub(super) fn views_expired(&self) -> bool {
@@ -22,12 +32,8 @@ impl EventLoop {
         views.now.self_problems.extend(self.self_problems(inputs));
         views.now.probe_lag_p99 = self.lag_monitor.p99();
         outputs.views.send_replace(Some(Arc::new(views)));
-        let tasks = self.engine.effect_tasks();
-        outputs.effects.send_if_modified(|known| {
-            let is_new = *known != tasks;
-            *known = tasks;
-            is_new
-        });
+        publish_tasks(&outputs.effects, self.engine.effect_tasks());
+        publish_tasks(&outputs.causes, self.engine.ranking_tasks());
     }
 
     /// Problems of mainstay itself that the engine does not know.

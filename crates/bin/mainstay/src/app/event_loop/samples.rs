@@ -1,9 +1,16 @@
-//! Samples of what was measured: probes by result, services at the edge by roll-up.
+//! Samples of what was measured: probes by result, services at the edge by roll-up, calls at the edge every ten seconds.
 
+use engine::causes::{CALLS_STEP, EDGE_REQUESTS, caller_subject, database_figures, server_subject, service_subject};
 use engine::effects::{EDGE_FAILED, EDGE_LATENCY, FAILED, LATENCY};
 use journal::series::{Sample, Series};
-use types::traffic::ServiceTraffic;
-use types::{Answer, ProbeId, ProbeResult, Resource, Rollup, Time};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+use types::time::between;
+use types::traffic::{CallSide, CallTraffic, ServiceTraffic};
+use types::{Answer, ProbeId, ProbeResult, Rollup, ServiceId, Time};
+
+/// Calls with samples of their own at the same time at most: servers and callers of all services together.
+const CALLS_MAX: usize = 512;
 
 /// Stores the duration of a probe; good when there was an answer.
 pub(super) fn store_latency(series: &Series, now: Time, result: &ProbeResult) {
@@ -23,13 +30,101 @@ pub(super) fn store_traffic(series: &Series, now: Time, rollup: &Rollup) {
     // Times without fractions need hardly any room.
     let at = Time::from_second(now.as_second()).unwrap_or(now);
     for (service, traffic) in &rollup.services {
-        let subject = Resource::service(service.0.as_str()).to_string();
+        let subject = service_subject(service);
         if let Some(value) = failed_share(traffic) {
             series.put(&subject, EDGE_FAILED, Sample { at, value, ok: true });
         }
         if traffic.passed > 0 {
             let value = traffic.p50.as_secs_f64();
             series.put(&subject, EDGE_LATENCY, Sample { at, value, ok: true });
+        }
+    }
+}
+
+/// Stores the figures of a database that its probe measured.
+pub(super) fn store_database(series: &Series, now: Time, result: &ProbeResult) {
+    let Answer::Database(seen) = &result.answer else { return };
+    for (metric, value) in database_figures(seen) {
+        series.put(&result.probe.0, metric, Sample { at: now, value, ok: true });
+    }
+}
+
+/// Requests of services and calls since their last sample.
+#[derive(Debug, Default)]
+pub(super) struct CallSamples {
+    since: Option<Time>,
+    requests: BTreeMap<ServiceId, u64>,
+    calls: BTreeMap<String, Collected>,
+    /// Calls with requests in the last sample: they keep their place among [`CALLS_MAX`].
+    known: BTreeSet<String>,
+    /// Calls of this sample that are not among those.
+    new_calls: usize,
+}
+
+/// Requests of one call.
+#[derive(Debug, Default)]
+struct Collected {
+    requests: u64,
+    failed: u64,
+    medians: Vec<Duration>,
+}
+
+impl Collected {
+    /// Stores the share of failures and the median latency, each where there was any.
+    fn store(mut self, series: &Series, subject: &str, now: Time) {
+        if self.requests > 0 {
+            let value = self.failed as f64 / self.requests as f64;
+            series.put(subject, EDGE_FAILED, Sample { at: now, value, ok: true });
+        }
+        self.medians.sort();
+        if let Some(median) = self.medians.get(self.medians.len() / 2) {
+            series.put(subject, EDGE_LATENCY, Sample { at: now, value: median.as_secs_f64(), ok: true });
+        }
+    }
+}
+
+impl CallSamples {
+    /// Adds a roll-up; stores a sample of each service and call with requests when ten seconds are full.
+    pub(super) fn add(&mut self, series: &Series, now: Time, rollup: &Rollup) {
+        for (service, traffic) in &rollup.services {
+            *self.requests.entry(service.clone()).or_default() += traffic.requests.saturating_sub(traffic.held);
+        }
+        rollup.calls.iter().for_each(|call| self.add_call(call));
+        let since = *self.since.get_or_insert(now);
+        // A roll-up is of the second before.
+        if between(since, now) + Duration::from_secs(1) < CALLS_STEP {
+            return;
+        }
+        self.since = None;
+        let secs = (between(since, now) + Duration::from_secs(1)).as_secs_f64();
+        for (service, requests) in std::mem::take(&mut self.requests) {
+            let value = requests as f64 / secs;
+            series.put(&service_subject(&service), EDGE_REQUESTS, Sample { at: now, value, ok: true });
+        }
+        let calls = std::mem::take(&mut self.calls);
+        self.known = calls.keys().cloned().collect();
+        self.new_calls = 0;
+        for (subject, collected) in calls {
+            collected.store(series, &subject, now);
+        }
+    }
+
+    fn add_call(&mut self, call: &CallTraffic) {
+        let subject = match &call.side {
+            CallSide::Server(server) => server_subject(&call.service, server),
+            CallSide::Caller(caller) => caller_subject(&call.service, caller),
+        };
+        if !self.calls.contains_key(&subject) && !self.known.contains(&subject) {
+            if self.known.len() + self.new_calls >= CALLS_MAX {
+                return;
+            }
+            self.new_calls += 1;
+        }
+        let collected = self.calls.entry(subject).or_default();
+        collected.requests += call.requests;
+        collected.failed += call.failed;
+        if !call.p50.is_zero() {
+            collected.medians.push(call.p50);
         }
     }
 }
@@ -47,8 +142,6 @@ fn failed_share(traffic: &ServiceTraffic) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
-    use types::ServiceId;
     use types::time::later;
 
     #[test]
@@ -85,5 +178,39 @@ mod tests {
         assert_eq!(read("service.chat", EDGE_FAILED), [10.0], "opens aside");
         assert_eq!(read("service.feed", EDGE_FAILED), [75.0], "nothing but opens");
         assert!(read("service.valve", EDGE_FAILED).is_empty(), "no requests are no data");
+    }
+
+    #[test]
+    fn calls_are_sampled_every_ten_seconds_as_far_as_there_is_a_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let series = Series::open(folder.path().join("samples.db"), Time::now).unwrap();
+        let start: Time = Time::from_second(Time::now().as_second() - 100).unwrap();
+        let mut samples = CallSamples::default();
+        for second in 0..20_u64 {
+            let traffic = ServiceTraffic { requests: 10, ..ServiceTraffic::default() };
+            let services = BTreeMap::from([(ServiceId::from("shop"), traffic)]);
+            let call = |side| CallTraffic {
+                service: "shop".into(),
+                side,
+                requests: 5,
+                failed: second / 10,
+                p50: Duration::from_millis(70),
+            };
+            let servers = (0..CALLS_MAX + 9).map(|n| call(CallSide::Server(format!("10.0.0.1:{n}"))));
+            let calls = [call(CallSide::Caller("web".into()))].into_iter().chain(servers).collect();
+            let rollup = Rollup { services, calls, ..Rollup::default() };
+            samples.add(&series, later(start, Duration::from_secs(second)), &rollup);
+        }
+        assert!(series.flush(Duration::from_secs(20)));
+        let read = |subject: &str, metric| {
+            let range = start..later(start, Duration::from_secs(60));
+            let points = series.points((subject, metric), range, 100).unwrap();
+            points.iter().map(|sample| (sample.value * 100.0).round()).collect::<Vec<_>>()
+        };
+        assert_eq!(read("service.shop", EDGE_REQUESTS), [1_000.0, 1_000.0]);
+        assert_eq!(read("service.shop caller web", EDGE_FAILED), [0.0, 20.0]);
+        assert_eq!(read("service.shop server 10.0.0.1:0", EDGE_LATENCY), [7.0, 7.0]);
+        let last = format!("service.shop server 10.0.0.1:{}", CALLS_MAX + 8);
+        assert!(read(&last, EDGE_LATENCY).is_empty(), "not more calls than have a place");
     }
 }

@@ -44,7 +44,7 @@ prop_compose! {
         call_p50_seconds in calls(),
     ) -> Case {
         let target = Target { node, metric: "latency".to_owned() };
-        Case { id: String::new(), nodes, calls: edges, target, baseline, incident, call_p50_seconds }
+        Case { id: String::new(), nodes, calls: edges, target, baseline, incident, call_p50_seconds, ..Case::default() }
     }
 }
 

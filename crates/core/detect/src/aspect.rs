@@ -59,6 +59,8 @@ impl Aspect {
             Fault::PoolBelowMinimum { .. } | Fault::PoolShrunken { .. } => Self::Pool("pool-below-minimum"),
             Fault::PoolUnseen { .. } => Self::Pool("pool-unseen"),
             Fault::PoolMemberIdle { .. } => Self::Pool("pool-member-idle"),
+            // It replaces the refusals that it consists of.
+            Fault::CrashLoop { .. } => Self::Answer,
             Fault::Lookup { .. } => Self::Confirmation,
             // An unsound backup has no age that counts.
             Fault::Database { database: DatabaseFault::BackupOld { .. } } => {
@@ -117,6 +119,7 @@ pub(crate) fn same_meaning(one: &Fault, other: &Fault) -> bool {
         | (F::PrivateAddress { .. }, F::PrivateAddress { .. })
         | (F::Intermittent { .. }, F::Intermittent { .. })
         | (F::Unstable { .. }, F::Unstable { .. }) => true,
+        (F::CrashLoop { .. }, F::CrashLoop { .. }) => !crate::traffic::crash_loop::is_news(one, other),
         // Their figures differ from round to round.
         (F::Database { database: a }, F::Database { database: b }) => {
             a.as_str() == b.as_str() && a.subject() == b.subject() && starved_alike(one, other)

@@ -8,9 +8,11 @@
 //! | `surge` | far more traffic than usual, and whether clients are affected |
 //! | `limit_conflict` | a service that rate-limits one of its own callers |
 //! | `pool` | too few healthy servers, wrong certificates |
+//! | `crash_loop` | servers that end and are started again, and again |
 //! | `storm` | clients that reconnect faster than servers take them |
 //! | `unknown_host` | hosts that clients request and that are not configured |
 
+pub(crate) mod crash_loop;
 pub(crate) mod flow;
 pub(crate) mod latency;
 pub(crate) mod limit_conflict;
@@ -97,7 +99,7 @@ pub(crate) fn is_still_configured(config: &Config, alert: &Alert) -> bool {
             let caller = CallerId(caller.clone());
             is_served() && config.callers.contains_key(&caller)
         }
-        Fault::PoolBelowMinimum { .. } | Fault::ReconnectStorm { .. } => {
+        Fault::PoolBelowMinimum { .. } | Fault::ReconnectStorm { .. } | Fault::CrashLoop { .. } => {
             config.pools.contains_key(&PoolId(name.clone()))
         }
         Fault::PoolShrunken { .. } => {
@@ -124,6 +126,7 @@ pub(crate) fn is_news(was: &Fault, now: &Fault) -> bool {
         Fault::Surge { .. } => surge::is_news(was, now),
         Fault::LimitConflict { .. } => limit_conflict::is_news(was, now),
         Fault::ReconnectStorm { .. } => storm::is_news(was, now),
+        Fault::CrashLoop { .. } => crash_loop::is_news(was, now),
         _ => pool::is_news(was, now),
     }
 }

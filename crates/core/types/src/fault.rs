@@ -12,12 +12,14 @@ use text::list;
 use text::number::grouped;
 use thiserror::Error;
 
+mod crash_loop;
 mod database;
 mod dns;
 mod domain;
 pub mod pool;
 mod tls;
 
+pub use crash_loop::CrashLoop;
 pub use database::DatabaseFault;
 pub use dns::DnsFault;
 pub use domain::DomainFault;
@@ -308,6 +310,12 @@ pub enum Fault {
         #[serde(default)]
         starved_by: Option<Box<Starving>>,
     },
+    /// Servers end and are started again, and again (a crash loop).
+    #[error(transparent)]
+    CrashLoop {
+        /// What was seen.
+        crash_loop: CrashLoop,
+    },
 }
 
 /// Whether a field has its default, which is not written.
@@ -351,6 +359,7 @@ impl Fault {
                 starved_by.iter_mut().for_each(|by| by.clean());
             }
             Self::LimitConflict { limits, .. } => limits.iter_mut().for_each(clean),
+            Self::CrashLoop { crash_loop } => crash_loop.clean(),
             _ => {}
         }
     }
@@ -397,6 +406,7 @@ impl Fault {
             Self::PoolShrunken { .. } => "pool-shrunken",
             Self::PoolUnseen { .. } => "pool-unseen",
             Self::PoolMemberIdle { .. } => "pool-member-idle",
+            Self::CrashLoop { .. } => "crash-loop",
         }
     }
 }
@@ -433,7 +443,7 @@ impl Fault {
                 | Self::SomeAddresses { .. }
                 | Self::Intermittent { .. }
                 | Self::Unstable { .. }
-        )
+        ) || matches!(self, Self::CrashLoop { crash_loop } if crash_loop.steady() == 0)
     }
 }
 

@@ -6,8 +6,8 @@ use crate::state::Case;
 use jiff::ZonedDateTime;
 use std::collections::BTreeSet;
 use text::number::grouped;
-use types::fault::DatabaseFault;
 use types::fault::pool::{refuses as refused, who_serves};
+use types::fault::{CrashLoop, DatabaseFault};
 use types::{Alert, Fault, Kind, Resource, Time};
 
 /// Clause of an alert of the edge; `None` for any other.
@@ -66,6 +66,12 @@ pub(super) fn clause(subject: &str, alert: &Alert, now: &ZonedDateTime, tense: T
         Fault::PoolMemberIdle { .. } | Fault::ReconnectStorm { .. } => {
             format!("pool {subject} {}", super::in_tense(&alert.fault.to_string(), tense))
         }
+        Fault::CrashLoop { crash_loop } if !crash_loop.servers.is_empty() => {
+            let (who, restart) = looping(crash_loop, subject);
+            let (restarts, figures) = (if is { restart } else { "restarted" }, crash_loop.figures());
+            let last = if is { format!("; last sign: {}", crash_loop.last) } else { String::new() };
+            format!("{who} {restarts} again and again{since}: {figures}{last}")
+        }
         Fault::ServerCertificate { expected, why } => {
             let present = if is { "present" } else { "presented" };
             format!(
@@ -80,6 +86,16 @@ pub(super) fn clause(subject: &str, alert: &Alert, now: &ZonedDateTime, tense: T
     })
 }
 
+/// The servers of a pool that are in a crash loop, and the verb.
+fn looping(crash_loop: &CrashLoop, pool: &str) -> (String, &'static str) {
+    let (looping, of) = (crash_loop.looping, crash_loop.of);
+    if crash_loop.is_every() {
+        return (format!("every server of pool {pool}"), "restarts");
+    }
+    let restart = if looping == 1 { "restarts" } else { "restart" };
+    (format!("{} of pool {pool} ({looping} of {of} servers)", crash_loop.names()), restart)
+}
+
 /// Which servers serve and which do not, while that lasts.
 fn who(is: bool, healthy: u32, serving: &[String], out: &[String]) -> String {
     let who = if is { who_serves(healthy, serving, out) } else { Vec::new() };
@@ -90,6 +106,12 @@ impl Facts<'_> {
     /// Pools that lost servers because of the cause.
     pub(super) fn pools_short(&self) -> String {
         let pools = self.cases.iter().filter(|case| case.closed.is_none() && case.alert.about != *self.cause);
+        // What is said of a pool in a crash loop includes it.
+        let loops = |about: &Resource| {
+            let of = self.cases.iter().filter(|case| case.closed.is_none() && case.alert.about == *about);
+            of.into_iter().any(|case| matches!(case.alert.fault, Fault::CrashLoop { .. }))
+        };
+        let pools = pools.filter(|case| !loops(&case.alert.about));
         let pools = pools.filter_map(|case| match &case.alert.fault {
             Fault::PoolBelowMinimum { healthy, declared, min_healthy, serving, out, .. } => {
                 let who = who(true, *healthy, serving, out);
@@ -102,6 +124,20 @@ impl Facts<'_> {
         });
         // Pools that lost the same servers are named by `other_pools`.
         if self.cause.kind == Kind::Pool { String::new() } else { pools.take(2).collect() }
+    }
+
+    /// Servers that end and are started again and again because of the cause.
+    pub(super) fn crash_loops(&self) -> String {
+        let open = self.cases.iter().filter(|case| case.closed.is_none() && case.alert.about != *self.cause);
+        let loops = open.filter_map(|case| {
+            let Fault::CrashLoop { crash_loop } = &case.alert.fault else { return None };
+            let (who, restart) = match crash_loop.servers.as_slice() {
+                [] => (self.display_name(&case.alert.about), "restarts"),
+                _ => looping(crash_loop, &case.alert.about.name),
+            };
+            Some(format!("; {who} {restart} again and again ({})", crash_loop.figures()))
+        });
+        loops.take(2).collect()
     }
 
     /// Capacity that sits idle because a layer above it is short.
@@ -191,6 +227,9 @@ impl Facts<'_> {
             }
             Fault::PoolBelowMinimum { .. } | Fault::PoolShrunken { .. } => {
                 format!("pool {subject} has enough healthy servers since {at}")
+            }
+            Fault::CrashLoop { crash_loop } if !crash_loop.servers.is_empty() => {
+                format!("the servers of pool {subject} run without an end since {at}")
             }
             Fault::ServerCertificate { expected, .. } => {
                 format!("the servers of {subject} present the certificate for {expected} since {at}")

@@ -1,6 +1,7 @@
 //! The mainstay.toml that monitors the fixture.
 
-use super::{AUTH, DOMAIN, ExpiredName, WELL};
+use super::management::CONFIGURATION;
+use super::{API, AUTH, DOMAIN, ExpiredName, MANAGEMENT, WELL};
 use crate::team::{self, quoted};
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -11,11 +12,14 @@ pub(super) fn toml(fixture: &ExpiredName, data: &Path, listen: SocketAddr) -> St
     let every = format!("{}ms", fixture.settings.probe_every.as_millis());
     let samples: Vec<String> =
         fixture.settings.tenants.iter().map(|tenant| quoted(&format!("{tenant}.{DOMAIN}:{https}"))).collect();
+    let edge = fixture.management.edge;
+    let proxies: Vec<String> =
+        fixture.management.proxies.iter().map(|proxy| quoted(&proxy.to_string())).collect();
     let mut text = String::new();
     let _ = write!(
         text,
         r#"# Configuration of the drill expired-name: a company whose domain is about to expire.
-{site}
+{site}{edge}
 [dns]
 resolvers = ["{resolver}"]
 roots = ["{root}"]
@@ -35,6 +39,7 @@ failure_threshold = 2
 title = "Sign-in"
 group = "Product"
 hosts = ["{AUTH}:{https}"]
+depends_on = ["service.management"]
 
 [service.tenants]
 title = "Workspaces"
@@ -46,8 +51,35 @@ depends_on = ["service.auth"]
 [service.well]
 title = "Marketing site"
 hosts = ["{WELL}:{https}"]
+
+[service.cloud]
+title = "Cloud API"
+hosts = ["{API}:{https}"]
+public = false
+
+# The management proxies call the cloud API. The sign-in configuration that sign-in fetches from them is kept for outages.
+[service.management]
+title = "Management"
+hosts = ["{MANAGEMENT}:{https}"]
+http = {{ path = "{CONFIGURATION}" }}
+depends_on = ["service.cloud"]
+public = false
+
+[service.management.traffic]
+pool = "management"
+
+[[service.management.traffic.cache]]
+path = "{CONFIGURATION}"
+max_age = "1s"
+stale_if_error = "24h"
+
+[pool.management]
+servers = [{proxies}]
+health = {{ path = "/health", interval = "500ms", timeout = "1s" }}
 "#,
         site = team::site(data, listen, &fixture.ca, &["127.0.0.0/8"]),
+        edge = team::edge(&fixture.settings.folder, edge.http.into(), edge.https.into()),
+        proxies = proxies.join(", "),
         resolver = fixture.resolver.address(),
         root = fixture.root,
         rdap = fixture.registry.base(),

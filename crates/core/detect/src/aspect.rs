@@ -37,6 +37,8 @@ pub(crate) enum Aspect {
     Database(&'static str),
     /// One condition of a pool behind another load balancer, by the code of its faults.
     Pool(&'static str),
+    /// Members of a pool behind another load balancer that restart again and again.
+    Restarts,
     /// mainstay's own connectivity.
     Connectivity,
     /// Traffic as the edge counts it, which has its own counters.
@@ -59,8 +61,9 @@ impl Aspect {
             Fault::PoolBelowMinimum { .. } | Fault::PoolShrunken { .. } => Self::Pool("pool-below-minimum"),
             Fault::PoolUnseen { .. } => Self::Pool("pool-unseen"),
             Fault::PoolMemberIdle { .. } => Self::Pool("pool-member-idle"),
-            // It replaces the refusals that it consists of.
-            Fault::CrashLoop { .. } => Self::Answer,
+            // Of a host or database it replaces the refusals that it consists of.
+            Fault::CrashLoop { crash_loop } if crash_loop.servers.is_empty() => Self::Answer,
+            Fault::CrashLoop { .. } => Self::Restarts,
             Fault::Lookup { .. } => Self::Confirmation,
             // An unsound backup has no age that counts.
             Fault::Database { database: DatabaseFault::BackupOld { .. } } => {

@@ -56,7 +56,7 @@ enum State {
 }
 
 /// A crash loop of one server.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Looping {
     /// How often it ended.
     pub(crate) times: u32,
@@ -64,6 +64,8 @@ pub(crate) struct Looping {
     pub(crate) since: Time,
     /// Time from the first end to the last.
     pub(crate) within: Duration,
+    /// The last end.
+    pub(crate) last: Time,
     /// Median of its lives.
     pub(crate) up: Duration,
 }
@@ -178,7 +180,7 @@ impl Restarts {
         let mut lives: Vec<Duration> = self.lives.iter().copied().collect();
         lives.sort_unstable();
         let up = lives.get(lives.len() / 2).copied().unwrap_or_default();
-        goes_on.then(|| Looping { times: self.ends, since: first, within: between(first, last), up })
+        goes_on.then(|| Looping { times: self.ends, since: first, within: between(first, last), last, up })
     }
 }
 

@@ -41,6 +41,7 @@ pub(crate) fn of_alert(alert: &Alert) -> Impact {
         ) => Impact::Intermittent,
         // Redundancy is lost, but the remaining servers answer. If they fail too, the probes fire.
         (Fault::PoolBelowMinimum { healthy, backups, .. }, _) if *healthy + *backups > 0 => Impact::None,
+        (Fault::CrashLoop { .. }, _) if alert.about.kind == Kind::Database => Impact::None,
         (Fault::CrashLoop { crash_loop }, _) if crash_loop.steady() == 0 => Impact::Intermittent,
         // The other servers answer.
         (Fault::CrashLoop { .. }, _) => Impact::None,

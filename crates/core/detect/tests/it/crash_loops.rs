@@ -1,9 +1,12 @@
 //! Servers of a pool of the edge that end and are started again: which histories are a crash loop, and how bad it is.
 
 use crate::edge::*;
+use crate::fixture::*;
 use insta::assert_snapshot;
+use types::database::{DatabaseSeen, NodeAnswer, NodeFacts, NodeSeen, Reading, Role};
+use types::probe_result::Answer;
 use types::traffic::{ConnectsStatus, Rollup, ServerState};
-use types::{PoolId, Severity};
+use types::{Fault, PoolId, Severity};
 
 /// A second of a server: it accepts, refuses, or its health checks time out.
 #[derive(Clone, Copy, PartialEq)]
@@ -145,4 +148,63 @@ fn alert_from_before_a_restart_of_mainstay_stays_open_until_its_servers_have_run
     w.restart();
     let up = seconds(&[Second::Up, Second::Up, Second::Up]);
     assert!(w.closed("crash-loop", &up, 300).is_some_and(|rolls| rolls >= 120));
+}
+
+/// A host that is probed every 5 s, and sooner after a failure, as its answers by the second of the day.
+fn probed(history: impl Fn(u64) -> bool, secs: u64) -> (Fixture, String) {
+    let mut w = Fixture::new(&[(HOST, "acme.com")]);
+    let probe = format!("http.{HOST}");
+    let mut words = String::new();
+    let mut due = 0;
+    for second in 0..secs {
+        w.pass(std::time::Duration::from_secs(1));
+        if second < due {
+            continue;
+        }
+        let is_up = history(second);
+        words += &w.see(&probe, if is_up { http(200) } else { failed(Fault::Refused) });
+        due = second + if is_up { 5 } else { 2 };
+    }
+    (w, words)
+}
+
+#[test]
+fn probed_host_that_restarts_again_and_again_is_one_alert_and_is_paged_once() {
+    let (w, words) = probed(|second| second % 40 < 30 || second > 400, 600);
+    assert_snapshot!(words);
+    assert!(w.detect.alerts().is_empty());
+    for (secs, up, down, why) in [
+        (600, 290, 10, "deploys"),
+        (600, 8, 1, "a lone refusal between answers"),
+        (900, 140, 20, "minutes between"),
+    ] {
+        let (_, words) = probed(|second| second % (up + down) < up, secs);
+        assert!(!words.contains("again and again"), "{why}: {words}");
+    }
+}
+
+/// A round of a database whose node started then.
+fn round(now: types::Time, uptime: u64, role: Role) -> Answer {
+    let facts = NodeFacts { uptime: secs(uptime), role, ..NodeFacts::default() };
+    let node = NodeSeen { node: "db1:5432".into(), answer: NodeAnswer::Facts(Box::new(facts)) };
+    Answer::Database(Box::new(DatabaseSeen { at: now, nodes: vec![node], backups: Reading::Absent }))
+}
+
+#[test]
+fn database_with_a_new_start_again_and_again_is_in_a_crash_loop() {
+    for (role, every, severity) in [
+        (Role::Primary, 40, Some(Severity::Critical)),
+        (Role::Replica, 40, Some(Severity::Warning)),
+        (Role::Primary, 300, None),
+    ] {
+        let mut w = Fixture::new(&[(HOST, "acme.com")]);
+        for second in (0..900_u64).step_by(10) {
+            w.pass(secs(10));
+            // Before, it ran for an hour.
+            let uptime = if second < every { 3_600 + second } else { second % every + 1 };
+            w.see(&format!("http.{HOST}"), round(w.now, uptime, role));
+        }
+        let open = w.detect.alerts().values().find(|alert| alert.fault.as_str() == "crash-loop");
+        assert_eq!(open.map(|alert| alert.severity), severity, "{role:?} every {every} s");
+    }
 }

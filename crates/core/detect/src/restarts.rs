@@ -117,7 +117,10 @@ impl Restarts {
             State::Unknown => (None, now, 0),
         };
         let refusals = before.saturating_add(number);
-        let is_certain = refusals >= REFUSALS || (before > 0 && between(from, now) >= REFUSED_FOR);
+        // Of a server that is known to end again and again one refusal is enough.
+        let is_certain = refusals >= REFUSALS
+            || (before > 0 && between(from, now) >= REFUSED_FOR)
+            || self.looping(now).is_some();
         if !is_certain {
             self.state = State::Refusing { up_since, from, refusals };
             return;
@@ -252,6 +255,21 @@ mod tests {
         let (restarts, now, first) = run("60u 5d 20u 5d 20u 5d");
         assert!(first.is_some() && restarts.looping(at(now + 590)).is_some(), "it may be started again");
         assert_eq!(restarts.looping(at(now + 700)), None, "it is not started again");
+    }
+
+    #[test]
+    fn loop_that_is_seen_now_and_then_goes_on() {
+        let (mut restarts, now, _) = run("60u 5d 20u 5d 20u 5d 3u");
+        // Every 15 seconds one question, of which each third finds it down.
+        for question in 1..40 {
+            let now = at(now + 15 * question);
+            if question % 3 == 0 {
+                restarts.refuses(1, now)
+            } else {
+                restarts.listens(now)
+            }
+            assert!(restarts.looping(now).is_some(), "{question}");
+        }
     }
 
     #[test]

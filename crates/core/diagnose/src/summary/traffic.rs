@@ -66,7 +66,7 @@ pub(super) fn clause(subject: &str, alert: &Alert, now: &ZonedDateTime, tense: T
         Fault::PoolMemberIdle { .. } | Fault::ReconnectStorm { .. } => {
             format!("pool {subject} {}", super::in_tense(&alert.fault.to_string(), tense))
         }
-        Fault::CrashLoop { crash_loop } if !crash_loop.servers.is_empty() => {
+        Fault::CrashLoop { crash_loop } => {
             let (who, restart) = looping(crash_loop, subject);
             let (restarts, figures) = (if is { restart } else { "restarted" }, crash_loop.figures());
             let last = if is { format!("; last sign: {}", crash_loop.last) } else { String::new() };
@@ -86,14 +86,17 @@ pub(super) fn clause(subject: &str, alert: &Alert, now: &ZonedDateTime, tense: T
     })
 }
 
-/// The servers of a pool that are in a crash loop, and the verb.
-fn looping(crash_loop: &CrashLoop, pool: &str) -> (String, &'static str) {
+/// What is in a crash loop, servers of a pool or the resource itself, and the verb.
+fn looping(crash_loop: &CrashLoop, subject: &str) -> (String, &'static str) {
     let (looping, of) = (crash_loop.looping, crash_loop.of);
+    if crash_loop.servers.is_empty() {
+        return (subject.to_owned(), "restarts");
+    }
     if crash_loop.is_every() {
-        return (format!("every server of pool {pool}"), "restarts");
+        return (format!("every server of pool {subject}"), "restarts");
     }
     let restart = if looping == 1 { "restarts" } else { "restart" };
-    (format!("{} of pool {pool} ({looping} of {of} servers)", crash_loop.names()), restart)
+    (format!("{} of pool {subject} ({looping} of {of} servers)", crash_loop.names()), restart)
 }
 
 /// Which servers serve and which do not, while that lasts.
@@ -131,10 +134,7 @@ impl Facts<'_> {
         let open = self.cases.iter().filter(|case| case.closed.is_none() && case.alert.about != *self.cause);
         let loops = open.filter_map(|case| {
             let Fault::CrashLoop { crash_loop } = &case.alert.fault else { return None };
-            let (who, restart) = match crash_loop.servers.as_slice() {
-                [] => (self.display_name(&case.alert.about), "restarts"),
-                _ => looping(crash_loop, &case.alert.about.name),
-            };
+            let (who, restart) = looping(crash_loop, &self.display_name(&case.alert.about));
             Some(format!("; {who} {restart} again and again ({})", crash_loop.figures()))
         });
         loops.take(2).collect()

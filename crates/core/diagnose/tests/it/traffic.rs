@@ -430,6 +430,12 @@ fn crash_loop_of_every_server_is_one_incident_and_of_a_spare_one_a_notice() {
     words += &w.react();
     w.pass(60).close(spare);
     words += &w.react();
+    words += "-- a database\n";
+    let Fault::CrashLoop { mut crash_loop } = crash_loop(1) else { unreachable!() };
+    (crash_loop.servers, crash_loop.of) = (Vec::new(), 1);
+    w.pass(60).breaks("database.orders", Fault::CrashLoop { crash_loop });
+    w.pass(4).look_at_all();
+    words += &w.react();
     assert_snapshot!(words);
     w.restart();
 }

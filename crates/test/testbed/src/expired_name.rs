@@ -141,12 +141,7 @@ impl ExpiredName {
         let resolver = Arc::new(Resolver::start(block.resolver, from));
 
         let authority = Authority::new("Testbed Root CA")?;
-        let ca = settings.folder.join("testbed-ca.pem");
-        let (chain, key) = authority.files(&[MANAGEMENT.to_owned()])?;
-        for (file, text) in [("testbed-ca.pem", authority.pem()), ("edge.pem", chain), ("edge.key", key)] {
-            let path = settings.folder.join(file);
-            std::fs::write(&path, text).map_err(|why| TestbedError::Folder { path, why })?;
-        }
+        let ca = write_keys(&settings.folder, &authority)?;
         let https = https_servers(&authority, block.service, block.well, block.parking_page)?;
         let client = authority.client()?;
         let management = Management::start(block.proxies, edge, Arc::clone(&resolver), Arc::clone(&client))?;
@@ -371,6 +366,16 @@ impl ExpiredName {
 fn names(settings: &Settings) -> Result<Vec<Name>, TestbedError> {
     let tenants = settings.tenants.iter().map(|tenant| format!("{tenant}.{DOMAIN}"));
     [AUTH, API].map(str::to_owned).into_iter().chain(tenants).map(|host| name(&host)).collect()
+}
+
+/// Writes the certificate authority, and the certificate of the edge. Returns the path of the first.
+fn write_keys(folder: &Path, authority: &Authority) -> Result<PathBuf, TestbedError> {
+    let (chain, key) = authority.files(&[MANAGEMENT.to_owned()])?;
+    for (file, text) in [("testbed-ca.pem", authority.pem()), ("edge.pem", chain), ("edge.key", key)] {
+        let path = folder.join(file);
+        std::fs::write(&path, text).map_err(|why| TestbedError::Folder { path, why })?;
+    }
+    Ok(folder.join("testbed-ca.pem"))
 }
 
 fn https_servers(

@@ -72,11 +72,18 @@ impl Pool {
     ) -> [(&'static str, Decision); 4] {
         let servers = Servers::of(seen);
         self.note(&servers, min_healthy, at.0);
+        let crash_loop = self.crash_loops.judge(seen, min_healthy, at);
+        // Servers that serve between two ends end no shortage.
+        let is_short = matches!(&crash_loop, Decision::Raise(new) if new.severity == Severity::Critical);
+        let lasting = |decision| match decision {
+            Decision::Resolve if is_short => Decision::Keep,
+            decision => decision,
+        };
         [
-            ("pool-below-minimum", self.judge_healthy(&servers, min_healthy, refuses, at)),
-            ("pool-shrunken", self.judge_shrunken(&servers, min_healthy, refuses, at)),
+            ("pool-below-minimum", lasting(self.judge_healthy(&servers, min_healthy, refuses, at))),
+            ("pool-shrunken", lasting(self.judge_shrunken(&servers, min_healthy, refuses, at))),
             ("server-certificate", self.judge_certificate(seen, at.0)),
-            ("crash-loop", self.crash_loops.judge(seen, min_healthy, at)),
+            ("crash-loop", crash_loop),
         ]
     }
 

@@ -139,6 +139,20 @@ fn one_alert_names_the_servers_with_figures_until_they_run() {
 }
 
 #[test]
+fn shortage_lasts_as_long_as_the_loop_that_makes_it() {
+    let mut w = world();
+    w.config.pools.get_mut(&PoolId("auth".into())).unwrap().min_healthy = None;
+    let both = periodic(20, 8, 0);
+    let mut opened = 0;
+    for at in 0..300 {
+        opened += w.roll(&seconds(&[both(at), both(at)])).matches("+ pool.auth has 0 of 2").count();
+    }
+    assert_eq!(opened, 3, "once for each end until the loop is known");
+    let up = seconds(&[Second::Up, Second::Up]);
+    assert!(w.closed("crash-loop", &up, 150).is_some() && w.closed("pool-below-minimum", &up, 9).is_some());
+}
+
+#[test]
 fn alert_from_before_a_restart_of_mainstay_stays_open_until_its_servers_have_run_for_minutes() {
     let mut w = world();
     for at in 0..150 {

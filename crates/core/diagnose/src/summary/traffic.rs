@@ -66,12 +66,7 @@ pub(super) fn clause(subject: &str, alert: &Alert, now: &ZonedDateTime, tense: T
         Fault::PoolMemberIdle { .. } | Fault::ReconnectStorm { .. } => {
             format!("pool {subject} {}", super::in_tense(&alert.fault.to_string(), tense))
         }
-        Fault::CrashLoop { crash_loop } => {
-            let (who, restart) = looping(crash_loop, subject);
-            let (restarts, figures) = (if is { restart } else { "restarted" }, crash_loop.figures());
-            let last = if is { format!("; last sign: {}", crash_loop.last) } else { String::new() };
-            format!("{who} {restarts} again and again{since}: {figures}{last}")
-        }
+        Fault::CrashLoop { crash_loop } => crash_loop_clause(subject, crash_loop, &since, is),
         Fault::ServerCertificate { expected, why } => {
             let present = if is { "present" } else { "presented" };
             format!(
@@ -84,6 +79,13 @@ pub(super) fn clause(subject: &str, alert: &Alert, now: &ZonedDateTime, tense: T
         }
         _ => return None,
     })
+}
+
+fn crash_loop_clause(subject: &str, crash_loop: &CrashLoop, since: &str, is: bool) -> String {
+    let (who, restart) = looping(crash_loop, subject);
+    let (restarts, figures) = (if is { restart } else { "restarted" }, crash_loop.figures());
+    let last = if is { format!("; last sign: {}", crash_loop.last) } else { String::new() };
+    format!("{who} {restarts} again and again{since}: {figures}{last}")
 }
 
 /// What is in a crash loop, servers of a pool or the resource itself, and the verb.

@@ -13,8 +13,6 @@ pub(super) fn toml(fixture: &ExpiredName, data: &Path, listen: SocketAddr) -> St
     let samples: Vec<String> =
         fixture.settings.tenants.iter().map(|tenant| quoted(&format!("{tenant}.{DOMAIN}:{https}"))).collect();
     let edge = fixture.management.edge;
-    let proxies: Vec<String> =
-        fixture.management.proxies.iter().map(|proxy| quoted(&proxy.to_string())).collect();
     let mut text = String::new();
     let _ = write!(
         text,
@@ -51,7 +49,24 @@ depends_on = ["service.auth"]
 [service.well]
 title = "Marketing site"
 hosts = ["{WELL}:{https}"]
+"#,
+        site = team::site(data, listen, &fixture.ca, &["127.0.0.0/8"]),
+        edge = team::edge(&fixture.settings.folder, edge.http.into(), edge.https.into()),
+        resolver = fixture.resolver.address(),
+        root = fixture.root,
+        rdap = fixture.registry.base(),
+        samples = samples.join(", "),
+    );
+    text + &management(fixture)
+        + &team::config(fixture.settings.step_wait.as_secs().max(1), &fixture.phone.url())
+}
 
+/// The management proxies behind the edge, and what they call.
+fn management(fixture: &ExpiredName) -> String {
+    let proxies: Vec<String> =
+        fixture.management.proxies.iter().map(|proxy| quoted(&proxy.to_string())).collect();
+    format!(
+        r#"
 [service.cloud]
 title = "Cloud API"
 hosts = ["{API}:{https}"]
@@ -77,13 +92,7 @@ stale_if_error = "24h"
 servers = [{proxies}]
 health = {{ path = "/health", interval = "500ms", timeout = "1s" }}
 "#,
-        site = team::site(data, listen, &fixture.ca, &["127.0.0.0/8"]),
-        edge = team::edge(&fixture.settings.folder, edge.http.into(), edge.https.into()),
+        https = fixture.https_port,
         proxies = proxies.join(", "),
-        resolver = fixture.resolver.address(),
-        root = fixture.root,
-        rdap = fixture.registry.base(),
-        samples = samples.join(", "),
-    );
-    text + &team::config(fixture.settings.step_wait.as_secs().max(1), &fixture.phone.url())
+    )
 }

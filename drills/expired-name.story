@@ -22,6 +22,6 @@ incident 1 recovers
 
 # Every name was probed and is healthy. The other domain was not affected.
 incident 1 is resolved
-incident 1 affected: service.auth, service.tenants
+incident 1 affected: service.auth, service.cloud, service.management, service.tenants
 incident 1 did not affect: service.well
 incident 1: resolved update published

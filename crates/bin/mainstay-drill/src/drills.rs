@@ -6,6 +6,7 @@ use crate::run::{Run, RunResult};
 use crate::stage::{Fixture, Stage, runtime};
 use clap::Args;
 use drill::Script;
+use drill::score::Served;
 use mainstay::{Failure, table};
 use std::path::Path;
 use std::process::ExitCode;
@@ -165,6 +166,20 @@ fn report(result: &RunResult, outcomes: &[Outcome], brief: bool) {
     }
     if let Some(pool) = &score.pool {
         pool_report::lines(pool).iter().for_each(|line| table::say(line));
+    }
+    if let Some(management) = &score.management {
+        let Served { asked, served } = management.configuration;
+        table::say(&format!(
+            "crash loop of the {} management proxies named {} after the third restart of one ({} restarts in all)",
+            management.proxies,
+            secs(management.crash_loop_secs),
+            management.restarts
+        ));
+        table::say(&format!(
+            "sign-in configuration, while its source was down: {} of {} fetches answered with the right content",
+            served.unwrap_or(0),
+            asked.unwrap_or(0)
+        ));
     }
     let caches = score.caches_secs.map(|after| format!("caches expired after {after:.1} s, "));
     table::say(&format!(

@@ -37,6 +37,8 @@ pub(crate) enum Aspect {
     Database(&'static str),
     /// One condition of a pool behind another load balancer, by the code of its faults.
     Pool(&'static str),
+    /// Members of a pool behind another load balancer that restart again and again.
+    Restarts,
     /// mainstay's own connectivity.
     Connectivity,
     /// Traffic as the edge counts it, which has its own counters.
@@ -59,6 +61,9 @@ impl Aspect {
             Fault::PoolBelowMinimum { .. } | Fault::PoolShrunken { .. } => Self::Pool("pool-below-minimum"),
             Fault::PoolUnseen { .. } => Self::Pool("pool-unseen"),
             Fault::PoolMemberIdle { .. } => Self::Pool("pool-member-idle"),
+            // Of a host or database it replaces the refusals that it consists of.
+            Fault::CrashLoop { crash_loop } if crash_loop.servers.is_empty() => Self::Answer,
+            Fault::CrashLoop { .. } => Self::Restarts,
             Fault::Lookup { .. } => Self::Confirmation,
             // An unsound backup has no age that counts.
             Fault::Database { database: DatabaseFault::BackupOld { .. } } => {
@@ -118,6 +123,7 @@ pub(crate) fn same_meaning(one: &Fault, other: &Fault) -> bool {
         | (F::PrivateAddress { .. }, F::PrivateAddress { .. })
         | (F::Intermittent { .. }, F::Intermittent { .. })
         | (F::Unstable { .. }, F::Unstable { .. }) => true,
+        (F::CrashLoop { .. }, F::CrashLoop { .. }) => !crate::traffic::crash_loop::is_news(one, other),
         // Their figures differ from round to round.
         (F::Database { database: a }, F::Database { database: b }) => {
             a.as_str() == b.as_str() && a.subject() == b.subject() && starved_alike(one, other)

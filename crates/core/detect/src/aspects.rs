@@ -10,6 +10,7 @@
 //! | `registration` | registrations: dates, status codes, name servers |
 //! | `database` | rounds of databases |
 //! | `pool` | looks at pools behind other load balancers |
+//! | `restarts` | hosts, databases and members of pools that restart again and again |
 //! | `intermittent` | the share of bad answers |
 
 pub(crate) mod addresses;
@@ -21,3 +22,4 @@ pub(crate) mod intermittent;
 pub(crate) mod pool;
 pub(crate) mod registration;
 pub(crate) mod response;
+pub(crate) mod restarts;

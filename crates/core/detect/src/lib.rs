@@ -7,6 +7,7 @@
 //! | `traffic` | the same for the edge's roll-ups: surges, limit conflicts, pools, unknown hosts |
 //! | `pool` | what is remembered of pools, servers in words, the layer that starves idle capacity |
 //! | `activity` | whether a server works |
+//! | `restarts` | ends and starts of a server, and whether it is in a crash loop |
 //! | `slowness` | latencies that are slower than usual |
 //! | `violation` | verdicts, violations, and the repetitions that they need |
 //! | `aspect` | which faults exclude one another, and which mean the same |
@@ -32,6 +33,7 @@ mod index;
 mod lookup;
 mod places;
 mod pool;
+mod restarts;
 mod slowness;
 mod state;
 mod streak;

@@ -37,6 +37,10 @@ pub(crate) struct Streak {
     held_back: Option<NewAlert>,
 }
 
+fn is_crash_loop(fault: &Fault) -> bool {
+    matches!(fault, Fault::CrashLoop { .. })
+}
+
 /// Action that follows from an answer in one aspect.
 #[derive(Debug)]
 pub(crate) enum Action {
@@ -104,8 +108,10 @@ impl Streak {
         if !calm && matches!(alert.fault, Fault::Unstable { .. }) {
             return Action::None;
         }
-        // Idle capacity has a hysteresis of its own, and people look for it now, not for its last five minutes.
-        if !calm && self.is_flapping(now) && !alert.fault.is_idle_capacity() {
+        // Idle capacity and crash loops have a hysteresis of their own, and people look for them now, not for the last five
+        // minutes.
+        let has_hysteresis = alert.fault.is_idle_capacity() || is_crash_loop(&alert.fault);
+        if !calm && self.is_flapping(now) && !has_hysteresis {
             return self.unstable(alert, now);
         }
         self.note_change(now);
@@ -161,6 +167,10 @@ impl Streak {
                 }
                 self.note_change(now);
                 Action::Open(new_alert)
+            }
+            // It says what the failures are that came and went.
+            Some(alert) if is_crash_loop(&violation.fault) && !is_crash_loop(&alert.fault) => {
+                Action::Replace(alert.id, self.new_alert(violation, alert.since, now))
             }
             Some(alert) if matches!(alert.fault, Fault::Unstable { .. }) => {
                 if !confirmed || between(since, now) < DOWN_AFTER.max(probe.failing_for) {

@@ -9,9 +9,11 @@
 //! | `limit_conflict` | a service that rate-limits one of its own callers |
 //! | `pool` | too few healthy servers, wrong certificates |
 //! | `retries` | the usual clients repeat requests that fail |
+//! | `crash_loop` | servers that end and are started again, and again |
 //! | `storm` | clients that reconnect faster than servers take them |
 //! | `unknown_host` | hosts that clients request and that are not configured |
 
+pub(crate) mod crash_loop;
 pub(crate) mod flow;
 pub(crate) mod latency;
 pub(crate) mod limit_conflict;
@@ -100,7 +102,7 @@ pub(crate) fn is_still_configured(config: &Config, alert: &Alert) -> bool {
             let caller = CallerId(caller.clone());
             is_served() && config.callers.contains_key(&caller)
         }
-        Fault::PoolBelowMinimum { .. } | Fault::ReconnectStorm { .. } => {
+        Fault::PoolBelowMinimum { .. } | Fault::ReconnectStorm { .. } | Fault::CrashLoop { .. } => {
             config.pools.contains_key(&PoolId(name.clone()))
         }
         Fault::PoolShrunken { .. } => {
@@ -128,6 +130,7 @@ pub(crate) fn is_news(was: &Fault, now: &Fault) -> bool {
         Fault::LimitConflict { .. } => limit_conflict::is_news(was, now),
         Fault::ReconnectStorm { .. } => storm::is_news(was, now),
         Fault::RetryStorm { .. } => retries::is_news(was, now),
+        Fault::CrashLoop { .. } => crash_loop::is_news(was, now),
         _ => pool::is_news(was, now),
     }
 }

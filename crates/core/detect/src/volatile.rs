@@ -4,11 +4,13 @@ use crate::aspect::Aspect;
 use crate::aspects::database::NodeMemory;
 use crate::aspects::delegation::Zone;
 use crate::aspects::intermittent::ResultWindow;
+use crate::aspects::restarts::NodeRestarts;
 use crate::connectivity::Connectivity;
 use crate::index::Index;
 use crate::lookup::{Lookup, Troubles};
 use crate::places::Places;
 use crate::pool::memory::PoolMemory;
+use crate::restarts::Restarts;
 use crate::slowness::Latencies;
 use crate::streak::Streak;
 use crate::traffic::Traffic;
@@ -52,6 +54,9 @@ pub(crate) struct Volatile {
     pub(crate) latencies: Latencies,
     /// What is remembered of the nodes of each database.
     pub(crate) nodes: BTreeMap<ProbeId, NodeMemory>,
+    /// Ends and starts of each host, by probe, and of the nodes of each database.
+    pub(crate) restarts: BTreeMap<ProbeId, Restarts>,
+    pub(crate) node_restarts: BTreeMap<ProbeId, NodeRestarts>,
     /// What is remembered of each pool behind another load balancer.
     pub(crate) pools: BTreeMap<PoolId, PoolMemory>,
 }
@@ -101,6 +106,8 @@ impl Volatile {
         self.places.retain(stays);
         self.databases.retain(|id, _| stays(id));
         self.nodes.retain(|id, _| stays(id));
+        self.restarts.retain(|id, _| stays(id));
+        self.node_restarts.retain(|id, _| stays(id));
         self.pools.retain(|id, _| config.external_pools.contains_key(id));
         // The next answers hold their alerts back again.
         self.held_back.clear();

@@ -21,6 +21,9 @@ pub(crate) fn is_redundancy_loss(fault: &Fault) -> bool {
         Fault::PoolBelowMinimum { healthy, declared, balancer: None, refuses: false, .. } => {
             *healthy >= 1 && healthy.saturating_mul(2) >= *declared
         }
+        Fault::CrashLoop { crash_loop } => {
+            crash_loop.steady() >= 1 && crash_loop.steady().saturating_mul(2) >= crash_loop.of
+        }
         _ => false,
     }
 }

@@ -3,7 +3,7 @@
 use crate::impact::{hurts, is_endpoint};
 use crate::recovery;
 use crate::state::Case;
-use crate::traffic::{caller_of, is_edge_fault};
+use crate::traffic::{caller_of, is_crash_loop, is_edge_fault};
 use std::collections::BTreeSet;
 use types::{Context, Graph, Kind, Resource, Time};
 
@@ -120,7 +120,10 @@ impl Scope {
     fn add_healthy(&mut self, graph: &Graph, cause: &Resource, cases: &[&Case], healthy: &Healthy) {
         let mut not_other: BTreeSet<&String> = self.names.union(&self.failing).chain([&cause.name]).collect();
         // A host of a service with an alert of the edge may answer probes, but is not unaffected.
-        let by_the_edge = |case: &&Case| case.alert.about == *cause && is_edge_fault(&case.alert.fault);
+        let by_the_edge = |case: &&Case| {
+            let is_open_loop = case.closed.is_none() && is_crash_loop(&case.alert.fault);
+            is_open_loop || (case.alert.about == *cause && is_edge_fault(&case.alert.fault))
+        };
         if cases.iter().any(by_the_edge) {
             let needs = self.affected.iter().flat_map(|service| graph.depends_on(service));
             not_other.extend(needs.filter(|need| need.kind == Kind::Host).map(|host| &host.name));

@@ -50,6 +50,7 @@ impl Facts<'_> {
             None => {
                 let mut text = self.head(&self.zoned(self.now), Tense::Is);
                 text.push_str(&self.pools_short());
+                text.push_str(&self.crash_loops());
                 text.push_str(&self.idle_capacity());
                 text.push_str(&self.retries());
                 text.push_str(&self.consequences());
@@ -384,6 +385,8 @@ fn rank_of(alert: &Alert) -> u8 {
         },
         Fault::Surge { .. } => 1,
         Fault::LimitConflict { .. } | Fault::ServerCertificate { .. } => 2,
+        // It says more than the number of healthy servers, which rises and falls with it.
+        Fault::CrashLoop { .. } => 3,
         Fault::ReconnectStorm { .. } => 8,
         Fault::Slow { .. } | Fault::Tls { tls: TlsFault::Expiring { .. } } => 9,
         idle if idle.is_idle_capacity() => 9,

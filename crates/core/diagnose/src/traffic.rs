@@ -4,7 +4,8 @@
 //! service that fail with signs of overload; it does not explain a certificate or a lost domain. Of several services
 //! with a surge the one that calls the others is the cause. A pool that lost servers, or a database that failed, before a
 //! surge is the cause of it: clients retry. A database that failed before its service's pool lost servers is the cause of
-//! that: their health checks wait for it. Idle capacity belongs to the incident of the layer that starves it, and keeps no
+//! that: their health checks wait for it. So is a name that failed before the pool of a service whose dependency has that
+//! name: an error that nothing caught ends its servers. Idle capacity belongs to the incident of the layer that starves it, and keeps no
 //! incident open.
 
 use crate::impact::{hurts, is_endpoint};
@@ -22,16 +23,22 @@ const DATABASE_BEFORE: Duration = Duration::from_secs(30);
 
 /// Whether the edge measures a fault itself, so that its dependencies need no check.
 pub(crate) fn is_edge_fault(fault: &Fault) -> bool {
-    matches!(
-        fault,
-        Fault::Surge { .. }
-            | Fault::LimitConflict { .. }
-            | Fault::PoolBelowMinimum { .. }
-            | Fault::PoolShrunken { .. }
-            | Fault::ServerCertificate { .. }
-            | Fault::ReconnectStorm { .. }
-            | Fault::RetryStorm { .. }
-    )
+    is_crash_loop(fault)
+        || matches!(
+            fault,
+            Fault::Surge { .. }
+                | Fault::LimitConflict { .. }
+                | Fault::PoolBelowMinimum { .. }
+                | Fault::PoolShrunken { .. }
+                | Fault::ServerCertificate { .. }
+                | Fault::ReconnectStorm { .. }
+                | Fault::RetryStorm { .. }
+        )
+}
+
+/// Whether servers of a pool are in a crash loop.
+pub(crate) fn is_crash_loop(fault: &Fault) -> bool {
+    matches!(fault, Fault::CrashLoop { crash_loop } if !crash_loop.servers.is_empty())
 }
 
 /// Whether a fault may return shortly after its end as part of the same incident: surges come in waves, and limit
@@ -51,7 +58,8 @@ pub(crate) fn is_overload(fault: &Fault) -> bool {
         | Fault::BodyLacks
         | Fault::Truncated
         | Fault::Intermittent { .. }
-        | Fault::Slow { .. } => true,
+        | Fault::Slow { .. }
+        | Fault::CrashLoop { .. } => true,
         Fault::Unstable { last, .. } => is_overload(last),
         _ => false,
     }
@@ -63,6 +71,8 @@ struct Onsets<'a> {
     surges: BTreeMap<&'a Resource, Time>,
     pools: BTreeMap<&'a Resource, Time>,
     databases: BTreeMap<&'a Resource, Time>,
+    /// Domains, hosts and certificates.
+    names: BTreeMap<&'a Resource, Time>,
     /// Databases of open incidents that are well again.
     recovered: BTreeMap<&'a Resource, Time>,
 }
@@ -72,17 +82,25 @@ fn onsets<'a>(alerts: impl Iterator<Item = &'a Alert>) -> Onsets<'a> {
     for alert in alerts {
         match alert.fault {
             Fault::Surge { .. } => _ = onsets.surges.insert(&alert.about, alert.since),
-            Fault::PoolBelowMinimum { .. } | Fault::PoolShrunken { .. } => {
-                _ = onsets.pools.insert(&alert.about, alert.since)
-            }
-            _ if alert.about.kind == Kind::Database => {
-                let since = onsets.databases.entry(&alert.about).or_insert(alert.since);
-                *since = alert.since.min(*since);
+            _ if is_pool_loss(&alert.fault) => earliest(&mut onsets.pools, alert),
+            _ if alert.about.kind == Kind::Database => earliest(&mut onsets.databases, alert),
+            _ if is_endpoint(alert.about.kind) || matches!(alert.about.kind, Kind::Dns | Kind::Domain) => {
+                earliest(&mut onsets.names, alert);
             }
             _ => {}
         }
     }
     onsets
+}
+
+fn earliest<'a>(onsets: &mut BTreeMap<&'a Resource, Time>, alert: &'a Alert) {
+    let since = onsets.entry(&alert.about).or_insert(alert.since);
+    *since = alert.since.min(*since);
+}
+
+/// Whether a pool has lost servers.
+fn is_pool_loss(fault: &Fault) -> bool {
+    is_crash_loop(fault) || matches!(fault, Fault::PoolBelowMinimum { .. } | Fault::PoolShrunken { .. })
 }
 
 impl Onsets<'_> {
@@ -94,9 +112,7 @@ impl Onsets<'_> {
                 let first = first_surge(graph, &alert.about, &self.surges)?;
                 self.of_surge(graph, &first)
             }
-            Fault::PoolBelowMinimum { .. } | Fault::PoolShrunken { .. } => {
-                self.of_pool(graph, &alert.about, alert.since)
-            }
+            fault if is_pool_loss(fault) => self.of_pool(graph, &alert.about, alert.since),
             _ => None,
         }
     }
@@ -120,13 +136,15 @@ impl Onsets<'_> {
         database.or_else(of_pool).or(first)
     }
 
-    /// What took the servers of a pool: the surge on its service, or its database.
+    /// What took the servers of a pool: the surge on its service, its database, or a name that it calls.
     fn of_pool(&self, graph: &Graph, pool: &Resource, lost: Time) -> Option<Resource> {
         let mut over = graph
             .dependents(pool)
             .filter(|above| self.surges.get(above).is_some_and(|surge| earlier(*surge, BEFORE) <= lost));
         let surge = over.next().and_then(|service| self.of_surge(graph, service));
-        surge.or_else(|| database_before(graph, pool, lost, &self.databases))
+        surge
+            .or_else(|| database_before(graph, pool, lost, &self.databases))
+            .or_else(|| name_before(graph, pool, lost, &self.names))
     }
 }
 
@@ -171,6 +189,11 @@ pub(crate) fn explain(
             } else if let Fault::ReconnectStorm { .. } = alert.fault {
                 let database = database_before(graph, &alert.about, alert.since, &onsets.databases);
                 *root = database.unwrap_or_else(|| alert.about.clone());
+            } else if is_crash_loop(&alert.fault)
+                && let Some(source) = onsets.of_pool(graph, &alert.about, alert.since)
+            {
+                // Of spare servers, which is no reason for anything else.
+                *root = source;
             }
             continue;
         }
@@ -226,6 +249,29 @@ fn database_before(
     first_failed(beneath, databases, |failed| failed <= later(lost, DATABASE_BEFORE))
 }
 
+/// The name that failed before the pool lost servers, of those that the services of the pool call: the deepest, then the
+/// first. Their own names lead to them, and end nothing.
+fn name_before(
+    graph: &Graph,
+    pool: &Resource,
+    lost: Time,
+    names: &BTreeMap<&Resource, Time>,
+) -> Option<Resource> {
+    let failed = called(graph, pool).into_iter();
+    let failed = failed.filter_map(|need| Some((need.kind, *names.get(&need)?, need)));
+    let first = failed.filter(|(_, since, _)| *since <= lost);
+    first.max_by_key(|(kind, since, _)| (*kind, std::cmp::Reverse(*since))).map(|(.., name)| name)
+}
+
+/// Everything beneath the services that those of a pool depend on, except what depends on the pool.
+fn called(graph: &Graph, pool: &Resource) -> BTreeSet<Resource> {
+    let services = graph.dependents(pool).filter(|above| above.kind == Kind::Service);
+    let called =
+        services.flat_map(|service| graph.depends_on(service)).filter(|need| need.kind == Kind::Service);
+    let beneath = called.map(|called| graph.beneath(called)).filter(|beneath| !beneath.contains(pool));
+    beneath.flatten().collect()
+}
+
 /// The database that failed first of those whose failure began in time.
 fn first_failed(
     beneath: BTreeSet<Resource>,
@@ -271,7 +317,7 @@ fn first_surge(graph: &Graph, service: &Resource, surges: &BTreeMap<&Resource, T
 }
 
 /// Whether an alert of the edge continues an incident with this cause: one depends on the other, the refused caller
-/// belongs to the cause, or the pool lost its servers while its database recovers.
+/// belongs to the cause, or the pool lost its servers while its database, or a name that it calls, recovers.
 pub(crate) fn goes_on(config: &Config, alert: &Alert, cause: &Resource) -> bool {
     if !hurts(alert) || !is_edge_fault(&alert.fault) {
         return false;
@@ -279,6 +325,10 @@ pub(crate) fn goes_on(config: &Config, alert: &Alert, cause: &Resource) -> bool 
     let about = &alert.about;
     match cause.kind {
         Kind::Service | Kind::Pool => {}
+        // The name is well again, and caches still lead the servers to where it was.
+        Kind::Domain | Kind::Dns | Kind::Host | Kind::Tls if about.kind == Kind::Pool => {
+            return is_pool_loss(&alert.fault) && called(&config.graph, about).contains(cause);
+        }
         Kind::Database if about.kind == Kind::Pool => {
             return config.graph.dependents(about).any(|above| config.graph.beneath(above).contains(cause));
         }

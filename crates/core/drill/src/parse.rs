@@ -54,6 +54,8 @@ pub enum Mistake {
     Flood(String),
     #[error("`{0}` is not a number of servers; expected 1 to {SERVERS_MAX}")]
     Servers(String),
+    #[error("`{0}` is not a share; expected one such as 99%")]
+    Percent(String),
     #[error("`{0}` is not a number")]
     Number(String),
     #[error("`{0}` is not a duration; expected one such as 250ms, 4s, 2min or 9h")]
@@ -174,6 +176,8 @@ impl PartialScript {
             ["well", "within", within] => self.limits.well = Some(duration(within)?),
             ["opens"] => self.limits.opens = true,
             ["effects", "right"] => self.limits.effects = true,
+            ["crash-loop", "within", within] => self.limits.crash_loop = Some(duration(within)?),
+            ["configuration", share] => self.limits.configuration = Some(percent(share)?),
             ["human", "within", within] => self.limits.human = Some(duration(within)?),
             ["update", "within", within] => self.limits.update = Some(duration(within)?),
             ["pages", count] => self.limits.pages = Some(number(count)?),
@@ -269,6 +273,12 @@ fn servers(text: &str) -> Result<u32, Mistake> {
     count.ok_or_else(|| Mistake::Servers(text.to_owned()))
 }
 
+/// Parses `99%`.
+fn percent(text: &str) -> Result<u32, Mistake> {
+    let share = text.strip_suffix('%').and_then(|share| share.parse().ok());
+    share.filter(|share| *share <= 100).ok_or_else(|| Mistake::Percent(text.to_owned()))
+}
+
 fn number(text: &str) -> Result<u32, Mistake> {
     text.parse().map_err(|_| Mistake::Number(text.to_owned()))
 }
@@ -307,6 +317,8 @@ mod tests {
         let script = Script::parse(include_str!("../../../../drills/expired-name.drill")).unwrap();
         assert_eq!(script.name, "expired-name");
         assert_eq!(script.limits.pages, Some(1));
+        assert_eq!(script.limits.configuration, Some(99));
+        assert!(script.touches(&Resource::pool("management")));
         assert!(script.touches(&Resource::host("demo.acme.app:8443")));
         assert!(!script.touches(&Resource::host("hello.acme.io:8443")));
         let script = Script::parse(include_str!("../../../../drills/surge.drill")).unwrap();
@@ -347,6 +359,8 @@ mod tests {
             ("person ana answers after 4s", "not a statement"),
             ("limit pages one", "not a number"),
             ("limit luck 7", "not a limit"),
+            ("limit configuration 99", "not a share"),
+            ("limit configuration 101%", "not a share"),
             ("cause acme", "kind.name"),
             ("drill again", "duplicate"),
             ("life 9:17 found", "+HOURS:MINUTES"),

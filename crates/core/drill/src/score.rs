@@ -1,5 +1,6 @@
 //! The score of a run.
 
+pub mod management;
 pub mod pool;
 
 use crate::reached::reached;
@@ -48,6 +49,9 @@ pub struct Score {
     /// Score of a shrinking pool.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pool: Option<pool::PoolScore>,
+    /// Score of servers that restart again and again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub management: Option<management::ManagementScore>,
     /// Duration of the reported outage.
     pub reported_in_life: Option<String>,
     /// Seconds from the fault to the acknowledgement. Not part of the JSON.
@@ -108,6 +112,8 @@ pub struct Observations {
     pub conflict_began: Option<Time>,
     /// Records of a shrinking pool.
     pub pool: Option<pool::PoolObservations>,
+    /// Records of the management proxies.
+    pub management: Option<management::ManagementObservations>,
     /// Verdicts of mainstay about the notes on its incidents, by the text of the note.
     pub judged: BTreeMap<String, String>,
 }
@@ -145,6 +151,7 @@ pub fn score(script: &Script, fault_at: Time, events: &[Event], observations: &O
             .pool
             .as_ref()
             .map(|seen| pool::score(script, fault_at, events, seen, &observations.judged)),
+        management: observations.management.as_ref().map(|seen| management::score(script, events, seen)),
         reported_in_life: script.in_life.clone(),
         answered_secs: secs(observations.answered.or(at(Milestone::Acknowledged))),
         caches_secs: secs(observations.caches_expire_at),
@@ -217,6 +224,7 @@ pub fn judge(score: &Score, limits: &Limits) -> Vec<String> {
         missed.extend(limit.and_then(|limit| late(what, got, limit)));
     }
     missed.extend(score.pool.iter().flat_map(|pool| pool::judge(pool, limits)));
+    missed.extend(score.management.iter().flat_map(|management| management::judge(management, limits)));
     if limits.cause_before_caches {
         match (score.cause_secs, score.caches_secs) {
             (Some(cause), Some(caches)) if cause >= caches => missed.push(format!(
@@ -274,6 +282,12 @@ pub fn table(score: &Score, limits: &Limits) -> Vec<String> {
     }
     if score.conflict_secs.is_some() || limits.conflict.is_some() {
         rows.push(("conflict named, after the flood", secs(score.conflict_secs), within(limits.conflict)));
+    }
+    if let Some(management) = &score.management {
+        let (loops, percent) = (secs(management.crash_loop_secs), limits.configuration);
+        rows.push(("crash loop named, after 3 restarts", loops, within(limits.crash_loop)));
+        let percent = percent.map(|percent| format!("{percent} %"));
+        rows.push(("sign-in configuration served", served(management.configuration), percent));
     }
     if let Some(without) = score.without_mainstay {
         rows.push(("recognized clients, without", served(without.recognized), None));

@@ -72,6 +72,10 @@ pub struct Limits {
     pub opens: bool,
     /// Whether the effect of each noted fix must be judged as the fixture measured it.
     pub effects: bool,
+    /// From the third restart of a server until the incident with the right cause names the crash loop.
+    pub crash_loop: Option<Duration>,
+    /// Least share of the fetches of the sign-in configuration that get the right content while its source is down, in per cent.
+    pub configuration: Option<u32>,
     /// Exact number of pages.
     pub pages: Option<u32>,
     /// Most alerts about resources that the outage does not affect.

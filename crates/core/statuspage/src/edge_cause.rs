@@ -39,6 +39,7 @@ fn of_alert(config: &Config, alert: &Alert) -> Option<(u8, EdgeCause)> {
         Fault::PoolBelowMinimum { .. } | Fault::PoolShrunken { .. } | Fault::ServerCertificate { .. } => {
             Some((2, EdgeCause::Servers))
         }
+        Fault::CrashLoop { .. } if alert.about.kind == Kind::Pool => Some((2, EdgeCause::Servers)),
         _ => None,
     }
 }

@@ -10,6 +10,8 @@
 //! | answers slower than usual, but within the limit | none |
 //! | a pool that lost servers while clients are refused | intermittent |
 //! | a pool below its minimum of healthy servers that still serves | none |
+//! | every server restarts again and again | intermittent |
+//! | some servers of a pool do | none |
 //! | a database: what clients notice of it is seen at the endpoints | none |
 //! | a certificate or registration that is still valid | none |
 //! | an expired registration that is still delegated as before | none |
@@ -39,6 +41,10 @@ pub(crate) fn of_alert(alert: &Alert) -> Impact {
         ) => Impact::Intermittent,
         // Redundancy is lost, but the remaining servers answer. If they fail too, the probes fire.
         (Fault::PoolBelowMinimum { healthy, backups, .. }, _) if *healthy + *backups > 0 => Impact::None,
+        (Fault::CrashLoop { .. }, _) if alert.about.kind == Kind::Database => Impact::None,
+        (Fault::CrashLoop { crash_loop }, _) if crash_loop.steady() == 0 => Impact::Intermittent,
+        // The other servers answer.
+        (Fault::CrashLoop { .. }, _) => Impact::None,
         // A server with a wrong certificate is out of rotation; the others answer.
         (Fault::ServerCertificate { .. }, _) => Impact::None,
         (Fault::Database { .. }, _) => Impact::None,

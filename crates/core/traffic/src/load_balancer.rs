@@ -288,6 +288,16 @@ impl LoadBalancer {
         self.dispatch(tick);
     }
 
+    /// Counts an attempt to connect to a server: accepted, or refused because no process listens there.
+    pub fn connected(&mut self, server: SocketAddr, accepted: bool) {
+        self.pool.connected(server, accepted);
+    }
+
+    /// Counts a request whose connection to a server broke before a response; `request` names it: `GET /login`.
+    pub fn broke(&mut self, server: SocketAddr, request: &str) {
+        self.pool.broke(server, request);
+    }
+
     /// Returns the names to be looked up, with their ports: `app.internal:8080`.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.pool.names()

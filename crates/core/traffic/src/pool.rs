@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 use types::config;
-use types::traffic::{ServerState, ServerStatus};
+use types::traffic::{ConnectsStatus, ServerState, ServerStatus};
 
 mod opens;
 
@@ -332,6 +332,22 @@ impl Pool {
         }
     }
 
+    /// Counts an attempt to connect to a server.
+    pub(crate) fn connected(&mut self, address: SocketAddr, accepted: bool) {
+        self.servers
+            .iter_mut()
+            .filter(|server| server.address == address)
+            .for_each(|server| server.connected(accepted));
+    }
+
+    /// Counts a request whose connection to a server broke.
+    pub(crate) fn broke(&mut self, address: SocketAddr, request: &str) {
+        self.servers
+            .iter_mut()
+            .filter(|server| server.address == address)
+            .for_each(|server| server.broke(request.to_owned()));
+    }
+
     /// Time went by.
     pub(crate) fn turn(&mut self, now: Tick) {
         let mut changed = false;
@@ -497,6 +513,7 @@ fn absent(address: String, why: String, since: Duration) -> ServerStatus {
         answered: 0,
         failed: 0,
         latency: Duration::ZERO,
+        connects: ConnectsStatus::default(),
     }
 }
 

@@ -5,7 +5,7 @@ use crate::open_rate::OpenRate;
 use crate::tick::{Tick, micros};
 use std::net::SocketAddr;
 use std::time::Duration;
-use types::traffic::{ServerState, ServerStatus};
+use types::traffic::{ConnectsStatus, ServerState, ServerStatus};
 
 /// Duration of slow start.
 const WARMING: Duration = Duration::from_secs(10);
@@ -80,6 +80,8 @@ pub(crate) struct Server {
     pub(crate) slow_secs: u32,
     answered: u64,
     failed: u64,
+    /// Attempts to connect since the last status; its `listens` is the last attempt's result, also of an earlier interval.
+    connects: ConnectsStatus,
     /// When its certificate was last found wrong, and when last right.
     pub(crate) certificate_wrong: Option<Tick>,
     pub(crate) certificate_right: Option<Tick>,
@@ -142,6 +144,7 @@ impl Server {
             slow_secs: 0,
             answered: 0,
             failed: 0,
+            connects: ConnectsStatus { listens: true, ..ConnectsStatus::default() },
             certificate_wrong: None,
             certificate_right: None,
         }
@@ -362,6 +365,7 @@ impl Server {
     pub(crate) fn seen(&mut self, now: Tick) -> ServerStatus {
         let down = self.down.as_ref().map(|(_, why)| why);
         let why = down.or(self.ejected.as_ref().map(|ejected| &ejected.why)).cloned();
+        let next = ConnectsStatus { listens: self.connects.listens, ..ConnectsStatus::default() };
         ServerStatus {
             address: self.address.to_string(),
             state: self.state(),
@@ -372,7 +376,25 @@ impl Server {
             answered: std::mem::take(&mut self.answered),
             failed: std::mem::take(&mut self.failed),
             latency: Duration::from_micros(self.latency as u64),
+            connects: std::mem::replace(&mut self.connects, next),
         }
+    }
+
+    /// Counts an attempt to connect: accepted, or refused because no process listens.
+    pub(crate) fn connected(&mut self, accepted: bool) {
+        let connects = &mut self.connects;
+        let count = if accepted { &mut connects.accepted } else { &mut connects.refused };
+        *count = count.saturating_add(1);
+        if connects.listens != accepted {
+            connects.listens = accepted;
+            connects.changes = connects.changes.saturating_add(1);
+        }
+    }
+
+    /// Counts a request whose connection broke before a response.
+    pub(crate) fn broke(&mut self, request: String) {
+        self.connects.broken = self.connects.broken.saturating_add(1);
+        self.connects.request = Some(request);
     }
 }
 

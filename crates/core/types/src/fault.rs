@@ -12,12 +12,14 @@ use text::list;
 use text::number::grouped;
 use thiserror::Error;
 
+mod crash_loop;
 mod database;
 mod dns;
 mod domain;
 pub mod pool;
 mod tls;
 
+pub use crash_loop::CrashLoop;
 pub use database::DatabaseFault;
 pub use dns::DnsFault;
 pub use domain::DomainFault;
@@ -325,6 +327,12 @@ pub enum Fault {
         /// The same in quiet times.
         usual_clients: u32,
     },
+    /// Servers end and are started again, and again (a crash loop).
+    #[error(transparent)]
+    CrashLoop {
+        /// What was seen.
+        crash_loop: CrashLoop,
+    },
 }
 
 /// `4.1`.
@@ -373,6 +381,7 @@ impl Fault {
                 starved_by.iter_mut().for_each(|by| by.clean());
             }
             Self::LimitConflict { limits, .. } => limits.iter_mut().for_each(clean),
+            Self::CrashLoop { crash_loop } => crash_loop.clean(),
             _ => {}
         }
     }
@@ -420,6 +429,7 @@ impl Fault {
             Self::PoolUnseen { .. } => "pool-unseen",
             Self::PoolMemberIdle { .. } => "pool-member-idle",
             Self::RetryStorm { .. } => "retry-storm",
+            Self::CrashLoop { .. } => "crash-loop",
         }
     }
 }
@@ -456,7 +466,7 @@ impl Fault {
                 | Self::SomeAddresses { .. }
                 | Self::Intermittent { .. }
                 | Self::Unstable { .. }
-        )
+        ) || matches!(self, Self::CrashLoop { crash_loop } if crash_loop.steady() == 0)
     }
 }
 

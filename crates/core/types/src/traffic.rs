@@ -273,6 +273,26 @@ pub struct ServerStatus {
     pub failed: u64,
     /// Peak-sensitive moving average of its response time.
     pub latency: Duration,
+    /// Attempts to connect to it.
+    #[serde(default)]
+    pub connects: ConnectsStatus,
+}
+
+/// Attempts to connect to a server in an interval, those of health checks included, and requests that it did not end.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConnectsStatus {
+    /// Accepted connections: a process listens.
+    pub accepted: u32,
+    /// Refused connections: no process listens.
+    pub refused: u32,
+    /// Changes between the two. One process has few in a second; an address with several behind it has many.
+    pub changes: u32,
+    /// Whether the last one was accepted.
+    pub listens: bool,
+    /// Requests whose connection broke before a response.
+    pub broken: u32,
+    /// The last of them: `GET /login`.
+    pub request: Option<String>,
 }
 
 /// State of a server.

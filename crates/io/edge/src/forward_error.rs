@@ -121,6 +121,11 @@ impl ForwardError {
         }
     }
 
+    /// Whether the connection broke before a response: a process that ended looks like that.
+    pub(crate) fn breaks(&self) -> bool {
+        matches!(self, Self::Reset(_) | Self::Closed | Self::Http2(_))
+    }
+
     /// Whether another server may do better.
     pub(crate) fn elsewhere(&self) -> bool {
         !matches!(

@@ -94,6 +94,16 @@ impl Pool {
         self.lock().balancer.silent().collect()
     }
 
+    /// Counts an attempt to connect to a server: accepted, or refused because no process listens there.
+    pub(crate) fn connected(&self, server: std::net::SocketAddr, accepted: bool) {
+        self.lock().balancer.connected(server, accepted);
+    }
+
+    /// Counts a request whose connection to a server broke before a response.
+    pub(crate) fn broke(&self, server: std::net::SocketAddr, request: &str) {
+        self.lock().balancer.broke(server, request);
+    }
+
     /// Runs an operation of the load balancer, and wakes the waiting requests that it decided.
     pub(crate) fn ask<T>(&self, what: impl FnOnce(&mut LoadBalancer, Tick) -> T) -> T {
         self.ask_at(self.tick(), what)

@@ -71,6 +71,7 @@ fn pool(away: usize) -> PoolStatus {
             connections: 0,
             answered: 4,
             failed: 0,
+            connects: Default::default(),
             latency: Duration::from_millis(12),
         }
     };

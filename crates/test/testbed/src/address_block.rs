@@ -22,6 +22,8 @@ mod octet {
     pub(super) const SERVICE: u8 = 41;
     pub(super) const PARKING_PAGE: u8 = 42;
     pub(super) const WELL: u8 = 43;
+    pub(super) const EDGE: u8 = 44;
+    pub(super) const PROXIES: [u8; 3] = [61, 62, 63];
     pub(super) const REGISTRY: u8 = 51;
     pub(super) const PHONE: u8 = 52;
 }
@@ -44,6 +46,8 @@ pub struct AddressBlock {
     pub dns_port: u16,
     /// Port of every HTTPS server.
     pub https_port: u16,
+    /// Port of every HTTP server.
+    pub http_port: u16,
     /// The root server.
     pub root: DnsSockets,
     /// The server of all top-level domains.
@@ -60,6 +64,10 @@ pub struct AddressBlock {
     pub parking_page: TcpListener,
     /// HTTPS of the host on another domain.
     pub well: TcpListener,
+    /// Address of the edge, which is not bound.
+    pub edge: Ipv4Addr,
+    /// HTTP of the management proxies.
+    pub proxies: [TcpListener; 3],
     /// HTTP of registry and registrar.
     pub registry: TcpListener,
     /// HTTP of the telephone provider.
@@ -95,6 +103,7 @@ impl AddressBlock {
         Ok(Self {
             dns_port: dns + shift,
             https_port: https + shift,
+            http_port: http + shift,
             root: DnsSockets::bind(at(octet::ROOT, dns)).await?,
             tld: DnsSockets::bind(at(octet::TLD, dns)).await?,
             hosts: [
@@ -109,6 +118,12 @@ impl AddressBlock {
             service: tcp(octet::SERVICE, https).await?,
             parking_page: tcp(octet::PARKING_PAGE, https).await?,
             well: tcp(octet::WELL, https).await?,
+            edge: Ipv4Addr::new(a, b, c, octet::EDGE),
+            proxies: [
+                tcp(octet::PROXIES[0], http).await?,
+                tcp(octet::PROXIES[1], http).await?,
+                tcp(octet::PROXIES[2], http).await?,
+            ],
             registry: tcp(octet::REGISTRY, http).await?,
             phone: tcp(octet::PHONE, http).await?,
         })

@@ -2,9 +2,11 @@
 //!
 //! `acme.app`, with a wildcard under it, serves sign-in and five tenants; `acme.io` serves an independent host. When
 //! the registration expires, the parent zone delegates to the parking servers of the registrar, the registry reports
-//! it, and resolvers use their caches until they expire.
+//! it, and resolvers use their caches until they expire. Management proxies behind the edge, at a host of `acme.io`, call a
+//! host under the name, end with the first error, and are started again; the sign-in configuration comes from them.
 
 mod config;
+mod management;
 mod settings;
 mod zones;
 
@@ -28,6 +30,7 @@ use drill::{Act, Observations};
 use hickory_proto::rr::Name;
 use hyper::StatusCode;
 use jiff::Timestamp;
+use management::{EdgeAddresses, Management};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::{Path, PathBuf};
@@ -41,12 +44,16 @@ use zones::{
 
 /// The domain that expires.
 pub const DOMAIN: &str = "acme.app";
+/// The name that the management proxies call.
+pub const API: &str = "api.acme.app";
 /// The domain that stays healthy.
 pub const WELL_DOMAIN: &str = "acme.io";
 /// The only name of the domain that is not a tenant.
 pub const AUTH: &str = "auth.acme.app";
 /// The host that stays healthy.
 pub const WELL: &str = "hello.acme.io";
+/// The host of the management proxies, at the edge.
+pub const MANAGEMENT: &str = "manage.acme.io";
 /// Domain of the parking servers and the parking page.
 pub const PARKING_DOMAIN: &str = "expired-parking.example";
 
@@ -61,6 +68,7 @@ pub struct ExpiredName {
     registry: Registry,
     phone: Phone,
     load: Option<Load>,
+    management: Management,
     ca: PathBuf,
     client: Arc<rustls::ClientConfig>,
     names: Vec<Name>,
@@ -119,6 +127,7 @@ impl ExpiredName {
 
         let (dns_port, https_port, root_address) =
             (block.dns_port, block.https_port, *block.root.address.ip());
+        let edge = EdgeAddresses::new(block.edge, block.http_port, https_port);
         let mut dns = Tasks::default();
         server::serve(&mut dns, block.root, Arc::new(root));
         server::serve(&mut dns, block.tld, Arc::clone(&tree));
@@ -132,10 +141,10 @@ impl ExpiredName {
         let resolver = Arc::new(Resolver::start(block.resolver, from));
 
         let authority = Authority::new("Testbed Root CA")?;
-        let ca = settings.folder.join("testbed-ca.pem");
-        std::fs::write(&ca, authority.pem()).map_err(|why| TestbedError::Folder { path: ca.clone(), why })?;
+        let ca = write_keys(&settings.folder, &authority)?;
         let https = https_servers(&authority, block.service, block.well, block.parking_page)?;
         let client = authority.client()?;
+        let management = Management::start(block.proxies, edge, Arc::clone(&resolver), Arc::clone(&client))?;
 
         let no_address = |why| TestbedError::NoAddressBlock { tries: 1, last: why };
         let registry = Registry::start(block.registry).map_err(no_address)?;
@@ -158,6 +167,7 @@ impl ExpiredName {
             registry,
             phone,
             load,
+            management,
             ca,
             client,
             names,
@@ -286,6 +296,7 @@ impl ExpiredName {
         Observations {
             caches_expire_at: history.caches_expire_at,
             clients: self.clients(),
+            management: Some(self.management.observations()),
             ..self.phone.observations(fault_at)
         }
     }
@@ -354,7 +365,17 @@ impl ExpiredName {
 /// All names under the domain that clients use.
 fn names(settings: &Settings) -> Result<Vec<Name>, TestbedError> {
     let tenants = settings.tenants.iter().map(|tenant| format!("{tenant}.{DOMAIN}"));
-    std::iter::once(AUTH.to_owned()).chain(tenants).map(|host| name(&host)).collect()
+    [AUTH, API].map(str::to_owned).into_iter().chain(tenants).map(|host| name(&host)).collect()
+}
+
+/// Writes the certificate authority, and the certificate of the edge. Returns the path of the first.
+fn write_keys(folder: &Path, authority: &Authority) -> Result<PathBuf, TestbedError> {
+    let (chain, key) = authority.files(&[MANAGEMENT.to_owned()])?;
+    for (file, text) in [("testbed-ca.pem", authority.pem()), ("edge.pem", chain), ("edge.key", key)] {
+        let path = folder.join(file);
+        std::fs::write(&path, text).map_err(|why| TestbedError::Folder { path, why })?;
+    }
+    Ok(folder.join("testbed-ca.pem"))
 }
 
 fn https_servers(

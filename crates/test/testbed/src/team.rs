@@ -32,7 +32,13 @@ pub(crate) fn site_and_edge(
     clients: SocketAddr,
     probes: SocketAddr,
 ) -> String {
-    let edge = format!(
+    site(data, listen, &folder.join("testbed-ca.pem"), &["127.0.0.0/8", "::1"])
+        + &edge(folder, clients, probes)
+}
+
+/// The edge with the keys that the fixture wrote to its folder.
+pub(crate) fn edge(folder: &Path, clients: SocketAddr, probes: SocketAddr) -> String {
+    format!(
         r#"
 [edge]
 listen = ["{clients}"]
@@ -45,8 +51,7 @@ key = {key}
 "#,
         chain = quoted_path(&folder.join("edge.pem")),
         key = quoted_path(&folder.join("edge.key")),
-    );
-    site(data, listen, &folder.join("testbed-ca.pem"), &["127.0.0.0/8", "::1"]) + &edge
+    )
 }
 
 /// One person, paged again after `wait_secs` over the webhook at `phone`.

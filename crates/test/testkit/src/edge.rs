@@ -93,6 +93,7 @@ pub fn server(address: &str, state: ServerState) -> ServerStatus {
         connections: 0,
         answered: 5,
         failed: 0,
+        connects: Default::default(),
         latency: Duration::ZERO,
     }
 }

@@ -4,6 +4,7 @@ use super::Detect;
 use crate::alert::AlertEvents;
 use crate::aspects::database::{self, Capacity};
 use crate::aspects::pool::{self, Look};
+use crate::aspects::restarts;
 use crate::pool::memory::Numbers;
 use crate::pool::{peak, starved};
 use crate::violation::Verdict;
@@ -30,7 +31,9 @@ impl Detect {
         let nodes = self.volatile.nodes.entry(probe.id.clone()).or_default();
         nodes.follow(seen, before.as_ref(), now);
         let capacity = Capacity { nodes, starved_by, short_since, zone: &config.site.timezone, now };
-        database::judge(seen, before.as_ref(), declared.unwrap_or(&default), &capacity)
+        let verdict = database::judge(seen, before.as_ref(), declared.unwrap_or(&default), &capacity);
+        let restarts = self.volatile.node_restarts.entry(probe.id.clone()).or_default();
+        restarts.judge(verdict, seen, &config.site.timezone, now)
     }
 
     /// Judges a look at a pool behind another load balancer, and remembers its members and its peak.
@@ -64,7 +67,9 @@ impl Detect {
         self.close_starved(Some(&probe.about), events);
         let Some(memory) = self.volatile.pools.get(id) else { return Verdict::default() };
         let look = Look { pool, seen, memory, counts, peak, zone: &config.site.timezone, now };
-        pool::judge(&look, || starved::layer(&config.graph, &probe.about, |layer| self.shortage(layer)))
+        let verdict =
+            pool::judge(&look, || starved::layer(&config.graph, &probe.about, |layer| self.shortage(layer)));
+        restarts::of_members(verdict, seen, memory, pool.min_healthy, now)
     }
 
     /// The newest counts of a pool behind another load balancer since boot, with the time of the look.

@@ -12,8 +12,8 @@ use std::time::Duration;
 use types::time::{between, later};
 use types::traffic::ServiceTraffic;
 use types::{
-    CallerId, Config, Context, EventKind, Events, Fault, Kind, LastResult, PoolId, ProbeId, Resource, Rollup,
-    ServiceId, Severity, Time,
+    Alert, CallerId, Config, Context, EventKind, Events, Fault, Kind, LastResult, PoolId, ProbeId, Resource,
+    Rollup, ServiceId, Severity, Time,
 };
 
 /// The edge reports once a second; after this long without a roll-up it is silent.
@@ -220,7 +220,7 @@ impl Detect {
         if now < replaced {
             return;
         }
-        for alert in self.state.alerts.values().filter(|alert| is_edge_fault(&alert.fault)) {
+        for alert in self.state.alerts.values().filter(|alert| is_of_edge(alert)) {
             let is_healthy = |host: &Resource| {
                 self.last_result(host).is_some_and(|last| last.healthy && last.at >= replaced)
             };
@@ -249,7 +249,7 @@ impl Detect {
         };
         let at = traffic.last_rollup.filter(|_| served)?;
         let mut alerts = self.open.about(&self.state, resource);
-        let failing = alerts.any(|alert| alert.severity == Severity::Critical && is_edge_fault(&alert.fault));
+        let failing = alerts.any(|alert| alert.severity == Severity::Critical && is_of_edge(alert));
         Some(LastResult { at, healthy: !failing })
     }
 }
@@ -270,6 +270,12 @@ fn is_throttled(config: &Config, id: &ServiceId, rollup: &Rollup) -> bool {
         .traffic_of(id)
         .and_then(|traffic| rollup.pools.get(&traffic.pool))
         .is_some_and(|seen| seen.throttled)
+}
+
+/// Whether the edge measured the fault of an alert, so that its silence says nothing about the end.
+fn is_of_edge(alert: &Alert) -> bool {
+    let is_crash_loop = matches!(alert.fault, Fault::CrashLoop { .. });
+    is_edge_fault(&alert.fault) || (is_crash_loop && alert.probe == edge_probe_id(&alert.about))
 }
 
 /// The probe id in alerts of the edge. No configured probe has such an id.

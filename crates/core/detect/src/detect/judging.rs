@@ -4,7 +4,7 @@ use super::Detect;
 use crate::alert::AlertEvents;
 use crate::aspect::Aspect;
 use crate::aspects::baseline::baseline;
-use crate::aspects::{registration, response};
+use crate::aspects::{registration, response, restarts};
 use crate::lookup::{Lookup, Trouble};
 use crate::violation::{Judgement, Reachability, Verdict, hurts_now};
 use std::collections::BTreeMap;
@@ -49,7 +49,9 @@ impl Detect {
                 if let (true, Some(status)) = (usual.is_new, usual.status) {
                     events.push(EventKind::BaselineLearned { probe: probe.id.clone(), status });
                 }
-                response::judge(probe, result, host_too, usual.status, now)
+                let verdict = response::judge(probe, result, host_too, usual.status, now);
+                let known = self.volatile.restarts.entry(probe.id.clone()).or_default();
+                restarts::of_host(verdict, &result.answer, known, now)
             }
         }
     }

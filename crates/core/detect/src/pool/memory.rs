@@ -2,6 +2,7 @@
 
 use super::peak::PeakWatch;
 use crate::activity::Activity;
+use crate::restarts::Restarts;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use types::Time;
@@ -33,6 +34,7 @@ struct MemberMemory {
     has_served: bool,
     work: Option<u64>,
     activity: Activity,
+    restarts: Restarts,
 }
 
 /// How many members of a pool serve.
@@ -72,7 +74,13 @@ impl PoolMemory {
             has_served: false,
             work: None,
             activity: Activity::default(),
+            restarts: Restarts::default(),
         });
+        match (member.state, &member.why) {
+            (MemberState::Serving, _) => known.restarts.listens(now),
+            (MemberState::Down, Some(why)) if refuses(why) => known.restarts.refuses(1, now),
+            _ => {}
+        }
         if known.state != member.state {
             known.state = member.state;
             known.since = Some(member.since.unwrap_or(now));
@@ -118,6 +126,11 @@ impl PoolMemory {
         self.members.get(name)?.since
     }
 
+    /// Ends and starts of a member.
+    pub(crate) fn restarts(&self, name: &str) -> Option<&Restarts> {
+        self.members.get(name).map(|known| &known.restarts)
+    }
+
     /// Whether a member works.
     pub(crate) fn activity(&self, name: &str) -> Activity {
         self.members.get(name).map(|known| known.activity).unwrap_or_default()
@@ -142,4 +155,9 @@ impl PoolMemory {
         let short_since = is_short.then(|| since.unwrap_or(now));
         self.newest = Some(Numbers { serving, of, short_since });
     }
+}
+
+/// Whether a balancer says that a member refuses connections: the texts of HAProxy, Envoy, Traefik and of the system.
+fn refuses(why: &str) -> bool {
+    why.contains("L4CON") || why.to_ascii_lowercase().contains("connection refused")
 }

@@ -4,6 +4,7 @@ use crate::alert::{Decision, NewAlert};
 use crate::pool::is_shrunken;
 use crate::pool::memory::Numbers;
 use crate::pool::words::{self, Out, count};
+use crate::traffic::crash_loop::CrashLoops;
 use crate::traffic::storm::Storm;
 use jiff::tz::TimeZone;
 use std::time::Duration;
@@ -32,6 +33,7 @@ pub(crate) struct Pool {
     certificate: Count,
     /// Reconnects.
     pub(crate) storm: Storm,
+    crash_loops: CrashLoops,
     /// Fewer than the minimum, or than half of them.
     short: Count,
     /// The newest numbers.
@@ -67,13 +69,21 @@ impl Pool {
         min_healthy: Option<u32>,
         refuses: bool,
         at: (Time, &TimeZone),
-    ) -> [(&'static str, Decision); 3] {
+    ) -> [(&'static str, Decision); 4] {
         let servers = Servers::of(seen);
         self.note(&servers, min_healthy, at.0);
+        let crash_loop = self.crash_loops.judge(seen, min_healthy, at);
+        // Servers that serve between two ends end no shortage.
+        let is_short = matches!(&crash_loop, Decision::Raise(new) if new.severity == Severity::Critical);
+        let lasting = |decision| match decision {
+            Decision::Resolve if is_short => Decision::Keep,
+            decision => decision,
+        };
         [
-            ("pool-below-minimum", self.judge_healthy(&servers, min_healthy, refuses, at)),
-            ("pool-shrunken", self.judge_shrunken(&servers, min_healthy, refuses, at)),
+            ("pool-below-minimum", lasting(self.judge_healthy(&servers, min_healthy, refuses, at))),
+            ("pool-shrunken", lasting(self.judge_shrunken(&servers, min_healthy, refuses, at))),
             ("server-certificate", self.judge_certificate(seen, at.0)),
+            ("crash-loop", crash_loop),
         ]
     }
 

@@ -427,3 +427,25 @@ fn events_of_a_busy_month_are_few() {
     assert!(events <= 34, "{events}");
     assert_eq!(w.detect.pool_peak(&"api".into(), w.now), 20);
 }
+
+#[test]
+fn members_that_refuse_connections_again_and_again_are_named_and_timeouts_are_not() {
+    for (why, expected) in [
+        ("Layer4 connection problem (L4CON): Connection refused", Some(types::Severity::Warning)),
+        ("Layer4 timeout (L4TOUT)", None),
+    ] {
+        let mut w = world(None);
+        for second in (0..240_u64).step_by(2) {
+            w.pass(secs(2));
+            let state = if second % 30 < 20 { Serving } else { Down };
+            let mut seen = look(&w, &[state, Serving, Serving]);
+            seen.members[0].why = (state == Down).then(|| why.to_owned());
+            w.see(PROBE, Answer::Pool(Box::new(seen)));
+        }
+        let open = w.detect.alerts().values().find(|alert| alert.fault.as_str() == "crash-loop");
+        assert_eq!(open.map(|alert| alert.severity), expected, "{why}");
+        assert!(open.is_none_or(|alert| alert.fault.to_string().contains("api-01")), "{open:?}");
+        looks(&mut w, secs(200), &states(&[(3, Serving)]));
+        assert!(w.detect.alerts().is_empty(), "{:?}", w.detect.alerts());
+    }
+}

@@ -3,6 +3,7 @@
 
 mod certificates;
 mod counting;
+mod crash_loops;
 mod databases;
 mod edge;
 mod external_pools;

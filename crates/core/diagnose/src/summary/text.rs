@@ -56,7 +56,7 @@ pub(super) fn rounded(span: Duration) -> String {
 }
 
 /// Verbs in singular, plural and past.
-const VERBS: [(&str, &str, &str); 25] = [
+const VERBS: [(&str, &str, &str); 26] = [
     ("is", "are", "was"),
     ("has", "have", "had"),
     ("serves", "serve", "served"),
@@ -74,6 +74,7 @@ const VERBS: [(&str, &str, &str); 25] = [
     ("rate-limits", "rate-limit", "rate-limited"),
     ("presents", "present", "presented"),
     ("redirects", "redirect", "redirected"),
+    ("restarts", "restart", "restarted"),
     ("sends", "send", "sent"),
     ("executes", "execute", "executed"),
     ("keeps", "keep", "kept"),

@@ -6,8 +6,8 @@ use crate::state::Case;
 use jiff::ZonedDateTime;
 use std::collections::BTreeSet;
 use text::number::grouped;
-use types::fault::DatabaseFault;
 use types::fault::pool::{refuses as refused, who_serves};
+use types::fault::{CrashLoop, DatabaseFault};
 use types::{Alert, Fault, Kind, Resource, Time};
 
 /// Clause of an alert of the edge; `None` for any other.
@@ -69,6 +69,7 @@ pub(super) fn clause(subject: &str, alert: &Alert, now: &ZonedDateTime, tense: T
         Fault::RetryStorm { .. } => {
             format!("{subject} {}{since}", super::in_tense(&alert.fault.to_string(), tense))
         }
+        Fault::CrashLoop { crash_loop } => crash_loop_clause(subject, crash_loop, &since, is),
         Fault::ServerCertificate { expected, why } => {
             let present = if is { "present" } else { "presented" };
             format!(
@@ -83,6 +84,26 @@ pub(super) fn clause(subject: &str, alert: &Alert, now: &ZonedDateTime, tense: T
     })
 }
 
+fn crash_loop_clause(subject: &str, crash_loop: &CrashLoop, since: &str, is: bool) -> String {
+    let (who, restart) = looping(crash_loop, subject);
+    let (restarts, figures) = (if is { restart } else { "restarted" }, crash_loop.figures());
+    let last = if is { format!("; last sign: {}", crash_loop.last) } else { String::new() };
+    format!("{who} {restarts} again and again{since}: {figures}{last}")
+}
+
+/// What is in a crash loop, servers of a pool or the resource itself, and the verb.
+fn looping(crash_loop: &CrashLoop, subject: &str) -> (String, &'static str) {
+    let (looping, of) = (crash_loop.looping, crash_loop.of);
+    if crash_loop.servers.is_empty() {
+        return (subject.to_owned(), "restarts");
+    }
+    if crash_loop.is_every() {
+        return (format!("every server of pool {subject}"), "restarts");
+    }
+    let restart = if looping == 1 { "restarts" } else { "restart" };
+    (format!("{} of pool {subject} ({looping} of {of} servers)", crash_loop.names()), restart)
+}
+
 /// Which servers serve and which do not, while that lasts.
 fn who(is: bool, healthy: u32, serving: &[String], out: &[String]) -> String {
     let who = if is { who_serves(healthy, serving, out) } else { Vec::new() };
@@ -93,6 +114,12 @@ impl Facts<'_> {
     /// Pools that lost servers because of the cause.
     pub(super) fn pools_short(&self) -> String {
         let pools = self.cases.iter().filter(|case| case.closed.is_none() && case.alert.about != *self.cause);
+        // What is said of a pool in a crash loop includes it.
+        let loops = |about: &Resource| {
+            let of = self.cases.iter().filter(|case| case.closed.is_none() && case.alert.about == *about);
+            of.into_iter().any(|case| matches!(case.alert.fault, Fault::CrashLoop { .. }))
+        };
+        let pools = pools.filter(|case| !loops(&case.alert.about));
         let pools = pools.filter_map(|case| match &case.alert.fault {
             Fault::PoolBelowMinimum { healthy, declared, min_healthy, serving, out, .. } => {
                 let who = who(true, *healthy, serving, out);
@@ -113,6 +140,17 @@ impl Facts<'_> {
         let storms = open.filter(|case| matches!(case.alert.fault, Fault::RetryStorm { .. }));
         let said = |case: &&Case| format!("; {} {}", self.display_name(&case.alert.about), case.alert.fault);
         storms.take(2).map(said).collect()
+    }
+
+    /// Servers that end and are started again and again because of the cause.
+    pub(super) fn crash_loops(&self) -> String {
+        let open = self.cases.iter().filter(|case| case.closed.is_none() && case.alert.about != *self.cause);
+        let loops = open.filter_map(|case| {
+            let Fault::CrashLoop { crash_loop } = &case.alert.fault else { return None };
+            let (who, restart) = looping(crash_loop, &self.display_name(&case.alert.about));
+            Some(format!("; {who} {restart} again and again ({})", crash_loop.figures()))
+        });
+        loops.take(2).collect()
     }
 
     /// Capacity that sits idle because a layer above it is short.
@@ -202,6 +240,9 @@ impl Facts<'_> {
             }
             Fault::PoolBelowMinimum { .. } | Fault::PoolShrunken { .. } => {
                 format!("pool {subject} has enough healthy servers since {at}")
+            }
+            Fault::CrashLoop { crash_loop } if !crash_loop.servers.is_empty() => {
+                format!("the servers of pool {subject} run without an end since {at}")
             }
             Fault::ServerCertificate { expected, .. } => {
                 format!("the servers of {subject} present the certificate for {expected} since {at}")

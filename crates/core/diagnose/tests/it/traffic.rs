@@ -3,7 +3,7 @@
 use crate::fixture::*;
 use insta::assert_snapshot;
 use types::config::Caller;
-use types::fault::{DatabaseFault, Fault, Starving, TlsFault};
+use types::fault::{CrashLoop, DatabaseFault, DomainFault, Fault, Starving, TlsFault};
 use types::{AlertId, CallerId, EventKind, IncidentId, Resource, ServiceId, Severity};
 
 fn world() -> Fixture {
@@ -421,4 +421,118 @@ fn retry_storm_belongs_to_the_incident_of_what_fails_and_pages_nobody() {
     w.pass(30).close(storm);
     w.react();
     w.restart();
+}
+
+/// Servers of a pool of two that restart again and again.
+fn crash_loop(looping: u32) -> Fault {
+    let names = ["10.0.0.1:80".to_owned(), "10.0.0.2:80".to_owned()];
+    let crash_loop = CrashLoop {
+        servers: names.into_iter().take(looping as usize).collect(),
+        looping,
+        of: 2,
+        times: 5,
+        within: secs(250),
+        up: secs(20),
+        last: "reset while it served GET /login".into(),
+    };
+    Fault::CrashLoop { crash_loop }
+}
+
+fn empty_pool() -> Fault {
+    let Fault::PoolBelowMinimum { out, .. } = shrunk() else { unreachable!() };
+    Fault::PoolBelowMinimum {
+        healthy: 0,
+        declared: 2,
+        min_healthy: 1,
+        out,
+        serving: Vec::new(),
+        backups: 0,
+        balancer: None,
+        refuses: true,
+    }
+}
+
+#[test]
+fn crash_loop_of_every_server_is_one_incident_and_of_a_spare_one_a_notice() {
+    let mut w = world();
+    let few = w.pass(2).breaks("pool.auth", empty_pool());
+    let mut words = w.react();
+    let loops = w.pass(10).breaks("pool.auth", crash_loop(2));
+    words += &w.react();
+    words += "-- the number of healthy servers rises and falls\n";
+    w.pass(5).close(few);
+    words += &w.react();
+    let few = w.pass(10).breaks("pool.auth", empty_pool());
+    w.breaks("host.b.acme.app", status());
+    words += &w.react();
+    w.pass(10).close(few);
+    let host = AlertId(4);
+    w.close(host);
+    words += &w.react();
+    words += "-- they run\n";
+    w.pass(60).close(loops);
+    words += &w.react();
+    w.pass(1).look_at_all();
+    words += &w.react();
+    words += "-- a spare one of another pool\n";
+    let spare = w.pass(60).open("pool.shop", crash_loop(1), Severity::Warning);
+    words += &w.react();
+    w.pass(60).close(spare);
+    words += &w.react();
+    words += "-- a database\n";
+    let Fault::CrashLoop { mut crash_loop } = crash_loop(1) else { unreachable!() };
+    (crash_loop.servers, crash_loop.of) = (Vec::new(), 1);
+    w.pass(60).breaks("database.orders", Fault::CrashLoop { crash_loop });
+    w.pass(4).look_at_all();
+    words += &w.react();
+    assert_snapshot!(words);
+    w.restart();
+}
+
+#[test]
+fn crash_loop_of_servers_that_call_an_expired_name_belongs_to_its_incident() {
+    let mut w = world();
+    // The servers of the API call sign-in.
+    let expired = Fault::Domain { domain: DomainFault::Expired { at: None, parked_on: None } };
+    let domain = w.pass(2).breaks("domain.acme.app", expired);
+    let mut words = w.react();
+    words += "-- caches expire\n";
+    let host = w.pass(20).breaks("host.b.acme.app", wrong_name());
+    let few = w.breaks("pool.api", empty_pool());
+    words += &w.react();
+    let spare = w.pass(6).open("pool.api", crash_loop(1), Severity::Warning);
+    words += &w.react();
+    w.close(spare);
+    let loops = w.breaks("pool.api", crash_loop(2));
+    words += &w.react();
+    words += "-- renewed, but caches are old\n";
+    w.pass(30).close(domain);
+    w.close(few);
+    words += &w.react();
+    let few = w.pass(6).breaks("pool.api", empty_pool());
+    words += &w.react();
+    words += "-- caches expire\n";
+    w.pass(10).close(host);
+    w.close(few);
+    words += &w.react();
+    w.pass(40).close(loops);
+    w.pass(1).look_at_all();
+    words += &w.react();
+    assert_snapshot!(words);
+    w.restart();
+
+    // Sign-in itself calls no name of that domain: its own names lead to it, and end nothing.
+    let mut w = world();
+    let expired = Fault::Domain { domain: DomainFault::Expired { at: None, parked_on: None } };
+    w.pass(2).breaks("domain.acme.app", expired);
+    w.react();
+    w.pass(20).breaks("pool.auth", crash_loop(2));
+    assert!(w.react().contains("incident-2 pool.auth"));
+    // What began before the name failed has another cause.
+    let mut w = world();
+    w.pass(2).breaks("pool.api", crash_loop(2));
+    w.react();
+    let expired = Fault::Domain { domain: DomainFault::Expired { at: None, parked_on: None } };
+    w.pass(20).breaks("domain.acme.app", expired);
+    assert!(w.react().contains("incident-2 domain.acme.app"));
 }

@@ -238,6 +238,7 @@ mod tests {
             inflight: 0,
             answered: 0,
             failed: 0,
+            connects: Default::default(),
             latency: Duration::ZERO,
             connections: 0,
         };

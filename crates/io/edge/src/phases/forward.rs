@@ -167,6 +167,9 @@ async fn relay(
             }
             Err(failed) => failed,
         };
+        if failed.error.breaks() {
+            servers.pool.broke(at, &request_name(request.parts));
+        }
         let repeatable = failed.error.elsewhere()
             && attempts < ATTEMPTS_MAX
             && (!failed.sent || request.parts.method.is_idempotent());
@@ -192,6 +195,15 @@ async fn relay(
             None => return Err(failed.error),
         }
     }
+}
+
+/// Most characters of a path in the name of a request.
+const PATH_MAX: usize = 60;
+
+/// The name of a request, without its query: `GET /login`.
+fn request_name(parts: &Parts) -> String {
+    let path: String = parts.uri.path().chars().take(PATH_MAX).collect();
+    format!("{} {path}", parts.method)
 }
 
 /// Waits for the response to a gRPC call, from the tick `due` on without a place in the pool: a stream may have its

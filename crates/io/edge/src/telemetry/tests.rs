@@ -420,6 +420,7 @@ fn metrics_are_openmetrics() {
         connections: 0,
         answered: 0,
         failed: 0,
+        connects: Default::default(),
         latency: SECOND,
     };
     let pools = BTreeMap::from([(

@@ -4,6 +4,7 @@ use crate::forward_error::ForwardError;
 use crate::pool::Pool;
 use crate::stream::Stream;
 use crate::tls::outward;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +22,13 @@ pub(crate) async fn connect(pool: &Pool, at: SocketAddr) -> Result<Stream, Forwa
 
 async fn open(pool: &Pool, at: SocketAddr) -> Result<Stream, ForwardError> {
     let tls = pool.tls.as_ref().map_err(|why| ForwardError::Handshake(why.to_string()))?;
-    let socket = TcpStream::connect(at).await.map_err(ForwardError::Connect)?;
+    let connected = TcpStream::connect(at).await;
+    match &connected {
+        Ok(_) => pool.connected(at, true),
+        Err(why) if why.kind() == ErrorKind::ConnectionRefused => pool.connected(at, false),
+        Err(_) => {}
+    }
+    let socket = connected.map_err(ForwardError::Connect)?;
     socket.set_nodelay(true).map_err(ForwardError::Connect)?;
     let Some(tls) = tls else { return Ok(Stream::Plain(socket)) };
     let session = TlsConnector::from(Arc::clone(&tls.config))

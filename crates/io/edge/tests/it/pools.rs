@@ -20,6 +20,26 @@ fn dead_server_fails_no_request() {
 }
 
 #[test]
+fn attempts_to_connect_are_counted_with_the_request_that_a_connection_broke_at() {
+    // Accepts and reads a request, and ends without an answer.
+    let ends = Server::new(|_| None);
+    for (server, why) in [(nobody(), "refused"), (ends.at, "broken"), (Server::saying(OK).at, "accepted")] {
+        let edge = edge(&[server], &ConfigParts::default());
+        ask(door(&edge, false), "GET /login?token=secret HTTP/1.1\r\nhost: a.test\r\n\r\n");
+        let pools = edge.roll_up().pools;
+        let connects = &pools.values().next().unwrap().servers[0].connects;
+        let seen = (connects.accepted > 0, connects.refused > 0, connects.broken > 0, connects.listens);
+        let expected = match why {
+            "refused" => (false, true, false, false),
+            "broken" => (true, false, true, true),
+            _ => (true, false, false, true),
+        };
+        assert_eq!(seen, expected, "{why}");
+        assert_eq!(connects.request.as_deref(), (why == "broken").then_some("GET /login"), "{why}");
+    }
+}
+
+#[test]
 fn no_server_is_answered_503_with_retry_after() {
     let edge = edge(&[nobody()], &ConfigParts::default());
     let response = ask(door(&edge, false), GET);

@@ -171,6 +171,7 @@ fn server(address: &str, state: ServerState, since: u64, why: Option<&str>) -> S
         connections: 0,
         answered: if serves { 97 } else { 0 },
         failed: u64::from(state == ServerState::Ejected),
+        connects: Default::default(),
         latency: if serves { millis(61) } else { Duration::ZERO },
     }
 }

@@ -1,6 +1,6 @@
 //! The DNS tree: zones and their servers.
 
-use super::{AUTH, DOMAIN, PARKING_DOMAIN, Settings, WELL, WELL_DOMAIN};
+use super::{AUTH, DOMAIN, MANAGEMENT, PARKING_DOMAIN, Settings, WELL, WELL_DOMAIN};
 use crate::TestbedError;
 use crate::address_block::{AddressBlock, address_of};
 use crate::names::parking::Parking;
@@ -49,6 +49,7 @@ pub(super) struct Addresses {
     pub(super) service: SocketAddrV4,
     pub(super) parking_page: SocketAddrV4,
     pub(super) well: SocketAddrV4,
+    pub(super) edge: Ipv4Addr,
 }
 
 impl Addresses {
@@ -57,6 +58,7 @@ impl Addresses {
             service: address_of(&block.service)?,
             parking_page: address_of(&block.parking_page)?,
             well: address_of(&block.well)?,
+            edge: block.edge,
         })
     }
 }
@@ -121,6 +123,7 @@ pub(super) fn hosted(
     acme.add_address(name("*.acme.app")?, *addresses.service.ip());
     let mut well = zone(WELL_DOMAIN, ttl)?;
     well.add_address(name(WELL)?, *addresses.well.ip());
+    well.add_address(name(MANAGEMENT)?, addresses.edge);
     let mut own = zone(HOSTING_DOMAIN, TREE_TTL)?;
     for (server, address) in &delegations.hosting {
         own.add_address(server.clone(), *address);

@@ -17,6 +17,8 @@ mod domain;
 mod domain_world;
 mod hostile;
 mod http;
+mod mysql;
+mod mysql_hostile;
 mod names;
 mod postgres;
 mod postgres_hostile;

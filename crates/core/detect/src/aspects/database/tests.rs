@@ -27,7 +27,7 @@ fn session(pid: i64, application: &str, state: &str, secs: u64, statement: &str)
 
 fn primary() -> NodeFacts {
     NodeFacts {
-        connections: Reading::Known(Connections { used: 40, max: 100, reserved: 3 }),
+        connections: Reading::Known(Connections { used: 40, max: 100, reserved: 3, refused: None }),
         sessions: Reading::Known(Sessions { active: 12, ..Sessions::default() }),
         blocked: Reading::Known(Vec::new()),
         position: Reading::Known(Position {

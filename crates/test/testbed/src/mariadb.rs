@@ -27,7 +27,7 @@ const USER: &str = "create user mainstay@'%' identified by 'p@ss/word' with max_
 const WORLD: &str = "create user app@'%'; create user repl@'%' identified by 'r'; \
      grant replication slave on *.* to repl@'%'; create database s; grant all on s.* to app@'%'; \
      create table s.t (id int primary key, v int not null default 0, name varchar(40)) engine = innodb; \
-     insert into s.t (id) select seq from seq_1_to_10;";
+     insert into s.t (id) select seq from s.seq_1_to_10;";
 
 /// A server process and its folder. Ends when it is dropped.
 pub struct Mariadb {
@@ -132,6 +132,7 @@ impl Mariadb {
             "--bind-address=127.0.0.1",
             "--skip-name-resolve",
             "--log-bin=bin",
+            "--binlog-format=ROW",
             "--sync-binlog=0",
             "--innodb-flush-log-at-trx-commit=0",
             "--innodb-log-file-size=4M",
@@ -173,7 +174,7 @@ impl Mariadb {
         client.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut process = client.spawn().unwrap();
         let mut input = process.stdin.take().unwrap();
-        writeln!(input, "{statements};").unwrap();
+        input.write_all(format!("{statements};\n").as_bytes()).unwrap();
         MariadbSession { process, input: Some(input) }
     }
 

@@ -24,6 +24,7 @@ mod postgres;
 mod postgres_hostile;
 mod redis;
 mod rounds;
+mod secrecy;
 mod server;
 mod sloppy;
 mod staple;

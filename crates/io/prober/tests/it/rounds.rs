@@ -9,6 +9,8 @@ use types::database::{DatabaseSeen, NodeAnswer, NodeFacts, NodeSeen};
 
 /// Time for a condition to become visible on a machine that is busy.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Time between two rounds. InnoDB keeps its list of transactions until no one has read it for 0.1 s.
+pub(crate) const PAUSE: Duration = Duration::from_millis(120);
 
 /// A monitor of these nodes.
 pub(crate) fn monitor(urls: &[String]) -> DatabaseMonitor {
@@ -47,7 +49,7 @@ pub(crate) async fn until(
             return seen;
         }
         assert!(Instant::now() < deadline, "{what}: {seen:#?}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        tokio::time::sleep(PAUSE).await;
     }
 }
 

@@ -19,7 +19,8 @@ pub(super) const STATUS: &str = "SHOW GLOBAL STATUS WHERE Variable_name IN ('Thr
      'Connection_errors_max_connections', 'Uptime', 'Questions', 'Rows_sent', 'Innodb_rows_read', \
      'Innodb_deadlocks', 'Innodb_buffer_pool_bytes_data', 'Innodb_buffer_pool_pages_LRU_freed')";
 
-/// Transactions, the oldest first. A transaction that was prepared (XA) and left has thread 0.
+/// Transactions, the oldest first. A transaction that was prepared (XA) and left has thread 0. InnoDB copies them, and the
+/// waits for locks of the same moment, and renews the copy when no one has read it for 0.1 s.
 pub(super) fn transactions() -> String {
     format!(
         "SELECT trx_id AS id, trx_mysql_thread_id AS thread, trx_state = 'LOCK WAIT' AS waits, \

@@ -79,6 +79,9 @@ async fn head_of_a_chain_is_named_with_its_statement() {
     };
     let head = server.session("app", "use s; begin; update t set v = 4711, name = 'secret' where id = 1");
     let second = "use s; begin; update t set v = 1 where id = 2; update t set v = 2 where id = 1";
+    // The transaction has to be there before the other one waits for it.
+    until(&mut inside, "idle", |seen| facts(seen, 0).sessions.known().unwrap().idle_in_transaction == 1)
+        .await;
     let waiters = [server.session("app", second)];
     until(&mut inside, "one waits", |seen| waiting(seen) == 1).await;
     let seen =

@@ -1,14 +1,14 @@
 //! Positions in the binary log of the primary as bytes, so that those of its replicas can be compared with them.
 //!
-//! A binary log is a sequence of files, whose sizes are noted when the primary goes on to the next one.
+//! A binary log is a sequence of files, whose sizes are read when the primary goes on to the next one.
 
 use super::Place;
 use super::replication::Coordinates;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use types::database::{NodeFacts, Position, Reading, Role};
 
-/// Files that are kept: a day at one in two minutes.
-const FILES_MAX: usize = 720;
+/// Files that are kept: a day at one in a minute.
+const FILES_MAX: usize = 1_440;
 
 /// The binary log of the primary, as noted in the rounds.
 #[derive(Default)]
@@ -24,20 +24,18 @@ impl Binlog {
     /// Gives the nodes of a round their positions in bytes.
     pub(crate) fn place(&mut self, nodes: &mut [(&Place, &mut NodeFacts)]) {
         let written = nodes.iter().find_map(|(place, facts)| {
-            Some((place.server, place.written?)).filter(|_| facts.role == Role::Primary)
+            Some((*place, place.written?)).filter(|_| facts.role == Role::Primary)
         });
-        if let Some((server, written)) = written {
-            self.note(server, written);
+        if let Some((place, written)) = written {
+            self.note(place.server, written, &place.sizes);
         }
+        let primary = written.map(|(place, _)| place.server);
         for (place, facts) in nodes {
             let position = |bytes| Reading::Known(Position { bytes, ..Position::default() });
             let following = place.following.as_ref();
-            let of_primary =
-                following.filter(|following| written.is_some() && following.primary == self.primary);
+            let of_primary = following.filter(|following| Some(following.primary) == primary);
             if facts.role == Role::Primary {
-                if Some((place.server, place.written))
-                    == written.map(|(server, written)| (server, Some(written)))
-                {
+                if Some(place.server) == primary && place.written.is_some() {
                     facts.position = position(self.end());
                 }
             } else if let Some(executed) = of_primary.and_then(|following| following.executed) {
@@ -50,18 +48,26 @@ impl Binlog {
         }
     }
 
-    fn note(&mut self, server: u64, written: Coordinates) {
-        let end = self.end();
+    fn note(&mut self, server: u64, written: Coordinates, sizes: &BTreeMap<u64, u64>) {
+        let mut start = self.end();
         if server != self.primary || written < self.last {
             // Another primary, or a log that begins again: nothing of before can be compared.
             self.files.clear();
             self.primary = server;
         }
-        if self.files.back().is_none_or(|(file, _)| *file != written.file) {
-            if self.files.len() >= FILES_MAX {
-                self.files.pop_front();
+        let last = self.files.back().copied();
+        if last.is_none_or(|(file, _)| file != written.file) {
+            if let Some((file, before)) = last {
+                start = before + sizes.get(&file).copied().unwrap_or(self.last.position);
             }
-            self.files.push_back((written.file, end));
+            let first = last.map_or(0, |(file, _)| file + 1).min(written.file);
+            for (file, size) in sizes.range(first..written.file) {
+                self.files.push_back((*file, start));
+                start += size;
+            }
+            self.files.push_back((written.file, start));
+            let surplus = self.files.len().saturating_sub(FILES_MAX);
+            self.files.drain(..surplus);
         }
         self.last = written;
     }
@@ -97,18 +103,19 @@ mod tests {
     #[test]
     fn positions_grow_over_files_resets_and_other_primaries() {
         let at = |file, position| Coordinates { file, position };
-        let mut log = Binlog::default();
-        log.note(1, at(7, 100));
-        assert_eq!((log.end(), log.bytes(at(7, 40)), log.bytes(at(3, 900))), (100, 40, 0));
-        log.note(1, at(7, 500));
-        log.note(1, at(8, 20));
-        assert_eq!((log.end(), log.bytes(at(7, 500)), log.bytes(at(7, 400))), (520, 500, 400));
-        // Files 9 and 10 came and went between two rounds.
-        log.note(1, at(11, 30));
-        assert_eq!((log.end(), log.bytes(at(9, 5)), log.bytes(at(12, 4))), (550, 520, 550));
-        log.note(1, at(1, 4));
-        assert_eq!((log.end(), log.bytes(at(1, 4))), (554, 554), "RESET MASTER");
-        log.note(2, at(90, 10));
-        assert_eq!((log.end(), log.bytes(at(90, 4))), (564, 558), "failover");
+        let (mut log, unknown) = (Binlog::default(), BTreeMap::new());
+        log.note(1, at(7, 100), &BTreeMap::from([(5, 1_000), (6, 2_000), (7, 100)]));
+        assert_eq!((log.end(), log.bytes(at(7, 40)), log.bytes(at(5, 900))), (3_100, 3_040, 900));
+        assert_eq!(log.bytes(at(3, 5)), 0, "purged");
+        log.note(1, at(7, 500), &unknown);
+        log.note(1, at(8, 20), &BTreeMap::from([(7, 700), (8, 20)]));
+        assert_eq!((log.end(), log.bytes(at(7, 500)), log.bytes(at(7, 700))), (3_720, 3_500, 3_700));
+        // Files came and went between two rounds, and their sizes may not be read.
+        log.note(1, at(11, 30), &unknown);
+        assert_eq!((log.end(), log.bytes(at(9, 5)), log.bytes(at(12, 4))), (3_750, 3_720, 3_750));
+        log.note(1, at(1, 4), &unknown);
+        assert_eq!((log.end(), log.bytes(at(1, 4))), (3_754, 3_754), "RESET MASTER");
+        log.note(2, at(90, 10), &unknown);
+        assert_eq!((log.end(), log.bytes(at(90, 4))), (3_764, 3_758), "failover");
     }
 }

@@ -38,7 +38,7 @@ use crate::kinds::tls::Tls;
 use crate::names::Names;
 use activity::Activity;
 use replication::{Coordinates, Following, Streams};
-use rows::Rows;
+use rows::{Figures, Rows};
 use session::Session;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -73,6 +73,8 @@ enum Link {
 pub(crate) struct Place {
     server: u64,
     written: Option<Coordinates>,
+    /// Sizes of the files of its binary log by their numbers, in a round in which a file began.
+    sizes: BTreeMap<u64, u64>,
     following: Option<Following>,
 }
 
@@ -144,26 +146,35 @@ impl Node {
 
     /// Measures over an open connection. Only the loss of the connection is an error.
     async fn measure(&mut self, session: &mut Session) -> Result<NodeFacts, NodeAnswer> {
-        let variables = Figures::read(session.rows(product::VARIABLES, "").await?);
+        let variables = session.rows(product::VARIABLES, "").await?;
+        let variables = variables.known().and_then(Rows::first);
+        let is_on = |name: &str| variables.is_some_and(|row| row.is_on(name));
+        let number = |name: &str| variables.and_then(|row| row.number::<u64>(&[name]));
         let status = Figures::read(session.rows(product::STATUS, "").await?);
-        let has_performance_schema = variables.is_on("performance_schema");
+        let has_performance_schema = session.fixed.is_on("performance_schema");
         let running = status.number("Threads_running").map(small);
         let activity = Activity::read(session, has_performance_schema, running).await?;
         let (statement, grant) = session.product.replica_status();
         let streams = session.rows(statement, grant).await?;
         let (statement, grant) = session.product.log_status();
-        let log =
-            if variables.is_on("log_bin") { session.rows(statement, grant).await? } else { Reading::Absent };
+        let log = if is_on("log_bin") { session.rows(statement, grant).await? } else { Reading::Absent };
+        let written = log.known().and_then(Coordinates::written);
+        let sizes = match (written, self.place.written) {
+            (Some(now), Some(before)) if now.file == before.file => BTreeMap::new(),
+            (Some(_), _) => replication::sizes(&session.rows(product::LOGS, grant).await?),
+            _ => BTreeMap::new(),
+        };
         let mut lacks: BTreeSet<String> = BTreeSet::new();
         lacks.extend(missing(&activity.sessions));
         lacks.extend(missing(&activity.blocked));
         lacks.extend(missing(&streams));
         lacks.extend(missing(&log));
         let streams = streams.and_then(|rows| Streams::read(&rows));
-        let role = self.role(variables.is_on("read_only"), streams.known());
+        let role = self.role(is_on("read_only"), streams.known());
         self.place = Place {
-            server: variables.number("server_id").unwrap_or_default(),
-            written: log.known().and_then(Coordinates::written),
+            server: number("server_id").unwrap_or_default(),
+            written,
+            sizes,
             following: streams.known().and_then(|streams| streams.following.clone()),
         };
         Ok(NodeFacts {
@@ -172,13 +183,13 @@ impl Node {
             encryption: session.encryption.clone(),
             uptime: Duration::from_secs(status.number("Uptime").unwrap_or_default()),
             lacks: (!lacks.is_empty()).then(|| lacks.into_iter().collect::<Vec<_>>().join(", ")),
-            connections: connections(&variables, &status).into(),
+            connections: connections(number("max_connections"), &status).into(),
             sessions: activity.sessions,
             blocked: activity.blocked,
             upstream: streams.and_then(|streams| Some(streams.upstream)),
             standbys: activity.standbys,
             work: work(&status, session.statements).into(),
-            memory: memory(&variables, &status).into(),
+            memory: memory(&session.fixed, &status).into(),
             ..NodeFacts::default()
         })
     }
@@ -213,31 +224,10 @@ fn missing<T>(reading: &Reading<T>) -> Option<String> {
     }
 }
 
-/// Variables or counters of a server by name.
-struct Figures(BTreeMap<String, String>);
-
-impl Figures {
-    fn read(rows: Reading<Rows>) -> Self {
-        let pair = |row: rows::Row<'_>| {
-            Some((row.text(&["Variable_name"])?.to_ascii_lowercase(), row.text(&["Value"])?.to_owned()))
-        };
-        Self(rows.known().map(|rows| rows.iter().filter_map(pair).collect()).unwrap_or_default())
-    }
-
-    fn number(&self, name: &str) -> Option<u64> {
-        self.0.get(&name.to_ascii_lowercase())?.parse().ok()
-    }
-
-    /// Since MariaDB 12 there are several values of `read_only` that are not OFF.
-    fn is_on(&self, name: &str) -> bool {
-        self.0.get(name).is_some_and(|value| value != "OFF" && value != "0")
-    }
-}
-
-fn connections(variables: &Figures, status: &Figures) -> Option<Connections> {
+fn connections(max: Option<u64>, status: &Figures) -> Option<Connections> {
     Some(Connections {
         used: small(status.number("Threads_connected")?),
-        max: small(variables.number("max_connections")?),
+        max: small(max?),
         reserved: 0,
         refused: status.number("Connection_errors_max_connections"),
     })
@@ -257,10 +247,10 @@ fn work(status: &Figures, own: u64) -> Option<Work> {
 }
 
 /// The buffer pool, which is the only memory with a limit of its own. It is full on an ordinary day, and evicts.
-fn memory(variables: &Figures, status: &Figures) -> Option<Memory> {
+fn memory(fixed: &Figures, status: &Figures) -> Option<Memory> {
     Some(Memory {
         used: status.number("Innodb_buffer_pool_bytes_data")?,
-        max: variables.number("innodb_buffer_pool_size")?,
+        max: fixed.number("innodb_buffer_pool_size")?,
         evicted: status.number("Innodb_buffer_pool_pages_LRU_freed").unwrap_or_default(),
         evicts: true,
     })

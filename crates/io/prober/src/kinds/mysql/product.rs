@@ -12,8 +12,15 @@ pub(super) const PROCESS: &str = "PROCESS";
 /// What tables of the performance schema need.
 pub(super) const PERFORMANCE_SCHEMA: &str = "SELECT on performance_schema.*";
 
-pub(super) const VARIABLES: &str = "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('max_connections', 'read_only', \
-     'server_id', 'innodb_buffer_pool_size', 'log_bin', 'performance_schema')";
+/// What is read once for each connection: a change of it is rare, and the list of all variables is expensive.
+pub(super) const FIXED: &str =
+    "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('innodb_buffer_pool_size', 'performance_schema')";
+
+pub(super) const VARIABLES: &str = "SELECT @@max_connections AS max_connections, @@global.read_only AS read_only, \
+     @@server_id AS server_id, @@log_bin AS log_bin";
+
+/// Files of the binary log with their sizes.
+pub(super) const LOGS: &str = "SHOW BINARY LOGS";
 
 pub(super) const STATUS: &str = "SHOW GLOBAL STATUS WHERE Variable_name IN ('Threads_connected', 'Threads_running', \
      'Connection_errors_max_connections', 'Uptime', 'Questions', 'Rows_sent', 'Innodb_rows_read', \

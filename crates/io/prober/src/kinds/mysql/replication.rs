@@ -1,8 +1,9 @@
 //! Replication: the position of a node in its binary log, and the streams of a replica.
 
 use super::rows::{Row, Rows};
+use std::collections::BTreeMap;
 use std::time::Duration;
-use types::database::Upstream;
+use types::database::{Reading, Upstream};
 
 /// A place in a binary log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -14,14 +15,24 @@ pub(super) struct Coordinates {
 
 impl Coordinates {
     fn read(row: Row<'_>, file: &[&str], position: &[&str]) -> Option<Self> {
-        let (_, number) = row.text(file)?.rsplit_once('.')?;
-        Some(Self { file: number.parse().ok()?, position: row.number(position)? })
+        Some(Self { file: number_of(row.text(file)?)?, position: row.number(position)? })
     }
 
     /// The position that a node has written.
     pub(super) fn written(rows: &Rows) -> Option<Self> {
         Self::read(rows.first()?, &["File"], &["Position"])
     }
+}
+
+/// Number of a file of a binary log.
+fn number_of(file: &str) -> Option<u64> {
+    file.rsplit_once('.')?.1.parse().ok()
+}
+
+/// Sizes of the files of a binary log by their numbers.
+pub(super) fn sizes(rows: &Reading<Rows>) -> BTreeMap<u64, u64> {
+    let size = |row: Row<'_>| Some((number_of(row.text(&["Log_name"])?)?, row.number(&["File_size"])?));
+    rows.known().into_iter().flat_map(Rows::iter).filter_map(size).collect()
 }
 
 /// Streams of a replica.

@@ -1,6 +1,8 @@
 //! Rows of a result, by the names of their columns.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
+use types::database::Reading;
 
 /// Rows of a result. A value is text; `None` is NULL.
 #[derive(Clone, Debug, Default)]
@@ -50,5 +52,36 @@ impl<'a> Row<'a> {
     pub(super) fn seconds(self, names: &[&str]) -> Option<Duration> {
         let seconds: f64 = self.number(names)?;
         Some(Duration::try_from_secs_f64(seconds).unwrap_or_default())
+    }
+
+    /// Whether a variable is on.
+    pub(super) fn is_on(self, name: &str) -> bool {
+        self.text(&[name]).is_some_and(is_on)
+    }
+}
+
+/// Since MariaDB 12 there are several values of `read_only` that are not OFF.
+fn is_on(value: &str) -> bool {
+    value != "OFF" && value != "0"
+}
+
+/// Variables or counters of a server by name.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Figures(BTreeMap<String, String>);
+
+impl Figures {
+    pub(super) fn read(rows: Reading<Rows>) -> Self {
+        let pair = |row: Row<'_>| {
+            Some((row.text(&["Variable_name"])?.to_ascii_lowercase(), row.text(&["Value"])?.to_owned()))
+        };
+        Self(rows.known().map(|rows| rows.iter().filter_map(pair).collect()).unwrap_or_default())
+    }
+
+    pub(super) fn number(&self, name: &str) -> Option<u64> {
+        self.0.get(&name.to_ascii_lowercase())?.parse().ok()
+    }
+
+    pub(super) fn is_on(&self, name: &str) -> bool {
+        self.0.get(name).is_some_and(|value| is_on(value))
     }
 }

@@ -1,9 +1,9 @@
 //! One connection to a node: opened, and kept between rounds.
 
 use super::login;
-use super::product::Product;
+use super::product::{FIXED, Product};
 use super::refusal::{ends_the_connection, failed, lacks_right, refused};
-use super::rows::Rows;
+use super::rows::{Figures, Rows};
 use super::target::Target;
 use super::wire::Wire;
 use crate::kinds::tls::Tls;
@@ -16,6 +16,8 @@ pub(super) struct Session {
     wire: Wire,
     pub(super) product: Product,
     pub(super) encryption: Encryption,
+    /// Variables that are read once.
+    pub(super) fixed: Figures,
     /// Statements that mainstay has executed on it.
     pub(super) statements: u64,
 }
@@ -29,10 +31,17 @@ impl Session {
         deadline: Instant,
     ) -> Result<Self, NodeAnswer> {
         let (wire, version, encryption) = login::open(target, names, tls, deadline).await?;
-        let mut session = Self { wire, product: Product::of(&version), encryption, statements: 0 };
+        let mut session = Self {
+            wire,
+            product: Product::of(&version),
+            encryption,
+            fixed: Figures::default(),
+            statements: 0,
+        };
         for statement in session.product.settings() {
             session.rows(statement, "").await?;
         }
+        session.fixed = Figures::read(session.rows(FIXED, "").await?);
         Ok(session)
     }
 

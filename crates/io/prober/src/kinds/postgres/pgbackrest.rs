@@ -203,12 +203,12 @@ mod tests {
             std::fs::set_permissions(folder.path(), Permissions::from_mode(0o777)).unwrap();
             let at = folder.path().display();
             // A machine has one configuration and one tool, a test its own.
-            place("tool", 0o755, format!("#!/bin/sh\nexec pgbackrest --config={at}/conf \"$@\"\n"));
-            let archive = format!("archive_command={at}/tool --stanza=main archive-push %p");
+            place("pgbackrest", 0o755, format!("#!/bin/sh\nexec pgbackrest --config={at}/conf \"$@\"\n"));
+            let archive = format!("archive_command={at}/pgbackrest --stanza=main archive-push %p");
             let sockets = format!("unix_socket_directories={at}");
             let server = Postgres::start(&["archive_mode=on", &archive, &sockets]).await;
             let global = format!(
-                "[global]\nrepo1-path={at}/repo\nrepo1-retention-full=9\nlog-path={at}/log\nlock-path={at}/lock\n\
+                "[global]\nrepo1-path={at}/repo\nrepo1-retention-full=9\nlog-level-file=off\nlock-path={at}/lock\n\
                  spool-path={at}/spool\nstart-fast=y\n"
             );
             let (data, port) = (server.data(), server.port);
@@ -221,13 +221,13 @@ mod tests {
         }
 
         fn tool(&self) -> String {
-            self.folder.path().join("tool").display().to_string()
+            self.folder.path().join("pgbackrest").display().to_string()
         }
 
         /// Runs a command of the tool as the user of the server.
         fn execute(&self, args: &[&str]) {
             let done = Postgres::program(&self.tool()).arg("--stanza=main").args(args).output().unwrap();
-            assert!(done.status.success(), "{args:?}: {}", String::from_utf8_lossy(&done.stdout));
+            assert!(done.status.success(), "{args:?}: {done:?}");
         }
 
         /// What mainstay reads.

@@ -3,14 +3,17 @@
 use crate::run::{command, quiet};
 
 /// Each package, and a command that shows that it is there.
-const PACKAGES: [(&str, &str, &[&str]); 11] = [
+const PACKAGES: [(&str, &str, &[&str]); 13] = [
     ("apache2-utils", "ab", &["-V"]),
     ("chromium", "chromium", &["--version"]),
     ("chromium-driver", "chromedriver", &["--version"]),
     ("curl", "curl", &["--version"]),
     ("haproxy", "haproxy", &["-v"]),
+    // The tests start servers of their own; that of the system is not used.
+    ("mariadb-server", "/usr/sbin/mariadbd", &["--version"]),
     ("nghttp2-client", "h2load", &["--version"]),
     ("nginx-light", "nginx", &["-v"]),
+    ("pgbackrest", "pgbackrest", &["version"]),
     // The client alone is not enough: the server is in no folder of the search path.
     ("postgresql", "sh", &["-c", "ls /usr/lib/postgresql/*/bin/postgres"]),
     ("python3-venv", "python3", &["-c", "import ensurepip"]),

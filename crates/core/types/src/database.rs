@@ -150,6 +150,7 @@ impl NodeFacts {
         }
         if let Reading::Known(upstream) = &mut self.upstream {
             upstream.from.iter_mut().for_each(clean);
+            upstream.error.iter_mut().for_each(clean);
         }
         if let Reading::Known(standbys) = &mut self.standbys {
             clean(&mut standbys.synchronous);

@@ -20,6 +20,7 @@
 //! | [`idle_connections`] | connections that are kept open |
 //! | [`relay`] | a link with delay and limited bandwidth |
 //! | [`resume`] | whether TLS sessions are resumed |
+//! | [`mariadb`] | a MariaDB server of Debian, with the monitor user of the guide |
 //! | [`postgres`] | a PostgreSQL server of Debian, with the monitor role of the guide |
 //! | [`clients`] | a small steady load of recognized and first-time clients |
 //! | [`surge`] | the fixture of the drill `surge` |
@@ -35,6 +36,7 @@ pub mod expired_name;
 pub mod flood;
 pub mod idle_connections;
 pub mod keys;
+pub mod mariadb;
 pub mod names;
 pub mod origin;
 pub mod pace;

@@ -54,6 +54,7 @@ fn template() -> Arc<TempDir> {
     std::fs::write(
         data.join("pg_hba.conf"),
         "host all mainstay 127.0.0.1/32 scram-sha-256\n\
+         local all all trust\n\
          host all all 127.0.0.1/32 trust\n\
          host replication all 127.0.0.1/32 trust\n",
     )
@@ -188,6 +189,11 @@ impl Postgres {
     /// Executes statements as the superuser.
     pub async fn sql(&self, statements: &str) {
         self.client("sql").await.batch_execute(statements).await.unwrap();
+    }
+
+    /// A program to be run as the user of the server: one of PostgreSQL by its name, another one by its path.
+    pub fn program(program: &str) -> Command {
+        command(program)
     }
 
     /// The URL for mainstay.

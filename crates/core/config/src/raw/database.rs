@@ -24,10 +24,11 @@ const BACKUP_TOOL: Format<String> =
     format("a backup tool: \"pgbackrest:STANZA\"", Some("^pgbackrest:."), |text, _| stanza(text));
 
 keys! {
-    /// A database with its replicas: PostgreSQL, Redis or Valkey. Its URLs hold passwords, so they are secrets.
+    /// A database with its replicas: PostgreSQL, MariaDB, MySQL, Redis or Valkey. Its URLs hold passwords, so they are secrets.
     [database.NAME]
     struct RawDatabase {
-        /// Reference to the URL of the primary, such as `postgres://mainstay:PASSWORD@db1.acme.net:5432/postgres`.
+        /// Reference to the URL of the primary, such as `postgres://mainstay:PASSWORD@db1.acme.net:5432/postgres`,
+        /// `mysql://mainstay:PASSWORD@db1.acme.net:3306` or `redis://mainstay:PASSWORD@cache1.acme.net:6379`.
         url: Option<SecretRef> = SECRET, required, example r#""env:MAIN_DB_URL""#;
         /// References to the URLs of the replicas.
         replicas: Vec<At<SecretRef>> = list(SECRET), otherwise "none", example r#"["env:MAIN_DB_REPLICA_URL"]"#;

@@ -9,7 +9,7 @@ const PROBE: &str = "http.a.acme.com";
 /// A round with this many of 100 connections in use.
 fn used(used: u32) -> Answer {
     let facts = NodeFacts {
-        connections: Reading::Known(Connections { used, max: 103, reserved: 3 }),
+        connections: Reading::Known(Connections { used, max: 103, reserved: 3, refused: None }),
         sessions: Reading::Known(Sessions::default()),
         ..NodeFacts::default()
     };

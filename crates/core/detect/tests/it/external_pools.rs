@@ -283,7 +283,7 @@ mod replicas {
         let facts = NodeFacts {
             role,
             uptime: Duration::from_secs(90 * 86_400),
-            connections: Reading::Known(Connections { used, max: 103, reserved: 3 }),
+            connections: Reading::Known(Connections { used, max: 103, reserved: 3, refused: None }),
             work: Reading::Known(Work { transactions, rows_read, ..Work::default() }),
             ..NodeFacts::default()
         };

@@ -99,7 +99,7 @@ impl World {
             answer: NodeAnswer::Facts(Box::new(NodeFacts {
                 role,
                 uptime: Duration::from_secs(90 * 86_400),
-                connections: Reading::Known(Connections { used, max: 103, reserved: 3 }),
+                connections: Reading::Known(Connections { used, max: 103, reserved: 3, refused: None }),
                 sessions: Reading::Known(sessions.clone()),
                 work: Reading::Known(Work {
                     transactions: self.secs * per_sec,

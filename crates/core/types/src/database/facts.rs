@@ -8,7 +8,7 @@ use std::time::Duration;
 /// Facts of a node that let mainstay in.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct NodeFacts {
-    /// Product and version: `PostgreSQL 15.18`.
+    /// Product and version: `PostgreSQL 15.18`, `MariaDB 10.11.19`.
     pub version: String,
     /// Whether it accepts writes.
     pub role: Role,
@@ -80,6 +80,9 @@ pub struct Connections {
     pub max: u32,
     /// Slots that ordinary clients do not get.
     pub reserved: u32,
+    /// Connections that it refused since its start because all slots were in use, if it counts them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<u64>,
 }
 
 impl Connections {
@@ -179,6 +182,9 @@ pub struct Upstream {
     pub lag_bytes: Option<u64>,
     /// Age of the primary's position that this node has replayed, by the primary's positions of earlier rounds.
     pub lag: Option<Duration>,
+    /// Why it does not run, by the replica.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
 }
 
 /// Replicas that a node feeds.

@@ -9,7 +9,7 @@ use thiserror::Error;
 mod clause;
 
 use super::pool::{Starving, starved_replica};
-use clause::{behind, full, reason, sessions, since, size, standby_lost};
+use clause::{behind, full, not_streaming, reason, sessions, since, size, standby_lost};
 
 /// A fault of a database. `node` is the host and port of the node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Error)]
@@ -116,12 +116,15 @@ pub enum DatabaseFault {
         paused: bool,
     },
     /// A replica receives nothing.
-    #[error("has a replica that does not receive changes: {node}{}", from.as_ref().map(|from| format!(" (last from {from})")).unwrap_or_default())]
+    #[error("has a replica that does not receive changes: {node}{}", not_streaming(from.as_deref(), error.as_deref()))]
     NotStreaming {
         /// The replica.
         node: String,
         /// The primary, as the replica names it.
         from: Option<String>,
+        /// Why, by the replica.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<String>,
     },
     /// A replica gets no work while the primary has too much.
     #[error(
@@ -292,10 +295,13 @@ impl DatabaseFault {
             | Self::Blocked { head: text, .. }
             | Self::LongStatement { session: text, .. }
             | Self::IdleInTransaction { session: text, .. }
-            | Self::NotStreaming { from: Some(text), .. }
             | Self::StandbyLost { synchronous: text, .. }
             | Self::Wraparound { name: text, .. }
             | Self::BackupOld { name: text, .. } => clean(text),
+            Self::NotStreaming { from, error, .. } => {
+                from.iter_mut().for_each(clean);
+                error.iter_mut().for_each(clean);
+            }
             Self::SlotRetains { slot, status, .. } => {
                 clean(slot);
                 clean(status);

@@ -11,16 +11,18 @@
 //! | `balancer` | the members of a pool, as its load balancer states them |
 //! | `postgres` | the state of a PostgreSQL node |
 //! | `redis` | the state of a Redis or Valkey node |
-//! | `url_error` | reasons why the URL of a database node cannot be used |
+//! | `mysql` | the state of a MariaDB or MySQL node |
+//! | `database` | what the kinds of databases have in common |
 //!
 //! A new kind is a folder here, an arm in [`crate::prober`], and its aspect in `detect`.
 
 pub(crate) mod balancer;
+pub(crate) mod database;
 pub(crate) mod dns;
 pub(crate) mod domain;
 pub(crate) mod http;
+pub(crate) mod mysql;
 pub(crate) mod postgres;
 pub(crate) mod redis;
 pub(crate) mod tcp;
 pub(crate) mod tls;
-pub(crate) mod url_error;

@@ -2,7 +2,7 @@
 
 use crate::certs;
 use crate::config;
-use crate::rounds::{facts, monitor, round, until};
+use crate::rounds::{cpu_ticks, facts, monitor, round, secret, until};
 use prober::{DatabaseMonitor, DatabaseTarget, Prober};
 use rustix::process::Signal;
 use std::sync::Arc;
@@ -343,7 +343,7 @@ async fn certificate_is_verified_before_the_password_is_sent() {
         (&config::bare(), &server.url(), "require", "unverified"),
         (&config::bare(), &server.url(), "disable", "plain"),
     ] {
-        let urls = vec![format!("{url}?sslmode={mode}")];
+        let urls = secret(&[format!("{url}?sslmode={mode}")]);
         let target = DatabaseTarget { name: "main".to_owned(), urls, pgbackrest: None };
         let mut monitor = DatabaseMonitor::new(config, &target, Arc::new(types::Time::now)).unwrap();
         let seen = round(&mut monitor).await;
@@ -421,7 +421,7 @@ async fn until_sessions(prober: &Prober, server: &Postgres, holds: impl Fn(&[i32
 fn missing_or_wrong_url_is_reported_without_it() {
     let folder = tempfile::tempdir().unwrap();
     let file = SecretRef::File(folder.path().join("url"));
-    std::fs::write(folder.path().join("url"), "mysql://mainstay:hunter2@db1").unwrap();
+    std::fs::write(folder.path().join("url"), "oracle://mainstay:hunter2@db1").unwrap();
     for (url, expected) in [
         (
             SecretRef::Env("NO_SUCH_URL_OF_OURS".to_owned()),
@@ -429,20 +429,13 @@ fn missing_or_wrong_url_is_reported_without_it() {
         ),
         (
             file,
-            "the URL of node 1 of database.main cannot be used: it must begin with postgres:// or redis://",
+            "the URL of node 1 of database.main cannot be used: it must begin with postgres://, mysql://, mariadb:// or redis://",
         ),
     ] {
         let config = declared(&url);
         assert_eq!(Prober::new(&config).unwrap_err().to_string(), expected);
         assert!(!format!("{config:?}").contains("hunter2"));
     }
-}
-
-/// CPU time of a process in ticks of 10 ms.
-fn cpu_ticks(pid: i32) -> u64 {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    let after: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
-    after[11].parse::<u64>().unwrap() + after[12].parse::<u64>().unwrap()
 }
 
 #[tokio::test]
@@ -468,12 +461,12 @@ async fn round_costs_the_server_a_few_milliseconds() {
         .await
         .unwrap();
     let pid: i32 = row.get(0);
-    let before = cpu_ticks(pid);
+    let before = cpu_ticks(pid.cast_unsigned());
     for _ in 0..100 {
         round(&mut monitor).await;
     }
     // 100 rounds at 10 ms a tick: ticks / 10 are milliseconds a round.
-    let ticks = cpu_ticks(pid) - before;
+    let ticks = cpu_ticks(pid.cast_unsigned()) - before;
     println!("CPU of the server's backend: {}.{} ms a round", ticks / 10, ticks % 10);
     // 1.2 to 1.7 ms on a quiet machine; on a busy one the same work takes longer.
     assert!(ticks <= 50, "{ticks} ticks in 100 rounds");

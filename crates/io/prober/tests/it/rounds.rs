@@ -2,17 +2,25 @@
 
 use crate::config;
 use prober::{DatabaseMonitor, DatabaseTarget};
+use secrecy::SecretString;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use types::database::{DatabaseSeen, NodeAnswer, NodeFacts, NodeSeen};
 
 /// Time for a condition to become visible on a machine that is busy.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Time between two rounds. InnoDB keeps its list of transactions until no one has read it for 0.1 s.
+pub(crate) const PAUSE: Duration = Duration::from_millis(120);
 
 /// A monitor of these nodes.
 pub(crate) fn monitor(urls: &[String]) -> DatabaseMonitor {
-    let target = DatabaseTarget { name: "main".to_owned(), urls: urls.to_vec(), pgbackrest: None };
+    let target = DatabaseTarget { name: "main".to_owned(), urls: secret(urls), pgbackrest: None };
     DatabaseMonitor::new(&config::bare(), &target, Arc::new(types::Time::now)).unwrap()
+}
+
+/// URLs as the secrets that they are.
+pub(crate) fn secret(urls: &[String]) -> Vec<SecretString> {
+    urls.iter().map(|url| SecretString::from(url.as_str())).collect()
 }
 
 /// One round.
@@ -41,6 +49,13 @@ pub(crate) async fn until(
             return seen;
         }
         assert!(Instant::now() < deadline, "{what}: {seen:#?}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        tokio::time::sleep(PAUSE).await;
     }
+}
+
+/// CPU time of a process in ticks of 10 ms.
+pub(crate) fn cpu_ticks(pid: u32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let after: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+    after[11].parse::<u64>().unwrap() + after[12].parse::<u64>().unwrap()
 }

@@ -117,8 +117,9 @@ pub(super) fn not_streaming(round: &Round<'_>) -> Check {
     }
     round.worst(round.replicas().filter_map(|(node, facts)| {
         let upstream = facts.upstream.known()?;
-        let unfed = !upstream.streaming && upstream.lag? >= UNFED;
-        let fault = DatabaseFault::NotStreaming { node: node.to_owned(), from: upstream.from.clone() };
+        let unfed = !upstream.streaming && (upstream.error.is_some() || upstream.lag? >= UNFED);
+        let (from, error) = (upstream.from.clone(), upstream.error.clone());
+        let fault = DatabaseFault::NotStreaming { node: node.to_owned(), from, error };
         unfed.then(|| violation(fault, Severity::Warning).after_lasting(AWAY))
     }))
 }

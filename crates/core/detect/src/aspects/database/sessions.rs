@@ -3,10 +3,11 @@
 use super::{Check, Round, violation};
 use crate::violation::Violation;
 use std::time::Duration;
+use text::number::grouped;
 use types::Severity;
 use types::database::{Connections, NodeAnswer, NodeFacts, Session};
 use types::fault::DatabaseFault;
-use types::time::spoken;
+use types::time::{between, spoken};
 
 /// Time for which a high share of connections has to last: deploys double the pools for a moment.
 const FILLED_FOR: Duration = Duration::from_mins(2);
@@ -29,12 +30,25 @@ pub(super) fn saturated(round: &Round<'_>) -> Check {
         if connections.used >= connections.usable() {
             return Some(full(node, Some(connections), explanation(facts)));
         }
+        if let Some(refusals) = refusals(round, node, connections) {
+            let why = explanation(facts).map(|why| format!("; {why}")).unwrap_or_default();
+            return Some(full(node, Some(connections), Some(format!("{refusals}{why}"))));
+        }
         (connections.percent() >= round.thresholds.connections_percent).then(|| {
             let fault = saturation(node, Some(connections), explanation(facts));
             violation(fault, Severity::Warning).after_lasting(FILLED_FOR)
         })
     });
     round.worst(refusing.chain(filled))
+}
+
+/// Connections that a node has refused since the round before: between two rounds it was full for a moment.
+fn refusals(round: &Round<'_>, node: &str, now: &Connections) -> Option<String> {
+    let before = round.before(node)?.connections.known()?.refused?;
+    let refused = now.refused?.checked_sub(before).filter(|refused| *refused > 0)?;
+    let span = between(round.before?.at, round.seen.at);
+    let new = if refused == 1 { "connection" } else { "connections" };
+    Some(format!("it refused {} new {new} in the last {}", grouped(refused), spoken(span)))
 }
 
 fn full(node: &str, connections: Option<&Connections>, crowd: Option<String>) -> Violation {
@@ -138,7 +152,7 @@ pub(super) fn idle_in_transaction(round: &Round<'_>) -> Check {
 /// Whether a session is a dump or maintenance, which may take hours. The leader of a parallel dump is idle in a transaction.
 fn is_maintenance(session: &Session) -> bool {
     const PROGRAMS: [&str; 5] = ["pg_dump", "pg_restore", "pg_basebackup", "pgbackrest", "mysqldump"];
-    const WORDS: [&str; 9] = [
+    const WORDS: [&str; 12] = [
         "vacuum",
         "analyze",
         "copy",
@@ -147,6 +161,9 @@ fn is_maintenance(session: &Session) -> bool {
         "reindex",
         "cluster",
         "refresh",
+        "alter table",
+        "optimize",
+        "load data",
         "autovacuum",
     ];
     let statement = session.statement.to_ascii_lowercase();

@@ -27,7 +27,7 @@ fn session(pid: i64, application: &str, state: &str, secs: u64, statement: &str)
 
 fn primary() -> NodeFacts {
     NodeFacts {
-        connections: Reading::Known(Connections { used: 40, max: 100, reserved: 3 }),
+        connections: Reading::Known(Connections { used: 40, max: 100, reserved: 3, refused: None }),
         sessions: Reading::Known(Sessions { active: 12, ..Sessions::default() }),
         blocked: Reading::Known(Vec::new()),
         position: Reading::Known(Position {
@@ -230,6 +230,31 @@ fn short_absences_need_time() {
     }
 }
 
+#[test]
+fn refusals_between_two_rounds_are_named() {
+    let with = |used, refused| {
+        pair(|a, _| {
+            let connections = known(&mut a.connections);
+            (connections.used, connections.refused) = (used, Some(refused));
+        })
+    };
+    let mut before = with(40, 7);
+    before.at = types::time::earlier(noon(), SECOND * 10);
+    for (now, expected) in [
+        (with(60, 7), None),
+        // It was started again.
+        (with(60, 2), None),
+        (
+            with(60, 1_241),
+            Some(
+                "Critical after 2 rounds: main has 60 of 97 connections in use at a; it refused 1,234 new connections in the last 10 s",
+            ),
+        ),
+    ] {
+        assert_eq!(said(&now, Some(&before)), Vec::from_iter(expected));
+    }
+}
+
 fn named(cases: Vec<(DatabaseSeen, &[&str])>) {
     for (seen, expected) in cases {
         assert_eq!(said(&seen, None), expected);
@@ -347,6 +372,18 @@ fn replication_is_named() {
                 };
             }),
             &["Warning after 10 min: main has a replica that does not receive changes: b (last from a:5432)"],
+        ),
+        (
+            pair(|_, b| {
+                *known(&mut b.upstream) = Upstream {
+                    from: Some("a:3306".into()),
+                    error: Some("its applier stopped with error 1062: Duplicate entry".into()),
+                    ..Upstream::default()
+                };
+            }),
+            &[
+                "Warning after 10 min: main has a replica that does not receive changes: b (last from a:3306); its applier stopped with error 1062: Duplicate entry",
+            ],
         ),
         (
             pair(|a, _| {

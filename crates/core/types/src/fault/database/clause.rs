@@ -29,6 +29,12 @@ pub(super) fn behind(bytes: u64, lag: Option<Duration>, paused: bool) -> String 
     format!("{}{lag}{}", size(bytes), if paused { " (its replay is paused by command)" } else { "" })
 }
 
+pub(super) fn not_streaming(from: Option<&str>, error: Option<&str>) -> String {
+    let from = from.map(|from| format!(" (last from {from})")).unwrap_or_default();
+    let error = error.map(|error| format!("; {error}")).unwrap_or_default();
+    format!("{from}{error}")
+}
+
 pub(super) fn standby_lost(node: &str, waiting: u32, longest: Duration, synchronous: &str) -> String {
     let names = format!("no synchronous standby ({synchronous}) is connected");
     match waiting {

@@ -3,7 +3,7 @@
 use super::queries::Query;
 use super::rows::{get, seconds, unsigned};
 use super::session::Session;
-use super::statement::without_literals;
+use crate::kinds::database::statement::{Dialect, without_literals};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -129,7 +129,7 @@ impl Statements {
             let rows = session.texts(&unknown).await?;
             for row in rows.known().into_iter().flatten() {
                 if let (Some(id), Some(text)) = (get::<i64>(row, 0), get::<Option<&str>>(row, 1)) {
-                    let text = without_literals(text.unwrap_or_default());
+                    let text = without_literals(text.unwrap_or_default(), Dialect::Postgres);
                     self.texts.insert(id, text);
                 }
             }

@@ -10,24 +10,20 @@
 //! | `guard` | limits on what the server may send |
 //! | `queries` | the queries |
 //! | `rows` | rows to facts |
-//! | `statement` | statements without their literals |
-//! | `chains` | who waits for whom |
 //! | `load` | load by statement |
 //! | `pgbackrest` | the backups, by their tool |
 
-mod chains;
 mod guard;
 mod load;
 pub(crate) mod pgbackrest;
 mod queries;
 mod rows;
 mod session;
-mod statement;
 mod target;
 
 use crate::connect::RETRY_PAUSE;
+use crate::kinds::database::url::UrlError;
 use crate::kinds::tls::Tls;
-use crate::kinds::url_error::UrlError;
 use crate::names::Names;
 use load::Statements;
 use queries::{GRANT, Query};
@@ -145,7 +141,7 @@ async fn measure(session: &mut Session, statements: &mut Statements) -> Result<N
     (facts.sessions, facts.blocked) = (sessions, blocked);
     if let Reading::Known((used, _)) = counts {
         let (max, reserved) = (session.fixed.max, session.fixed.reserved);
-        facts.connections = Reading::Known(Connections { used, max, reserved });
+        facts.connections = Reading::Known(Connections { used, max, reserved, refused: None });
     }
     facts.position = position.and_then(|position| {
         Some(Position {

@@ -158,6 +158,10 @@ pub(crate) async fn run(program: &str, stanza: &str, deadline: Instant) -> Resul
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use rustix::process::Signal;
+    use std::fs::Permissions;
+    use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
+    use testbed::postgres::Postgres;
 
     const TWO_REPOSITORIES: &str = r#"[{"archive":[],"backup":[
         {"archive":{"start":"a","stop":"b"},"database":{"id":1,"repo-key":1},"error":false,"label":"20261121-010000F","timestamp":{"start":1000,"stop":2000},"type":"full"},
@@ -178,6 +182,105 @@ mod tests {
         );
         let [main] = &without.unwrap()[..] else { panic!() };
         assert_eq!((main.ok, main.last, main.status.as_str()), (false, None, "no valid backups"));
+    }
+
+    const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
+
+    /// A stanza of a real server, whose configuration, repository and tool are in a folder that all may use.
+    struct RealStanza {
+        folder: tempfile::TempDir,
+        server: Postgres,
+    }
+
+    impl RealStanza {
+        async fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let place = |name: &str, mode, text: String| {
+                std::fs::write(folder.path().join(name), text).unwrap();
+                let permissions = Permissions::from_mode(mode);
+                std::fs::set_permissions(folder.path().join(name), permissions).unwrap();
+            };
+            std::fs::set_permissions(folder.path(), Permissions::from_mode(0o777)).unwrap();
+            let at = folder.path().display();
+            // A machine has one configuration and one tool, a test its own.
+            place("pgbackrest", 0o755, format!("#!/bin/sh\nexec pgbackrest --config={at}/conf \"$@\"\n"));
+            let archive = format!("archive_command={at}/pgbackrest --stanza=main archive-push %p");
+            let sockets = format!("unix_socket_directories={at}");
+            let server = Postgres::start(&["archive_mode=on", &archive, &sockets]).await;
+            let global = format!(
+                "[global]\nrepo1-path={at}/repo\nrepo1-retention-full=9\nlog-level-file=off\nlock-path={at}/lock\n\
+                 spool-path={at}/spool\nstart-fast=y\n"
+            );
+            let (data, port) = (server.data(), server.port);
+            let main = format!(
+                "[main]\npg1-path={}\npg1-socket-path={at}\npg1-port={port}\npg1-user=postgres\n",
+                data.display()
+            );
+            place("conf", 0o644, global + &main);
+            Self { folder, server }
+        }
+
+        fn tool(&self) -> String {
+            self.folder.path().join("pgbackrest").display().to_string()
+        }
+
+        /// Runs a command of the tool as the user of the server.
+        fn execute(&self, args: &[&str]) {
+            let done = Postgres::program(&self.tool()).arg("--stanza=main").args(args).output().unwrap();
+            assert!(done.status.success(), "{args:?}: {done:?}");
+        }
+
+        /// What mainstay reads.
+        async fn info(&self) -> Backup {
+            let read = run(&self.tool(), "main", Instant::now() + PATIENCE).await.unwrap();
+            let [main] = &read[..] else { panic!("{read:?}") };
+            main.clone()
+        }
+
+        /// Damages a page of the table `t` behind the back of the server, which has checksums from now on.
+        async fn damage(&mut self) {
+            let client = self.server.client("test").await;
+            client.batch_execute("checkpoint").await.unwrap();
+            let path = client.query_one("select pg_relation_filepath('t')", &[]).await.unwrap();
+            let path = self.server.data().join(path.get::<_, String>(0));
+            drop(client);
+            self.server.stop(Signal::INT);
+            let enabled =
+                Postgres::program("pg_checksums").args(["-e", "-N", "-D"]).arg(self.server.data()).output();
+            assert!(enabled.unwrap().status.success());
+            let file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
+            file.write_all_at(b"damage", 4_000).unwrap();
+            self.server.run().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn real_backup_counts_until_only_unsound_ones_follow() {
+        let mut stanza = RealStanza::new().await;
+        let none = stanza.info().await;
+        assert_eq!((none.ok, none.status.as_str(), none.last), (false, "missing stanza path", None));
+        stanza.execute(&["stanza-create"]);
+        let none = stanza.info().await;
+        assert_eq!((none.ok, none.status.as_str(), none.last), (false, "no valid backups", None));
+
+        let began = Time::now();
+        stanza.execute(&["--type=full", "backup"]);
+        let good = stanza.info().await;
+        assert_eq!((good.ok, good.status.as_str(), good.repositories), (true, "ok", 1));
+        let last = good.last.unwrap();
+        assert!(last.as_second() >= began.as_second() && last <= Time::now(), "{last} {began}");
+
+        // The tool calls a backup of damaged pages a backup; the last good one gets older.
+        stanza.damage().await;
+        stanza.execute(&["--type=full", "backup"]);
+        let aged = stanza.info().await;
+        assert_eq!((aged.ok, aged.last), (true, Some(last)));
+
+        let unknown = run(&stanza.tool(), "other", Instant::now() + PATIENCE).await.unwrap();
+        assert!(unknown.iter().all(|backup| !backup.ok), "{unknown:?}");
+        std::fs::write(stanza.folder.path().join("conf"), "[global]\nrepo1-path=relative\n").unwrap();
+        let broken = run(&stanza.tool(), "main", Instant::now() + PATIENCE).await.unwrap_err();
+        assert!(broken.to_string().contains("info failed: exit status"), "{broken}");
     }
 
     proptest! {

@@ -1,13 +1,13 @@
 //! Rows of the queries as facts. A column that is missing or of another type makes the fact absent.
 
-use super::chains::{Link, chains};
-use super::statement::without_literals;
-use std::collections::BTreeMap;
+use crate::kinds::database::chains::{Link, chains};
+use crate::kinds::database::sessions::named;
+use crate::kinds::database::statement::{Dialect, without_literals};
 use std::time::Duration;
 use tokio_postgres::Row;
 use tokio_postgres::types::FromSql;
 use types::database::{
-    Archiver, BlockedChain, Crowd, Reading, Session, Sessions, Slot, Standby, Upstream, Work, Wraparound,
+    Archiver, BlockedChain, Reading, Session, Sessions, Slot, Standby, Upstream, Work, Wraparound,
 };
 
 /// Longest name that is taken over, in characters. Names of PostgreSQL have at most 63 bytes.
@@ -56,27 +56,8 @@ pub(super) fn counts(rows: &[Row]) -> Option<(u32, Sessions)> {
 }
 
 /// Completes the sessions with those that are named.
-pub(super) fn busy(mut sessions: Sessions, rows: &[Row]) -> Option<Sessions> {
-    let mut crowds: BTreeMap<String, Crowd> = BTreeMap::new();
-    for row in rows {
-        let session = session(row)?;
-        let longest = if session.state == "active" {
-            let crowd = crowds.entry(session.statement.clone()).or_default();
-            crowd.sessions += 1;
-            crowd.longest = crowd.longest.max(session.age);
-            &mut sessions.longest_statement
-        } else {
-            &mut sessions.longest_idle_in_transaction
-        };
-        if longest.as_ref().is_none_or(|longest| longest.age < session.age) {
-            *longest = Some(session);
-        }
-    }
-    let largest = crowds.into_iter().max_by_key(|(_, crowd)| (crowd.sessions, crowd.longest));
-    sessions.crowd = largest
-        .filter(|(_, crowd)| crowd.sessions >= 2)
-        .map(|(statement, crowd)| Crowd { statement, ..crowd });
-    Some(sessions)
+pub(super) fn busy(sessions: Sessions, rows: &[Row]) -> Option<Sessions> {
+    Some(named(sessions, rows.iter().map(session).collect::<Option<Vec<_>>>()?))
 }
 
 pub(super) fn blocked(rows: &[Row]) -> Option<Vec<BlockedChain>> {
@@ -157,7 +138,7 @@ fn session(row: &Row) -> Option<Session> {
         application: name(get(row, 1)?),
         state: name(get(row, 2)?),
         age: seconds(get(row, 3)?),
-        statement: without_literals(get::<Option<&str>>(row, 4)?.unwrap_or_default()),
+        statement: without_literals(get::<Option<&str>>(row, 4)?.unwrap_or_default(), Dialect::Postgres),
     })
 }
 

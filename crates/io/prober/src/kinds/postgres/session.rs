@@ -3,7 +3,8 @@
 use super::guard::{Guarded, ROUND_MAX};
 use super::queries::{FIXED, Queries, Query, SETUP};
 use super::rows::{fact, identifier};
-use super::target::{Encrypt, Target};
+use super::target::Target;
+use crate::kinds::database::encrypt::Encrypt;
 use crate::kinds::tls::{Alpn, Tls};
 use crate::names::Names;
 use crate::{connect, faults};
@@ -20,7 +21,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Error, NoTls, Row};
 use types::Fault;
 use types::database::{Encryption, NodeAnswer, Reading};
-use types::fault::{Phase, TlsFault};
+use types::fault::Phase;
 use types::probe_result::Phases;
 
 /// Asks for TLS (PostgreSQL protocol, "SSLRequest"). The answer is one byte.
@@ -71,14 +72,9 @@ impl Session {
             return timeout_at(deadline, login).await.map_err(late)?;
         }
         let shaken = tls.handshake(stream, address, &target.host, Alpn::Nothing, deadline, &mut phases).await;
+        let encryption = target.encrypt.judge(&shaken).map_err(NodeAnswer::Failed);
         let stream = shaken.stream.map_err(NodeAnswer::Failed)?;
-        let faults = shaken.seen.map(|seen| seen.faults).unwrap_or_default();
-        let encryption = match (TlsFault::refusal(&faults).cloned(), target.encrypt) {
-            // The password is not sent to a server that is not the right one.
-            (Some(tls), Encrypt::Verified) => return Err(NodeAnswer::Failed(Fault::Tls { tls })),
-            (Some(tls), _) => Encryption::Unverified { why: tls.to_string() },
-            (None, _) => Encryption::Verified,
-        };
+        let encryption = encryption?;
         let login = Self::log_in(stream, target, encryption);
         timeout_at(deadline, login).await.map_err(late)?
     }

@@ -1,23 +1,10 @@
 //! The URL of a node: where it is, who asks, and how its certificate is checked.
 
-use crate::kinds::url_error::{POSTGRES, UrlError};
+use crate::kinds::database::encrypt::Encrypt;
+use crate::kinds::database::url::{self, POSTGRES, UrlError};
 use std::str::FromStr;
 use tokio_postgres::Config;
 use tokio_postgres::config::SslMode;
-use url::Url;
-
-/// How strictly TLS is required. The words are those of libpq.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Encrypt {
-    /// `disable`: no TLS.
-    Never,
-    /// `prefer`: TLS if the server has it, with any certificate.
-    IfOffered,
-    /// `require`: TLS with any certificate.
-    Always,
-    /// `verify-ca`, `verify-full`: TLS with a certificate that is valid for the name.
-    Verified,
-}
 
 /// A node and the login of mainstay. Has no `Debug`: it holds a password.
 pub(super) struct Target {
@@ -30,9 +17,9 @@ pub(super) struct Target {
 
 /// Reads the URL of a node. The error is a text without the URL, which holds a password.
 pub(super) fn parse(url: &str) -> Result<Target, UrlError> {
-    let mut url = Url::parse(url).map_err(|why| UrlError::NotAUrl { why, form: POSTGRES })?;
+    let mut url = url::read(url, POSTGRES)?;
     let host = url.host_str().unwrap_or_default().to_owned();
-    if host.is_empty() || host.contains(',') {
+    if host.contains(',') {
         return Err(UrlError::Hosts);
     }
     let port = url.port().unwrap_or(5432);
@@ -43,12 +30,8 @@ pub(super) fn parse(url: &str) -> Result<Target, UrlError> {
             "sslmode" => encrypt = encrypt_of(&value)?,
             "options" => kept.push((key.into_owned(), value.into_owned())),
             "application_name" | "connect_timeout" => {}
-            "sslrootcert" => {
-                return Err(UrlError::RootCertificate);
-            }
-            other => {
-                return Err(UrlError::Parameter(other.to_owned()));
-            }
+            "sslrootcert" => return Err(UrlError::RootCertificate),
+            _ => return Err(UrlError::Parameter("sslmode and options are")),
         }
     }
     url.set_query(None);
@@ -57,7 +40,7 @@ pub(super) fn parse(url: &str) -> Result<Target, UrlError> {
     }
     let mut login = Config::from_str(url.as_str()).map_err(|_| UrlError::Login)?;
     if login.get_user().is_none() {
-        return Err(UrlError::NoUser);
+        return Err(UrlError::NoUser(POSTGRES));
     }
     if login.get_dbname().is_none() {
         login.dbname("postgres");
@@ -66,13 +49,14 @@ pub(super) fn parse(url: &str) -> Result<Target, UrlError> {
     Ok(Target { host, port, encrypt, login })
 }
 
+/// Reads the words of libpq.
 fn encrypt_of(word: &str) -> Result<Encrypt, UrlError> {
     match word {
         "disable" => Ok(Encrypt::Never),
         "allow" | "prefer" => Ok(Encrypt::IfOffered),
         "require" => Ok(Encrypt::Always),
         "verify-ca" | "verify-full" => Ok(Encrypt::Verified),
-        _ => Err(UrlError::Encryption),
+        _ => Err(UrlError::Encryption { key: "sslmode", words: "disable, prefer, require or verify-full" }),
     }
 }
 
@@ -106,7 +90,7 @@ mod tests {
             ("postgres://db1/shop", "it has no user"),
             ("postgres://m@db1,db2/shop", "it must have one host"),
             ("postgres://m:secret@db1?sslmode=yes", "sslmode must be"),
-            ("postgres://m:secret@db1?sslrootcert=x", "sslrootcert is not read"),
+            ("postgres://m:secret@db1?sslrootcert=x", "a file of root certificates is not read"),
             ("host=db1 password=secret", "it is not a URL"),
         ] {
             assert!(read(url).starts_with(expected), "{url}: {}", read(url));

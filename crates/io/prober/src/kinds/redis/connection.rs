@@ -2,45 +2,41 @@
 
 use crate::connect;
 use crate::faults::{self, TooMuchData};
+use crate::kinds::database::encrypt::Encrypt;
+use crate::kinds::database::url::{self, REDIS, UrlError};
 use crate::kinds::tls::{Alpn, Tls};
-use crate::kinds::url_error::{REDIS, UrlError};
 use crate::names::Names;
+use secrecy::{ExposeSecret as _, SecretString};
 use std::io;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::time::Instant;
 use types::Fault;
 use types::database::{Encryption, NodeAnswer};
-use types::fault::{Phase, TlsFault};
+use types::fault::Phase;
 use types::probe_result::Phases;
-use url::Url;
 
 /// Longest reply. That of `INFO` has some kB, and a line for each replica and database.
 const REPLY_MAX: u64 = 256 << 10;
 
-/// A node and the login of mainstay. Has no `Debug`: it holds a password.
+/// A node and the login of mainstay.
 pub(super) struct Target {
     pub(super) host: String,
     pub(super) port: u16,
     tls: bool,
     user: Option<String>,
-    password: Option<String>,
+    password: Option<SecretString>,
 }
 
 /// Reads `redis://USER:PASSWORD@HOST:PORT`, or `rediss://` for TLS. The error is a text without the URL.
 pub(super) fn parse(url: &str) -> Result<Target, UrlError> {
-    let url = Url::parse(url).map_err(|why| UrlError::NotAUrl { why, form: REDIS })?;
-    let host = url.host_str().filter(|host| !host.is_empty()).ok_or(UrlError::NoHost(REDIS))?.to_owned();
-    let decoded = |text: &str| {
-        // A form has + for a space, a login has not.
-        let pair = format!("x={}", text.replace('+', "%2B"));
-        url::form_urlencoded::parse(pair.as_bytes()).next().map(|(_, value)| value.into_owned())
-    };
+    let url = url::read(url, REDIS)?;
+    let (user, password) = url::login(&url);
     Ok(Target {
+        host: url.host_str().unwrap_or_default().to_owned(),
         port: url.port().unwrap_or(6379),
         tls: matches!(url.scheme(), "rediss" | "valkeys"),
-        user: Some(url.username()).filter(|user| !user.is_empty()).and_then(decoded),
-        password: url.password().and_then(decoded),
-        host,
+        user,
+        password,
     })
 }
 
@@ -67,18 +63,17 @@ impl Connection {
         let (stream, encryption): (Box<dyn Stream>, _) = if target.tls {
             let shaken =
                 tls.handshake(stream, address, &target.host, Alpn::Nothing, deadline, &mut phases).await;
-            let faults = shaken.seen.map(|seen| seen.faults).unwrap_or_default();
-            if let Some(tls) = TlsFault::refusal(&faults).cloned() {
-                return Err(NodeAnswer::Failed(Fault::Tls { tls }));
-            }
-            (Box::new(shaken.stream.map_err(NodeAnswer::Failed)?), Encryption::Verified)
+            let encryption = Encrypt::Verified.judge(&shaken).map_err(NodeAnswer::Failed)?;
+            (Box::new(shaken.stream.map_err(NodeAnswer::Failed)?), encryption)
         } else {
             (Box::new(stream), Encryption::Plain)
         };
         let mut connection = Self { stream: BufReader::new(stream), encryption };
         match (&target.user, &target.password) {
-            (Some(user), Some(password)) => drop(connection.command(&["AUTH", user, password]).await?),
-            (None, Some(password)) => drop(connection.command(&["AUTH", password]).await?),
+            (Some(user), Some(password)) => {
+                drop(connection.command(&["AUTH", user, password.expose_secret()]).await?);
+            }
+            (None, Some(password)) => drop(connection.command(&["AUTH", password.expose_secret()]).await?),
             _ => {}
         }
         Ok(connection)
@@ -150,18 +145,5 @@ fn refused(said: &str) -> NodeAnswer {
         NodeAnswer::Denied { said }
     } else {
         NodeAnswer::Failed(Fault::Unreachable { why: format!("it refuses INFO: {said}") })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn login_is_decoded() {
-        let target = parse("rediss://mainstay:p%40s+s@cache1:6380").ok().unwrap();
-        assert_eq!((target.host.as_str(), target.port, target.tls), ("cache1", 6380, true));
-        assert_eq!((target.user.as_deref(), target.password.as_deref()), (Some("mainstay"), Some("p@s+s")));
-        assert!(parse("redis://").is_err());
     }
 }

@@ -40,6 +40,7 @@ pub(super) fn facts(reply: &str, encryption: &Encryption) -> Result<NodeAnswer, 
             used: small(used),
             max: small(max),
             reserved: 0,
+            refused: number("rejected_connections"),
         })),
         memory: Reading::from(memory.map(|(used, max)| Memory {
             used,

@@ -9,8 +9,8 @@ mod connection;
 mod info;
 
 use crate::connect::RETRY_PAUSE;
+use crate::kinds::database::url::UrlError;
 use crate::kinds::tls::Tls;
-use crate::kinds::url_error::UrlError;
 use crate::names::Names;
 use connection::{Connection, Target};
 use tokio::time::{Instant, timeout_at};

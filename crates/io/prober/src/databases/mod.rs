@@ -1,63 +1,38 @@
 //! Databases: one round of measurements of all nodes of one database.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `target` | which database, and its URLs |
+//! | `positions` | lag of replicas by positions of their primary |
 
+mod positions;
+mod target;
+
+pub use target::DatabaseTarget;
+
+use crate::kinds::database::url::UrlError;
+use crate::kinds::mysql::{self, Binlog};
 use crate::kinds::postgres;
 use crate::kinds::postgres::pgbackrest::{self, BackupError};
 use crate::kinds::redis;
 use crate::kinds::tls::Tls;
-use crate::kinds::url_error::UrlError;
 use crate::names::Names;
-use crate::setup::{self, Clock, SetupError};
+use crate::setup::{Clock, SetupError};
 use futures_util::future::join_all;
-use secrecy::ExposeSecret as _;
-use std::collections::{BTreeMap, VecDeque};
+use positions::Positions;
+use secrecy::{ExposeSecret as _, SecretString};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+use target::unusable_url;
 use tls_roots::Roots;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
-use types::config::{self, Config, SecretRef};
-use types::database::{Backup, DatabaseSeen, NodeAnswer, NodeSeen, Reading, Role};
+use types::config::{self, Config};
+use types::database::{Backup, DatabaseSeen, NodeAnswer, NodeFacts, NodeSeen, Reading};
 
-/// Positions of the primary that are kept: a day at one round in ten seconds. A lag beyond them is at least as long.
-const POSITIONS_MAX: usize = 8_640;
 /// Time between two looks at the backups.
 const BACKUP_INTERVAL: Duration = Duration::from_mins(5);
-
-/// A database to watch: URLs of its nodes, which hold passwords, and the stanza of its backups. Has no `Debug`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct DatabaseTarget {
-    /// Name in the configuration.
-    pub name: String,
-    /// URL of each node: `postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=verify-full`, `rediss://USER:PASSWORD@HOST:PORT`.
-    pub urls: Vec<String>,
-    /// Stanza of pgBackRest.
-    pub pgbackrest: Option<String>,
-}
-
-impl DatabaseTarget {
-    /// Reads the URLs from where the configuration keeps them.
-    ///
-    /// # Errors
-    /// A secret cannot be read.
-    pub fn read(name: &str, database: &config::Database) -> Result<Self, SetupError> {
-        let read = |(place, source): (usize, &SecretRef)| {
-            setup::secret(source)
-                .map(|url| url.expose_secret().to_owned())
-                .map_err(|why| unusable_url(name, place, &why))
-        };
-        let sources = std::iter::once(&database.url).chain(&database.replicas);
-        Ok(Self {
-            name: name.to_owned(),
-            urls: sources.enumerate().map(read).collect::<Result<_, _>>()?,
-            pgbackrest: database.pgbackrest.clone(),
-        })
-    }
-}
-
-/// The error about a URL; places are counted from 0.
-fn unusable_url(database: &str, place: usize, why: &dyn std::fmt::Display) -> SetupError {
-    SetupError::DatabaseUrl { database: database.to_owned(), place: place + 1, why: why.to_string() }
-}
 
 /// A database of the configuration, with its connections.
 pub(crate) struct WatchedDatabase {
@@ -77,7 +52,7 @@ impl WatchedDatabase {
     ) -> Result<BTreeMap<String, Arc<Self>>, SetupError> {
         let watch = |(name, database): (&String, &config::Database)| {
             let target = DatabaseTarget::read(name, database)?;
-            if let Some(same) = before.get(name).filter(|before| before.target == target) {
+            if let Some(same) = before.get(name).filter(|before| before.target.is_same(&target)) {
                 return Ok((name.clone(), Arc::clone(same)));
             }
             let parts = (Arc::clone(names), Arc::clone(tls), Arc::clone(clock));
@@ -100,6 +75,7 @@ pub struct DatabaseMonitor {
     tls: Arc<Tls>,
     clock: Clock,
     positions: Positions,
+    binlog: Binlog,
     stanza: Option<String>,
     backups: Option<(Instant, Reading<Vec<Backup>>)>,
 }
@@ -111,6 +87,7 @@ struct Node {
 
 enum Engine {
     Postgres(Box<postgres::Node>),
+    Mysql(Box<mysql::Node>),
     Redis(Box<redis::Node>),
 }
 
@@ -129,10 +106,13 @@ impl DatabaseMonitor {
         target: &DatabaseTarget,
         (names, tls, clock): (Arc<Names>, Arc<Tls>, Clock),
     ) -> Result<Self, SetupError> {
-        let engine = |(place, url): (usize, &String)| {
+        let engine = |(place, url): (usize, &SecretString)| {
+            let url = url.expose_secret();
             let node = match url.split_once(':').map(|(scheme, _)| scheme) {
                 Some("postgres" | "postgresql") => postgres::Node::new(url)
                     .map(|node| Node { name: node.name(), engine: Engine::Postgres(Box::new(node)) }),
+                Some("mysql" | "mariadb") => mysql::Node::new(url, place == 0)
+                    .map(|node| Node { name: node.name(), engine: Engine::Mysql(Box::new(node)) }),
                 Some("redis" | "rediss" | "valkey" | "valkeys") => redis::Node::new(url)
                     .map(|node| Node { name: node.name(), engine: Engine::Redis(Box::new(node)) }),
                 _ => Err(UrlError::Scheme),
@@ -145,6 +125,7 @@ impl DatabaseMonitor {
             tls,
             clock,
             positions: Positions::default(),
+            binlog: Binlog::default(),
             stanza: target.pgbackrest.clone(),
             backups: None,
         })
@@ -157,6 +138,7 @@ impl DatabaseMonitor {
         let nodes = join_all(self.nodes.iter_mut().map(|node| async {
             let answer = match &mut node.engine {
                 Engine::Postgres(postgres) => postgres.round(names, tls, deadline).await,
+                Engine::Mysql(mysql) => mysql.round(names, tls, deadline).await,
                 Engine::Redis(redis) => redis.round(names, tls, deadline).await,
             };
             NodeSeen { node: node.name.clone(), answer }
@@ -169,11 +151,32 @@ impl DatabaseMonitor {
             }
             _ => nodes.await,
         };
-        self.positions.follow(&mut nodes, Instant::now());
+        self.follow(&mut nodes);
         let backups = self.backups.as_ref().map(|(_, backups)| backups.clone()).unwrap_or_default();
         // Text from outside is escaped here, before it can be shown anywhere.
         DatabaseSeen { at: (self.clock)(), nodes, backups }.shown()
     }
+
+    /// Completes the lag of the replicas.
+    fn follow(&mut self, nodes: &mut [NodeSeen]) {
+        self.binlog.place(&mut in_binary_logs(&self.nodes, nodes));
+        self.positions.follow(nodes, Instant::now());
+        for (place, facts) in in_binary_logs(&self.nodes, nodes) {
+            mysql::subtract_delay(place, facts);
+        }
+    }
+}
+
+/// The nodes that answered and have a place in binary logs.
+fn in_binary_logs<'a>(
+    nodes: &'a [Node],
+    seen: &'a mut [NodeSeen],
+) -> Vec<(&'a mysql::Place, &'a mut NodeFacts)> {
+    let pairs = nodes.iter().zip(seen).filter_map(|(node, seen)| match (&node.engine, &mut seen.answer) {
+        (Engine::Mysql(mysql), NodeAnswer::Facts(facts)) => Some((mysql.place(), &mut **facts)),
+        _ => None,
+    });
+    pairs.collect()
 }
 
 fn is_due(backups: Option<&(Instant, Reading<Vec<Backup>>)>) -> bool {
@@ -188,73 +191,4 @@ fn backups_of(stanza: &str, backups: Result<Vec<Backup>, BackupError>) -> Readin
         Ok(backups) => backups,
         Err(error) => vec![failed(error.to_string())],
     })
-}
-
-/// Positions of the primary at times, by which a position of a replica has an age. The servers' own figures for this are
-/// missing on a fresh replica and grow on an idle primary.
-#[derive(Default)]
-struct Positions(VecDeque<(Instant, u64)>);
-
-impl Positions {
-    /// Notes the position of the primary, and completes the lag of the replicas.
-    fn follow(&mut self, nodes: &mut [NodeSeen], now: Instant) {
-        let facts = nodes.iter_mut().filter_map(|seen| match &mut seen.answer {
-            NodeAnswer::Facts(facts) => Some(facts),
-            _ => None,
-        });
-        let (primaries, replicas): (Vec<_>, Vec<_>) = facts.partition(|facts| facts.role == Role::Primary);
-        let Some(primary) = primaries.iter().find_map(|facts| facts.position.known()) else { return };
-        let written = primary.bytes;
-        self.note(now, written);
-        for facts in replicas {
-            let Some(replayed) = facts.position.known().map(|position| position.bytes) else { continue };
-            if let Reading::Known(upstream) = &mut facts.upstream {
-                upstream.lag_bytes = Some(written.saturating_sub(replayed));
-                upstream.lag = Some(self.age(now, replayed));
-            }
-        }
-    }
-
-    fn note(&mut self, now: Instant, written: u64) {
-        // After a promotion the new primary may be behind the old one.
-        while self.0.back().is_some_and(|(_, bytes)| *bytes > written) {
-            self.0.pop_back();
-        }
-        if self.0.back().is_some_and(|(_, bytes)| *bytes == written) {
-            return;
-        }
-        if self.0.len() >= POSITIONS_MAX {
-            self.0.pop_front();
-        }
-        self.0.push_back((now, written));
-    }
-
-    /// Minimum age of a position: how long ago the primary was first seen beyond it.
-    fn age(&self, now: Instant, replayed: u64) -> Duration {
-        let beyond = self.0.partition_point(|(_, bytes)| *bytes <= replayed);
-        self.0.get(beyond).map(|(at, _)| now.saturating_duration_since(*at)).unwrap_or_default()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn age_of_a_position_is_the_time_since_the_primary_passed_it() {
-        let start = Instant::now();
-        let at = |secs: u64| start + Duration::from_secs(secs);
-        let mut positions = Positions::default();
-        for (secs, bytes) in [(0, 100), (10, 100), (20, 200), (30, 300)] {
-            positions.note(at(secs), bytes);
-        }
-        for (replayed, secs) in [(300, 0), (250, 0), (200, 0), (199, 10), (100, 10), (99, 30)] {
-            assert_eq!(positions.age(at(30), replayed), Duration::from_secs(secs), "{replayed}");
-        }
-        for secs in 31..10_000 {
-            positions.note(at(secs), 1_000 + secs);
-        }
-        assert_eq!(positions.0.len(), POSITIONS_MAX);
-        assert_eq!(positions.age(at(10_000), 300), Duration::from_secs(8_640), "at least");
-    }
 }

@@ -1,26 +1,38 @@
-//! Statements of PostgreSQL, without their literals: a statement is shown to people and stored, its values are not.
+//! Statements without their literals: a statement is shown to people and stored, its values are not.
 //!
 //! A lexer, not a parser: it recognises what can hold a literal (strings, numbers, comments) and copies the rest. Text that
-//! the database cut in the middle of a literal ends there.
+//! the database cut in the middle of a literal ends there, and so does text that can be read in two ways.
 
 /// Longest text that is read, in bytes.
 const INPUT_MAX: usize = 4_096;
 /// Longest statement that is shown, in characters.
 const SHOWN_MAX: usize = 400;
 
+/// What a statement is written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    /// PostgreSQL.
+    Postgres,
+    /// MariaDB and MySQL, whose settings (`sql_mode`) for the session that executes it are not known.
+    Mysql,
+}
+
 /// The statement in one line: literals are `?`, comments are gone, lists of literals are one `?`.
-pub(crate) fn without_literals(statement: &str) -> String {
-    let whole = statement.len() <= INPUT_MAX;
+pub(crate) fn without_literals(statement: &str, dialect: Dialect) -> String {
     let cut = statement.floor_char_boundary(INPUT_MAX);
-    let mut lexer = Lexer { rest: &statement[..cut], out: String::new(), after_word: false };
+    let whole = cut == statement.len();
+    let mut lexer = Lexer { dialect, rest: &statement[..cut], out: String::new(), after_word: false, whole };
     while lexer.step() {}
     let short = text::truncate::chars(lexer.out.trim_end(), SHOWN_MAX);
-    if whole || short.ends_with('…') { short } else { format!("{short}…") }
+    if lexer.whole || short.ends_with('…') { short } else { format!("{short}…") }
 }
 
 struct Lexer<'a> {
+    dialect: Dialect,
     rest: &'a str,
     out: String,
+    /// Whether nothing of the statement was left out.
+    whole: bool,
     /// Whether the last character belongs to a word, so that a digit does not begin a number.
     after_word: bool,
 }
@@ -29,21 +41,34 @@ impl<'a> Lexer<'a> {
     /// Consumes one token. Returns `false` at the end.
     fn step(&mut self) -> bool {
         let Some(first) = self.rest.chars().next() else { return false };
+        let mysql = self.dialect == Dialect::Mysql;
         if first.is_whitespace() {
             self.skip(first.len_utf8());
             self.space();
-        } else if self.rest.starts_with("--") {
+        } else if self.line_comment_begins(first) {
             self.skip(self.rest.find('\n').unwrap_or(self.rest.len()));
             self.space();
+        } else if mysql && (self.rest.starts_with("/*!") || self.rest.starts_with("/*M!")) {
+            // A statement or a comment, as the version of the server says.
+            self.give_up();
         } else if self.rest.starts_with("/*") {
-            self.skip(comment_end(self.rest));
+            self.skip(comment_end(self.rest, !mysql));
             self.space();
+        } else if mysql && matches!(first, '\'' | '"') {
+            // sql_mode says whether a backslash escapes, and whether " quotes a name, which is then left out as well.
+            let end = string_end(self.rest, first, false);
+            self.drop_prefix();
+            self.literal();
+            if end == string_end(self.rest, first, true) { self.skip(end) } else { self.give_up() }
         } else if first == '\'' {
             let escapes = self.drop_prefix();
             self.skip(string_end(self.rest, first, escapes));
             self.literal();
-        } else if first == '"' {
+        } else if first == '"' || mysql && first == '`' {
             self.copy(string_end(self.rest, first, false));
+        } else if first == '$' && mysql && !self.after_word {
+            // A name, or since MySQL 9 the quote of a function's text.
+            self.give_up();
         } else if first == '$' && !self.after_word {
             self.dollar();
         } else if !self.after_word && number_begins(self.rest) {
@@ -56,6 +81,24 @@ impl<'a> Lexer<'a> {
             self.collapse(first);
         }
         true
+    }
+
+    /// Whether the rest of the line is a comment. In MySQL `5--3` is a difference.
+    fn line_comment_begins(&self, first: char) -> bool {
+        let after = self.rest.strip_prefix("--");
+        match self.dialect {
+            Dialect::Postgres => after.is_some(),
+            Dialect::Mysql => {
+                let ends = |c: char| c.is_whitespace() || c.is_control();
+                first == '#' || after.is_some_and(|after| after.is_empty() || after.starts_with(ends))
+            }
+        }
+    }
+
+    /// Ends before text that can be read in two ways: one of them would show a literal.
+    fn give_up(&mut self) {
+        self.rest = "";
+        self.whole = false;
     }
 
     /// Removes the `E`, `B`, `X`, `N` or `U&` before a string. Returns whether backslashes escape in it.
@@ -149,12 +192,12 @@ impl<'a> Lexer<'a> {
     }
 }
 
-/// Length of a comment; they nest.
-fn comment_end(text: &str) -> usize {
+/// Length of a comment, in which others may be.
+fn comment_end(text: &str, nest: bool) -> usize {
     let (bytes, mut depth, mut at) = (text.as_bytes(), 0_usize, 0);
     while at + 1 < bytes.len() {
         match &bytes[at..at + 2] {
-            b"/*" => (depth, at) = (depth + 1, at + 2),
+            b"/*" if nest || depth == 0 => (depth, at) = (depth + 1, at + 2),
             b"*/" => {
                 (depth, at) = (depth - 1, at + 2);
                 if depth == 0 {
@@ -240,29 +283,76 @@ mod tests {
             ("copy t from stdin; ", "copy t from stdin;"),
             ("", ""),
         ] {
-            assert_eq!(without_literals(statement), expected, "{statement}");
+            assert_eq!(without_literals(statement, Dialect::Postgres), expected, "{statement}");
+        }
+    }
+
+    #[test]
+    fn literals_of_mysql_are_removed() {
+        for (statement, expected) in [
+            ("select * from `Weird 1 ` where id = 4711", "select * from `Weird 1 ` where id = ?"),
+            (r#"SELECT 'it''s secret', "se""cret", n'x', x'1F'"#, "SELECT ?"),
+            (r"update t set a = 'a\\', b = 'b' where c = 1", r"update t set a = ?, b = ? where c = ?"),
+            // With a backslash that escapes `secret` is inside, without it is outside.
+            (r"select 'a\'secret', b from t", "select ?…"),
+            (r"select 'a\', 'secret' from t", "select ?…"),
+            ("select 1 # secret 'x\nfrom t", "select ? from t"),
+            ("select 1 -- secret 'x\nfrom t", "select ? from t"),
+            ("select 5--3, a from t", "select ?, a from t"),
+            ("select a--'two\nsecret lines' from t", "select a--? from t"),
+            ("select /* a /* secret */ b, c from t", "select b, c from t"),
+            ("SELECT /*!40001 SQL_NO_CACHE */ * FROM `t`", "SELECT…"),
+            ("select /*+ MAX_EXECUTION_TIME(1000) */ a$b, @x from t", "select a$b, @x from t"),
+            (
+                "create function f() language javascript as $$ 'secret' $$",
+                "create function f() language javascript as…",
+            ),
+            ("alter user 'm'@'%' identified by 'secret'", "alter user ?@? identified by ?"),
+            ("insert into t values (1,'a'),(2,'b'), (3, 'c')", "insert into t values (?)"),
+            ("select _utf8mb4'secret' collate x", "select _utf8mb4? collate x"),
+        ] {
+            assert_eq!(without_literals(statement, Dialect::Mysql), expected, "{statement}");
         }
     }
 
     #[test]
     fn long_statement_is_cut() {
         let long = format!("select {} from t", "column_name, ".repeat(1_000));
-        let shown = without_literals(&long);
+        let shown = without_literals(&long, Dialect::Postgres);
         assert!(shown.chars().count() <= SHOWN_MAX + 1 && shown.ends_with('…'), "{shown}");
     }
 
     proptest! {
         #[test]
         fn any_text_ends_and_stays_one_short_line(text in ".{0,600}") {
-            let shown = without_literals(&text);
-            prop_assert!(shown.chars().count() <= SHOWN_MAX + 1);
+            for dialect in [Dialect::Postgres, Dialect::Mysql] {
+                let shown = without_literals(&text, dialect);
+                prop_assert!(shown.chars().count() <= SHOWN_MAX + 1);
+            }
+        }
+
+        /// Whatever the server's sql_mode is: the text is quoted by its rules, and does not survive.
+        #[test]
+        fn no_text_quoted_for_mysql_survives(
+            texts in prop::collection::vec("[a-z\\\\'\"`#/*$ -]{0,12}", 1..4),
+            quote in prop::sample::select(vec!['\'', '"']),
+            escapes in any::<bool>(),
+        ) {
+            let mut statement = String::from("select a");
+            for text in texts {
+                let marked = format!("QQQ{text}QQQ").replace(quote, &format!("{quote}{quote}"));
+                let marked = if escapes { marked.replace('\\', "\\\\") } else { marked };
+                statement.push_str(&format!(", {quote}{marked}{quote}"));
+            }
+            let shown = without_literals(&statement, Dialect::Mysql);
+            prop_assert!(!shown.contains("QQQ"), "{statement}: {shown}");
         }
 
         #[test]
         fn no_quoted_text_survives(secret in "[a-z0-9 \\\\$/*\"#-]{1,40}", before in "[a-z ,=(]{0,20} ") {
             let marked = format!("QQQ{secret}");
             let statement = format!("{before}'{marked}' and more");
-            let shown = without_literals(&statement);
+            let shown = without_literals(&statement, Dialect::Postgres);
             prop_assert!(!shown.contains("QQQ"), "{shown}");
             prop_assert!(shown.ends_with("? and more"), "{shown}");
         }

@@ -8,15 +8,15 @@ use types::database::{BlockedChain, Session};
 const CHAINS_MAX: usize = 5;
 
 /// A session that waits or blocks.
-pub(super) struct Link {
-    pub(super) session: Session,
+pub(crate) struct Link {
+    pub(crate) session: Session,
     /// The sessions that it waits for; 0 is a prepared transaction.
-    pub(super) blocked_by: Vec<i64>,
+    pub(crate) blocked_by: Vec<i64>,
 }
 
 /// The chains, the one with the most victims first. A session that waits for two heads counts for both. A ring of sessions,
 /// which the deadlock check ends within a second, has no head and is not reported.
-pub(super) fn chains(links: &[Link]) -> Vec<BlockedChain> {
+pub(crate) fn chains(links: &[Link]) -> Vec<BlockedChain> {
     let by_pid: BTreeMap<i64, &Link> = links.iter().map(|link| (link.session.pid, link)).collect();
     let mut found: BTreeMap<i64, BlockedChain> = BTreeMap::new();
     for victim in links.iter().filter(|link| !link.blocked_by.is_empty()) {

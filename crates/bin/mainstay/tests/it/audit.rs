@@ -65,11 +65,11 @@ fn file_is_audited_without_a_running_process() {
     ] {
         assert!(said.contains(part), "{part}\n{said}");
     }
-    let report = instance.json(&["audit", "--json"]);
+    let report = instance.json(&["audit"]);
     assert_eq!(report["configuration_only"], true);
     assert!(named(&report).contains(&"monitored service.blog".to_owned()), "{report:#}");
     // A gate of a service sees what concerns it alone.
-    let gate = instance.json(&["audit", "--service", "shop", "--gate", "--json"]);
+    let gate = instance.json(&["audit", "--service", "shop", "--gate"]);
     assert_eq!(named(&gate), ["traffic-limits service.shop"]);
     let (code, _) = text(&instance, &["audit", "--service", "nothing"]);
     assert_eq!(code, Some(2));
@@ -99,11 +99,11 @@ fn running_process_adds_what_it_has_seen() {
     let mut instance = Instance::with(&config(&web));
     instance.start();
     let report = until("an audit", || {
-        let report = instance.json(&["audit", "--json"]);
+        let report = instance.json(&["audit"]);
         report["findings"].is_array().then_some(report)
     });
     assert!(named(&report).contains(&"traffic-limits service.shop".to_owned()), "{report:#}");
-    let alone = instance.json(&["audit", "--json", "--text-alone"]);
+    let alone = instance.json(&["audit", "--text-alone"]);
     assert_eq!(alone["configuration_only"], true);
     let (code, said) = text(&instance, &["audit", "--criteria", "traffic-limits"]);
     assert_eq!(code, Some(0));

@@ -92,7 +92,7 @@ fn one_machine(audited: &Audited<'_>, found: &mut Found) {
     for pool in audited.config.pools.values().filter(|pool| pool.servers.len() > 1) {
         let Some(machines) = addresses(pool) else { continue };
         if let Some(only) = machines.first().filter(|_| machines.len() == 1) {
-            let evidence = format!("all {} servers are at {only}", pool.servers.len());
+            let evidence = format!("its {} servers are all at {only}", pool.servers.len());
             found.fail(
                 Resource::pool(&pool.id.0),
                 evidence,

@@ -13,6 +13,7 @@
 //! | `document` | reads the sections of a document |
 //! | `parse` | parsers of single values: durations, timezones, host names, CIDR ranges, URLs, registrable domains |
 //! | `resolve` | the configuration as it is meant: references, derived probes, the dependency graph |
+//! | `position` | where a section is written |
 //! | `warnings` | what is valid, but probably not intended |
 //! | `diagnostics`, `problem`, `value_error`, `suggest` | problems, their positions, and what was probably meant |
 //!
@@ -25,6 +26,7 @@ mod formats;
 mod keys;
 mod kind;
 mod parse;
+mod position;
 mod problem;
 mod raw;
 mod reference;
@@ -37,6 +39,7 @@ mod value_error;
 mod warnings;
 
 pub use fix::{Fixed, Renamed, Unfixable, fix};
+pub use position::line_of;
 pub use problem::{Problem, Problems, SourceSpan};
 pub use reference::reference;
 pub use schema::schema;
@@ -136,6 +139,7 @@ fn interpret(text: &str, recovered: &str, folder: &Path, diagnostics: &mut Diagn
     warnings::warn(&raw, &derived, diagnostics);
     let (external_pools, pools): (BTreeMap<_, _>, BTreeMap<_, _>) =
         raw.pools.into_iter().partition(|(_, pool)| pool.is_external());
+    let audit = raw.audit.resolve(raw.people.keys().map(String::as_str), diagnostics);
     let mut status_page = raw.status_page;
     let mut order: Vec<_> =
         raw.services.iter().map(|(name, service)| (service.written.place.start, name.as_str())).collect();
@@ -167,6 +171,7 @@ fn interpret(text: &str, recovered: &str, folder: &Path, diagnostics: &mut Diagn
             .collect(),
         sources: raw.sources.into_iter().filter_map(|(name, raw)| Some((name, raw.resolve()?))).collect(),
         status_page,
+        audit,
         graph: derived.graph,
     }
 }

@@ -1,6 +1,7 @@
 //! The configuration as it is written: every value parsed, no reference checked yet. Each section is declared once, in its
 //! module here.
 
+pub(crate) mod audit;
 pub(crate) mod cache;
 pub(crate) mod channel;
 pub(crate) mod database;
@@ -16,6 +17,7 @@ pub(crate) mod site;
 pub(crate) mod source;
 pub(crate) mod traffic;
 
+use self::audit::RawAudit;
 use self::channel::RawChannel;
 use self::database::RawDatabase;
 use self::edge::RawEdge;
@@ -45,6 +47,7 @@ pub(crate) const SECTIONS: &[Section] = &[
     RawEscalation::SECTION,
     RawChannel::SECTION,
     RawStatusPage::SECTION,
+    RawAudit::SECTION,
     RawEdge::SECTION,
     RawPool::SECTION,
     RawDatabase::SECTION,
@@ -83,6 +86,7 @@ pub(crate) struct RawConfig {
     pub(crate) callers: BTreeMap<String, RawCaller>,
     pub(crate) sources: BTreeMap<String, RawSource>,
     pub(crate) status_page: StatusPage,
+    pub(crate) audit: RawAudit,
 }
 
 impl RawConfig {
@@ -140,6 +144,7 @@ pub(crate) fn read(root: &DocumentReader<'_>, context: &mut Context<'_>) -> RawC
         callers: root.each(context, |_, caller: RawCaller, _, context| caller.check(context.diagnostics)),
         sources: root.each(context, |_, source: RawSource, _, context| source.check(context.diagnostics)),
         status_page: root.one::<RawStatusPage>(context).resolve(title),
+        audit: root.one(context),
         site,
         url,
         declared,

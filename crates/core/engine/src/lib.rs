@@ -12,6 +12,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`Engine`] | state, and the loop: input, events, reactions to a fixpoint |
+//! | [`acceptance`] | the audit of the configuration, with what was observed |
 //! | `commands` | commands of people and programs: checks, and the events of each |
 //! | `queries` | what I/O crates read: probe targets, policy, incidents, alerts |
 //! | [`views`] | types of the views that I/O crates read |
@@ -29,6 +30,7 @@
 //! | `traffic` | the last quarter of an hour of traffic, for the console |
 //! | `valves` | valves of services, and the steps of their ramps |
 
+pub mod acceptance;
 pub mod causes;
 mod changes;
 mod clock;
@@ -79,6 +81,7 @@ pub struct Engine {
     valves: valves::Valves,
     shown: traffic::Shown,
     last_results: last_results::LastResults,
+    acceptance: acceptance::Acceptance,
     ended_alerts: ended_alerts::EndedAlerts,
     clock_state: clock::ClockState,
     configs: u64,
@@ -92,6 +95,7 @@ impl Engine {
     #[must_use]
     pub fn new(config: Arc<Config>) -> Self {
         Self {
+            acceptance: acceptance::Acceptance::new(config.clone()),
             config,
             detect: detect::Detect::default(),
             diagnose: diagnose::Diagnose::default(),
@@ -260,6 +264,7 @@ impl Engine {
         match observation {
             Observation::ProbeResult(result) => {
                 self.last_results.note(&self.config, result);
+                self.acceptance.observe(result);
                 self.detect.judge(&context, result, &mut events);
             }
             Observation::Rollup(rollup) => {
@@ -325,6 +330,7 @@ impl Engine {
     fn adopt(&mut self, config: &Arc<Config>) -> Events {
         self.config = config.clone();
         self.last_results.follow(config);
+        self.acceptance.follow(config);
         self.configs += 1;
         if self.digest.as_ref() == Some(&config.digest) {
             Vec::new()

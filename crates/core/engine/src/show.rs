@@ -44,7 +44,13 @@ pub(crate) fn views(engine: &Engine) -> Views {
         changes: effects::changes(engine),
         timezone: status_page.timezone_name.clone(),
     };
-    Views { seq: engine.seq, status_page, now, traffic: crate::traffic::view(engine) }
+    Views {
+        seq: engine.seq,
+        status_page,
+        now,
+        traffic: crate::traffic::view(engine),
+        acceptance: Some(engine.acceptance.clone()),
+    }
 }
 
 fn open_incidents(engine: &Engine) -> Vec<OpenIncident> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use types::event::ServiceState;
 use types::{Incident, IncidentId, PersonId, RecordedChange, Resource, Time};
 
+pub use crate::acceptance::Acceptance;
 pub use history::{PagingEntry, PagingFact, TimelineEntry, TimelineFact};
 pub use oncall::FailedAttempt;
 pub use self_problem::{ClockJump, ClockJumpEnd, Isolation, SelfProblem, Unreached};
@@ -29,6 +30,8 @@ pub struct Views {
     pub now: Now,
     /// The console's page of traffic; `None` when the configuration declares no edge.
     pub traffic: Option<Traffic>,
+    /// The audit; `None` where there is none, as in tests.
+    pub acceptance: Option<Acceptance>,
 }
 
 /// The console's first page as data.

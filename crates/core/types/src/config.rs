@@ -2,6 +2,7 @@
 //!
 //! Everything derived is included: the probes of each host, the dependency graph, the default escalation.
 
+use crate::audit::AuditSettings;
 use crate::database::DatabaseThresholds;
 use crate::notification::Contact;
 use crate::{
@@ -64,6 +65,8 @@ pub struct Config {
     pub sources: BTreeMap<String, Source>,
     /// The public status page.
     pub status_page: StatusPage,
+    /// Levels and exceptions of the audit.
+    pub audit: AuditSettings,
     /// The dependency graph.
     pub graph: Graph,
 }
@@ -234,6 +237,8 @@ impl Expect {
 pub struct Domain {
     /// Expiry date.
     pub expires: Option<Time>,
+    /// Whether its registrar renews it without being asked, which no registry publishes.
+    pub auto_renew: bool,
 }
 
 /// A database and its replicas.
@@ -245,6 +250,10 @@ pub struct Database {
     pub replicas: Vec<SecretRef>,
     /// Stanza of its backups in pgBackRest.
     pub pgbackrest: Option<String>,
+    /// Whether its content cannot be made again.
+    pub needs_backups: bool,
+    /// Whether copies of its backups are kept in another place.
+    pub offsite: bool,
     /// Thresholds by which its facts are judged.
     pub thresholds: DatabaseThresholds,
 }

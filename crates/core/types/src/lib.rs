@@ -21,6 +21,7 @@
 //! | [`series`] | buckets of charts and days of strips, of stored samples |
 //! | [`reseller`] | suffixes below which names are sold without an ICANN registry |
 //! | [`actor`] | authors of commands |
+//! | [`audit`] | acceptance criteria, and the exceptions that the configuration grants |
 //! | [`alert`] | alerts: fault, severity, evidence |
 //! | [`incident`] | incidents: cause, alerts, acknowledgement, notes |
 //! | [`change`] | deploys and other changes of a system |
@@ -35,6 +36,7 @@
 
 pub mod actor;
 pub mod alert;
+pub mod audit;
 pub mod change;
 pub mod config;
 pub mod context;

@@ -50,6 +50,7 @@ pub fn empty() -> Config {
         external_pools: Default::default(),
         callers: Default::default(),
         sources: Default::default(),
+        audit: types::audit::AuditSettings::default(),
         status_page: StatusPage {
             title: "Acme status".to_owned(),
             history_days: 90,

@@ -3,6 +3,7 @@
 //! Exit code 0: fine; 1: the answer is no; 2: usage or configuration error. `--json` gives everywhere the same as the
 //! table.
 
+mod audit;
 mod cache;
 mod change;
 mod check;
@@ -67,6 +68,8 @@ enum Command {
     },
     /// Run everything. A changed configuration is reloaded; SIGHUP reloads now; SIGTERM drains and ends.
     Run(run::Run),
+    /// Audit services, databases, names and on-call against acceptance criteria. Exit code 1: one that must be met is not.
+    Audit(audit::Audit),
     /// Show open incidents and the state of all services.
     Status,
     /// Show why a resource is in its state: `mainstay why auth`, `mainstay why domain.acme.app`.
@@ -127,6 +130,7 @@ impl CommandLine {
         let done = match self.command {
             Command::Check { text_alone, fix } => check::run(&common, text_alone, fix),
             Command::Run(run) => run.run(&common),
+            Command::Audit(audit) => audit.run(&common),
             Command::Status => status::status(&common),
             Command::Why { resource } => status::why(&common, &resource),
             Command::Oncall(oncall) => oncall.run(&common),

@@ -27,25 +27,37 @@ impl Running {
     /// # Errors
     /// When mainstay does not run with it; the problems of the configuration when it has any.
     pub(crate) fn find(common: &Common) -> Result<Self, Failure> {
+        match Self::find_if_any(common)? {
+            Some(found) => Ok(found),
+            None => {
+                config::installation(&common.config).problem.map_or(Ok(()), Err)?;
+                Err(Failure::no("mainstay is not running with this configuration")
+                    .hint(format!("start it: mainstay run --config {}", common.config.display())))
+            }
+        }
+    }
+
+    /// As [`Running::find`]; `None` when mainstay does not run.
+    ///
+    /// # Errors
+    /// When it runs and cannot be reached.
+    pub(crate) fn find_if_any(common: &Common) -> Result<Option<Self>, Failure> {
         let config::Installation { data, problem } = config::installation(&common.config);
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::no)?;
         let found = Self { data, runtime };
-        match (found.wait(), problem) {
-            (Ok(()), None) => Ok(found),
-            (Ok(()), Some(_)) => {
-                table::warn(&format!(
-                    "warning: {} has problems (see `mainstay check`); the running configuration is used",
-                    common.config.display()
-                ));
-                Ok(found)
+        match found.wait() {
+            Ok(()) => {
+                if problem.is_some() {
+                    table::warn(&format!(
+                        "warning: {} has problems (see `mainstay check`); the running configuration is used",
+                        common.config.display()
+                    ));
+                }
+                Ok(Some(found))
             }
-            (Err(ControlError::Absent(_)), Some(problem)) => Err(problem),
-            (Err(ControlError::Absent(_)), None) => {
-                Err(Failure::no("mainstay is not running with this configuration")
-                    .hint(format!("start it: mainstay run --config {}", common.config.display())))
-            }
-            (Err(why), _) => Err(refused(why)),
+            Err(ControlError::Absent(_)) => Ok(None),
+            Err(why) => Err(refused(why)),
         }
     }
 

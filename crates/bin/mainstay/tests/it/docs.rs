@@ -29,6 +29,23 @@ fn reference_pages_match_the_program() {
     same("docs/reference/mainstay.schema.json", &instance.command(&["schema"]).stdout);
 }
 
+/// Each criterion of the audit has a page, and each page a criterion.
+#[test]
+fn pages_of_criteria_match_the_program() {
+    let mut pages = Vec::new();
+    for definition in audit::criterion::all() {
+        let name = format!("{}.md", definition.criterion);
+        same(&format!("docs/criteria/{name}"), audit::criterion::page(definition).as_bytes());
+        pages.push(name);
+    }
+    let there = fs::read_dir(root().join("docs/criteria")).unwrap();
+    let mut there: Vec<String> =
+        there.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    pages.sort();
+    there.sort();
+    assert_eq!(pages, there);
+}
+
 #[test]
 fn configs_in_the_documentation_are_valid() {
     let guides = fs::read_dir(root().join("docs/guides")).unwrap().map(|entry| entry.unwrap().path());

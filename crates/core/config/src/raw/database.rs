@@ -4,9 +4,9 @@ use crate::diagnostics::Diagnostics;
 use crate::formats::{INTERVAL, SECRET, WEEK};
 use crate::keys::keys;
 use crate::kind::list::list;
-use crate::kind::scalar::{Integer, Span, duration, integer};
+use crate::kind::scalar::{Boolean, Integer, Span, duration, integer};
 use crate::kind::string::{Format, format};
-use crate::kind::table::table;
+use crate::kind::table::{OrFalse, made};
 use crate::kind::value::At;
 use crate::suggest::shown;
 use crate::value_error::ValueError;
@@ -32,9 +32,10 @@ keys! {
         url: Option<SecretRef> = SECRET, required, example r#""env:MAIN_DB_URL""#;
         /// References to the URLs of the replicas.
         replicas: Vec<At<SecretRef>> = list(SECRET), otherwise "none", example r#"["env:MAIN_DB_REPLICA_URL"]"#;
-        /// What its backups must be like.
-        backup: Option<RawBackup> = table::<RawBackup>(),
-            otherwise "not checked", example r#"{ from = "pgbackrest:main", max_age = "12h" }"#;
+        /// What its backups must be like; `false` for a database that needs none, because its content can be made again.
+        backup: Option<Option<RawBackup>> =
+            OrFalse { table: made(|backup: RawBackup, _, _| Some(Some(backup))), otherwise: || None },
+            otherwise "not checked, and a finding of the audit", example r#"{ from = "pgbackrest:main", max_age = "12h" }"#;
         /// Time between rounds of measurements.
         interval: Duration = INTERVAL, default Duration::from_secs(10), example r#""10s""#;
         /// Share of the connection slots in use that is worth a warning when it lasts for 2 minutes, in percent. All of them in
@@ -68,9 +69,8 @@ keys! {
         /// Maximum age of the last good backup.
         max_age: Option<Duration> = BACKUP_AGE, otherwise "any age; only the tool's own errors count",
             example r#""12h""#;
-    }
-    unsupported {
-        offsite: "copies of backups in another place";
+        /// Whether copies of them are kept in another place. For the audit.
+        offsite: bool = Boolean, default false, example "true";
     }
 }
 
@@ -86,10 +86,12 @@ impl RawDatabase {
 
     /// The database; `None` without a URL, which was reported already.
     pub(crate) fn resolve(self) -> Option<Database> {
-        let backup = self.backup.as_ref();
+        let backup = self.backup.as_ref().and_then(Option::as_ref);
         Some(Database {
+            needs_backups: !matches!(self.backup, Some(None)),
             url: self.url?,
             pgbackrest: backup.and_then(|backup| backup.from.clone()),
+            offsite: backup.is_some_and(|backup| backup.offsite),
             thresholds: DatabaseThresholds {
                 connections_percent: self.connections_percent,
                 blocked_sessions: self.blocked_sessions,

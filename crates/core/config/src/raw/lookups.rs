@@ -5,7 +5,7 @@ use crate::formats::{FILE, PORT};
 use crate::keys::keys;
 use crate::kind::Context;
 use crate::kind::list::{list, map};
-use crate::kind::scalar::DATE;
+use crate::kind::scalar::{Boolean, DATE};
 use crate::kind::string::{Format, format};
 use crate::kind::value::At;
 use crate::parse::domain::{Declared, may_be_declared};
@@ -75,6 +75,8 @@ keys! {
     for Domain {
         /// Expiry of the registration, for registries that do not publish it. A date means its first moment in UTC.
         expires: Option<Time> = DATE, otherwise "as published by the registry", example "2027-03-01";
+        /// Whether the registrar renews it by itself. For the audit; its expiry is reported in any case.
+        auto_renew: bool = Boolean, default false, example "true";
     }
 }
 

@@ -44,7 +44,6 @@ fn reference_is_complete_and_its_tables_are_well_formed() {
     - `twilio` in `[channel.NAME]`: phone calls and SMS through Twilio
     - `account` in `[channel.NAME]`: accounts of phone channels
     - `from` in `[channel.NAME]`: sender numbers of phone channels
-    - `backup.offsite` in `[database.NAME]`: copies of backups in another place
     - `alertmanager` in `[source.NAME]`: alerts of Prometheus
     - `grafana` in `[source.NAME]`: alerts of Grafana
     - `pagerduty` in `[source.NAME]`: alerts in the format of PagerDuty

@@ -177,7 +177,7 @@ from = "haproxy:http://10.0.0.2:8404/stats;csv"
 min_healthy = 4
 [database.main]
 url = "env:X"
-backup = { from = "pgbackrest:main", offsite = true }
+backup = { from = "pgbackrest:main" }
 [heartbeat.nightly]
 cron = "0 3 * * *"
 [person.ana]
@@ -203,7 +203,6 @@ expect = { json = { a = 1 } }
     mainstay.toml:4:15: `heartbeat.nightly`: heartbeats are not supported by this version (remove it for now; no key is ignored silently)
     mainstay.toml:4:36: `host.acme.com`: a service cannot depend on a host by name (name the service that it belongs to: depends_on = ["service.mail"])
     mainstay.toml:4:53: `mail` is not a resource (write "service.mail")
-    mainstay.toml:10:38: `offsite` (copies of backups in another place) is not supported by this version (remove it for now; no key is ignored silently)
     mainstay.toml:11:2: `heartbeat` (heartbeats of scheduled jobs) is not supported by this version (remove it for now; no key is ignored silently)
     mainstay.toml:14:25: unknown channel `sms`: phone channels are not supported by this version (use an ntfy or webhook channel for now)
     mainstay.toml:20:1: `restrictions` (hours of the week within a layer) is not supported by this version (remove it for now; no key is ignored silently)

@@ -1,6 +1,7 @@
 //! The HTTP API under `/api/v1`. Everything except `health` needs `Authorization: Bearer`; the read-only token is
 //! enough to read.
 
+pub(crate) mod audit;
 pub(crate) mod cache;
 pub(crate) mod changes;
 pub mod edge;
@@ -35,6 +36,7 @@ pub(crate) fn routes() -> Router<Arc<WebState>> {
         .route("/api/v1/incidents", get(incidents))
         .route("/api/v1/incidents/{incident}/{action}", post(incident_action))
         .route("/api/v1/login", post(login))
+        .merge(audit::routes())
         .merge(latency::routes())
 }
 

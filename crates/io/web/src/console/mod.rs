@@ -1,6 +1,7 @@
 //! The pages of the team and their actions. Works without scripts.
 
 mod actions;
+mod audit;
 pub(crate) mod bar;
 pub(crate) mod chart;
 pub mod edge;
@@ -13,6 +14,7 @@ mod sign_in;
 pub mod trace;
 pub(crate) mod trace_link;
 
+use crate::api::audit::audited;
 use crate::cache::digest;
 use crate::clock::now as clock_now;
 use crate::latency::Latency;
@@ -36,6 +38,7 @@ pub(crate) fn routes() -> Router<Arc<WebState>> {
     Router::new()
         .route("/console", get(now_page))
         .route("/console/edge", get(edge_page))
+        .route("/console/audit", get(audit_page))
         .route("/console/probes", get(probes_page))
         .route("/console/probe/{id}", get(probe_page))
         .route("/console/trace/{id}", get(trace_page))
@@ -50,6 +53,20 @@ async fn now_page(State(state): State<Arc<WebState>>, headers: HeaderMap) -> Res
 
 async fn edge_page(State(state): State<Arc<WebState>>, headers: HeaderMap) -> Response<Body> {
     page(&state, &headers, |views, session| Ok(edge::page(&state, views, session, clock_now())))
+}
+
+async fn audit_page(State(state): State<Arc<WebState>>, headers: HeaderMap) -> Response<Body> {
+    let at = clock_now();
+    // Audited only for a person who is signed in.
+    let signed_in = state.sessions().session(&headers, at).is_some();
+    let report = match state.views().filter(|_| signed_in) {
+        Some(views) => audited(&views, None, at).await.map(Some),
+        None => Ok(None),
+    };
+    page(&state, &headers, |views, session| {
+        let report = report?.ok_or_else(no_results_yet)?;
+        Ok(audit::page(&state, views, session, &report, at))
+    })
 }
 
 #[derive(Deserialize)]

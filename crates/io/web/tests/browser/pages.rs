@@ -10,10 +10,11 @@ use std::sync::Arc;
 /// Public pages.
 pub(crate) const PUBLIC: [&str; 3] = ["/", "/incidents/incident-7", "/history"];
 /// Pages of the team.
-pub(crate) const TEAM: [&str; 6] = [
+pub(crate) const TEAM: [&str; 7] = [
     "/console",
     "/console/edge",
     "/console/probes",
+    "/console/audit",
     "/console/probe/http.auth.acme.app",
     "/console/probe/new.acme.app?range=90d",
     "/console/trace/4bf92f3577b34da6a3ce929d0e0e4736",

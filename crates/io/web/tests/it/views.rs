@@ -4,8 +4,8 @@ use crate::edge_views::traffic;
 use crate::fixed_time::{NOW, at};
 use engine::views::status_page::{Component, Day, Group, PastDay, StatusPage, StatusPageIncident, Update};
 use engine::views::{
-    DomainRow, Edge, EndedAlert, Knowledge, Node, NodeState, Now, OnCall, OpenIncident, PagingEntry,
-    PagingFact, ProbeRow, ServiceRow, TimelineEntry, TimelineFact, Views,
+    Acceptance, DomainRow, Edge, EndedAlert, Knowledge, Node, NodeState, Now, OnCall, OpenIncident,
+    PagingEntry, PagingFact, ProbeRow, ServiceRow, TimelineEntry, TimelineFact, Views,
 };
 use jiff::civil::{Date, date};
 use jiff::{Span, ToSpan as _};
@@ -467,14 +467,50 @@ fn now(outage: bool) -> Now {
     }
 }
 
+/// A small company with findings of the audit.
+fn acceptance() -> Acceptance {
+    const COMPANY: &str = r#"
+[site]
+name = "Acme"
+[service.auth]
+hosts = ["auth.acme.com"]
+depends_on = ["database.main"]
+[database.main]
+url = "env:MAIN"
+backup = false
+[person.ana]
+timezone = "UTC"
+contacts = ["ntfy:ana"]
+[channel.ntfy]
+ntfy = "https://ntfy.sh"
+[audit]
+exceptions = [{ criterion = "fallback", owner = "ana", until = 2100-01-01, why = "five people read ntfy" }]
+must = ["single-database"]
+"#;
+    let config = config::read(COMPANY, "mainstay.toml", std::path::Path::new(".")).unwrap().config;
+    Acceptance::new(Arc::new(config))
+}
+
 /// Views without an outage.
 pub(crate) fn healthy() -> Views {
-    Views { seq: 0, status_page: status_page(false), now: now(false), traffic: Some(traffic(false)) }
+    Views {
+        seq: 0,
+        status_page: status_page(false),
+        now: now(false),
+        traffic: Some(traffic(false)),
+        acceptance: Some(acceptance()),
+    }
 }
 
 /// Views during an outage.
 pub(crate) fn outage() -> Views {
-    Views { seq: 0, status_page: status_page(true), now: now(true), traffic: Some(traffic(true)) }
+    Views {
+        seq: 0,
+        status_page: status_page(true),
+        now: now(true),
+        traffic: Some(traffic(true)),
+        acceptance: Some(acceptance()),
+    }
 }
 
 /// A deploy before the incident, and one during it with an effect.

@@ -1,0 +1,76 @@
+//! The report as SARIF 2.1.0 (OASIS): each finding at the line of its section in the configuration.
+
+use crate::cli::{Common, Failure, config};
+use ::audit::criterion::{Definition, all};
+use ::audit::{Finding, Report};
+use serde_json::{Value, json};
+use types::audit::Level;
+use types::{Kind, Resource};
+
+/// The document.
+pub(crate) fn document(report: &Report, common: &Common) -> Result<Value, Failure> {
+    let text = config::text(&common.config)?;
+    // Code scanning wants paths from the root of the repository.
+    let file = common.config.strip_prefix("./").unwrap_or(&common.config).display().to_string();
+    let results: Vec<Value> = report
+        .findings
+        .iter()
+        .map(|finding| result(finding, &file, line(&text, &finding.resource)))
+        .collect();
+    Ok(json!({
+        "$schema": "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [{
+            "tool": { "driver": {
+                "name": "mainstay audit",
+                "version": env!("CARGO_PKG_VERSION"),
+                "rules": all().map(rule).collect::<Vec<_>>(),
+            } },
+            "results": results,
+        }],
+    }))
+}
+
+fn rule(definition: &Definition) -> Value {
+    json!({
+        "id": definition.criterion,
+        "shortDescription": { "text": definition.title },
+        "fullDescription": { "text": definition.why },
+        "help": { "text": definition.mend },
+        "defaultConfiguration": { "level": level(definition.level) },
+    })
+}
+
+fn result(finding: &Finding, file: &str, line: usize) -> Value {
+    json!({
+        "ruleId": finding.criterion,
+        "level": level(finding.level),
+        "message": { "text": format!("{}: {}. {}", finding.resource, finding.evidence, finding.remedy) },
+        "locations": [{
+            "physicalLocation": {
+                "artifactLocation": { "uri": file },
+                "region": { "startLine": line },
+            },
+            "logicalLocations": [{ "fullyQualifiedName": finding.resource }],
+        }],
+        // The same finding in the next run, even when lines were added above it.
+        "partialFingerprints": { "criterion/resource": format!("{}/{}", finding.criterion, finding.resource) },
+    })
+}
+
+fn level(level: Level) -> &'static str {
+    match level {
+        Level::Must => "error",
+        Level::Should => "warning",
+        Level::Off => "none",
+    }
+}
+
+/// The line of a section; the first line for what no section declares.
+fn line(text: &str, resource: &Resource) -> usize {
+    let section = match resource.kind {
+        Kind::Service | Kind::Pool | Kind::Database | Kind::Domain | Kind::Probe => resource.kind.as_str(),
+        Kind::Host | Kind::Tls | Kind::Address | Kind::Dns | Kind::Mainstay => return 1,
+    };
+    ::config::line_of(text, section, &resource.name).unwrap_or(1)
+}

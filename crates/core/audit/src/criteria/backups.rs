@@ -1,0 +1,100 @@
+//! Backups of databases.
+
+use crate::Audited;
+use crate::criterion::Definition;
+use crate::report::Found;
+use std::time::Duration;
+use types::Resource;
+use types::audit::{Criterion, Level};
+use types::time::{between, spoken};
+
+/// Age of the last backup where the configuration declares none: one a day, with some hours to make it.
+const AGE_MAX: Duration = Duration::from_secs(30 * 3_600);
+
+pub(crate) const CRITERIA: &[Definition] = &[
+    Definition {
+        criterion: Criterion::BackupDeclared,
+        level: Level::Must,
+        title: "A database has backups",
+        why: "A replica repeats every mistake at once. On 2017-01-31 a code host deleted the data of its primary by mistake, and found that none of \
+              its five ways of backup had worked.",
+        how: "From the configuration: `backup` of each database, or `backup = false`. Redis and Valkey, which often hold what can be made \
+              again, are left out once mainstay has seen that they are that.",
+        mend: "`backup = { from = \"pgbackrest:main\", max_age = \"26h\" }` in the database: mainstay asks pgBackRest how old the last one is. \
+               `backup = false` says that the content can be made again.",
+        check: declared,
+    },
+    Definition {
+        criterion: Criterion::BackupAge,
+        level: Level::Must,
+        title: "The last backup is sound and recent",
+        why: "A backup of last month is a month of lost work. It is noticed on the day on which it is needed.",
+        how: "From what the backup tool said last: no error, and not older than `backup.max_age`, or 30 hours without one.",
+        mend: "See what the tool says: `pgbackrest info`. Its schedule is usually at fault, or a full repository.",
+        check: age,
+    },
+    Definition {
+        criterion: Criterion::BackupOffSite,
+        level: Level::Should,
+        title: "Backups are kept in another place",
+        why: "On 2021-03-10 a data centre in Strasbourg burned down, with backups that were kept beside the servers. In 2011 the time tracker's \
+              copies off site were what it had left.",
+        how: "From the configuration: `backup.offsite`, which a person vouches for.",
+        mend: "Add a second repository in another region, and `offsite = true`.",
+        check: off_site,
+    },
+];
+
+fn declared(audited: &Audited<'_>, found: &mut Found) {
+    for (name, database) in &audited.config.databases {
+        let product = audited.evidence.databases.get(name).and_then(|seen| seen.product.as_deref());
+        if database.pgbackrest.is_some()
+            || !database.needs_backups
+            || matches!(product, Some("Redis" | "Valkey"))
+        {
+            continue;
+        }
+        let remedy =
+            format!("[database.{name}] backup = {{ from = \"pgbackrest:{name}\", max_age = \"26h\" }}");
+        found.fail(Resource::database(name), "no backup is declared", remedy);
+    }
+}
+
+fn age(audited: &Audited<'_>, found: &mut Found) {
+    for (name, database) in &audited.config.databases {
+        let Some(stanza) = &database.pgbackrest else { continue };
+        let resource = Resource::database(name);
+        let seen = audited.evidence.databases.get(name);
+        let Some(backups) = seen.and_then(|seen| seen.backups.as_ref()) else {
+            found.unknown(resource, format!("pgBackRest has not answered about {stanza} yet"));
+            continue;
+        };
+        let most = database.thresholds.backup_age.unwrap_or(AGE_MAX);
+        for backup in backups {
+            let evidence = match backup.last {
+                _ if !backup.is_sound => format!("pgBackRest calls {} not sound", backup.name),
+                None => format!("{} has no complete backup", backup.name),
+                Some(last) if between(last, audited.now) > most => {
+                    let age = spoken(between(last, audited.now));
+                    format!(
+                        "the last backup of {} is {age} old; at most {} are allowed",
+                        backup.name,
+                        spoken(most)
+                    )
+                }
+                Some(_) => continue,
+            };
+            found.fail(resource.clone(), evidence, format!("pgbackrest --stanza={stanza} info"));
+        }
+    }
+}
+
+fn off_site(audited: &Audited<'_>, found: &mut Found) {
+    for (name, database) in &audited.config.databases {
+        if database.pgbackrest.is_some() && !database.offsite {
+            let remedy =
+                format!("a repository in another region, then `offsite = true` in [database.{name}] backup");
+            found.fail(Resource::database(name), "no copy in another place is declared", remedy);
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! A company with twenty-five faults, a well-built one, and what probes saw of both.
+
+use audit::evidence::{BackupSeen, DatabaseSeen, Leaf, Registration};
+use audit::{Audited, Evidence, Gap, Report};
+use std::collections::{BTreeMap, BTreeSet};
+use testkit::time::at;
+use types::{Config, Time};
+
+pub(crate) const FAULTY: &str = include_str!("faulty.toml");
+pub(crate) const WELL_BUILT: &str = include_str!("well-built.toml");
+
+pub(crate) fn now() -> Time {
+    at("2026-12-01T12:00:00Z")
+}
+
+fn leaf(subject: &str, from: &str, to: &str) -> Leaf {
+    Leaf { subject: subject.to_owned(), issuer: "CN=R11".to_owned(), not_before: at(from), not_after: at(to) }
+}
+
+fn registration(registrar: &str, expires: &str, is_locked: bool) -> Registration {
+    Registration { expires: Some(at(expires)), registrar: Some(registrar.to_owned()), is_locked }
+}
+
+fn database(product: &str, last: Option<&str>) -> DatabaseSeen {
+    let seen = |last| vec![BackupSeen { name: "main".to_owned(), is_sound: true, last: Some(at(last)) }];
+    DatabaseSeen { product: Some(product.to_owned()), backups: last.map(seen) }
+}
+
+fn servers(names: [&str; 2]) -> BTreeSet<String> {
+    names.map(str::to_owned).into()
+}
+
+/// What probes saw of the faulty company.
+pub(crate) fn of_faulty() -> Evidence {
+    let shared = || leaf("CN=*.acme.com", "2026-11-01T00:00:00Z", "2027-05-01T00:00:00Z");
+    Evidence {
+        registrations: [
+            ("acme.com".to_owned(), registration("Names Inc.", "2027-03-01T00:00:00Z", true)),
+            ("acme.app".to_owned(), registration("Names Inc.", "2029-03-01T00:00:00Z", false)),
+        ]
+        .into(),
+        name_servers: [
+            ("acme.com".to_owned(), servers(["ns1.names.example", "ns2.names.example"])),
+            ("acme.app".to_owned(), servers(["ns-1.awsdns-2.com", "ns1.nsone.net"])),
+        ]
+        .into(),
+        certificates: ["auth.acme.com", "api.acme.com", "shop.acme.app"]
+            .map(|host| (host.to_owned(), shared()))
+            .into(),
+        databases: [
+            ("main".to_owned(), database("PostgreSQL", None)),
+            ("orders".to_owned(), database("PostgreSQL", Some("2026-11-20T03:00:00Z"))),
+            ("sessions".to_owned(), database("Redis", None)),
+        ]
+        .into(),
+        members: BTreeMap::new(),
+    }
+}
+
+/// What probes saw of the well-built company.
+pub(crate) fn of_well_built() -> Evidence {
+    let of = |host: &str| leaf(&format!("CN={host}"), "2026-11-01T00:00:00Z", "2027-01-30T00:00:00Z");
+    Evidence {
+        registrations: [
+            ("acme.com".to_owned(), registration("Names Inc.", "2027-03-01T00:00:00Z", true)),
+            ("acme-status.net".to_owned(), registration("Other Names Ltd.", "2029-03-01T00:00:00Z", true)),
+        ]
+        .into(),
+        name_servers: [("acme.com".to_owned(), servers(["ns-1.awsdns-2.com", "ns1.nsone.net"]))].into(),
+        certificates: ["auth.acme.com", "api.acme.com", "shop.acme.com"]
+            .map(|host| (host.to_owned(), of(host)))
+            .into(),
+        databases: [
+            ("main".to_owned(), database("PostgreSQL", Some("2026-12-01T03:00:00Z"))),
+            ("sessions".to_owned(), database("Valkey", None)),
+        ]
+        .into(),
+        members: BTreeMap::new(),
+    }
+}
+
+pub(crate) fn audited(config: &Config, evidence: &Evidence, gaps: &[Gap]) -> Report {
+    audit::audit(&Audited { config, evidence, gaps, now: now() })
+}

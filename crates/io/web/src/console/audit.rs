@@ -1,0 +1,109 @@
+//! The page of the audit: acceptance criteria that are not met.
+
+use super::frame::Frame;
+use crate::design::{Clock, Moment};
+use crate::session::Session;
+use crate::state::WebState;
+use askama::Template;
+use audit::{Finding, Report, criterion};
+use engine::views::Views;
+use std::time::Duration;
+use types::Time;
+use types::audit::{Criterion, Level};
+
+/// Refresh interval of the page: facts change slowly.
+const REFRESH: Duration = Duration::from_secs(300);
+
+#[derive(Template)]
+#[template(path = "audit.html")]
+struct AuditPage<'a> {
+    frame: Frame<'a>,
+    groups: Vec<Group<'a>>,
+    accepted: Vec<Accepted<'a>>,
+    not_checked: Vec<(&'static str, String, &'a str)>,
+    met: usize,
+}
+
+struct Group<'a> {
+    title: &'static str,
+    id: &'static str,
+    none: &'static str,
+    rows: Vec<Row<'a>>,
+}
+
+struct Row<'a> {
+    criterion: Criterion,
+    title: &'static str,
+    finding: &'a Finding,
+    ended: Option<Moment>,
+}
+
+struct Accepted<'a> {
+    title: &'static str,
+    finding: &'a Finding,
+    owner: &'a str,
+    until: Moment,
+    why: &'a str,
+}
+
+/// Renders the page for a person.
+///
+/// # Errors
+/// When the template fails, which would be a bug.
+pub(crate) fn page(
+    state: &WebState,
+    views: &Views,
+    session: &Session,
+    report: &Report,
+    at: Time,
+) -> askama::Result<String> {
+    let clock = Clock::new(&views.status_page.timezone, at);
+    let group = |level, title, id, none| Group {
+        title,
+        id,
+        none,
+        rows: report
+            .findings
+            .iter()
+            .filter(|finding| finding.level == level)
+            .map(|finding| row(finding, &clock))
+            .collect(),
+    };
+    let unknown = report.not_checked.iter();
+    AuditPage {
+        frame: Frame::new(state, views, session, "audit", REFRESH),
+        groups: vec![
+            group(Level::Must, "Must be met", "must", "Every criterion that must be met is met."),
+            group(Level::Should, "Should be met", "should", "Every criterion that should be met is met."),
+        ],
+        accepted: report.accepted.iter().map(|it| accepted(it, &clock)).collect(),
+        not_checked: unknown
+            .map(|unknown| (title(unknown.criterion), unknown.resource.to_string(), unknown.why.as_str()))
+            .collect(),
+        met: report.met.len(),
+    }
+    .render()
+}
+
+fn row<'a>(finding: &'a Finding, clock: &Clock<'_>) -> Row<'a> {
+    Row {
+        criterion: finding.criterion,
+        title: title(finding.criterion),
+        ended: finding.exception_ended.map(|end| clock.full(end)),
+        finding,
+    }
+}
+
+fn accepted<'a>(accepted: &'a audit::report::Accepted, clock: &Clock<'_>) -> Accepted<'a> {
+    Accepted {
+        title: title(accepted.finding.criterion),
+        finding: &accepted.finding,
+        owner: &accepted.owner.0,
+        until: clock.full(accepted.until),
+        why: &accepted.why,
+    }
+}
+
+fn title(criterion: Criterion) -> &'static str {
+    criterion::definition(criterion).map_or("", |definition| definition.title)
+}

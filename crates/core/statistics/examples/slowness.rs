@@ -3,6 +3,7 @@
 #![allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "small numbers")]
 #![allow(missing_docs, unreachable_pub, reason = "modules of the tests")]
 
+#[allow(dead_code, reason = "the other example uses the rest")]
 #[path = "../tests/it/generated.rs"]
 mod generated;
 #[path = "../tests/it/slowness_figures.rs"]

@@ -58,7 +58,7 @@ impl Month {
     /// # Errors
     /// When its configuration is not sound, which is a mistake of the simulation itself.
     pub fn run(&self) -> Result<Outcome, config::Problems> {
-        run::Run::new(self)?.to_the_end()
+        run::Run::new(self)?.finish()
     }
 }
 

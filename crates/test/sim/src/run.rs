@@ -126,7 +126,7 @@ impl Settings {
     /// The first invariant that broke.
     pub fn record(self) -> Result<Record, Broken> {
         let at = self.begin;
-        Run::new(self).map_err(|problems| Broken { at, what: problems.to_string() })?.to_the_end()
+        Run::new(self).map_err(|problems| Broken { at, what: problems.to_string() })?.finish()
     }
 }
 
@@ -223,7 +223,7 @@ impl Run {
     ///
     /// # Errors
     /// The first invariant that broke.
-    pub fn to_the_end(mut self) -> Result<Record, Broken> {
+    pub fn finish(mut self) -> Result<Record, Broken> {
         let end = time::later(self.settings.begin, self.settings.length);
         self.boot(None)?;
         while self.now < end {

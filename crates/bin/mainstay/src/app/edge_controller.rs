@@ -163,7 +163,9 @@ impl EdgeController {
                     self.publish_problem();
                     let rollup = self.read().as_ref().map(Edge::roll_up);
                     // A busy event loop receives the next one.
-                    let _ = rollup.map(|rollup| rollups.try_send(rollup));
+                    if let Some(rollup) = rollup {
+                        let _ = rollups.try_send(rollup);
+                    }
                 }
             }
         }

@@ -69,7 +69,9 @@ impl Fixture {
     }
 
     pub fn declare(&mut self, domain: &str, expires: &str) {
-        self.config.domains.insert(domain.to_owned(), Domain { expires: Some(at(expires)) });
+        self.config
+            .domains
+            .insert(domain.to_owned(), Domain { expires: Some(at(expires)), auto_renew: false });
     }
 
     fn record(&mut self, events: Vec<EventKind>) -> Vec<Event> {

@@ -8,6 +8,7 @@ mod databases;
 mod edge;
 mod external_pools;
 mod fixture;
+#[allow(dead_code, reason = "tests of the methods use the rest")]
 #[path = "../../../statistics/tests/it/generated.rs"]
 mod generated;
 mod invariants;

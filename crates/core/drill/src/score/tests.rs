@@ -45,7 +45,7 @@ fn diagnosis(cause: Resource, stage: Stage, alerts: u64) -> Diagnosis {
         alerts: (1..=alerts).map(AlertId).collect(),
         unaffected: testkit::incident::services(&["well"]),
         stage,
-        ..testkit::incident::diagnosis(cause, &["auth", "tenants"])
+        ..testkit::incident::diagnosis(cause, &["auth", "cloud", "management", "tenants"])
     }
 }
 

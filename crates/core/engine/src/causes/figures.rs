@@ -121,7 +121,7 @@ mod tests {
         let node = |used, active, age: Option<u64>| NodeSeen {
             node: format!("db{used}:5432"),
             answer: NodeAnswer::Facts(Box::new(NodeFacts {
-                connections: Reading::Known(Connections { used, max: 110, reserved: 10 }),
+                connections: Reading::Known(Connections { used, max: 110, reserved: 10, refused: None }),
                 sessions: Reading::Known(Sessions {
                     active,
                     longest_statement: age

@@ -18,7 +18,8 @@ mod tasks;
 mod world;
 
 pub use figures::{
-    CALLS_STEP, EDGE_REQUESTS, LONGEST_STATEMENT, caller_subject, database_figures, server_subject, service_subject,
+    CALLS_STEP, EDGE_REQUESTS, LONGEST_STATEMENT, caller_subject, database_figures, server_subject,
+    service_subject,
 };
 pub use tasks::Task;
 

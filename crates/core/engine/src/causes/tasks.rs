@@ -114,7 +114,7 @@ fn task(engine: &Engine, incident: &Incident) -> Option<Task> {
         let concerns = |alert: &&Alert| {
             alert.about == *service || config.graph.depends_directly_on(service, &alert.about)
         };
-        alerts.iter().any(|alert| concerns(&alert))
+        alerts.iter().any(concerns)
     };
     entrances.sort_by_key(|service| !has_alert(service));
     let since = alerts.iter().map(|alert| alert.since).filter(|at| *at >= earlier(incident.since, BEFORE));

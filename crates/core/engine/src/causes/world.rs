@@ -5,7 +5,9 @@
 //! service: their latency is the service's. Certificates, DNS and registrations are no nodes: they fail, and do not become
 //! slow.
 
-use super::figures::{CALLS_STEP, EDGE_REQUESTS, OF_DATABASE, caller_subject, server_subject, service_subject};
+use super::figures::{
+    CALLS_STEP, EDGE_REQUESTS, OF_DATABASE, caller_subject, server_subject, service_subject,
+};
 use crate::effects::{EDGE_FAILED, EDGE_LATENCY, FAILED, LATENCY};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -11,7 +11,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 use traffic::facts::{Limit as Rule, Quota};
 use traffic::{Refusal, Shed, ShedWhy};
-use types::traffic::{Asked, CallSide, PoolStatus, ServerState, ServerStatus};
+use types::traffic::{Asked, CallSide, ConnectsStatus, PoolStatus, ServerState, ServerStatus};
 use types::{PoolId, Rollup, ServiceId};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -96,6 +96,7 @@ fn calls_are_counted_by_server_and_by_caller_and_clients_once() {
         why: None,
         inflight: 0,
         connections: 0,
+        connects: ConnectsStatus::default(),
         answered: 0,
         failed: 0,
         latency: Duration::ZERO,

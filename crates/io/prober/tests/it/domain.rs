@@ -312,7 +312,7 @@ async fn whois_is_asked_where_rdap_fails_or_is_missing() {
 #[tokio::test]
 async fn domain_without_a_source_has_the_date_of_the_config_or_none() {
     let mut config = config(&[]);
-    let declared = Domain { expires: Some("2027-03-01T00:00:00Z".parse().unwrap()) };
+    let declared = Domain { expires: Some("2027-03-01T00:00:00Z".parse().unwrap()), auto_renew: false };
     config.domains.insert("acme.invalid".to_owned(), declared);
     let prober = Prober::new(&config).unwrap();
     let seen = seen(&prober, "acme.invalid").await;

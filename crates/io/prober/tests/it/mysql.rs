@@ -212,7 +212,6 @@ async fn idles(primary: &Mariadb, monitor: &mut DatabaseMonitor) {
     let own = done(1, |work| work.own_transactions);
     let (busy, idle) = (done(0, |work| work.transactions), done(1, |work| work.transactions) - own);
     let (busy_rows, idle_rows) = (done(0, |work| work.rows_read), done(1, |work| work.rows_read));
-    println!("primary {busy} statements {busy_rows} rows, replica {idle} and {idle_rows}");
     assert!(busy >= 3_000 && busy_rows >= 15_000, "{busy} {busy_rows}");
     assert!(idle * 100 <= busy && idle_rows * 20 <= busy_rows, "{idle} {idle_rows}");
 }

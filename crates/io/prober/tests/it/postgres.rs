@@ -366,6 +366,8 @@ fn declared(url: &SecretRef) -> Config {
         url: url.clone(),
         replicas: Vec::new(),
         pgbackrest: None,
+        needs_backups: true,
+        offsite: false,
         thresholds: DatabaseThresholds::default(),
     };
     Config { databases: [("main".to_owned(), main)].into(), ..config::bare() }

@@ -77,7 +77,7 @@ impl Run {
         })
     }
 
-    pub(super) fn to_the_end(mut self) -> Result<Outcome, config::Problems> {
+    pub(super) fn finish(mut self) -> Result<Outcome, config::Problems> {
         self.input(&System::Booted { unmonitored_since: None }.into());
         self.reload()?;
         while self.at < self.end {

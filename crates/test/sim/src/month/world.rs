@@ -13,7 +13,9 @@ use types::database::{
 };
 use types::fault::Phase;
 use types::probe_result::{Phases, ProbeResult};
-use types::traffic::{OpensStatus, PoolStatus, Rollup, ServerState, ServerStatus, ServiceTraffic};
+use types::traffic::{
+    ConnectsStatus, OpensStatus, PoolStatus, Rollup, ServerState, ServerStatus, ServiceTraffic,
+};
 use types::{Answer, Config, Fault, PoolId, ServiceId, Time};
 
 /// WebSockets of each server.
@@ -180,6 +182,7 @@ impl World {
             why: server.why.map(str::to_owned),
             inflight: 1,
             connections: SOCKETS as u32,
+            connects: ConnectsStatus::default(),
             answered: if server.state.serves() { asked / serving.max(1) } else { 0 },
             failed: 0,
             latency: Duration::from_secs_f64(latency),
@@ -192,6 +195,7 @@ impl World {
             pools: BTreeMap::from([(PoolId::from("api"), pool)]),
             unknown_hosts: BTreeMap::new(),
             connections: 2_000,
+            calls: Vec::new(),
         }
     }
 
@@ -281,7 +285,7 @@ impl World {
         NodeAnswer::Facts(Box::new(NodeFacts {
             role: Role::Primary,
             uptime: Duration::from_secs(90 * DAY + at),
-            connections: Reading::Known(Connections { used, max: 103, reserved: 3 }),
+            connections: Reading::Known(Connections { used, max: 103, reserved: 3, refused: None }),
             sessions: Reading::Known(sessions),
             blocked: Reading::Known(Vec::new()),
             position: Reading::Known(self.position(self.wal)),
@@ -340,7 +344,7 @@ impl World {
         NodeFacts {
             role: Role::Replica,
             uptime: Duration::from_secs(uptime),
-            connections: Reading::Known(Connections { used: 12, max: 103, reserved: 3 }),
+            connections: Reading::Known(Connections { used: 12, max: 103, reserved: 3, refused: None }),
             sessions: Reading::Known(Sessions { active: 1, ..Sessions::default() }),
             position: Reading::Known(self.position(self.wal.saturating_sub(lag_bytes))),
             upstream: Reading::Known(Upstream {
@@ -349,6 +353,7 @@ impl World {
                 paused: false,
                 lag_bytes: Some(lag_bytes),
                 lag: Some(lag),
+                error: None,
             }),
             work: Reading::Known(Work {
                 transactions: self.replicated,

@@ -83,7 +83,7 @@ async fn its_config_is_sound() {
     let text = fixture.config_toml(&folder.path().join("data"), "127.0.0.1:18080".parse().unwrap());
     let read =
         config::read(&text, "mainstay.toml", folder.path()).unwrap_or_else(|p| panic!("{p:?}\n{text}"));
-    assert_eq!(read.config.services.len(), 3);
+    assert_eq!(read.config.services.len(), 5);
     assert_eq!(read.config.dns.port, fixture.root().port);
     assert!(read.config.probes.len() >= 7, "{:?}", read.config.probes.keys());
     assert!(read.config.domains.len() < 3);

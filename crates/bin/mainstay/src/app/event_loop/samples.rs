@@ -1,6 +1,8 @@
 //! Samples of what was measured: probes by result, services at the edge by roll-up, calls at the edge every ten seconds.
 
-use engine::causes::{CALLS_STEP, EDGE_REQUESTS, caller_subject, database_figures, server_subject, service_subject};
+use engine::causes::{
+    CALLS_STEP, EDGE_REQUESTS, caller_subject, database_figures, server_subject, service_subject,
+};
 use engine::effects::{EDGE_FAILED, EDGE_LATENCY, FAILED, LATENCY};
 use journal::series::{Sample, Series};
 use std::collections::{BTreeMap, BTreeSet};
@@ -87,7 +89,8 @@ impl CallSamples {
     /// Adds a roll-up; stores a sample of each service and call with requests when ten seconds are full.
     pub(super) fn add(&mut self, series: &Series, now: Time, rollup: &Rollup) {
         for (service, traffic) in &rollup.services {
-            *self.requests.entry(service.clone()).or_default() += traffic.requests.saturating_sub(traffic.held);
+            *self.requests.entry(service.clone()).or_default() +=
+                traffic.requests.saturating_sub(traffic.held);
         }
         rollup.calls.iter().for_each(|call| self.add_call(call));
         let since = *self.since.get_or_insert(now);

@@ -20,7 +20,7 @@ use types::{Answer, Config, Fault, PoolId, ServiceId, Time};
 
 /// WebSockets of each server.
 const SOCKETS: u64 = 100;
-/// One answer of a probe in so many has an accident of its own: a packet that is lost.
+/// The number of answers of probes of which one has an accident of its own: a packet that is lost.
 const ACCIDENTS: u32 = 2_500;
 const SECOND: Duration = Duration::from_secs(1);
 

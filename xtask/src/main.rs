@@ -65,14 +65,8 @@ fn ci() -> Done {
     step("tests", || cargo(&["test", "--workspace"]))?;
     // The tests have built both programs; `cargo run -p` would rebuild half the tree with other features.
     step("simulation, fixed seeds", || built("sim", &["--seed", "1", "--seeds", "20", "--hours", "24"]))?;
-    step("drill expired-name", || built("mainstay-drill", &["expired-name"]))?;
-    step("drill expired-name, killed eight times", || {
-        built("mainstay-drill", &["expired-name", "--kills", "8", "--brief"])
-    })?;
+    step("drills expired-name, also killed eight times, beside shrinking-pool", drills_that_wait)?;
     step("drill surge", || built("mainstay-drill", &["surge", "--alone", "--brief"]))?;
-    step("drill shrinking-pool", || {
-        built("mainstay-drill", &["shrinking-pool", "--alone", "--brief", "--clients", "500"])
-    })?;
     step("licences and sources", licences::check)
 }
 
@@ -99,8 +93,25 @@ fn sim(rest: &[&str]) -> Done {
 
 /// Runs a program of the workspace as it was built last.
 fn built(name: &str, args: &[&str]) -> Done {
-    let program = run::target_folder()?.join("debug").join(name);
-    run::command(&program.display().to_string(), args, &[])
+    run::command(&path_of(name)?, args, &[])
+}
+
+fn path_of(name: &str) -> Result<String, String> {
+    Ok(run::target_folder()?.join("debug").join(name).display().to_string())
+}
+
+/// Drills that mostly wait, side by side; what the second lane says is printed after its end.
+fn drills_that_wait() -> Done {
+    let program = path_of("mainstay-drill")?;
+    std::thread::scope(|scope| {
+        let pool = scope
+            .spawn(|| run::captured(&program, &["shrinking-pool", "--alone", "--brief", "--clients", "500"]));
+        let names = run::command(&program, &["expired-name"], &[])
+            .and_then(|()| run::command(&program, &["expired-name", "--kills", "8", "--brief"], &[]));
+        let (said, pool) = pool.join().map_err(|_| "the lane of shrinking-pool panicked")?;
+        println!("{said}");
+        names.and(pool)
+    })
 }
 
 fn day(rest: &[&str]) -> Done {

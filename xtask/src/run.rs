@@ -42,6 +42,24 @@ pub(crate) fn command(program: &str, args: &[&str], vars: &[(&str, &str)]) -> Re
     if status.success() { Ok(()) } else { Err(format!("`{shown}` failed ({status})")) }
 }
 
+/// Runs a program; returns what it printed, and whether it succeeded.
+pub(crate) fn captured(program: &str, args: &[&str]) -> (String, Result<(), String>) {
+    let shown = format!("{program} {}", args.join(" "));
+    match Command::new(program).args(args).output() {
+        Ok(output) => {
+            let said =
+                [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+            let done = if output.status.success() {
+                Ok(())
+            } else {
+                Err(format!("`{shown}` failed ({})", output.status))
+            };
+            (said.concat(), done)
+        }
+        Err(why) => (String::new(), Err(format!("`{shown}` cannot be started: {why}"))),
+    }
+}
+
 /// Whether a program runs and exits with success. Its output is dropped.
 pub(crate) fn quiet(program: &str, args: &[&str]) -> bool {
     let status = Command::new(program).args(args).stdout(Stdio::null()).stderr(Stdio::null()).status();

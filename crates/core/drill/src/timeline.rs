@@ -160,11 +160,7 @@ fn stateless_line(kind: &EventKind) -> Option<Line> {
             None => format!("{denial} expires"),
         }),
         EventKind::ChangeRecorded { change, by } => alone(format!("{by} reports: {}", change.name())),
-        EventKind::EffectJudged { of, effect } => alone(format!("{of}: {effect}")),
-        EventKind::CausesRanked { incident, likely } => alone(match likely.first() {
-            Some(cause) => format!("{incident}: the measurements point at {cause}"),
-            None => format!("{incident}: nothing stands out in the measurements"),
-        }),
+        EventKind::EffectJudged { .. } | EventKind::CausesRanked { .. } => alone(kind.to_string()),
         EventKind::ValveSet { valve, .. } => alone(format!("{} sets {} to {valve}", valve.by, valve.service)),
         EventKind::ValveMoved { service, percent, why } => {
             alone(format!("{service} moves to valve {percent} % ({why})"))

@@ -130,11 +130,8 @@ impl Stories {
                     Fact::Noted { by: by.clone(), note: text.clone(), seq: event.seq, effect: None },
                 );
             }
-            EventKind::CausesRanked { incident, likely } => {
-                self.story(*incident).add(at, Fact::CausesRanked { likely: likely.clone() });
-            }
-            EventKind::ChangeRecorded { change, .. } => {
-                self.add_to_open(at, &Fact::Changed { change: change.clone(), effect: None });
+            EventKind::CausesRanked { .. } | EventKind::ChangeRecorded { .. } => {
+                self.add_hint(at, &event.kind)
             }
             EventKind::UpdatePublished { incident, status, body, by, .. } => {
                 let (by, status, body) = (by.clone(), *status, body.clone());
@@ -220,6 +217,20 @@ impl Stories {
         if story.summary != diagnosis.summary {
             story.summary.clone_from(&diagnosis.summary);
             story.add(at, TimelineFact::Diagnosed { summary: diagnosis.summary.clone() });
+        }
+    }
+
+    /// Adds what may explain an incident: a change, or what its measurements point at.
+    fn add_hint(&mut self, at: Time, kind: &EventKind) {
+        match kind {
+            EventKind::CausesRanked { incident, likely } => {
+                let fact = TimelineFact::CausesRanked { likely: likely.clone() };
+                self.story(*incident).add(at, fact);
+            }
+            EventKind::ChangeRecorded { change, .. } => {
+                self.add_to_open(at, &TimelineFact::Changed { change: change.clone(), effect: None });
+            }
+            _ => {}
         }
     }
 

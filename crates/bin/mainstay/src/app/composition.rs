@@ -133,8 +133,7 @@ impl App {
         let (views, views_out) = watch::channel(None);
         let (notifiers_in, notifiers) = watch::channel(notifier);
         let heartbeat = Heartbeat::default();
-        let (Measuring { effects, causes, tasks: [effects_task, causes_task] }, measured) =
-            Measuring::start(series.clone(), &stopped);
+        let (Measuring { effects, causes, mut tasks }, measured) = Measuring::start(series.clone(), &stopped);
         let event_loop = EventLoop::restore(config.clone(), writes, series.clone(), heartbeat.clone())
             .map_err(cannot("journal"))?;
         let (policy, policies) = watch::channel(event_loop.policy());
@@ -157,9 +156,7 @@ impl App {
             edge: edge.clone(),
             site: site.clone(),
         };
-        let mut tasks = vec![
-            effects_task,
-            causes_task,
+        tasks.extend([
             tokio::spawn(probe(targets_out.clone(), probe_results_in, terms, stopped.clone())),
             tokio::spawn(check_resolver_files(targets_out, unused_lines_in, stopped.clone())),
             tokio::spawn(notify::run(notifiers.clone(), notifications_out, deliveries_in)),
@@ -168,7 +165,7 @@ impl App {
             tokio::spawn(serve(listener, site.clone(), stopped.clone())),
             tokio::spawn(watchdog::run(heartbeat, config.clone(), notifiers, stopped.clone())),
             tokio::spawn(reload::follow(changes, config.clone(), keys.key, subscribers)),
-        ];
+        ]);
         let control = control::serve(&data, &site, &stopped, &mut tasks);
         // Written last: requests are answered as soon as the file exists.
         address_file::write(&data, address).map_err(cannot("data folder"))?;
@@ -223,7 +220,7 @@ fn open_storage(data: &Path, loss: Loss) -> Result<(PendingWrites, Option<Arc<Se
 struct Measuring {
     effects: watch::Sender<Vec<engine::effects::Task>>,
     causes: watch::Sender<Vec<engine::causes::Task>>,
-    tasks: [JoinHandle<()>; 2],
+    tasks: Vec<JoinHandle<()>>,
 }
 
 impl Measuring {
@@ -235,7 +232,7 @@ impl Measuring {
         let (results_in, results) = mpsc::channel(64);
         let (effects, of_effects) = watch::channel(Vec::new());
         let (causes, of_causes) = watch::channel(Vec::new());
-        let tasks = [
+        let tasks = vec![
             tokio::spawn(effects::run(series.clone(), of_effects, results_in.clone(), stop.clone())),
             tokio::spawn(causes::run(series, of_causes, results_in, stop.clone())),
         ];

@@ -1,7 +1,7 @@
 //! Retry storms: requests fail, and the usual clients send far more of them.
 //!
 //! A retry storm is a consequence: something failed before. It is a warning about the service, so that it belongs to the
-//! incident of what failed, and pages no one. It is told from a surge by three facts: requests failed before they became more,
+//! incident of what failed, and pages no one. Three facts distinguish it from a surge: requests failed before they became more,
 //! the number of distinct clients did not rise, and no single client sends most of them.
 
 use crate::alert::{Decision, NewAlert};

@@ -66,9 +66,6 @@ pub(super) fn clause(subject: &str, alert: &Alert, now: &ZonedDateTime, tense: T
         Fault::PoolMemberIdle { .. } | Fault::ReconnectStorm { .. } => {
             format!("pool {subject} {}", super::in_tense(&alert.fault.to_string(), tense))
         }
-        Fault::RetryStorm { .. } => {
-            format!("{subject} {}{since}", super::in_tense(&alert.fault.to_string(), tense))
-        }
         Fault::CrashLoop { crash_loop } => crash_loop_clause(subject, crash_loop, &since, is),
         Fault::ServerCertificate { expected, why } => {
             let present = if is { "present" } else { "presented" };

@@ -111,10 +111,9 @@ fn task(engine: &Engine, incident: &Incident) -> Option<Task> {
     let alerts = incident.diagnosis.alerts.iter().chain(&incident.diagnosis.symptoms);
     let alerts: Vec<&Alert> = alerts.filter_map(|id| engine.detect.alerts().get(id)).collect();
     let has_alert = |service: &Resource| {
-        let concerns = |alert: &&Alert| {
-            alert.about == *service || config.graph.depends_directly_on(service, &alert.about)
-        };
-        alerts.iter().any(concerns)
+        let concerns =
+            |about: &Resource| about == service || config.graph.depends_directly_on(service, about);
+        alerts.iter().any(|alert| concerns(&alert.about))
     };
     entrances.sort_by_key(|service| !has_alert(service));
     let since = alerts.iter().map(|alert| alert.since).filter(|at| *at >= earlier(incident.since, BEFORE));

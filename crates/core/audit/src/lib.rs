@@ -6,21 +6,23 @@
 //!
 //! | module | contents |
 //! |---|---|
-//! | [`criterion`] | the criteria: name, level, reason, how each is checked, how it is mended |
-//! | `criteria` | the checks, one file per subject |
+//! | [`criteria`] | the criteria with their checks, one file per subject |
+//! | [`definition`] | a criterion: name, level, reason, how it is checked, remedy |
+//! | [`found`] | what the check of one criterion found |
 //! | [`evidence`] | observed facts: registrations, name servers, certificates, backups, members of pools |
 //! | [`report`] | findings, exceptions, what could not be checked |
 
-mod criteria;
-pub mod criterion;
+pub mod criteria;
+pub mod definition;
 pub mod evidence;
+pub mod found;
 pub mod report;
 
 pub use evidence::Evidence;
 pub use report::{Finding, Report};
 
-use criterion::Definition;
-use report::Found;
+use definition::Definition;
+use found::Found;
 use types::audit::Level;
 use types::{Config, Time};
 
@@ -55,7 +57,7 @@ pub struct Gap {
 pub fn audit(audited: &Audited<'_>) -> Report {
     let settings = &audited.config.audit;
     let mut report = Report::new(audited.now, audited.evidence.is_empty());
-    for definition in criterion::all() {
+    for definition in criteria::all() {
         let Definition { criterion, level, check, .. } = definition;
         let level = settings.levels.get(criterion).copied().unwrap_or(*level);
         if level == Level::Off {

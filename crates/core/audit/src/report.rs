@@ -1,6 +1,7 @@
 //! The report of one audit.
 
-use crate::criterion::Definition;
+use crate::definition::Definition;
+use crate::found::Found;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use types::audit::{Criterion, Exception, Level};
@@ -34,7 +35,7 @@ pub struct Finding {
     pub resource: Resource,
     /// What was seen: one sentence.
     pub evidence: String,
-    /// How to mend it.
+    /// The remedy.
     pub remedy: String,
     /// An exception that has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -64,25 +65,6 @@ pub struct NotChecked {
     pub resource: Resource,
     /// What is missing.
     pub why: String,
-}
-
-/// What the check of one criterion found.
-#[derive(Debug, Default)]
-pub struct Found {
-    failed: Vec<(Resource, String, String)>,
-    unknown: Vec<(Resource, String)>,
-}
-
-impl Found {
-    /// A resource does not meet the criterion: what was seen, and how to mend it.
-    pub fn fail(&mut self, resource: Resource, evidence: impl Into<String>, remedy: impl Into<String>) {
-        self.failed.push((resource, evidence.into(), remedy.into()));
-    }
-
-    /// Nothing is known about a resource.
-    pub fn unknown(&mut self, resource: Resource, why: impl Into<String>) {
-        self.unknown.push((resource, why.into()));
-    }
 }
 
 impl Report {
@@ -144,7 +126,7 @@ impl Report {
 
     /// Keeps what fails the audit.
     #[must_use]
-    pub fn gate(mut self) -> Self {
+    pub fn musts(mut self) -> Self {
         self.findings.retain(|finding| finding.level == Level::Must);
         self
     }

@@ -1,6 +1,7 @@
 //! The load balancer of one pool: server choice, queue, load shedding, retries.
 
 mod opens;
+mod turned_away;
 
 use crate::admission::{Admission, Arrival, Failure, Outcome, Permit, Shed, ShedWhy, Ticket, Tried, Woken};
 use crate::ceiling::{Ceiling, PAUSE};
@@ -20,6 +21,7 @@ use crate::tick::Tick;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
+use turned_away::TurnedAway;
 use types::config;
 use types::traffic::PoolStatus;
 
@@ -677,29 +679,6 @@ impl LoadBalancer {
         };
         let jitter = 1.0 + 0.5 * self.chance.unit();
         Shed { retry_after: Duration::from_secs_f64(wait * jitter), why }
-    }
-}
-
-/// Clients that had to wait or were refused, as far as it matters.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum TurnedAway {
-    #[default]
-    Nobody,
-    One(u64),
-    Several,
-}
-
-impl TurnedAway {
-    fn one_more(&mut self, client: u64) {
-        *self = match *self {
-            Self::Nobody => Self::One(client),
-            Self::One(known) if known == client => *self,
-            _ => Self::Several,
-        };
-    }
-
-    fn several(self) -> bool {
-        self == Self::Several
     }
 }
 

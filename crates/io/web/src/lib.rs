@@ -15,6 +15,7 @@
 //! | [`snapshot`] | copy of the status page on disk |
 //! | [`command`] | commands to the event loop |
 //! | [`session`] | sign-in links, sessions, form tokens |
+//! | `audited` | the audit, for API and console |
 //! | `auth` | bearer tokens |
 //! | [`status_page`] | the public pages, Statuspage JSON, feeds, badge |
 //! | [`console`] | the pages of the team |
@@ -36,6 +37,7 @@
 //! **Invariant**: a request for the status page never waits for the event loop, a lock or the disk.
 
 pub mod api;
+mod audited;
 mod auth;
 pub mod cache;
 pub mod callbacks;

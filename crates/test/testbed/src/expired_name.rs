@@ -131,12 +131,8 @@ impl ExpiredName {
         let mut dns = Tasks::default();
         server::serve(&mut dns, block.root, Arc::new(root));
         server::serve(&mut dns, block.tld, Arc::clone(&tree));
-        for sockets in block.hosts {
-            server::serve(&mut dns, sockets, Arc::clone(&hosted));
-        }
-        for sockets in block.parking {
-            server::serve(&mut dns, sockets, Arc::clone(&parked));
-        }
+        block.hosts.into_iter().for_each(|sockets| server::serve(&mut dns, sockets, Arc::clone(&hosted)));
+        block.parking.into_iter().for_each(|sockets| server::serve(&mut dns, sockets, Arc::clone(&parked)));
         let from = Root { address: root_address, port: dns_port };
         let resolver = Arc::new(Resolver::start(block.resolver, from));
 

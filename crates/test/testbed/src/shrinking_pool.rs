@@ -63,7 +63,7 @@ const MIN_HEALTHY: u32 = 10;
 /// Visits per second of each half of the usual clients. A visit is two requests.
 const VISITS: f64 = 12.0;
 /// Deadline of a request.
-const DEADLINE: Duration = Duration::from_secs(5);
+const DEADLINE: Duration = Duration::from_secs(2);
 /// Time between the servers of a rollback.
 const ROLL: Duration = Duration::from_secs(3);
 /// Time for the first start of the servers.

@@ -107,5 +107,5 @@ fn running_process_adds_what_it_has_seen() {
     assert_eq!(alone["configuration_only"], true);
     let (code, said) = text(&instance, &["audit", "--criteria", "traffic-limits"]);
     assert_eq!(code, Some(0));
-    assert!(said.contains("## How to mend it"), "{said}");
+    assert!(said.contains("## Remedy"), "{said}");
 }

@@ -33,9 +33,9 @@ fn reference_pages_match_the_program() {
 #[test]
 fn pages_of_criteria_match_the_program() {
     let mut pages = Vec::new();
-    for definition in audit::criterion::all() {
+    for definition in audit::criteria::all() {
         let name = format!("{}.md", definition.criterion);
-        same(&format!("docs/criteria/{name}"), audit::criterion::page(definition).as_bytes());
+        same(&format!("docs/criteria/{name}"), audit::definition::page(definition).as_bytes());
         pages.push(name);
     }
     let there = fs::read_dir(root().join("docs/criteria")).unwrap();

@@ -1,8 +1,8 @@
 //! Backups of databases.
 
 use crate::Audited;
-use crate::criterion::Definition;
-use crate::report::Found;
+use crate::definition::Definition;
+use crate::found::Found;
 use std::time::Duration;
 use types::Resource;
 use types::audit::{Criterion, Level};
@@ -20,7 +20,7 @@ pub(crate) const CRITERIA: &[Definition] = &[
               its five ways of backup had worked.",
         how: "From the configuration: `backup` of each database, or `backup = false`. Redis and Valkey, which often hold what can be made \
               again, are left out once mainstay has seen that they are that.",
-        mend: "`backup = { from = \"pgbackrest:main\", max_age = \"26h\" }` in the database: mainstay asks pgBackRest how old the last one is. \
+        remedy: "`backup = { from = \"pgbackrest:main\", max_age = \"26h\" }` in the database: mainstay asks pgBackRest how old the last one is. \
                `backup = false` says that the content can be made again.",
         check: declared,
     },
@@ -30,7 +30,7 @@ pub(crate) const CRITERIA: &[Definition] = &[
         title: "The last backup is sound and recent",
         why: "A backup of last month is a month of lost work. It is noticed on the day on which it is needed.",
         how: "From what the backup tool said last: no error, and not older than `backup.max_age`, or 30 hours without one.",
-        mend: "See what the tool says: `pgbackrest info`. Its schedule is usually at fault, or a full repository.",
+        remedy: "See what the tool says: `pgbackrest info`. Its schedule is usually at fault, or a full repository.",
         check: age,
     },
     Definition {
@@ -40,7 +40,7 @@ pub(crate) const CRITERIA: &[Definition] = &[
         why: "On 2021-03-10 a data centre in Strasbourg burned down, with backups that were kept beside the servers. In 2011 the time tracker's \
               copies off site were what it had left.",
         how: "From the configuration: `backup.offsite`, which a person vouches for.",
-        mend: "Add a second repository in another region, and `offsite = true`.",
+        remedy: "Add a second repository in another region, and `offsite = true`.",
         check: off_site,
     },
 ];

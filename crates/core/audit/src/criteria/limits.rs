@@ -2,8 +2,8 @@
 
 use super::public;
 use crate::Audited;
-use crate::criterion::Definition;
-use crate::report::Found;
+use crate::definition::Definition;
+use crate::found::Found;
 use types::audit::{Criterion, Level};
 use types::config::{Rate, Service, Traffic};
 use types::time::spoken;
@@ -18,7 +18,7 @@ pub(crate) const CRITERIA: &[Definition] = &[
         title: "A public service is behind the edge",
         why: SURGE,
         how: "From the configuration: each public service with hosts has `traffic`. Another product may protect it, which mainstay cannot see.",
-        mend: "Serve it by the edge: `traffic = { pool = \"auth\" }`. If another product protects it, say so in an exception, with the person who \
+        remedy: "Serve it by the edge: `traffic = { pool = \"auth\" }`. If another product protects it, say so in an exception, with the person who \
                knows that it is set up.",
         check: protection,
     },
@@ -28,7 +28,7 @@ pub(crate) const CRITERIA: &[Definition] = &[
         title: "A public service has limits",
         why: SURGE,
         how: "From the configuration: a limit of one client, one subnet, or the whole service in `traffic`.",
-        mend: "`limit = { client = \"20/s\" }` in `[service.NAME.traffic]`: several times what a busy user needs.",
+        remedy: "`limit = { client = \"20/s\" }` in `[service.NAME.traffic]`: several times what a busy user needs.",
         check: traffic_limits,
     },
     Definition {
@@ -37,7 +37,7 @@ pub(crate) const CRITERIA: &[Definition] = &[
         title: "Known users of a service are recognized",
         why: "Under a flood the edge serves those first who signed in before. Without `recognize` all clients are alike to it.",
         how: "From the configuration: `recognize` in `traffic` of each public service that the edge serves.",
-        mend: "`recognize = { method = \"POST\", path = \"/login\", status = [303] }`: a request that only a true user completes.",
+        remedy: "`recognize = { method = \"POST\", path = \"/login\", status = [303] }`: a request that only a true user completes.",
         check: recognition,
     },
     Definition {
@@ -47,7 +47,7 @@ pub(crate) const CRITERIA: &[Definition] = &[
         why: "After the flood of 2024-02-26 was gone, sign-in stayed down for hours: the pages called the API for all visitors from a few \
               addresses, and the API limited each address.",
         how: "From the configuration: a service that others depend on limits each client, and the service that depends on it is no declared caller.",
-        mend: "Declare the front end as `[caller.NAME]` with a token, and let it name its clients: docs/guides/own-callers.md.",
+        remedy: "Declare the front end as `[caller.NAME]` with a token, and let it name its clients: docs/guides/own-callers.md.",
         check: one_client,
     },
     Definition {
@@ -56,7 +56,7 @@ pub(crate) const CRITERIA: &[Definition] = &[
         title: "A front end does not let more in than the service behind it allows",
         why: "Two limits that fight refuse users one after the other, and each side sees only its own half. See also one-client.",
         how: "From the configuration: the limits of one client, and of the whole service, of two services of which one depends on the other.",
-        mend: "Raise the limit of the service behind, or lower that of the front end.",
+        remedy: "Raise the limit of the service behind, or lower that of the front end.",
         check: caller_limit,
     },
     Definition {
@@ -65,7 +65,7 @@ pub(crate) const CRITERIA: &[Definition] = &[
         title: "A caller waits for longer than what it calls may take",
         why: "A caller that gives up first repeats a request that is still being worked on: the slower the service, the more work it gets.",
         how: "From the configuration: `response_timeout` of a service and of those that it depends on, as far as the edge serves both.",
-        mend: "Let timeouts grow from the inside out: 5 s for the database, 10 s for the API, 20 s for the page.",
+        remedy: "Let timeouts grow from the inside out: 5 s for the database, 10 s for the API, 20 s for the page.",
         check: timeouts,
     },
     Definition {
@@ -74,7 +74,7 @@ pub(crate) const CRITERIA: &[Definition] = &[
         title: "Requests can be traced through several services",
         why: "On 2024-02-26 there were no traces: that two limits fought was found after hours, by reading both programs.",
         how: "From the configuration: `edge.otlp`, to which the edge exports its spans.",
-        mend: "`otlp = \"http://127.0.0.1:4318/v1/traces\"`: any collector of OpenTelemetry. `mainstay trace` shows the edge's own part without one.",
+        remedy: "`otlp = \"http://127.0.0.1:4318/v1/traces\"`: any collector of OpenTelemetry. `mainstay trace` shows the edge's own part without one.",
         check: traces,
     },
 ];

@@ -2,8 +2,8 @@
 
 use super::public;
 use crate::Audited;
-use crate::criterion::Definition;
-use crate::report::Found;
+use crate::definition::Definition;
+use crate::found::Found;
 use std::collections::BTreeSet;
 use types::audit::{Criterion, Level};
 use types::config::{Probe, ProbeKind};
@@ -16,7 +16,7 @@ pub(crate) const CRITERIA: &[Definition] = &[
         title: "Each service has a probe",
         why: "A service without one is operational on the status page whatever happens, and its users are the first to notice.",
         how: "From the configuration: a probe is about the service, one of its hosts, or what it depends on.",
-        mend: "Declare `hosts`, from which probes are derived, or a `[probe.NAME]` with `service`.",
+        remedy: "Declare `hosts`, from which probes are derived, or a `[probe.NAME]` with `service`.",
         check: monitored,
     },
     Definition {
@@ -26,7 +26,7 @@ pub(crate) const CRITERIA: &[Definition] = &[
         why: "A request for `/` that accepts whatever status came first is answered by a load balancer, a parking page, or a server that \
               has lost its database. On 2024-01-11 parking pages answered for hours in the place of a sign-in service whose domain had expired.",
         how: "From the configuration: at least one http probe of the service expects a status or a text, or asks for a path of its own.",
-        mend: "Ask for a page that needs what the service needs, and say what it must contain: \
+        remedy: "Ask for a page that needs what the service needs, and say what it must contain: \
                `http = { path = \"/health\", expect = { status = [200], body_contains = \"ok\" } }`.",
         check: health_check,
     },
@@ -37,7 +37,7 @@ pub(crate) const CRITERIA: &[Definition] = &[
         why: "Without a check a server is found to be broken by requests of users, and found to be well again by more of them. In the outage of \
               2018-01-16 servers left a pool unseen.",
         how: "From the configuration: each pool of the edge has `health`.",
-        mend: "`health = { path = \"/health\" }` in the pool; the path answers 200 only when the server can do its work.",
+        remedy: "`health = { path = \"/health\" }` in the pool; the path answers 200 only when the server can do its work.",
         check: pool_health,
     },
     Definition {
@@ -46,7 +46,7 @@ pub(crate) const CRITERIA: &[Definition] = &[
         title: "A pool says how many of its servers must be healthy",
         why: "On 2018-01-16 two of twenty servers were left, and nobody noticed for most of an hour.",
         how: "From the configuration: each pool with more than one server has `min_healthy`.",
-        mend: "`min_healthy` is the least number of servers that carries the daily peak.",
+        remedy: "`min_healthy` is the least number of servers that carries the daily peak.",
         check: min_healthy,
     },
     Definition {
@@ -55,7 +55,7 @@ pub(crate) const CRITERIA: &[Definition] = &[
         title: "A service depends on each pool and database",
         why: "A database that no service depends on explains no outage: its alerts and those of the services are two incidents, and two pages.",
         how: "From the configuration: each `[pool.NAME]` and `[database.NAME]` is in `depends_on` of a service, or serves one.",
-        mend: "`depends_on = [\"database.main\"]` in the services that use it.",
+        remedy: "`depends_on = [\"database.main\"]` in the services that use it.",
         check: dependencies,
     },
 ];

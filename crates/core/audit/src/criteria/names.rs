@@ -1,8 +1,8 @@
 //! Domains, name servers, certificates, and the address of the status page.
 
 use super::public;
-use crate::criterion::Definition;
-use crate::report::Found;
+use crate::definition::Definition;
+use crate::found::Found;
 use crate::{Audited, Evidence};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -25,7 +25,7 @@ pub(crate) const CRITERIA: &[Definition] = &[
               whether a registrar renews.",
         how: "From the registry: the expiry date. From the configuration: `auto_renew`, which a person vouches for. mainstay reports an expiry that is \
               near in any case.",
-        mend: "Renew for several years, or switch automatic renewal on and write `[domain.\"acme.app\"] auto_renew = true`.",
+        remedy: "Renew for several years, or switch automatic renewal on and write `[domain.\"acme.app\"] auto_renew = true`.",
         check: renewal,
     },
     Definition {
@@ -34,7 +34,7 @@ pub(crate) const CRITERIA: &[Definition] = &[
         title: "A registration is locked against transfer",
         why: "Without a lock whoever gets into the account or deceives the registrar takes the name, and with it mail and sign-in.",
         how: "From the registry: the status client or server transfer prohibited.",
-        mend: "Switch the transfer lock on at the registrar.",
+        remedy: "Switch the transfer lock on at the registrar.",
         check: transfer_lock,
     },
     Definition {
@@ -43,7 +43,7 @@ pub(crate) const CRITERIA: &[Definition] = &[
         title: "Domains are not all at one registrar",
         why: "A locked account, a failed payment or an outage of one registrar reaches all names at once, the one of the status page too.",
         how: "From the registry: the registrars of two or more domains.",
-        mend: "Move the domain of the status page to another registrar.",
+        remedy: "Move the domain of the status page to another registrar.",
         check: one_registrar,
     },
     Definition {
@@ -53,7 +53,7 @@ pub(crate) const CRITERIA: &[Definition] = &[
         why: "On 2016-10-21 a flood on one operator of name servers made hundreds of well-known sites unreachable; those with a second operator \
               were found.",
         how: "From the parent zone: the names of the name servers, grouped by the domain that they are below.",
-        mend: "Add a second operator that transfers the zone, or accept it: a large operator fails rarely.",
+        remedy: "Add a second operator that transfers the zone, or accept it: a large operator fails rarely.",
         check: name_server_operator,
     },
     Definition {
@@ -63,7 +63,7 @@ pub(crate) const CRITERIA: &[Definition] = &[
         why: "On 2020-02-03 a chat service was down for hours because a certificate had not been renewed; on 2018-12-06 mobile networks of \
               several countries were.",
         how: "From the served certificates: one that is valid for more than 100 days is usually renewed by hand.",
-        mend: "An ACME client: certbot, lego, Caddy.",
+        remedy: "An ACME client: certbot, lego, Caddy.",
         check: certificate_renewal,
     },
     Definition {
@@ -72,7 +72,7 @@ pub(crate) const CRITERIA: &[Definition] = &[
         title: "The status page does not fail with what it reports on",
         why: "On 2017-02-28 a storage service could not change its own status page, which was kept in that storage.",
         how: "From the configuration: whether `site.url` is below the domain of a public service.",
-        mend: "A domain of its own for the status page, at another registrar and other name servers; `mainstay export` writes the page for a static host.",
+        remedy: "A domain of its own for the status page, at another registrar and other name servers; `mainstay export` writes the page for a static host.",
         check: status_page_fate,
     },
 ];

@@ -1,8 +1,8 @@
 //! Whether a page reaches a person who answers.
 
 use crate::Audited;
-use crate::criterion::Definition;
-use crate::report::Found;
+use crate::definition::Definition;
+use crate::found::Found;
 use std::collections::BTreeSet;
 use types::audit::{Criterion, Level};
 use types::config::Escalation;
@@ -17,7 +17,7 @@ pub(crate) const CRITERIA: &[Definition] = &[
         why: "On 2024-01-11 the first users reported the outage at 15:42 UTC; phone calls failed to wake colleagues, and the cause was found \
               after nine hours.",
         how: "From the configuration: schedules and escalations of the next twelve months.",
-        mend: "`mainstay check` lists the hours. Fill them with another layer, or with `people` in a step of the escalation.",
+        remedy: "`mainstay check` lists the hours. Fill them with another layer, or with `people` in a step of the escalation.",
         check: on_call_gap,
     },
     Definition {
@@ -26,7 +26,7 @@ pub(crate) const CRITERIA: &[Definition] = &[
         title: "A page reaches a second person",
         why: "One person has no signal in a train, sleeps through a phone, or is ill.",
         how: "From the configuration: the people in all steps of an escalation that services use.",
-        mend: "A second step with another person.",
+        remedy: "A second step with another person.",
         check: one_person,
     },
     Definition {
@@ -35,7 +35,7 @@ pub(crate) const CRITERIA: &[Definition] = &[
         title: "A page that nobody answers goes on",
         why: "After the last step and its repeats an escalation without a fallback ends, while the outage does not.",
         how: "From the configuration: `fallback` of each escalation that services use.",
-        mend: "`fallback = [\"hook:everybody\"]`: a contact that is read by several people.",
+        remedy: "`fallback = [\"hook:everybody\"]`: a contact that is read by several people.",
         check: fallback,
     },
     Definition {
@@ -44,15 +44,15 @@ pub(crate) const CRITERIA: &[Definition] = &[
         title: "A page does not depend on one channel",
         why: "Providers of messages have outages too, and app stores revoke push certificates.",
         how: "From the configuration: the channels of all contacts of an escalation, fallback included.",
-        mend: "A second channel, of another provider, for each person.",
+        remedy: "A second channel, of another provider, for each person.",
         check: one_channel,
     },
 ];
 
 fn on_call_gap(audited: &Audited<'_>, found: &mut Found) {
-    let mut told = BTreeSet::new();
+    let mut seen = BTreeSet::new();
     for gap in audited.gaps {
-        if !told.insert((&gap.service, &gap.escalation)) {
+        if !seen.insert((&gap.service, &gap.escalation)) {
             continue;
         }
         let zone = &audited.config.site.timezone;

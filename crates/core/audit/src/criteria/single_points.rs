@@ -1,8 +1,8 @@
 //! Single points of failure: one server, one machine, one network, one database, one certificate, one operator.
 
 use crate::Audited;
-use crate::criterion::Definition;
-use crate::report::Found;
+use crate::definition::Definition;
+use crate::found::Found;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use types::audit::{Criterion, Level};
@@ -17,7 +17,7 @@ pub(crate) const CRITERIA: &[Definition] = &[
         why: "One server cannot be restarted, updated or lost without an outage.",
         how: "From the configuration; for a pool behind another load balancer from the members that it lists. A host name counts as one \
               server, because it may have one address only.",
-        mend: "Add a server to the pool, on another machine.",
+        remedy: "Add a server to the pool, on another machine.",
         check: single_server,
     },
     Definition {
@@ -26,7 +26,7 @@ pub(crate) const CRITERIA: &[Definition] = &[
         title: "The servers of a pool are on more than one machine",
         why: "Processes at different ports of one address share its power, its disk and its kernel.",
         how: "From the configuration: the addresses of the servers of a pool, without their ports.",
-        mend: "Move a server to another machine.",
+        remedy: "Move a server to another machine.",
         check: one_machine,
     },
     Definition {
@@ -36,7 +36,7 @@ pub(crate) const CRITERIA: &[Definition] = &[
         why: "One switch, one rack or one power feed is behind most subnets. On 2021-03-10 a fire in one data centre in Strasbourg took \
               companies down whose servers and backups were all there.",
         how: "From the configuration: whether the addresses of all servers of the edge are in one IPv4 /24 or IPv6 /64. Needs three servers at least.",
-        mend: "Place some servers in another zone or site. If one subnet spans several sites, accept it with an exception that says so.",
+        remedy: "Place some servers in another zone or site. If one subnet spans several sites, accept it with an exception that says so.",
         check: one_network,
     },
     Definition {
@@ -45,7 +45,7 @@ pub(crate) const CRITERIA: &[Definition] = &[
         title: "A database has a replica",
         why: "In August 2011 a power cut took down the one database server of a time tracker: half a day of outage, and no second one to promote.",
         how: "From the configuration: `replicas` of each database.",
-        mend: "Set up a replica on another machine and add its URL to `replicas`.",
+        remedy: "Set up a replica on another machine and add its URL to `replicas`.",
         check: single_database,
     },
     Definition {
@@ -54,7 +54,7 @@ pub(crate) const CRITERIA: &[Definition] = &[
         title: "Services do not share one certificate",
         why: "On 2021-04-06 an expired wildcard certificate took most services of a game company down at once, for more than five hours.",
         how: "From the certificates that the probes are served: the same one for every host of three or more services.",
-        mend: "A certificate for each service, renewed on its own day. Let's Encrypt and other ACME authorities issue them without charge.",
+        remedy: "A certificate for each service, renewed on its own day. Let's Encrypt and other ACME authorities issue them without charge.",
         check: one_certificate,
     },
 ];

@@ -35,7 +35,7 @@ keys! {
         /// What its backups must be like; `false` for a database that needs none, because its content can be made again.
         backup: Option<Option<RawBackup>> =
             OrFalse { table: made(|backup: RawBackup, _, _| Some(Some(backup))), otherwise: || None },
-            otherwise "not checked, and a finding of the audit", example r#"{ from = "pgbackrest:main", max_age = "12h" }"#;
+            otherwise "not checked, and the audit asks for it", example r#"{ from = "pgbackrest:main", max_age = "12h" }"#;
         /// Time between rounds of measurements.
         interval: Duration = INTERVAL, default Duration::from_secs(10), example r#""10s""#;
         /// Share of the connection slots in use that is worth a warning when it lasts for 2 minutes, in percent. All of them in

@@ -5,7 +5,7 @@ use crate::design::{Clock, Moment};
 use crate::session::Session;
 use crate::state::WebState;
 use askama::Template;
-use audit::{Finding, Report, criterion};
+use audit::{Finding, Report, criteria};
 use engine::views::Views;
 use std::time::Duration;
 use types::Time;
@@ -105,5 +105,5 @@ fn accepted<'a>(accepted: &'a audit::report::Accepted, clock: &Clock<'_>) -> Acc
 }
 
 fn title(criterion: Criterion) -> &'static str {
-    criterion::definition(criterion).map_or("", |definition| definition.title)
+    criteria::definition(criterion).map_or("", |definition| definition.title)
 }

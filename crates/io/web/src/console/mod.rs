@@ -14,7 +14,7 @@ mod sign_in;
 pub mod trace;
 pub(crate) mod trace_link;
 
-use crate::api::audit::audited;
+use crate::audited::audited;
 use crate::cache::digest;
 use crate::clock::now as clock_now;
 use crate::latency::Latency;

@@ -1,7 +1,10 @@
 //! The criteria themselves.
 
 use crate::cli::{Common, Failure, table};
-use ::audit::criterion::{all, definition, page};
+use ::audit::{
+    criteria::{all, definition},
+    definition::page,
+};
 use serde_json::json;
 use std::process::ExitCode;
 use types::audit::Criterion;
@@ -19,7 +22,7 @@ pub(crate) fn list(common: &Common) -> Result<ExitCode, Failure> {
     for row in table::rows(&rows) {
         table::say(&row);
     }
-    table::say("\n`mainstay audit --criteria NAME` says why one matters, how it is checked and mended");
+    table::say("\n`mainstay audit --criteria NAME` says why one matters, how it is checked, and the remedy");
     Ok(ExitCode::SUCCESS)
 }
 
@@ -28,7 +31,7 @@ pub(crate) fn explain(common: &Common, criterion: Criterion) -> Result<ExitCode,
     let Some(it) = definition(criterion) else { return Err(Failure::no("it has no description")) };
     if common.json {
         table::json(&json!({
-            "criterion": it.criterion, "level": it.level, "title": it.title, "why": it.why, "how": it.how, "mend": it.mend,
+            "criterion": it.criterion, "level": it.level, "title": it.title, "why": it.why, "how": it.how, "remedy": it.remedy,
         }))?;
     } else {
         table::say(page(it).trim_end());

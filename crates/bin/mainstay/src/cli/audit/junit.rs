@@ -1,7 +1,7 @@
 //! The report as JUnit XML: one test case for each finding, and for each criterion that is met.
 
 use crate::cli::Failure;
-use ::audit::criterion::definition;
+use ::audit::criteria::definition;
 use ::audit::{Finding, Report};
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 use types::audit::Level;

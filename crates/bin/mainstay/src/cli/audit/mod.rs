@@ -31,7 +31,7 @@ pub(crate) struct Audit {
     /// Audit the file, without what a running mainstay has seen.
     #[arg(long)]
     text_alone: bool,
-    /// List the criteria; with a name: why it matters, how it is checked and mended.
+    /// List the criteria; with a name: why it matters, how it is checked, and the remedy.
     #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "")]
     criteria: Option<String>,
 }
@@ -66,7 +66,7 @@ impl Audit {
         let mut report = self.report(common)?;
         let fails = report.fails();
         if self.gate {
-            report = report.gate();
+            report = report.musts();
         }
         let format = if common.json { Format::Json } else { self.format };
         match format {

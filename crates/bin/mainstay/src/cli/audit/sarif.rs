@@ -1,7 +1,8 @@
 //! The report as SARIF 2.1.0 (OASIS): each finding at the line of its section in the configuration.
 
 use crate::cli::{Common, Failure, config};
-use ::audit::criterion::{Definition, all};
+use ::audit::criteria::all;
+use ::audit::definition::Definition;
 use ::audit::{Finding, Report};
 use serde_json::{Value, json};
 use types::audit::Level;
@@ -36,7 +37,7 @@ fn rule(definition: &Definition) -> Value {
         "id": definition.criterion,
         "shortDescription": { "text": definition.title },
         "fullDescription": { "text": definition.why },
-        "help": { "text": definition.mend },
+        "help": { "text": definition.remedy },
         "defaultConfiguration": { "level": level(definition.level) },
     })
 }

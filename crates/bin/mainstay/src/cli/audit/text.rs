@@ -8,9 +8,9 @@ const WIDTH: usize = 80;
 const INDENT: &str = "        ";
 
 /// Prints it: findings, then what was accepted and what could not be checked, then a summary.
-pub(crate) fn print(report: &Report, gate: bool) {
+pub(crate) fn print(report: &Report, musts_only: bool) {
     report.findings.iter().for_each(print_finding);
-    if !gate {
+    if !musts_only {
         for accepted in &report.accepted {
             let finding = &accepted.finding;
             table::say(&format!("accepted {} {}", finding.criterion, finding.resource));
@@ -50,8 +50,8 @@ fn summary(report: &Report) -> String {
     let (must, should) = (count(Level::Must), count(Level::Should));
     let verdict = match must {
         0 => "the audit passes".to_owned(),
-        1 => "the audit fails: 1 finding must be mended".to_owned(),
-        more => format!("the audit fails: {more} findings must be mended"),
+        1 => "the audit fails: 1 finding must be fixed".to_owned(),
+        more => format!("the audit fails: {more} findings must be fixed"),
     };
     let accepted = report.accepted.len();
     let unknown = report.not_checked.len();

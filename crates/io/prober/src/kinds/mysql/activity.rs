@@ -1,98 +1,17 @@
 //! What the sessions of a node do.
 
+use super::listing::{Process, Transaction};
 use super::locks::{self, Waits};
 use super::product::{self, SESSIONS_MAX};
-use super::rows::{Row, Rows};
+use super::rows::Rows;
 use super::session::Session as Connection;
 use crate::kinds::database::sessions::named;
-use crate::kinds::database::statement::{Dialect, without_literals};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-use types::database::{BlockedChain, NodeAnswer, Reading, Session, Sessions, Standby, Standbys};
+use types::database::{BlockedChain, NodeAnswer, Reading, Session, Sessions, Standbys};
 
 /// Age of a transaction from which on its idle session is looked at; ordinary clients pause for less.
 const IDLE: Duration = Duration::from_secs(1);
-/// What `mysqldump` and its like write into each statement. It has no literals, and no name of the program is at hand.
-const DUMP: &str = "SELECT /*!40001 SQL_NO_CACHE */";
-
-/// A session as the server lists it.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Process {
-    pub(super) thread: i64,
-    pub(super) user: String,
-    pub(super) host: String,
-    pub(super) command: String,
-    pub(super) age: Duration,
-    pub(super) state: String,
-    /// With its literals.
-    pub(super) statement: String,
-}
-
-impl Process {
-    fn read(row: Row<'_>) -> Option<Self> {
-        let text = |column| row.text(&[column]).unwrap_or_default().to_owned();
-        Some(Self {
-            thread: row.number(&["id"])?,
-            user: text("user"),
-            host: text("host"),
-            command: text("command"),
-            age: row.seconds(&["age"]).unwrap_or_default(),
-            state: text("state"),
-            statement: text("info"),
-        })
-    }
-
-    /// Whether it executes a statement of a client.
-    fn is_active(&self) -> bool {
-        matches!(self.command.as_str(), "Query" | "Execute") && self.user != "system user"
-    }
-
-    /// Waits for a lock that is none of a row: of a table, its metadata, or all tables.
-    fn waits_for_table(&self) -> bool {
-        self.is_active() && self.state.starts_with("Waiting for") && self.state.ends_with("lock")
-    }
-
-    fn session(&self) -> Session {
-        let is_dump = self.statement.starts_with(DUMP);
-        let idle = self.command == "Sleep";
-        Session {
-            pid: self.thread,
-            application: text::truncate::chars(if is_dump { "mysqldump" } else { &self.user }, 100),
-            state: if idle { "idle in transaction" } else { "active" }.to_owned(),
-            age: self.age,
-            statement: without_literals(&self.statement, Dialect::Mysql),
-        }
-    }
-
-    /// A replica that reads the binary log.
-    fn standby(&self) -> Option<Standby> {
-        self.command.starts_with("Binlog Dump").then(|| Standby {
-            name: text::truncate::chars(&self.host, 100),
-            state: "streaming".to_owned(),
-            sync_state: "async".to_owned(),
-            lag_bytes: None,
-        })
-    }
-}
-
-/// An open transaction.
-pub(super) struct Transaction {
-    pub(super) id: String,
-    pub(super) thread: i64,
-    pub(super) waits: bool,
-    age: Duration,
-}
-
-impl Transaction {
-    fn read(row: Row<'_>) -> Option<Self> {
-        Some(Self {
-            id: row.text(&["id"])?.to_owned(),
-            thread: row.number(&["thread"])?,
-            waits: row.text(&["waits"]) == Some("1"),
-            age: row.seconds(&["age"]).unwrap_or_default(),
-        })
-    }
-}
 
 /// What the sessions do, who blocks them, and the replicas among them.
 #[derive(Default)]

@@ -1,6 +1,6 @@
 //! Who waits for whom: locks of rows by transaction, and metadata locks of tables.
 
-use super::activity::{Process, Transaction};
+use super::listing::{Process, Transaction};
 use super::product;
 use super::session::Session as Connection;
 use crate::kinds::database::chains::{Link, chains};

@@ -20,6 +20,7 @@
 
 mod activity;
 mod binlog;
+mod listing;
 mod locks;
 mod login;
 mod product;

@@ -193,8 +193,18 @@ struct Driver {
 }
 
 impl Driver {
-    /// Starts on a port of the system's choice, which the driver reports when it listens.
+    /// Starts on a port of the system's choice, which the driver reports when it listens. It takes the same port for IPv4 and
+    /// IPv6, and ends when another process has one of them: then it is started again.
     async fn start() -> Self {
+        for _ in 0..5 {
+            if let Some(driver) = Self::try_start().await {
+                return driver;
+            }
+        }
+        panic!("chromedriver ended before it listened, five times")
+    }
+
+    async fn try_start() -> Option<Self> {
         let mut process = tokio::process::Command::new("chromedriver")
             .arg("--port=0")
             .stdin(Stdio::null())
@@ -207,12 +217,12 @@ impl Driver {
         let port = async {
             while let Some(line) = output.next_line().await.unwrap() {
                 if let Some((_, port)) = line.split_once("started successfully on port ") {
-                    return port.trim_end_matches('.').parse().unwrap();
+                    return Some(port.trim_end_matches('.').parse().unwrap());
                 }
             }
-            panic!("chromedriver ended before it listened")
+            None
         };
-        let port = tokio::time::timeout(TIMEOUT, port).await.unwrap();
-        Self { port, _process: process, _output: output }
+        let port = tokio::time::timeout(TIMEOUT, port).await.unwrap()?;
+        Some(Self { port, _process: process, _output: output })
     }
 }

@@ -76,7 +76,7 @@ pub struct Limits {
     pub crash_loop: Option<Duration>,
     /// Least share of the fetches of the sign-in configuration that get the right content while its source is down, in per cent.
     pub configuration: Option<u32>,
-    /// Exact number of pages.
+    /// Maximum of pages; none at all is missed as well.
     pub pages: Option<u32>,
     /// Most alerts about resources that the outage does not affect.
     pub false_alerts: Option<u32>,

@@ -17,7 +17,7 @@ pub struct Evidence {
     /// Served certificates by host, with its port if it is not 443.
     pub certificates: BTreeMap<String, Leaf>,
     /// Databases by name.
-    pub databases: BTreeMap<String, DatabaseSeen>,
+    pub databases: BTreeMap<String, KnownDatabase>,
     /// Serving members by pool behind another load balancer.
     pub members: BTreeMap<PoolId, BTreeSet<String>>,
 }
@@ -48,7 +48,7 @@ pub struct Leaf {
 
 /// A database.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct DatabaseSeen {
+pub struct KnownDatabase {
     /// What its nodes are: `PostgreSQL`, `Redis`. `None` while none of them lets mainstay in.
     pub product: Option<String>,
     /// Its backups; `None` while their tool has not answered.
@@ -129,7 +129,7 @@ impl Evidence {
     }
 
     /// What is known of a database after another round; what this round did not measure stays.
-    fn database(&self, name: &str, seen: &types::DatabaseSeen) -> DatabaseSeen {
+    fn database(&self, name: &str, seen: &types::DatabaseSeen) -> KnownDatabase {
         let mut fresh = self.databases.get(name).cloned().unwrap_or_default();
         let version = seen.nodes.iter().find_map(|node| match &node.answer {
             NodeAnswer::Facts(facts) => facts.version.split(' ').next(),
@@ -193,7 +193,7 @@ pub enum News {
     /// Of a host.
     Certificate(String, Leaf),
     /// Of a database.
-    Database(String, DatabaseSeen),
+    Database(String, KnownDatabase),
     /// Of a pool.
     Members(PoolId, BTreeSet<String>),
 }

@@ -4,7 +4,7 @@ use audit::{Audited, Evidence, Gap, Report};
 use std::sync::Arc;
 use std::time::Duration;
 use types::time::later;
-use types::{Config, ProbeResult, Time};
+use types::{Config, ProbeResult, ServiceId, Time};
 
 /// Period that is checked for hours without anyone on call.
 const AHEAD: Duration = Duration::from_secs(365 * 86_400);
@@ -23,12 +23,6 @@ impl Acceptance {
         Self { config, evidence: Arc::default() }
     }
 
-    /// The configuration.
-    #[must_use]
-    pub fn config(&self) -> &Config {
-        &self.config
-    }
-
     /// Checks every criterion. Evaluates the schedules of a year: milliseconds to seconds.
     #[must_use]
     pub fn report(&self, now: Time) -> Report {
@@ -41,6 +35,13 @@ impl Acceptance {
         let gaps: Vec<Gap> =
             oncall::gaps(&self.config, now, later(now, AHEAD)).into_iter().map(gap).collect();
         audit::audit(&Audited { config: &self.config, evidence: &self.evidence, gaps: &gaps, now })
+    }
+
+    /// As [`Acceptance::report`], as far as it concerns a service; `None` when there is no such service.
+    #[must_use]
+    pub fn report_on(&self, service: &ServiceId, now: Time) -> Option<Report> {
+        self.config.services.get(service)?;
+        Some(self.report(now).of_service(&self.config, service))
     }
 
     /// Takes over what a result says; most say nothing new.

@@ -12,21 +12,16 @@ pub(crate) async fn audited(views: &Views, only: Option<ServiceId>, at: Time) ->
         let hint = "It is there as soon as mainstay has read its configuration.";
         return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "There is no audit yet.", hint));
     };
-    if let Some(service) = only.as_ref().filter(|service| !acceptance.config().services.contains_key(service))
-    {
-        let hint = "`mainstay status` lists the services.";
-        return Err(Problem::new(StatusCode::NOT_FOUND, format!("there is no service `{service}`"), hint));
-    }
-    let work = move || {
-        let report = acceptance.report(at);
-        match &only {
-            Some(service) => report.of_service(acceptance.config(), service),
-            None => report,
-        }
+    let work = move || match only {
+        None => Ok(acceptance.report(at)),
+        Some(service) => acceptance.report_on(&service, at).ok_or_else(|| {
+            let hint = "`mainstay status` lists the services.";
+            Problem::new(StatusCode::NOT_FOUND, format!("there is no service `{service}`"), hint)
+        }),
     };
-    tokio::task::spawn_blocking(work).await.map_err(|_| {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| {
         let hint =
             "This is a bug of mainstay; please report it. `mainstay audit --text-alone` audits the file.";
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "The audit failed.", hint)
+        Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "The audit failed.", hint))
     })
 }

@@ -51,6 +51,7 @@ pub mod signin;
 pub mod surge;
 mod tasks;
 mod team;
+mod template;
 pub mod web;
 
 pub use expired_name::{ExpiredName, Settings};

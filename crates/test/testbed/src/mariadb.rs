@@ -7,11 +7,12 @@
     reason = "used by tests only, which cannot go on without the server"
 )]
 
+use crate::template::{Template, run};
 use std::io::{Read as _, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -42,22 +43,19 @@ pub struct Mariadb {
     template: Arc<TempDir>,
 }
 
-/// The folder of a fresh server, which servers copy: making one takes a second of CPU. It goes with the last server.
-fn template() -> Arc<TempDir> {
-    static TEMPLATE: Mutex<Weak<TempDir>> = Mutex::new(Weak::new());
-    let mut held = TEMPLATE.lock().unwrap();
-    if let Some(template) = held.upgrade() {
-        return template;
-    }
-    let folder = tempfile::Builder::new().prefix("mainstay-mariadb-").tempdir().unwrap();
+/// The folder of a fresh server.
+fn fresh() -> TempDir {
+    let folder = folder();
     let mut install = Command::new("mariadb-install-db");
     install.args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"]);
     install.arg("--innodb-log-file-size=4M");
     install.arg(format!("--datadir={}", folder.path().join("data").display()));
     run(as_user(&mut install));
-    let template = Arc::new(folder);
-    *held = Arc::downgrade(&template);
-    template
+    folder
+}
+
+fn folder() -> TempDir {
+    tempfile::Builder::new().prefix("mainstay-mariadb-").tempdir().unwrap()
 }
 
 impl Mariadb {
@@ -82,9 +80,9 @@ impl Mariadb {
 
     fn empty(settings: &[&str]) -> Self {
         static SERVERS: AtomicU32 = AtomicU32::new(1);
-        let template = template();
-        let folder = tempfile::Builder::new().prefix("mainstay-mariadb-").tempdir().unwrap();
-        run(Command::new("cp").arg("-a").arg(template.path().join("data")).arg(folder.path()));
+        static TEMPLATE: Template = Template::new();
+        let folder = folder();
+        let template = TEMPLATE.copy(folder.path(), fresh);
         let settings = settings.iter().map(|setting| (*setting).to_owned()).collect();
         let server_id = SERVERS.fetch_add(1, Ordering::Relaxed);
         let mut server = Self { folder, port: 0, process: None, settings, server_id, template };
@@ -233,9 +231,4 @@ fn as_user(command: &mut Command) -> &mut Command {
         command.arg("--user=root");
     }
     command
-}
-
-fn run(command: &mut Command) {
-    let done = command.output().expect("mariadb-server is not installed (cargo xtask ci)");
-    assert!(done.status.success(), "{command:?}: {}", String::from_utf8_lossy(&done.stderr));
 }

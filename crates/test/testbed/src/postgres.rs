@@ -7,12 +7,13 @@
     reason = "used by tests only, which cannot go on without the server"
 )]
 
+use crate::template::{Template, run};
 use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
@@ -40,13 +41,8 @@ pub struct Postgres {
     template: Option<Arc<TempDir>>,
 }
 
-/// The folder of a fresh cluster, which servers copy: initdb takes a second of CPU. It goes with the last server.
-fn template() -> Arc<TempDir> {
-    static TEMPLATE: Mutex<Weak<TempDir>> = Mutex::new(Weak::new());
-    let mut held = TEMPLATE.lock().unwrap();
-    if let Some(template) = held.upgrade() {
-        return template;
-    }
+/// The folder of a fresh cluster.
+fn fresh() -> TempDir {
     let folder = owned_folder();
     let data = folder.path().join("data");
     let args = ["-U", "postgres", "-A", "trust", "-N", "-E", "UTF8", "--locale=C", "-D"];
@@ -59,16 +55,15 @@ fn template() -> Arc<TempDir> {
          host replication all 127.0.0.1/32 trust\n",
     )
     .unwrap();
-    let template = Arc::new(folder);
-    *held = Arc::downgrade(&template);
-    template
+    folder
 }
 
 impl Postgres {
     /// A primary with these settings, the role of mainstay, and a table `t` of ten rows.
     pub async fn start(settings: &[&str]) -> Self {
-        let (folder, template) = (owned_folder(), template());
-        run(Command::new("cp").arg("-a").arg(template.path().join("data")).arg(folder.path()));
+        static TEMPLATE: Template = Template::new();
+        let folder = owned_folder();
+        let template = TEMPLATE.copy(folder.path(), fresh);
         let mut server = Self::new(folder, settings);
         server.template = Some(template);
         server.run().await;
@@ -251,9 +246,4 @@ fn command(program: &str) -> Command {
         command.uid(user).gid(group).current_dir("/");
     }
     command
-}
-
-fn run(command: &mut Command) {
-    let done = command.output().unwrap();
-    assert!(done.status.success(), "{command:?}: {}", String::from_utf8_lossy(&done.stderr));
 }

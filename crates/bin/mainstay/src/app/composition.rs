@@ -20,7 +20,7 @@ use crate::app::keys::Keys;
 use crate::app::reload::{self, Changes};
 use crate::app::stored_samples::{self, StoredSamples};
 use crate::app::throttle::Throttle;
-use crate::app::{address_file, causes, clock, effects, sources, watchdog};
+use crate::app::{address_file, clock, measuring, sources, watchdog};
 use edge::Sharing;
 use journal::sqlite::SqliteJournal;
 use journal::{PendingWrites, Series};
@@ -233,8 +233,8 @@ impl Measuring {
         let (effects, of_effects) = watch::channel(Vec::new());
         let (causes, of_causes) = watch::channel(Vec::new());
         let tasks = vec![
-            tokio::spawn(effects::run(series.clone(), of_effects, results_in.clone(), stop.clone())),
-            tokio::spawn(causes::run(series, of_causes, results_in, stop.clone())),
+            tokio::spawn(measuring::run(series.clone(), of_effects, results_in.clone(), stop.clone())),
+            tokio::spawn(measuring::run(series, of_causes, results_in, stop.clone())),
         ];
         (Self { effects, causes, tasks }, results)
     }

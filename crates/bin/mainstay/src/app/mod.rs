@@ -7,7 +7,7 @@
 //! | `watchdog` | notifies the fallback contacts when the event loop stalls |
 //! | `edge_controller`, `edge_only`, `saved_policy` | the edge: follows the policy; alone, without event loop and journal |
 //! | `reload`, `config_path`, `watched_files`, `certificates` | takes over a changed configuration |
-//! | `effects` | measures the effects of notes and changes |
+//! | `measuring` | tasks of the engine that need stored samples: `effects` of notes and changes, likely `causes` |
 //! | `sources` | secrets of the sources that report changes |
 //! | `control`, `address_file` | how the command line reaches this process |
 //! | `clock`, `throttle`, `lag_monitor` | engine time, cost of views, lateness of probes |
@@ -29,6 +29,7 @@ mod heartbeat;
 mod inputs;
 pub(crate) mod keys;
 mod lag_monitor;
+mod measuring;
 pub(crate) mod permissions;
 mod reload;
 mod saved_policy;

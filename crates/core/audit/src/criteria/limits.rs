@@ -145,7 +145,7 @@ fn one_client(audited: &Audited<'_>, found: &mut Found) {
             );
             let remedy = format!(
                 "[caller.{front}] service = \"{front}\", token = \"env:{}_TOKEN\"",
-                front.0.to_uppercase()
+                front.0.to_uppercase().replace('-', "_")
             );
             found.fail(Resource::service(&front.0), evidence, remedy);
         }

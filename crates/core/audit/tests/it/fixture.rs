@@ -1,6 +1,6 @@
 //! A company with twenty-five faults, a well-built one, and what probes saw of both.
 
-use audit::evidence::{BackupSeen, DatabaseSeen, Leaf, Registration};
+use audit::evidence::{BackupSeen, KnownDatabase, Leaf, Registration};
 use audit::{Audited, Evidence, Gap, Report};
 use std::collections::{BTreeMap, BTreeSet};
 use testkit::time::at;
@@ -21,9 +21,9 @@ fn registration(registrar: &str, expires: &str, is_locked: bool) -> Registration
     Registration { expires: Some(at(expires)), registrar: Some(registrar.to_owned()), is_locked }
 }
 
-fn database(product: &str, last: Option<&str>) -> DatabaseSeen {
+fn database(product: &str, last: Option<&str>) -> KnownDatabase {
     let seen = |last| vec![BackupSeen { name: "main".to_owned(), is_sound: true, last: Some(at(last)) }];
-    DatabaseSeen { product: Some(product.to_owned()), backups: last.map(seen) }
+    KnownDatabase { product: Some(product.to_owned()), backups: last.map(seen) }
 }
 
 fn servers(names: [&str; 2]) -> BTreeSet<String> {

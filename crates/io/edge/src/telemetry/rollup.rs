@@ -73,16 +73,14 @@ impl Telemetry {
             rollup.services.entry(service.clone()).or_default();
         }
         totals.recent.retain(|service, _| rollup.services.contains_key(service));
-        for service in rollup.services.keys() {
-            totals.recent.entry(service.clone()).or_default();
-        }
-        for (service, recent) in &mut totals.recent {
+        for (service, traffic) in &mut rollup.services {
             let counters = by_service.get(service);
             let clients =
                 counters.and_then(|counters| counters.top_lists.as_ref()).map(|lists| &lists.distinct);
+            let recent = totals.recent.entry(service.clone()).or_default();
             let distinct_clients = recent.add(interval, clients);
-            let traffic = counters.map(|counters| self.traffic(counters)).unwrap_or_default();
-            rollup.services.insert(service.clone(), ServiceTraffic { distinct_clients, ..traffic });
+            let counted = counters.map(|counters| self.traffic(counters)).unwrap_or_default();
+            *traffic = ServiceTraffic { distinct_clients, ..counted };
         }
         rollup.calls = self.calls(&second, &pools);
         let strangers = second.unknown_hosts.first(UNKNOWN_HOSTS_MAX).into_iter();

@@ -2,10 +2,9 @@
 
 use crate::certs;
 use crate::config;
-use crate::rounds::{PAUSE, cpu_ticks, facts, monitor, round, secret, until};
-use prober::{DatabaseMonitor, DatabaseTarget};
+use crate::rounds::{PAUSE, cpu_ticks, encryption, facts, monitor, round, until};
+use prober::DatabaseMonitor;
 use rustix::process::Signal;
-use std::sync::Arc;
 use std::time::Duration;
 use testbed::mariadb::Mariadb;
 use types::Fault;
@@ -337,20 +336,7 @@ async fn certificate_is_verified_before_the_password_is_sent() {
         (&config::bare(), &plain.url(), "PREFERRED", "plain"),
         (&config::bare(), &plain.url(), "REQUIRED", "no TLS"),
     ] {
-        let urls = secret(&[format!("{url}?ssl-mode={mode}")]);
-        let target = DatabaseTarget { name: "main".to_owned(), urls, pgbackrest: None };
-        let mut monitor = DatabaseMonitor::new(config, &target, Arc::new(types::Time::now)).unwrap();
-        let seen = round(&mut monitor).await;
-        let got = match &seen.nodes[0].answer {
-            NodeAnswer::Facts(facts) => match facts.encryption {
-                Encryption::Plain => "plain",
-                Encryption::Unverified { .. } => "unverified",
-                Encryption::Verified => "verified",
-            },
-            NodeAnswer::Failed(Fault::Tls { .. }) => "refused",
-            NodeAnswer::Failed(Fault::Handshake { why }) if why.contains("no TLS") => "no TLS",
-            other => panic!("{mode}: {other:?}"),
-        };
+        let got = encryption(config, format!("{url}?ssl-mode={mode}")).await;
         assert_eq!(got, expected, "{url} {mode}");
     }
 }

@@ -1,14 +1,13 @@
 //! Servers that mean harm to a probe of MariaDB or MySQL: bounded time, bounded bytes, and each harm has its word.
 
-use crate::rounds::monitor;
+use crate::rounds;
 use crate::server;
 use proptest::prelude::*;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use types::database::NodeAnswer;
 
 const PATIENT: Duration = Duration::from_secs(20);
 const SHORT: Duration = Duration::from_secs(1);
@@ -63,15 +62,7 @@ async fn fake(greeting: Vec<u8>, login: Vec<u8>, again: Vec<u8>) -> (SocketAddr,
 
 /// One round against an address: the word of its fault.
 async fn word(address: SocketAddr, limit: Duration) -> String {
-    let mut monitor = monitor(&[format!("mysql://m:secret@{address}")]);
-    let began = Instant::now();
-    let seen = monitor.round(limit).await;
-    assert!(began.elapsed() < limit + Duration::from_secs(5), "{:?}", began.elapsed());
-    match &seen.nodes[0].answer {
-        NodeAnswer::Failed(fault) => fault.as_str().to_owned(),
-        NodeAnswer::Denied { .. } => "denied".to_owned(),
-        other => format!("{other:?}"),
-    }
+    rounds::word(format!("mysql://m:secret@{address}"), limit).await
 }
 
 #[tokio::test]

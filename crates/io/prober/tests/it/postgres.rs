@@ -2,10 +2,9 @@
 
 use crate::certs;
 use crate::config;
-use crate::rounds::{cpu_ticks, facts, monitor, round, secret, until};
-use prober::{DatabaseMonitor, DatabaseTarget, Prober};
+use crate::rounds::{cpu_ticks, encryption, facts, monitor, round, until};
+use prober::{DatabaseMonitor, Prober};
 use rustix::process::Signal;
-use std::sync::Arc;
 use std::time::Duration;
 use testbed::postgres::Postgres;
 use tokio_postgres::Client;
@@ -343,19 +342,7 @@ async fn certificate_is_verified_before_the_password_is_sent() {
         (&config::bare(), &server.url(), "require", "unverified"),
         (&config::bare(), &server.url(), "disable", "plain"),
     ] {
-        let urls = secret(&[format!("{url}?sslmode={mode}")]);
-        let target = DatabaseTarget { name: "main".to_owned(), urls, pgbackrest: None };
-        let mut monitor = DatabaseMonitor::new(config, &target, Arc::new(types::Time::now)).unwrap();
-        let seen = round(&mut monitor).await;
-        let got = match &seen.nodes[0].answer {
-            NodeAnswer::Facts(facts) => match facts.encryption {
-                Encryption::Plain => "plain",
-                Encryption::Unverified { .. } => "unverified",
-                Encryption::Verified => "verified",
-            },
-            NodeAnswer::Failed(Fault::Tls { .. }) => "refused",
-            other => panic!("{mode}: {other:?}"),
-        };
+        let got = encryption(config, format!("{url}?sslmode={mode}")).await;
         assert_eq!(got, expected, "{url} {mode}");
     }
 }

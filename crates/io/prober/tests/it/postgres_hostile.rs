@@ -1,15 +1,14 @@
 //! Servers that mean harm to a probe of PostgreSQL: bounded time, bounded bytes, and each harm has its word.
 
-use crate::rounds::monitor;
+use crate::rounds;
 use crate::server;
 use proptest::prelude::*;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use types::database::NodeAnswer;
 
 const PATIENT: Duration = Duration::from_secs(20);
 const SHORT: Duration = Duration::from_secs(1);
@@ -51,15 +50,7 @@ async fn begin(stream: &mut TcpStream, tls: &[u8], login: &[u8]) -> Option<()> {
 
 /// One round against an address: the word of its fault.
 async fn word(address: SocketAddr, limit: Duration) -> String {
-    let mut monitor = monitor(&[format!("postgres://m:secret@{address}/postgres")]);
-    let began = Instant::now();
-    let seen = monitor.round(limit).await;
-    assert!(began.elapsed() < limit + Duration::from_secs(5), "{:?}", began.elapsed());
-    match &seen.nodes[0].answer {
-        NodeAnswer::Failed(fault) => fault.as_str().to_owned(),
-        NodeAnswer::Denied { .. } => "denied".to_owned(),
-        other => format!("{other:?}"),
-    }
+    rounds::word(format!("postgres://m:secret@{address}/postgres"), limit).await
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Conditions of a Redis server, provoked on a real one.
 
-use crate::rounds::{facts, monitor, round, until};
+use crate::rounds::{facts, monitor, round, until, word};
 use crate::server;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -9,6 +9,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use types::Fault;
 use types::database::{NodeAnswer, Role};
+
+/// More time than a round needs on a busy machine.
+const PATIENT: Duration = Duration::from_secs(20);
 
 struct Redis {
     port: u16,
@@ -120,12 +123,7 @@ async fn wrong_password_and_other_protocols_have_their_words() {
     let redis = Redis::start(&[]).await;
     assert!(redis.command("PING").await.contains("PONG"));
     let wrong = redis.url().replace("p%40ss", "wrong");
-    let answer = |seen: types::DatabaseSeen| match &seen.nodes[0].answer {
-        NodeAnswer::Denied { .. } => "denied".to_owned(),
-        NodeAnswer::Failed(fault) => fault.as_str().to_owned(),
-        other => format!("{other:?}"),
-    };
-    assert_eq!(answer(round(&mut monitor(&[wrong])).await), "denied");
+    assert_eq!(word(wrong, PATIENT).await, "denied");
     for (reply, expected) in [
         (&b"220 mail.acme.net ESMTP\r\n"[..], "garbage"),
         (b"$1073741824\r\n", "too-large"),
@@ -143,12 +141,12 @@ async fn wrong_password_and_other_protocols_have_their_words() {
             let _ = stream.write_all(reply).await;
         })
         .await;
-        assert_eq!(answer(round(&mut monitor(&[format!("redis://{address}")])).await), expected, "{reply:?}");
+        assert_eq!(word(format!("redis://{address}"), PATIENT).await, expected, "{reply:?}");
     }
     let endless = server::listen(|mut stream| async move {
         let _ = stream.read(&mut [0; 512]).await;
         while stream.write_all(b"+aaaaaaaaaaaaaaaa").await.is_ok() {}
     })
     .await;
-    assert_eq!(answer(round(&mut monitor(&[format!("redis://{endless}")])).await), "too-large");
+    assert_eq!(word(format!("redis://{endless}"), PATIENT).await, "too-large");
 }

@@ -5,7 +5,8 @@ use prober::{DatabaseMonitor, DatabaseTarget};
 use secrecy::SecretString;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use types::database::{DatabaseSeen, NodeAnswer, NodeFacts, NodeSeen};
+use types::database::{DatabaseSeen, Encryption, NodeAnswer, NodeFacts, NodeSeen};
+use types::{Config, Fault};
 
 /// Time for a condition to become visible on a machine that is busy.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -50,6 +51,35 @@ pub(crate) async fn until(
         }
         assert!(Instant::now() < deadline, "{what}: {seen:#?}");
         tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// The word of what one round within `limit` finds at a URL.
+pub(crate) async fn word(url: String, limit: Duration) -> String {
+    let mut monitor = monitor(&[url]);
+    let began = Instant::now();
+    let seen = monitor.round(limit).await;
+    assert!(began.elapsed() < limit + Duration::from_secs(5), "{:?}", began.elapsed());
+    match &seen.nodes[0].answer {
+        NodeAnswer::Failed(fault) => fault.as_str().to_owned(),
+        NodeAnswer::Denied { .. } => "denied".to_owned(),
+        other => format!("{other:?}"),
+    }
+}
+
+/// How one round at a URL is encrypted, or why there is none.
+pub(crate) async fn encryption(config: &Config, url: String) -> &'static str {
+    let target = DatabaseTarget { name: "main".to_owned(), urls: secret(&[url]), pgbackrest: None };
+    let mut monitor = DatabaseMonitor::new(config, &target, Arc::new(types::Time::now)).unwrap();
+    match &round(&mut monitor).await.nodes[0].answer {
+        NodeAnswer::Facts(facts) => match facts.encryption {
+            Encryption::Plain => "plain",
+            Encryption::Unverified { .. } => "unverified",
+            Encryption::Verified => "verified",
+        },
+        NodeAnswer::Failed(Fault::Tls { .. }) => "refused",
+        NodeAnswer::Failed(Fault::Handshake { why }) if why.contains("no TLS") => "no TLS",
+        other => panic!("{other:?}"),
     }
 }
 

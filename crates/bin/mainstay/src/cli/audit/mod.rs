@@ -90,16 +90,13 @@ impl Audit {
             return serde_json::from_value(running.get(&path)?).map_err(Failure::no);
         }
         let config = config::read(&common.config, true)?;
-        let only = self.service.as_ref().map(|name| ServiceId(name.clone()));
-        if let Some(service) = only.as_ref().filter(|service| !config.services.contains_key(service)) {
-            return Err(no_service(&service.0));
-        }
         let acceptance = Acceptance::new(Arc::new(config));
-        let report = acceptance.report(clock::now());
-        Ok(match &only {
-            Some(service) => report.of_service(acceptance.config(), service),
-            None => report,
-        })
+        match &self.service {
+            None => Ok(acceptance.report(clock::now())),
+            Some(name) => {
+                acceptance.report_on(&ServiceId(name.clone()), clock::now()).ok_or_else(|| no_service(name))
+            }
+        }
     }
 }
 

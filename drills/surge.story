@@ -14,14 +14,12 @@ ana is paged
 # ... and acknowledged.
 ana acknowledges incident 1
 
-# The flood has ended and sign-in still fails: the same incident with its true cause, no further page.
+# The flood has ended. Sign-in still fails, or fails again after half a minute in which the edge kept the calls below the limit: the
+# same incident with its true cause, no further page. After one minute of outage an update is published. It recovers once the client
+# is named in a header, and in that half minute too.
 incident 1 is attributed to service.api rejecting its own caller auth-web
 incident 1 has the cause: service.api
-
-# After one minute of outage an update is published.
 incident 1: update published
-
-# The client is named in a header.
 incident 1 recovers
 
 incident 1 is resolved

@@ -21,7 +21,6 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   sim [--seed N] [--hours H]       the engine in a simulated world: virtual time, failing journals
   sim --month [--seed N] [--fault] an ordinary month, in which nobody may be paged; with a fault, somebody must
   day [SECONDS]      an ordinary day of the edge, HAProxy beside it; default 300 seconds
-  surge              the drill surge, which is not in ci
   bench [NAME]       against peers, side by side in one run; results into bench/";
 
 fn main() -> ExitCode {
@@ -41,7 +40,6 @@ fn main() -> ExitCode {
         ["licences"] => licences::check(),
         ["sim", rest @ ..] => sim(rest),
         ["day", rest @ ..] => day(rest),
-        ["surge"] => surge(),
         ["bench", rest @ ..] => bench(rest),
         _ => {
             eprintln!("{USAGE}");
@@ -68,6 +66,7 @@ fn ci() -> Done {
     // The tests have built both programs; `cargo run -p` would rebuild half the tree with other features.
     step("simulation, fixed seeds", || built("sim", &["--seed", "1", "--seeds", "20", "--hours", "24"]))?;
     step("drills expired-name, also killed eight times, beside shrinking-pool", drills_that_wait)?;
+    step("drill surge", || built("mainstay-drill", &["surge", "--alone", "--brief"]))?;
     step("licences and sources", licences::check)
 }
 
@@ -113,11 +112,6 @@ fn drills_that_wait() -> Done {
         println!("{said}");
         names.and(pool)
     })
-}
-
-/// Not in `ci`: where known clients wait, the conflict of limits that the script demands comes late in some runs, or hardly.
-fn surge() -> Done {
-    cargo(&["run", "-q", "-p", "mainstay-drill", "--", "surge", "--alone", "--brief"])
 }
 
 fn day(rest: &[&str]) -> Done {

@@ -8,6 +8,7 @@ use crate::script::{Limits, Milestone, Script};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+use types::event::ServiceState;
 use types::incident::Stage;
 use types::{Event, EventKind, Time};
 
@@ -54,6 +55,10 @@ pub struct Score {
     pub management: Option<management::ManagementScore>,
     /// Duration of the reported outage.
     pub reported_in_life: Option<String>,
+    /// Seconds from the fault to the beginning of the public outage that the first update is about: 0, unless every service
+    /// was operational again in between. Not part of the JSON.
+    #[serde(skip)]
+    pub outage_secs: f64,
     /// Seconds from the fault to the acknowledgement. Not part of the JSON.
     #[serde(skip)]
     pub answered_secs: Option<f64>,
@@ -132,6 +137,7 @@ pub fn score(script: &Script, fault_at: Time, events: &[Event], observations: &O
         .flood_ended
         .map(|ended| observations.conflict_began.map_or(ended, |began| began.max(ended)));
     let conflict = at(Milestone::ConflictNamed).zip(conflict_start);
+    let update = at(Milestone::UpdatePublished);
     Score {
         drill: script.name.clone(),
         fault_at,
@@ -140,7 +146,7 @@ pub fn score(script: &Script, fault_at: Time, events: &[Event], observations: &O
         cause,
         cause_text,
         human_secs: secs(observations.asked.or(at(Milestone::PersonPaged))),
-        update_secs: secs(at(Milestone::UpdatePublished)),
+        update_secs: secs(update),
         pages: u32::try_from(pages.len()).unwrap_or(u32::MAX),
         false_alerts: false_alerts(script, fault_at, events),
         clients: observations.clients,
@@ -153,10 +159,31 @@ pub fn score(script: &Script, fault_at: Time, events: &[Event], observations: &O
             .map(|seen| pool::score(script, fault_at, events, seen, &observations.judged)),
         management: observations.management.as_ref().map(|seen| management::score(script, events, seen)),
         reported_in_life: script.in_life.clone(),
+        outage_secs: update
+            .map_or(0.0, |update| secs_between(fault_at, outage_before(update, fault_at, events))),
         answered_secs: secs(observations.answered.or(at(Milestone::Acknowledged))),
         caches_secs: secs(observations.caches_expire_at),
         resolved_secs: secs(at(Milestone::Resolved)),
     }
+}
+
+/// Beginning of the public outage that lasts at an instant: the fault, or when a service left its state Operational after all
+/// of them had returned to it.
+fn outage_before(at: Time, fault_at: Time, events: &[Event]) -> Time {
+    let (mut affected, mut began) = (BTreeSet::new(), None);
+    for event in events.iter().filter(|event| event.at >= fault_at && event.at <= at) {
+        let EventKind::ServiceStateChanged { service, state } = &event.kind else { continue };
+        let was_well = affected.is_empty();
+        if *state == ServiceState::Operational {
+            affected.remove(service);
+        } else {
+            affected.insert(service);
+        }
+        if was_well && !affected.is_empty() {
+            began = Some(began.map_or(fault_at, |_| event.at));
+        }
+    }
+    began.unwrap_or(fault_at)
 }
 
 /// Seconds, rounded to milliseconds; negative when `to` is before `from`.
@@ -219,7 +246,7 @@ pub fn judge(score: &Score, limits: &Limits) -> Vec<String> {
         ("naming the surge with its sources", score.surge_secs, limits.surge),
         ("naming the conflicting limits", score.conflict_secs, limits.conflict),
         ("paging a person", score.human_secs, limits.human),
-        ("the public update", score.update_secs, limits.update),
+        ("the public update", score.update_secs.map(|secs| secs - score.outage_secs), limits.update),
     ] {
         missed.extend(limit.and_then(|limit| late(what, got, limit)));
     }

@@ -1,7 +1,9 @@
 //! Tests: milestones, score and story of a surge, with constructed events.
 
 use super::*;
+use crate::script::Limits;
 use crate::{differences, story};
+use types::event::ServiceState;
 use types::fault::Fault;
 use types::incident::{Diagnosis, Stage};
 use types::time::later;
@@ -164,4 +166,46 @@ fn story_contains_both_causes_of_the_incident() {
     let wrong: Vec<String> =
         differences(golden, &text).into_iter().filter(|it| !it.starts_with("never")).collect();
     assert_eq!(wrong, Vec::<String>::new());
+}
+
+/// Sign-in may be well between the flood and the conflict: then the update counts from the second outage.
+#[test]
+fn update_counts_from_the_outage_that_it_is_about() {
+    let state =
+        |service: &str, state| EventKind::ServiceStateChanged { service: ServiceId::from(service), state };
+    let published = EventKind::UpdatePublished {
+        update: types::UpdateId(1),
+        incident: IncidentId(1),
+        status: types::event::UpdateStatus::Identified,
+        title: "Sign-in is failing".to_owned(),
+        body: String::new(),
+        affected: std::collections::BTreeMap::new(),
+        by: None,
+    };
+    let outage = |again: i64| {
+        let list = [
+            (2, state("auth", ServiceState::PartialOutage)),
+            (again - 1, state("auth", ServiceState::Operational)),
+            (again, state("api", ServiceState::PartialOutage)),
+            (again + 1, state("auth", ServiceState::PartialOutage)),
+            (again + 60, published.clone()),
+        ];
+        let base = flood_at().as_second();
+        let event = |(seq, (secs, kind)): (u64, (i64, EventKind))| Event {
+            seq,
+            at: Time::from_second(base + secs).unwrap(),
+            kind,
+        };
+        (1..).zip(list).map(event).collect::<Vec<Event>>()
+    };
+    let limits = Limits { update: Some(Duration::from_secs(75)), ..Limits::default() };
+    let missed =
+        |events: &[Event]| judge(&score(&script(), flood_at(), events, &Observations::default()), &limits);
+    assert_eq!(missed(&outage(58)), Vec::<String>::new());
+    // Without a pause it counts from the fault.
+    let without: Vec<Event> = outage(58)
+        .into_iter()
+        .filter(|event| event.at != later(flood_at(), Duration::from_secs(57)))
+        .collect();
+    assert_eq!(missed(&without), ["the public update took 118.0 s; the limit is 75 s"]);
 }

@@ -108,15 +108,20 @@ fn who(is: bool, healthy: u32, serving: &[String], out: &[String]) -> String {
 }
 
 impl Facts<'_> {
+    /// Open alerts of the incident that are not about its cause.
+    fn open_elsewhere(&self) -> impl Iterator<Item = &Case> {
+        let is_open = |case: &&&Case| case.closed.is_none() && case.alert.about != *self.cause;
+        self.cases.iter().filter(is_open).copied()
+    }
+
     /// Pools that lost servers because of the cause.
     pub(super) fn pools_short(&self) -> String {
-        let pools = self.cases.iter().filter(|case| case.closed.is_none() && case.alert.about != *self.cause);
         // What is said of a pool in a crash loop includes it.
         let loops = |about: &Resource| {
             let of = self.cases.iter().filter(|case| case.closed.is_none() && case.alert.about == *about);
             of.into_iter().any(|case| matches!(case.alert.fault, Fault::CrashLoop { .. }))
         };
-        let pools = pools.filter(|case| !loops(&case.alert.about));
+        let pools = self.open_elsewhere().filter(|case| !loops(&case.alert.about));
         let pools = pools.filter_map(|case| match &case.alert.fault {
             Fault::PoolBelowMinimum { healthy, declared, min_healthy, serving, out, .. } => {
                 let who = who(true, *healthy, serving, out);
@@ -133,16 +138,15 @@ impl Facts<'_> {
 
     /// Services whose clients repeat requests because the cause makes them fail.
     pub(super) fn retries(&self) -> String {
-        let open = self.cases.iter().filter(|case| case.closed.is_none() && case.alert.about != *self.cause);
-        let storms = open.filter(|case| matches!(case.alert.fault, Fault::RetryStorm { .. }));
-        let said = |case: &&Case| format!("; {} {}", self.display_name(&case.alert.about), case.alert.fault);
+        let storms =
+            self.open_elsewhere().filter(|case| matches!(case.alert.fault, Fault::RetryStorm { .. }));
+        let said = |case: &Case| format!("; {} {}", self.display_name(&case.alert.about), case.alert.fault);
         storms.take(2).map(said).collect()
     }
 
     /// Servers that end and are started again and again because of the cause.
     pub(super) fn crash_loops(&self) -> String {
-        let open = self.cases.iter().filter(|case| case.closed.is_none() && case.alert.about != *self.cause);
-        let loops = open.filter_map(|case| {
+        let loops = self.open_elsewhere().filter_map(|case| {
             let Fault::CrashLoop { crash_loop } = &case.alert.fault else { return None };
             let (who, restart) = looping(crash_loop, &self.display_name(&case.alert.about));
             Some(format!("; {who} {restart} again and again ({})", crash_loop.figures()))
@@ -152,8 +156,7 @@ impl Facts<'_> {
 
     /// Capacity that sits idle because a layer above it is short.
     pub(super) fn idle_capacity(&self) -> String {
-        let open = self.cases.iter().filter(|case| case.closed.is_none() && case.alert.about != *self.cause);
-        let idle = open.filter_map(|case| {
+        let idle = self.open_elsewhere().filter_map(|case| {
             let by = case.alert.fault.starved_by()?;
             let what = match &case.alert.fault {
                 Fault::Database { database: DatabaseFault::ReplicaIdle { node, .. } } => {

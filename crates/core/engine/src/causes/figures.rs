@@ -72,12 +72,6 @@ pub fn database_figures(seen: &DatabaseSeen) -> Vec<(&'static str, f64)> {
     .collect()
 }
 
-/// Subject of the series of a service at the edge: `service.shop`.
-#[must_use]
-pub fn service_subject(service: &ServiceId) -> String {
-    edge_subject(service)
-}
-
 /// Subject of the series of one server of a service, as the edge measures it: `service.shop server 10.0.0.3:80`.
 #[must_use]
 pub fn server_subject(service: &ServiceId, server: &str) -> String {

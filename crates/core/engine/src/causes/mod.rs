@@ -19,7 +19,6 @@ mod world;
 
 pub use figures::{
     CALLS_STEP, EDGE_REQUESTS, LONGEST_STATEMENT, caller_subject, database_figures, server_subject,
-    service_subject,
 };
 pub use tasks::Task;
 

@@ -5,10 +5,8 @@
 //! service: their latency is the service's. Certificates, DNS and registrations are no nodes: they fail, and do not become
 //! slow.
 
-use super::figures::{
-    CALLS_STEP, EDGE_REQUESTS, OF_DATABASE, caller_subject, server_subject, service_subject,
-};
-use crate::effects::{EDGE_FAILED, EDGE_LATENCY, FAILED, LATENCY};
+use super::figures::{CALLS_STEP, EDGE_REQUESTS, OF_DATABASE, caller_subject, server_subject};
+use crate::effects::{EDGE_FAILED, EDGE_LATENCY, FAILED, LATENCY, edge_subject};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use types::config::{Probe, ProbeKind};
@@ -217,7 +215,7 @@ fn of_probe(probe: &Probe, metrics: &[&'static str]) -> Vec<Series> {
 }
 
 fn of_edge(service: &ServiceId, metric: &'static str) -> Series {
-    at_edge(service_subject(service), metric)
+    at_edge(edge_subject(service), metric)
 }
 
 fn at_edge(subject: String, metric: &'static str) -> Series {

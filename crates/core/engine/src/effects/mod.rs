@@ -14,11 +14,10 @@ mod signals;
 mod tasks;
 
 pub use judging::{Judged, Point, Read};
-pub use signals::{EDGE_FAILED, EDGE_LATENCY, FAILED, LATENCY};
+pub use signals::{EDGE_FAILED, EDGE_LATENCY, FAILED, LATENCY, edge_subject};
 pub use tasks::Task;
 
 pub(crate) use judging::bucketed;
-pub(crate) use signals::edge_subject;
 pub(crate) use tasks::tasks;
 
 use std::collections::BTreeMap;

@@ -116,7 +116,8 @@ fn of_edge(service: &ServiceId, is_slow: bool, step: Duration) -> Vec<Signal> {
 }
 
 /// Subject of the series of a service at the edge.
-pub(crate) fn edge_subject(service: &ServiceId) -> String {
+#[must_use]
+pub fn edge_subject(service: &ServiceId) -> String {
     Resource::service(service.0.as_str()).to_string()
 }
 

@@ -1,7 +1,8 @@
 //! Likely causes through the engine: from an incident about slowness and stored samples to a hint in the summary.
 
 use crate::Bench;
-use engine::causes::{caller_subject, server_subject, service_subject};
+use engine::causes::{caller_subject, server_subject};
+use engine::effects::edge_subject;
 use engine::effects::{Point, Read};
 use engine::views::TimelineFact;
 use std::time::Duration;
@@ -181,7 +182,7 @@ const SLOW_SHOP: [(&str, &str, f64); 5] = [
 fn what_moved_beneath_the_slow_service_is_the_likely_cause() {
     let server = server_subject(&"shop".into(), "10.0.0.2:80");
     let caller = caller_subject(&"api".into(), &"shop-web".into());
-    let api = service_subject(&"api".into());
+    let api = edge_subject(&"api".into());
     let all_servers =
         ["10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80"].map(|at| server_subject(&"shop".into(), at));
     let equally: Vec<(&str, &str, f64)> =

@@ -1,9 +1,7 @@
 //! Samples of what was measured: probes by result, services at the edge by roll-up, calls at the edge every ten seconds.
 
-use engine::causes::{
-    CALLS_STEP, EDGE_REQUESTS, caller_subject, database_figures, server_subject, service_subject,
-};
-use engine::effects::{EDGE_FAILED, EDGE_LATENCY, FAILED, LATENCY};
+use engine::causes::{CALLS_STEP, EDGE_REQUESTS, caller_subject, database_figures, server_subject};
+use engine::effects::{EDGE_FAILED, EDGE_LATENCY, FAILED, LATENCY, edge_subject};
 use journal::series::{Sample, Series};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -32,7 +30,7 @@ pub(super) fn store_traffic(series: &Series, now: Time, rollup: &Rollup) {
     // Times without fractions need hardly any room.
     let at = Time::from_second(now.as_second()).unwrap_or(now);
     for (service, traffic) in &rollup.services {
-        let subject = service_subject(service);
+        let subject = edge_subject(service);
         if let Some(value) = failed_share(traffic) {
             series.put(&subject, EDGE_FAILED, Sample { at, value, ok: true });
         }
@@ -102,7 +100,7 @@ impl CallSamples {
         let secs = (between(since, now) + Duration::from_secs(1)).as_secs_f64();
         for (service, requests) in std::mem::take(&mut self.requests) {
             let value = requests as f64 / secs;
-            series.put(&service_subject(&service), EDGE_REQUESTS, Sample { at: now, value, ok: true });
+            series.put(&edge_subject(&service), EDGE_REQUESTS, Sample { at: now, value, ok: true });
         }
         let calls = std::mem::take(&mut self.calls);
         self.known = calls.keys().cloned().collect();

@@ -19,6 +19,9 @@ use types::{Fault, Severity, Time};
 
 /// Members of a pool that are named.
 const NAMED_MAX: usize = 3;
+/// Time from the first end of a host or database to the last for an alert. One that is away for moments within half a minute
+/// is not worth a page: no failure of it lasted as long as its probe demands.
+const LASTS: Duration = Duration::from_secs(60);
 
 /// Replaces the judgement of an answer of a host while its process restarts again and again.
 pub(crate) fn of_host(verdict: Verdict, answer: &Answer, restarts: &mut Restarts, now: Time) -> Verdict {
@@ -28,7 +31,7 @@ pub(crate) fn of_host(verdict: Verdict, answer: &Answer, restarts: &mut Restarts
         _ => {}
     }
     // A certificate probe beside one of the host says nothing about its answers.
-    match restarts.looping(now) {
+    match lasting(restarts, now) {
         Some(looping) if verdict.aspects.contains_key(&Aspect::Answer) => {
             let last = "connection refused".to_owned();
             verdict.bad(alone(&looping, last, Severity::Critical)).with_health()
@@ -64,7 +67,7 @@ impl NodeRestarts {
                     severity = Severity::Warning;
                 }
             }
-            let Some(looping) = restarts.looping(now) else { continue };
+            let Some(looping) = lasting(restarts, now) else { continue };
             let last = format!("{} started at {}", node.node, clock(looping.last, zone));
             if worst.as_ref().is_none_or(|(other, ..)| severity > *other) {
                 worst = Some((severity, looping, last));
@@ -108,6 +111,11 @@ pub(crate) fn of_members(
     let is_short = crash_loop.steady() < min_healthy.unwrap_or(1);
     let severity = if is_short { Severity::Critical } else { Severity::Warning };
     verdict.bad(Violation::new(Fault::CrashLoop { crash_loop }, severity).after_count(1)).with_health()
+}
+
+/// The crash loop of a resource that is one server, once it has lasted.
+fn lasting(restarts: &Restarts, now: Time) -> Option<Looping> {
+    restarts.looping(now).filter(|looping| looping.within >= LASTS)
 }
 
 /// A resource that is one server.

@@ -195,6 +195,8 @@ fn probed_host_that_restarts_again_and_again_is_one_alert_and_is_paged_once() {
         let (_, words) = probed(|second| second % (up + down) < up, secs);
         assert!(!words.contains("again and again"), "{why}: {words}");
     }
+    let (_, words) = probed(|second| !(100..140).contains(&second) || second % 10 >= 5, 600);
+    assert!(!words.contains("again and again"), "away for moments, four times in half a minute: {words}");
 }
 
 /// A round of a database whose node started then.

@@ -5,7 +5,7 @@ use types::config::ProbeKind;
 use types::database::{Backup, NodeAnswer, Reading};
 use types::pool::MemberState;
 use types::probe_result::{Answer, Certificate};
-use types::{Config, PoolId, Time};
+use types::{Config, LoadTest, PoolId, Restore, Time};
 
 /// Observed facts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,6 +20,10 @@ pub struct Evidence {
     pub databases: BTreeMap<String, KnownDatabase>,
     /// Serving members by pool behind another load balancer.
     pub members: BTreeMap<PoolId, BTreeSet<String>>,
+    /// The last load test of each target, by its name.
+    pub load_tests: BTreeMap<String, LoadTest>,
+    /// The last restore of each database, by its name.
+    pub restores: BTreeMap<String, Restore>,
 }
 
 /// A registration.
@@ -180,6 +184,8 @@ impl Evidence {
         self.certificates.retain(|host, _| hosts.contains(host));
         self.databases.retain(|name, _| config.databases.contains_key(name));
         self.members.retain(|name, _| config.external_pools.contains_key(name));
+        self.load_tests.retain(|name, _| config.loads.contains_key(name));
+        self.restores.retain(|name, _| config.databases.contains_key(name));
     }
 }
 

@@ -160,6 +160,7 @@ fn interpret(text: &str, recovered: &str, folder: &Path, diagnostics: &mut Diagn
         channels,
         edge: raw.edge.map(raw::edge::RawEdge::resolve),
         pools: pools.into_iter().map(|(name, raw)| (PoolId(name.clone()), raw.resolve(name))).collect(),
+        loads: BTreeMap::new(),
         external_pools: external_pools
             .into_iter()
             .filter_map(|(name, raw)| Some((PoolId(name.clone()), raw.resolve_external(name)?)))

@@ -160,12 +160,16 @@ fn stateless_line(kind: &EventKind) -> Option<Line> {
             None => format!("{denial} expires"),
         }),
         EventKind::ChangeRecorded { change, by } => alone(format!("{by} reports: {}", change.name())),
-        EventKind::EffectJudged { .. } | EventKind::CausesRanked { .. } => alone(kind.to_string()),
+        EventKind::EffectJudged { .. }
+        | EventKind::CausesRanked { .. }
+        | EventKind::LoadTested { .. }
+        | EventKind::BackupRestored { .. } => alone(kind.to_string()),
         EventKind::ValveSet { valve, .. } => alone(format!("{} sets {} to {valve}", valve.by, valve.service)),
         EventKind::ValveMoved { service, percent, why } => {
             alone(format!("{service} moves to valve {percent} % ({why})"))
         }
         EventKind::Booted { .. }
+        | EventKind::CriterionChanged { .. }
         | EventKind::AlertOpened { .. }
         | EventKind::AlertClosed { .. }
         | EventKind::IncidentOpened { .. }

@@ -3,6 +3,7 @@
 use audit::{Audited, Evidence, Gap, Report};
 use std::sync::Arc;
 use std::time::Duration;
+use types::event::{Event, EventKind};
 use types::time::later;
 use types::{Config, ProbeResult, ServiceId, Time};
 
@@ -49,6 +50,19 @@ impl Acceptance {
         let Some(probe) = self.config.probes.get(&result.probe) else { return };
         if let Some(news) = self.evidence.news(&probe.kind, &result.answer) {
             Arc::make_mut(&mut self.evidence).take(news);
+        }
+    }
+
+    /// Takes over what the journal says: load tests and restores.
+    pub(crate) fn apply(&mut self, event: &Event) {
+        match &event.kind {
+            EventKind::LoadTested { test, .. } => {
+                Arc::make_mut(&mut self.evidence).load_tests.insert(test.target.clone(), test.clone());
+            }
+            EventKind::BackupRestored { restore, .. } => {
+                Arc::make_mut(&mut self.evidence).restores.insert(restore.database.clone(), restore.clone());
+            }
+            _ => {}
         }
     }
 

@@ -24,6 +24,18 @@ impl Engine {
             Command::RecordChange { change } => {
                 return Ok(self.changes.decide(&self.config, now, change, by)?.into_iter().collect());
             }
+            Command::RecordLoadTest { test } => {
+                if !self.config.loads.contains_key(&test.target) {
+                    return Err(Refused::UnknownLoadTarget(test.target.clone()));
+                }
+                EventKind::LoadTested { test: test.clone(), by }
+            }
+            Command::RecordRestore { restore } => {
+                if !self.config.databases.contains_key(&restore.database) {
+                    return Err(Refused::UnknownDatabase(restore.database.clone()));
+                }
+                EventKind::BackupRestored { restore: restore.clone(), by }
+            }
             Command::Deny { what, service, lasting, everybody } => {
                 self.denials.check(&self.config, what, service.as_ref(), *everybody)?;
                 let denial = Denial {

@@ -133,6 +133,7 @@ impl Engine {
         self.stories.apply(event);
         self.denials.apply(event);
         self.changes.apply(event);
+        self.acceptance.apply(event);
         self.valves.apply(event);
         self.clock_state.apply(event);
     }

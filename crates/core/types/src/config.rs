@@ -14,6 +14,7 @@ pub use cache::{CACHE_SIZE, CacheRule};
 pub use edge::{
     Caller, CertificateFiles, Edge, EdgeLimits, Health, Pool, PoolServer, Protocol, Rate, Recognize, Traffic,
 };
+pub use load::{LoadBounds, LoadHeader, LoadTarget};
 use ipnet::IpNet;
 use jiff::civil;
 use jiff::tz::TimeZone;
@@ -25,6 +26,7 @@ use std::time::Duration;
 mod balancer;
 mod cache;
 mod edge;
+mod load;
 
 /// The configuration.
 #[derive(Clone, Debug)]
@@ -63,6 +65,8 @@ pub struct Config {
     pub callers: BTreeMap<CallerId, Caller>,
     /// Other systems that report to this one, by name.
     pub sources: BTreeMap<String, Source>,
+    /// Targets of load tests, by name.
+    pub loads: BTreeMap<String, LoadTarget>,
     /// The public status page.
     pub status_page: StatusPage,
     /// Levels and exceptions of the audit.

@@ -1,6 +1,7 @@
 //! Events of the journal. Their serialized form is stable: fields and kinds are only added.
 
 use crate::alert::{Alert, Severity};
+use crate::audit::Criterion;
 use crate::change::Change;
 use crate::effect::{ChangePoint, Effect};
 use crate::fault::Fault;
@@ -11,8 +12,8 @@ use crate::probe_result::DomainSeen;
 use crate::traffic::Denial;
 use crate::valve::{Valve, ValveReason};
 use crate::{
-    Actor, AlertId, DenialId, EscalationId, IncidentId, NotificationKey, PageId, PersonId, PoolId, ProbeId,
-    ServiceId, Time, UpdateId,
+    Actor, AlertId, DenialId, EscalationId, IncidentId, LoadTest, NotificationKey, PageId, PersonId, PoolId,
+    ProbeId, Resource, Restore, ServiceId, Time, UpdateId,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -357,6 +358,33 @@ pub enum EventKind {
         /// The most exceptional first; empty when nothing stands out.
         #[serde(default)]
         likely: Vec<LikelyCause>,
+    },
+    // -- acceptance
+    /// A load test ended.
+    LoadTested {
+        /// What it measured.
+        test: LoadTest,
+        /// Who ran it.
+        by: Actor,
+    },
+    /// A backup was restored, or its restore failed.
+    BackupRestored {
+        /// The restore.
+        restore: Restore,
+        /// Who restored it.
+        by: Actor,
+    },
+    /// A resource no longer meets a criterion of the audit, or meets it again.
+    CriterionChanged {
+        /// The criterion.
+        criterion: Criterion,
+        /// The resource.
+        resource: Resource,
+        /// Whether it is met from now on.
+        is_met: bool,
+        /// What was seen when it was lost.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        evidence: Option<String>,
     },
 }
 

@@ -150,6 +150,14 @@ fn refusal(refused: &Refused) -> (StatusCode, &'static str) {
         Refused::UnknownService(_) => {
             return (StatusCode::UNPROCESSABLE_ENTITY, "Without a service the change may concern every one.");
         }
+        Refused::UnknownLoadTarget(_) => {
+            let hint = "Declare [load.NAME] in the configuration of the mainstay that runs.";
+            return (StatusCode::UNPROCESSABLE_ENTITY, hint);
+        }
+        Refused::UnknownDatabase(_) => {
+            let hint = "Declare [database.NAME] in the configuration of the mainstay that runs.";
+            return (StatusCode::UNPROCESSABLE_ENTITY, hint);
+        }
         Refused::ChangeTooOld(_) => "Report changes when they are made.",
         Refused::NoDraft(_) => "It may already be published.",
         Refused::Over(_) => "Nothing is left to do for it.",

@@ -48,6 +48,7 @@ pub fn empty() -> Config {
         edge: None,
         pools: Default::default(),
         external_pools: Default::default(),
+        loads: Default::default(),
         callers: Default::default(),
         sources: Default::default(),
         audit: types::audit::AuditSettings::default(),

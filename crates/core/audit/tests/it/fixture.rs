@@ -54,6 +54,8 @@ pub(crate) fn of_faulty() -> Evidence {
         ]
         .into(),
         members: BTreeMap::new(),
+        load_tests: BTreeMap::new(),
+        restores: BTreeMap::new(),
     }
 }
 
@@ -76,6 +78,8 @@ pub(crate) fn of_well_built() -> Evidence {
         ]
         .into(),
         members: BTreeMap::new(),
+        load_tests: BTreeMap::new(),
+        restores: BTreeMap::new(),
     }
 }
 

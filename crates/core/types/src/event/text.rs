@@ -108,6 +108,24 @@ impl fmt::Display for EventKind {
             H::CausesRanked { incident, likely } => {
                 write!(f, "{incident}: its measurements point at {}", list(likely))
             }
+            H::LoadTested { test, by } => {
+                write!(f, "load test of {} by {by}: ", test.target)?;
+                match &test.knee {
+                    Some(knee) if knee.is_found() => write!(f, "knee at {}/s", knee.rate_milli / 1_000),
+                    Some(knee) => write!(f, "keeps up with {}/s", knee.rate_milli / 1_000),
+                    None => f.write_str("no knee found"),
+                }
+            }
+            H::BackupRestored { restore, by } => match &restore.failed {
+                None => write!(f, "backup of {} restored by {by}", restore.database),
+                Some(why) => write!(f, "restore of {} by {by} failed: {}", restore.database, why.escape_debug()),
+            },
+            H::CriterionChanged { criterion, resource, is_met: true, .. } => {
+                write!(f, "{resource} meets {criterion}")
+            }
+            H::CriterionChanged { criterion, resource, .. } => {
+                write!(f, "{resource} does not meet {criterion}")
+            }
             H::PoolPeakLearned { pool, serving } => write!(f, "peak of pool {pool}: {serving} servers"),
         }
     }

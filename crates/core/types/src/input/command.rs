@@ -2,7 +2,7 @@
 
 use crate::change::NewChange;
 use crate::event::UpdateStatus;
-use crate::{DenialId, DenyTarget, IncidentId, ServiceId};
+use crate::{DenialId, DenyTarget, IncidentId, LoadTest, Restore, ServiceId};
 use std::time::Duration;
 use thiserror::Error;
 
@@ -62,6 +62,16 @@ pub enum Command {
     RecordChange {
         /// The change.
         change: NewChange,
+    },
+    /// Records what a load test measured.
+    RecordLoadTest {
+        /// The test.
+        test: LoadTest,
+    },
+    /// Records the restore of a backup.
+    RecordRestore {
+        /// The restore.
+        restore: Restore,
     },
     /// Sets the valve of a service.
     Valve {
@@ -130,6 +140,12 @@ pub enum Refused {
     /// A change names a service that the configuration does not have.
     #[error("the configuration has no service `{0}`")]
     UnknownService(ServiceId),
+    /// A load test names a target that the configuration does not have.
+    #[error("the configuration has no `[load.{0}]`")]
+    UnknownLoadTarget(String),
+    /// A restore names a database that the configuration does not have.
+    #[error("the configuration has no `[database.{0}]`")]
+    UnknownDatabase(String),
     /// A change was made too long ago.
     #[error("the change was made more than {0} days ago; mainstay keeps changes no longer")]
     ChangeTooOld(u64),

@@ -96,8 +96,10 @@ proptest! {
         // Left alone, everything that warns or breaks is in some incident, unless a person set it aside.
         w.pass(20).look_at_all();
         w.react();
-        // What only adds to an incident is written down a few seconds later at most.
-        w.pass(6).react();
+        // What only adds to an incident is written down a few seconds later, and so is what an incident left behind that ended then.
+        for _ in 0..3 {
+            w.pass(6).react();
+        }
         w.restart();
         w.react();
         for (id, alert) in w.journal.alerts.clone() {

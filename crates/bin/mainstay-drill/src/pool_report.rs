@@ -17,11 +17,13 @@ pub(crate) fn lines(score: &PoolScore) -> Vec<String> {
         lines.push(table::wrapped(text, "  ", 80));
     }
     for fix in &score.fixes {
-        let [before, after] = fix.served.map(|share| share * 100.0);
+        let [before, after] = fix.around.served.map(|share| share * 100.0);
+        let times = fix.around.p50_ms.map(|[before, after]| format!(", p50 {before:.0} ms -> {after:.0} ms"));
         lines.push(format!(
-            "  +{:>5.1} s  {:<36} served {before:>3.0} % -> {after:>3.0} %: {}; mainstay says: {}",
+            "  +{:>5.1} s  {:<30} served {before:>3.0} % -> {after:>3.0} %{}: {}; mainstay says: {}",
             fix.at_secs,
             fix.note,
+            times.unwrap_or_default(),
             fix.measured,
             fix.judged.as_deref().unwrap_or("nothing")
         ));

@@ -1,5 +1,6 @@
 //! The score of a run.
 
+pub mod fix;
 pub mod management;
 pub mod pool;
 

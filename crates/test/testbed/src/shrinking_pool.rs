@@ -35,6 +35,7 @@ use crate::tasks::{Tasks, lock};
 use crate::web::{self, Server as WebServer};
 use database::Databases;
 use drill::score::Served;
+use drill::score::fix::Around;
 use drill::score::pool::{Opens, PoolObservations};
 use drill::{Act, Observations};
 use hyper::StatusCode;
@@ -264,12 +265,12 @@ impl ShrinkingPool {
 
     fn pool_observations(&self, history: &History, fault_at: Timestamp) -> PoolObservations {
         let record = lock(&self.record);
+        let report = self.flood.report();
+        let around = |note: &str, served| Around { served, p50_ms: report.p50_around(note) };
         let next = |number: usize| history.fixes.get(number + 1).map(|(at, _)| *at);
-        let fixes = history
-            .fixes
-            .iter()
-            .enumerate()
-            .map(|(number, (at, note))| (*at, note.clone(), record.served_around(*at, next(number))));
+        let fixes = history.fixes.iter().enumerate().map(|(number, (at, note))| {
+            (*at, note.clone(), around(note, record.served_around(*at, next(number))))
+        });
         let opens: Vec<(u32, u32)> = lock(&self.servers).iter().map(|one| one.server.opens()).collect();
         let most = |which: fn(&(u32, u32)) -> u32| opens.iter().map(which).max().unwrap_or(0);
         PoolObservations {

@@ -1,10 +1,10 @@
 //! Score of a shrinking pool: what was named, what each fix did, and how the clients came back.
 
+use super::fix::{Around, Fix};
 use super::secs_between;
 use crate::reached::{pool_named, reached};
 use crate::script::{Limits, Milestone, Script};
 use serde::Serialize;
-use std::fmt;
 use types::{Event, Time};
 
 /// Score of a shrinking pool.
@@ -51,70 +51,6 @@ impl WithoutPool {
     }
 }
 
-/// A fix that the team announced.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Fix {
-    /// The note.
-    pub note: String,
-    /// Seconds from the fault.
-    pub at_secs: f64,
-    /// Share of the requests that were served before and after it, as the fixture counted them.
-    pub served: [f64; 2],
-    /// Its effect by that measurement.
-    pub measured: Measured,
-    /// What mainstay said about it, if anything.
-    pub judged: Option<String>,
-}
-
-/// Effect of a fix, as the fixture measured it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Measured {
-    /// More requests are served.
-    Helped,
-    /// No change beyond the noise.
-    NoEffect,
-    /// Fewer requests are served.
-    MadeItWorse,
-}
-
-impl fmt::Display for Measured {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Helped => "helped",
-            Self::NoEffect => "no effect",
-            Self::MadeItWorse => "made it worse",
-        })
-    }
-}
-
-/// Change of the served share from which a fix has an effect.
-const NOISE: f64 = 0.10;
-/// Around [`NOISE`], by this much, either verdict is right: a fix that loses or saves some requests has a small effect.
-const UNCLEAR: f64 = 0.07;
-
-impl Measured {
-    /// The effect by the shares of requests served before and after.
-    #[must_use]
-    pub fn of([before, after]: [f64; 2]) -> Self {
-        match after - before {
-            more if more > NOISE => Self::Helped,
-            less if less < -NOISE => Self::MadeItWorse,
-            _ => Self::NoEffect,
-        }
-    }
-}
-
-impl Fix {
-    /// Whether mainstay says what was measured; nothing, "too early" and "no data" are wrong.
-    #[must_use]
-    pub fn is_judged_right(&self) -> bool {
-        let [before, after] = self.served;
-        let towards = |far: f64| Measured::of([before, after + (after - before).signum() * far]).to_string();
-        self.judged.as_ref().is_some_and(|judged| [towards(UNCLEAR), towards(-UNCLEAR)].contains(judged))
-    }
-}
-
 /// Concurrent opens of WebSockets at one server, since the servers returned.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Opens {
@@ -135,8 +71,8 @@ pub struct PoolObservations {
     pub fell_at: Option<Time>,
     /// Time at which replicas were added.
     pub replicas_added: Option<Time>,
-    /// Each fix: time, note, shares of requests served before and after.
-    pub fixes: Vec<(Time, String, [f64; 2])>,
+    /// Each fix: time, note, what the clients saw.
+    pub fixes: Vec<(Time, String, Around)>,
     /// Concurrent opens.
     pub opens: Opens,
     /// Clients, and how many of them are connected.
@@ -159,11 +95,11 @@ pub(super) fn score(
     let at = |milestone| reached(script, milestone, Some(fault_at), events);
     let since = |from: Option<Time>, to: Option<Time>| Some(secs_between(from?, to?));
     let (pool_at, pool_text) = pool_named(events.iter().filter(|event| event.at >= fault_at)).unzip();
-    let fix = |(at, note, served): &(Time, String, [f64; 2])| Fix {
+    let fix = |(at, note, around): &(Time, String, Around)| Fix {
         note: note.clone(),
         at_secs: secs_between(fault_at, *at),
-        served: *served,
-        measured: Measured::of(*served),
+        around: *around,
+        measured: around.measured(),
         judged: judged.get(note).cloned(),
     };
     PoolScore {

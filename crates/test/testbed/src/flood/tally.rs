@@ -11,6 +11,8 @@ const LATENCIES_MAX: usize = 1_000_000;
 const GRAIN: Duration = Duration::from_millis(50);
 /// An hour of it.
 const GRAINS_MAX: usize = 72_000;
+/// Good visits of a phase from which its median time says something.
+const GOOD_LEAST: u64 = 50;
 /// Duration of good service that counts as recovered.
 const STEADY: usize = 20;
 
@@ -310,6 +312,14 @@ impl Report {
     #[must_use]
     pub fn phase(&self, name: &str) -> Option<&PhaseReport> {
         self.phases.iter().rfind(|phase| phase.name == name)
+    }
+
+    /// Median times in the phase before one and in itself, in milliseconds; `None` where hardly a request succeeded.
+    #[must_use]
+    pub fn p50_around(&self, phase: &str) -> Option<[f64; 2]> {
+        let at = self.phases.iter().rposition(|one| one.name == phase)?;
+        let enough = |phase: &PhaseReport| phase.p50_ms.filter(|_| phase.good() >= GOOD_LEAST);
+        Some([enough(self.phases.get(at.checked_sub(1)?)?)?, enough(self.phases.get(at)?)?])
     }
 
     /// Seconds from the beginning of a phase until at least this share of the visits due was good for a whole second,

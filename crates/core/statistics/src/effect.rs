@@ -6,7 +6,7 @@
 //! past at which nothing was changed. `p` is the share of placebo shifts that are as great, in either direction.
 //!
 //! Failure shares are near zero in that past, which says nothing about how they wander within an incident: their shift must
-//! also be 2.5 times the spread of the points on both sides.
+//! also be 2.5 times the spread of the points on both sides, or a quarter of all requests in nearly all pairs of points.
 //!
 //! A change helped when `p < 0.04` and the shift is more than 10 %. Fewer than 6 points after it: too early. Points without
 //! an answer are no data, never an improvement.

@@ -14,10 +14,10 @@ pub use cache::{CACHE_SIZE, CacheRule};
 pub use edge::{
     Caller, CertificateFiles, Edge, EdgeLimits, Health, Pool, PoolServer, Protocol, Rate, Recognize, Traffic,
 };
-pub use load::{LoadBounds, LoadHeader, LoadTarget};
 use ipnet::IpNet;
 use jiff::civil;
 use jiff::tz::TimeZone;
+pub use load::{LoadBounds, LoadHeader, LoadTarget};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;

@@ -1,6 +1,6 @@
 //! The verdict on one signal.
 
-use super::shift::{chance, shift, spread};
+use super::shift::{chance, pairs, shift, spread};
 use crate::order::{count, median};
 use std::fmt;
 use types::effect::{Figure, Metric, Verdict};
@@ -29,6 +29,10 @@ const ANSWERED_DIFFERENCE: f64 = 0.25;
 /// themselves were called an effect in half of the cases. Of a random walk, the worst case, a shift between neighbouring windows is
 /// 1.7 times the spread within them.
 const SPREADS_MIN: f64 = 2.5;
+/// Or it is so great that what wanders does not explain it: at least this much of all requests, in this share of all pairs of
+/// a point before and one after. A recovery that is under way has a large spread, and would otherwise deny the fix that began it.
+const SHARE_GREAT: f64 = 0.25;
+const PAIRS_MIN: f64 = 0.85;
 /// A value within 5 % of the ceiling is at the ceiling.
 const AT_CEILING: f64 = 0.95;
 
@@ -104,7 +108,10 @@ pub fn judge(signal: &Signal<'_>) -> Judgement {
         chance(observed, &[&usual, &incident], (early_logs.len(), signal.gap, late_logs.len()));
     let stands_out = match signal.measure {
         Measure::Latency { .. } => true,
-        Measure::FailureShare => observed.abs() > SPREADS_MIN * spread(&[&early_logs, &late_logs]),
+        Measure::FailureShare => {
+            observed.abs() > SPREADS_MIN * spread(&[&early_logs, &late_logs])
+                || is_great(&early.values, &late.values)
+        }
     };
     let verdict = if placebos < PLACEBOS_MIN {
         Verdict::NoData
@@ -162,6 +169,12 @@ fn logarithm(value: f64, measure: Measure) -> f64 {
         Measure::Latency { .. } => value.max(1e-6).ln(),
         Measure::FailureShare => (value.min(1.0) + SHARE_LEAST).ln(),
     }
+}
+
+/// Whether shares moved by a great part of all requests, nearly all of them in one direction.
+fn is_great(early: &[f64], late: &[f64]) -> bool {
+    let moved = shift(early, late).unwrap_or(0.0);
+    moved.abs() >= SHARE_GREAT && pairs(early, late, moved) >= PAIRS_MIN
 }
 
 fn worth_a_word(shift: f64, early: &Side, late: &Side, measure: Measure) -> bool {

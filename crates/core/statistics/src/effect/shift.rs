@@ -12,6 +12,14 @@ pub(super) fn shift(before: &[f64], after: &[f64]) -> Option<f64> {
     median(&mut differences)
 }
 
+/// Share of all pairs of a value before and one after that differ in the direction of `moved`.
+pub(super) fn pairs(before: &[f64], after: &[f64], moved: f64) -> f64 {
+    let agree = |early: f64, late: f64| (late - early) * moved > 0.0;
+    let agreeing: usize =
+        after.iter().map(|late| before.iter().filter(|early| agree(**early, *late)).count()).sum();
+    count(agreeing) / count((before.len() * after.len()).max(1))
+}
+
 /// Distance from the median of its side that three of four points keep. The fourth quarter may be a side's beginning, at which
 /// the incident or the recovery was under way.
 pub(super) fn spread(sides: &[&[f64]]) -> f64 {

@@ -118,7 +118,9 @@ impl fmt::Display for EventKind {
             }
             H::BackupRestored { restore, by } => match &restore.failed {
                 None => write!(f, "backup of {} restored by {by}", restore.database),
-                Some(why) => write!(f, "restore of {} by {by} failed: {}", restore.database, why.escape_debug()),
+                Some(why) => {
+                    write!(f, "restore of {} by {by} failed: {}", restore.database, why.escape_debug())
+                }
             },
             H::CriterionChanged { criterion, resource, is_met: true, .. } => {
                 write!(f, "{resource} meets {criterion}")

@@ -7,6 +7,9 @@ use std::time::Duration;
 pub(super) const EVERY: Duration = Duration::from_millis(500);
 /// Most samples: an hour.
 const SAMPLES_MAX: usize = 7_200;
+/// Time that a fix takes to come into effect: a server that is replaced serves nobody for some seconds, which says nothing about
+/// the version that it runs then.
+const IN_EFFECT: Duration = Duration::from_secs(10);
 /// Time before a fix whose requests are compared with those from it to the next one, and how long those of the last one count.
 const BESIDE: Duration = Duration::from_secs(15);
 const LAST: Duration = Duration::from_secs(30);
@@ -54,11 +57,11 @@ impl Record {
         self.0.iter().find(|sample| sample.at >= since && sample.working < least).map(|sample| sample.at)
     }
 
-    /// Shares of the requests served before and after a fix; `until` is the time of the next one.
+    /// Shares of the requests served before a fix and once it is in effect; `until` is the time of the next one.
     pub(super) fn served_around(&self, fix: Timestamp, until: Option<Timestamp>) -> [f64; 2] {
         let before = self.share(types::time::earlier(fix, BESIDE), fix);
         let end = until.unwrap_or_else(|| types::time::later(fix, LAST));
-        [before, self.share(fix, end)]
+        [before, self.share(types::time::later(fix, IN_EFFECT), end)]
     }
 
     /// Share of the requests of a span that were served; 0 without requests.
@@ -109,7 +112,7 @@ mod tests {
         let at = |secs| types::time::later(start, Duration::from_secs(secs));
         assert_eq!(record.fell_at(start, 10), Some(at(10)));
         assert_eq!(record.fell_at(start, 2), None);
-        let [before, after] = record.served_around(at(28), Some(at(48)));
+        let [before, after] = record.served_around(at(28), Some(at(49)));
         assert!((before - 0.2).abs() < 0.05 && (after - 0.2).abs() < 0.05, "{before} {after}");
         let [before, after] = record.served_around(at(48), None);
         assert!((before - 0.2).abs() < 0.05 && after > 0.85, "{before} {after}");

@@ -10,3 +10,4 @@ mod generated;
 mod rank;
 mod slowness;
 mod slowness_figures;
+mod trend_figures;

@@ -1,6 +1,7 @@
 //! The criteria with their checks, one file per subject.
 
 pub(crate) mod backups;
+pub(crate) mod headroom;
 pub(crate) mod limits;
 pub(crate) mod monitoring;
 pub(crate) mod names;
@@ -19,6 +20,7 @@ pub fn all() -> impl Iterator<Item = &'static Definition> {
         single_points::CRITERIA,
         backups::CRITERIA,
         limits::CRITERIA,
+        headroom::CRITERIA,
         names::CRITERIA,
         on_call::CRITERIA,
     ]

@@ -5,7 +5,7 @@ use types::config::ProbeKind;
 use types::database::{Backup, NodeAnswer, Reading};
 use types::pool::MemberState;
 use types::probe_result::{Answer, Certificate};
-use types::{Config, LoadTest, PoolId, Restore, Time};
+use types::{Config, Headroom, LoadTest, PoolId, Resource, Restore, Time};
 
 /// Observed facts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub struct Evidence {
     pub load_tests: BTreeMap<String, LoadTest>,
     /// The last restore of each database, by its name.
     pub restores: BTreeMap<String, Restore>,
+    /// Headroom of pools that the edge serves, and of databases.
+    pub headroom: BTreeMap<Resource, Headroom>,
 }
 
 /// A registration.
@@ -74,7 +76,8 @@ impl Evidence {
     /// Whether nothing was observed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        *self == Self::default()
+        // Headroom alone is no answer of a probe: an entry says that nothing is known as well.
+        *self == Self { headroom: self.headroom.clone(), ..Self::default() }
     }
 
     /// A host, with its port if it is not 443.

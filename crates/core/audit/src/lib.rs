@@ -9,7 +9,7 @@
 //! | [`criteria`] | the criteria with their checks, one file per subject |
 //! | [`definition`] | a criterion: name, level, reason, how it is checked, remedy |
 //! | [`found`] | what the check of one criterion found |
-//! | [`evidence`] | observed facts: registrations, name servers, certificates, backups, members of pools |
+//! | [`evidence`] | observed facts: registrations, name servers, certificates, backups, members of pools, headroom |
 //! | [`report`] | findings, exceptions, what could not be checked |
 
 pub mod criteria;

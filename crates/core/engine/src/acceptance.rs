@@ -1,11 +1,12 @@
 //! The audit of the configuration in force, with what was observed since boot.
 
 use audit::{Audited, Evidence, Gap, Report};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use types::event::{Event, EventKind};
 use types::time::later;
-use types::{Config, ProbeResult, ServiceId, Time};
+use types::{Config, Headroom, LoadTest, ProbeResult, ServiceId, Time};
 
 /// Period that is checked for hours without anyone on call.
 const AHEAD: Duration = Duration::from_secs(365 * 86_400);
@@ -15,13 +16,15 @@ const AHEAD: Duration = Duration::from_secs(365 * 86_400);
 pub struct Acceptance {
     config: Arc<Config>,
     evidence: Arc<Evidence>,
+    /// Headroom of pools and databases; empty where nothing measures it.
+    headroom: Arc<[Headroom]>,
 }
 
 impl Acceptance {
     /// A configuration of which nothing was observed.
     #[must_use]
     pub fn new(config: Arc<Config>) -> Self {
-        Self { config, evidence: Arc::default() }
+        Self { config, evidence: Arc::default(), headroom: Arc::default() }
     }
 
     /// Checks every criterion. Evaluates the schedules of a year: milliseconds to seconds.
@@ -35,7 +38,9 @@ impl Acceptance {
         };
         let gaps: Vec<Gap> =
             oncall::gaps(&self.config, now, later(now, AHEAD)).into_iter().map(gap).collect();
-        audit::audit(&Audited { config: &self.config, evidence: &self.evidence, gaps: &gaps, now })
+        let headroom = self.headroom.iter().map(|it| (it.resource.clone(), it.clone())).collect();
+        let evidence = Evidence { headroom, ..(*self.evidence).clone() };
+        audit::audit(&Audited { config: &self.config, evidence: &evidence, gaps: &gaps, now })
     }
 
     /// As [`Acceptance::report`], as far as it concerns a service; `None` when there is no such service.
@@ -51,6 +56,17 @@ impl Acceptance {
         if let Some(news) = self.evidence.news(&probe.kind, &result.answer) {
             Arc::make_mut(&mut self.evidence).take(news);
         }
+    }
+
+    /// The last load test of each target.
+    pub(crate) fn load_tests(&self) -> &BTreeMap<String, LoadTest> {
+        &self.evidence.load_tests
+    }
+
+    /// The same with the headroom of pools and databases.
+    #[must_use]
+    pub(crate) fn with_headroom(&self, headroom: &[Headroom]) -> Self {
+        Self { headroom: headroom.into(), ..self.clone() }
     }
 
     /// Takes over what the journal says: load tests and restores.

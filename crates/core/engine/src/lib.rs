@@ -22,6 +22,7 @@
 //! | `changes` | deploys and other changes of the last days |
 //! | [`effects`] | whether notes and changes helped |
 //! | [`causes`] | which resource is the likely cause of slowness |
+//! | [`headroom`] | the share of its knee that each pool and database uses, and the scaling signal |
 //! | `ended_alerts` | the last alerts that closed |
 //! | `last_results` | duration of each probe's last run |
 //! | [`timekeeper`] | engine time from the wall clock and monotonic progress |
@@ -38,6 +39,7 @@ mod commands;
 mod denials;
 pub mod effects;
 mod ended_alerts;
+pub mod headroom;
 mod last_results;
 mod queries;
 mod show;
@@ -80,11 +82,13 @@ pub struct Engine {
     ranked: causes::Pending,
     valves: valves::Valves,
     shown: traffic::Shown,
+    headroom: headroom::Headrooms,
     last_results: last_results::LastResults,
     acceptance: acceptance::Acceptance,
     ended_alerts: ended_alerts::EndedAlerts,
     clock_state: clock::ClockState,
     configs: u64,
+    load_tests: u64,
     digest: Option<String>,
     seq: u64,
     clock: Time,
@@ -96,6 +100,7 @@ impl Engine {
     pub fn new(config: Arc<Config>) -> Self {
         Self {
             acceptance: acceptance::Acceptance::new(config.clone()),
+            headroom: headroom::Headrooms::new(&config),
             config,
             detect: detect::Detect::default(),
             diagnose: diagnose::Diagnose::default(),
@@ -112,6 +117,7 @@ impl Engine {
             ended_alerts: ended_alerts::EndedAlerts::default(),
             clock_state: clock::ClockState::default(),
             configs: 0,
+            load_tests: 0,
             digest: None,
             seq: 0,
             clock: Time::MIN,
@@ -134,6 +140,10 @@ impl Engine {
         self.denials.apply(event);
         self.changes.apply(event);
         self.acceptance.apply(event);
+        if let EventKind::LoadTested { .. } = &event.kind {
+            self.headroom.tested();
+            self.load_tests += 1;
+        }
         self.valves.apply(event);
         self.clock_state.apply(event);
     }
@@ -270,11 +280,15 @@ impl Engine {
             }
             Observation::Rollup(rollup) => {
                 self.shown.note(now, rollup);
+                self.headroom.note(now, &self.config, self.acceptance.load_tests(), rollup);
                 self.detect.judge_rollup(&context, rollup, &mut events);
                 self.valves.judge(&context, rollup, &mut events);
             }
             Observation::Delivery(delivery) => self.oncall.attempted(&context, delivery, &mut events),
             Observation::Effect { of, effect, is_final } => return self.measured(*of, effect, *is_final),
+            Observation::PeaksRead { resource, hours, at_limit } => {
+                self.headroom.read(now, resource, hours, at_limit);
+            }
             Observation::CausesRanked { incident, likely } => return self.causes_ranked(*incident, likely),
         }
         events
@@ -332,6 +346,7 @@ impl Engine {
         self.config = config.clone();
         self.last_results.follow(config);
         self.acceptance.follow(config);
+        self.headroom.follow(config);
         self.configs += 1;
         if self.digest.as_ref() == Some(&config.digest) {
             Vec::new()

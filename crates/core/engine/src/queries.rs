@@ -1,6 +1,6 @@
 //! What I/O crates read of the engine.
 
-use crate::{Engine, Views, causes, effects, show, traffic, views};
+use crate::{Engine, Views, causes, effects, headroom, show, traffic, views};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,13 +40,14 @@ impl Engine {
             config: self.config.clone(),
             denials: self.denials.in_force().clone(),
             valves: self.valves.not_open().clone(),
+            initial_concurrency: headroom::initial_concurrency(&self.config, self.acceptance.load_tests()),
         }
     }
 
     /// Version number that changes whenever [`Engine::policy`] may have changed since boot.
     #[must_use]
     pub fn policy_version(&self) -> u64 {
-        self.configs + self.denials.changes() + self.valves.changes()
+        self.configs + self.denials.changes() + self.valves.changes() + self.load_tests
     }
 
     /// The configuration in force.
@@ -95,6 +96,12 @@ impl Engine {
     #[must_use]
     pub fn ranking_tasks(&self) -> Vec<causes::Task> {
         causes::tasks(self)
+    }
+
+    /// Peaks of pools and databases that are to be read from stored samples.
+    #[must_use]
+    pub fn headroom_tasks(&self) -> Vec<headroom::Task> {
+        headroom::tasks(self)
     }
 
     /// Whether the last result of a probe was no failure; true before the first.

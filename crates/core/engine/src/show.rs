@@ -44,12 +44,14 @@ pub(crate) fn views(engine: &Engine) -> Views {
         changes: effects::changes(engine),
         timezone: status_page.timezone_name.clone(),
     };
+    let headroom = crate::headroom::figures(engine);
     Views {
         seq: engine.seq,
         status_page,
         now,
         traffic: crate::traffic::view(engine),
-        acceptance: Some(engine.acceptance.clone()),
+        acceptance: Some(engine.acceptance.with_headroom(&headroom)),
+        headroom,
     }
 }
 

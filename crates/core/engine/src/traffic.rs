@@ -1,7 +1,7 @@
 //! The last quarter of an hour of traffic, for the console. Since boot only; bounded.
 
-use crate::Engine;
 use crate::views::traffic::{POINT, POINTS_MAX, Point, PoolNow, ServiceNow, Traffic, ValveNow};
+use crate::{Engine, headroom};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 use types::time::between;
@@ -89,6 +89,7 @@ pub(crate) fn view(engine: &Engine) -> Option<Traffic> {
         services: titles(&pool.id),
         seen: newest.and_then(|(_, rollup)| rollup.pools.get(&pool.id)).cloned(),
         alerts: alerts(engine, &Resource::pool(&pool.id.0)),
+        scaling: headroom::scaling(engine, &pool.id),
     });
     let unknown_hosts = newest.into_iter().flat_map(|(_, rollup)| &rollup.unknown_hosts);
     Some(Traffic {

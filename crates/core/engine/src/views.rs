@@ -5,7 +5,7 @@ use serde::Serialize;
 use std::sync::Arc;
 use std::time::Duration;
 use types::event::ServiceState;
-use types::{Incident, IncidentId, PersonId, RecordedChange, Resource, Time};
+use types::{Headroom, Incident, IncidentId, PersonId, RecordedChange, Resource, Time};
 
 pub use crate::acceptance::Acceptance;
 pub use history::{PagingEntry, PagingFact, TimelineEntry, TimelineFact};
@@ -16,6 +16,7 @@ pub use statuspage::status_page::{self, StatusPage};
 pub use traffic::Traffic;
 
 pub mod history;
+pub mod scaling;
 pub mod self_problem;
 pub mod traffic;
 
@@ -30,6 +31,8 @@ pub struct Views {
     pub now: Now,
     /// The console's page of traffic; `None` when the configuration declares no edge.
     pub traffic: Option<Traffic>,
+    /// Headroom of pools that the edge serves, and of databases.
+    pub headroom: Vec<Headroom>,
     /// The audit; `None` where there is none, as in tests.
     pub acceptance: Option<Acceptance>,
 }

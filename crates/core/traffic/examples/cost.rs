@@ -66,8 +66,12 @@ fn main() {
     let now: Time = "2026-11-22T04:00:00Z".parse().unwrap();
     let config = testkit::config::read(CONFIG);
     let pool = config.pools.values().next().unwrap().clone();
-    let mut policy =
-        types::Policy { config: Arc::new(config), denials: BTreeMap::new(), valves: BTreeMap::new() };
+    let mut policy = types::Policy {
+        config: Arc::new(config),
+        denials: BTreeMap::new(),
+        valves: BTreeMap::new(),
+        initial_concurrency: BTreeMap::new(),
+    };
     time_judgements(&Policy::new(&policy, &BTreeMap::new(), now, Tick(0)));
     let valve = types::Valve {
         number: 1,

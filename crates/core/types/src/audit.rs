@@ -77,6 +77,8 @@ criteria! {
     Timeouts = "timeouts",
     /// Requests can be traced.
     Traces = "traces",
+    /// A service has headroom at its daily peak.
+    Headroom = "headroom",
     /// A registration lasts for a year, or is renewed by itself.
     Renewal = "renewal",
     /// A registration is locked against transfer.

@@ -29,6 +29,7 @@
 //! | [`likely_cause`] | which resource moved with an incident |
 //! | [`event`] | events of the journal: a stable format |
 //! | [`pool`] | facts of one look at a pool behind another load balancer |
+//! | [`headroom`] | shares of a knee, peaks and trends of pools and databases |
 //! | [`percent`] | percentages for display, never rounded up |
 //! | [`notification`] | messages to people, and their deliveries |
 //! | [`input`] | inputs of the engine: commands, observations, system |
@@ -46,6 +47,7 @@ pub mod effect;
 pub mod event;
 pub mod fault;
 pub mod graph;
+pub mod headroom;
 pub mod id;
 pub mod incident;
 pub mod input;
@@ -77,6 +79,7 @@ pub use effect::Effect;
 pub use event::{Event, EventKind, Events};
 pub use fault::Fault;
 pub use graph::Graph;
+pub use headroom::Headroom;
 pub use id::{
     AlertId, CallerId, ChangeId, ChannelId, DenialId, EscalationId, IncidentId, PageId, PersonId, PoolId,
     ProbeId, ScheduleId, ServiceId, UpdateId,

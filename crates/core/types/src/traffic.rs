@@ -20,6 +20,8 @@ pub struct Policy {
     pub denials: BTreeMap<DenialId, Denial>,
     /// Valves that are not fully open.
     pub valves: BTreeMap<ServiceId, Valve>,
+    /// Initial limits of concurrent requests that load tests raise, by pool.
+    pub initial_concurrency: BTreeMap<PoolId, u32>,
 }
 
 /// A temporary rule that refuses traffic.

@@ -79,6 +79,7 @@ impl View {
             let place = match places.get(&route.pool) {
                 Some(place) => Some(*place),
                 None => policy.config.pools.get(&route.pool).map(|config| {
+                    let config = &with_initial(policy, config);
                     let kept = before.filter(|view| view.trust == trusted).and_then(|view| view.kept(config));
                     let pool = match kept {
                         Some(pool) => {
@@ -124,6 +125,12 @@ impl View {
     pub(crate) fn pool_of(&self, route: &traffic::Route) -> Option<usize> {
         *self.route_pool.get(route.index)?
     }
+}
+
+/// The pool with the initial limit that a load test gives it. A pool that is there already keeps what it has learned.
+fn with_initial(policy: &types::Policy, pool: &config::Pool) -> config::Pool {
+    let raised = policy.initial_concurrency.get(&pool.id).copied().unwrap_or(pool.initial_concurrency);
+    config::Pool { initial_concurrency: raised.max(pool.initial_concurrency), ..pool.clone() }
 }
 
 fn tls(config: &config::Pool, trust: &[PathBuf], roots: &mut Option<Roots>) -> Result<Option<Tls>, TlsError> {

@@ -41,6 +41,7 @@ pub fn pool(id: &str, servers: &[&str]) -> Pool {
         health: None,
         max_concurrency: 100,
         initial_concurrency: 8,
+        is_initial_declared: false,
         max_connections: None,
     }
 }

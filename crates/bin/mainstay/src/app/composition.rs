@@ -7,6 +7,7 @@
 //! edge   --roll-ups-------> event loop --policy---------> edge
 //! stored samples --effects--> event loop --notes and changes to judge--> effects
 //! stored samples --likely causes--> event loop --incidents about slowness--> causes
+//! stored samples --peaks--> event loop --pools and databases--> headroom
 //! configuration on disk --configs--> event loop, notify
 //! web --traces, metrics?--> edge
 //! ```
@@ -133,7 +134,8 @@ impl App {
         let (views, views_out) = watch::channel(None);
         let (notifiers_in, notifiers) = watch::channel(notifier);
         let heartbeat = Heartbeat::default();
-        let (Measuring { effects, causes, mut tasks }, measured) = Measuring::start(series.clone(), &stopped);
+        let (Measuring { effects, causes, headroom, mut tasks }, measured) =
+            Measuring::start(series.clone(), &stopped);
         let event_loop = EventLoop::restore(config.clone(), writes, series.clone(), heartbeat.clone())
             .map_err(cannot("journal"))?;
         let (policy, policies) = watch::channel(event_loop.policy());
@@ -147,7 +149,8 @@ impl App {
             lag: terms.lag.clone(),
             stop: stopped.clone(),
         };
-        let outputs = Outputs { notifications, targets, effects, causes, policy, views, site: site.clone() };
+        let outputs =
+            Outputs { notifications, targets, effects, causes, headroom, policy, views, site: site.clone() };
         let event_loop = spawn_event_loop(event_loop, inputs, outputs)?;
         let subscribers = reload::Subscribers {
             configs: configs_in,
@@ -220,6 +223,7 @@ fn open_storage(data: &Path, loss: Loss) -> Result<(PendingWrites, Option<Arc<Se
 struct Measuring {
     effects: watch::Sender<Vec<engine::effects::Task>>,
     causes: watch::Sender<Vec<engine::causes::Task>>,
+    headroom: watch::Sender<Vec<engine::headroom::Task>>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -232,11 +236,13 @@ impl Measuring {
         let (results_in, results) = mpsc::channel(64);
         let (effects, of_effects) = watch::channel(Vec::new());
         let (causes, of_causes) = watch::channel(Vec::new());
+        let (headroom, of_headroom) = watch::channel(Vec::new());
         let tasks = vec![
             tokio::spawn(measuring::run(series.clone(), of_effects, results_in.clone(), stop.clone())),
-            tokio::spawn(measuring::run(series, of_causes, results_in, stop.clone())),
+            tokio::spawn(measuring::run(series.clone(), of_causes, results_in.clone(), stop.clone())),
+            tokio::spawn(measuring::run(series, of_headroom, results_in, stop.clone())),
         ];
-        (Self { effects, causes, tasks }, results)
+        (Self { effects, causes, headroom, tasks }, results)
     }
 }
 

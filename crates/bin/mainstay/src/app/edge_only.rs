@@ -8,6 +8,7 @@ use crate::app::keys::Keys;
 use crate::app::reload::{self, Change, Changes};
 use crate::app::{address_file, saved_policy};
 use edge::{Sharing, StartError};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -123,7 +124,8 @@ fn saved(config: &Arc<Config>) -> Policy {
         Default::default()
     });
     valves.values_mut().for_each(|valve| valve.ramp_from = None);
-    Policy { config: config.clone(), denials, valves }
+    // Load tests are in the journal, which the edge alone does not read.
+    Policy { config: config.clone(), denials, valves, initial_concurrency: BTreeMap::new() }
 }
 
 /// Applies each valid configuration, with the denials and valves that were saved.

@@ -241,7 +241,7 @@ impl EventLoop {
             }
             Input::Observation(Observation::Rollup(rollup)) => {
                 samples::store_traffic(series, now, rollup);
-                self.call_samples.add(series, now, rollup);
+                self.call_samples.add(series, now, self.engine.config(), rollup);
             }
             _ => {}
         }

@@ -117,6 +117,8 @@ pub(crate) struct Outputs {
     pub effects: watch::Sender<Vec<engine::effects::Task>>,
     /// Incidents whose resources are to be ranked.
     pub causes: watch::Sender<Vec<engine::causes::Task>>,
+    /// Pools and databases whose peaks are to be read.
+    pub headroom: watch::Sender<Vec<engine::headroom::Task>>,
     /// Policy of the edge.
     pub policy: watch::Sender<Arc<Policy>>,
     /// Views for status page, console and API.

@@ -25,6 +25,7 @@ pub(crate) mod edge_controller;
 pub(crate) mod edge_only;
 mod effects;
 mod event_loop;
+mod headroom;
 mod heartbeat;
 mod inputs;
 pub(crate) mod keys;

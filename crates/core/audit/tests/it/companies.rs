@@ -59,6 +59,10 @@ fn configuration_alone_says_what_it_cannot_know() {
     insta::assert_snapshot!(unknown.join("\n"), @r"
     one-certificate mainstay.here
     backup-age database.main
+    headroom pool.api
+    headroom pool.auth
+    headroom database.main
+    headroom database.sessions
     renewal domain.acme-status.net
     transfer-lock domain.acme.com
     transfer-lock domain.acme-status.net
@@ -88,6 +92,7 @@ fn report_of_one_service_has_what_it_depends_on() {
     status-page-fate mainstay.here
     recognition service.shop
     traces mainstay.here
+    headroom pool.shop
     transfer-lock domain.acme.app
     certificate-renewal tls.shop.acme.app
     one-person mainstay.here

@@ -1,10 +1,11 @@
-//! A company with twenty-five faults, a well-built one, and what probes saw of both.
+//! A company with twenty-eight faults, a well-built one, and what probes saw of both.
 
 use audit::evidence::{BackupSeen, KnownDatabase, Leaf, Registration};
 use audit::{Audited, Evidence, Gap, Report};
 use std::collections::{BTreeMap, BTreeSet};
 use testkit::time::at;
-use types::{Config, Time};
+use types::headroom::{Capacity, Peaks, ServerCount, Trend, Unknown};
+use types::{Config, Headroom, Resource, Time};
 
 pub(crate) const FAULTY: &str = include_str!("faulty.toml");
 pub(crate) const WELL_BUILT: &str = include_str!("well-built.toml");
@@ -28,6 +29,51 @@ fn database(product: &str, last: Option<&str>) -> KnownDatabase {
 
 fn servers(names: [&str; 2]) -> BTreeSet<String> {
     names.map(str::to_owned).into()
+}
+
+fn by_resource<const N: usize>(all: [Headroom; N]) -> BTreeMap<Resource, Headroom> {
+    all.map(|headroom| (headroom.resource.clone(), headroom)).into()
+}
+
+/// A pool of two servers with a knee of 100 requests a second each, and its share at the daily peak; `None` without a load test.
+fn pool(name: &str, day: Option<f64>, meets: Option<&str>) -> Headroom {
+    let tested = Capacity::LoadTest {
+        target: name.to_owned(),
+        at: at("2026-11-20T08:00:00Z"),
+        per_server: 100.0,
+        is_lower_bound: false,
+        p50_seconds: 0.05,
+    };
+    let untested = Capacity::Unknown { why: Unknown::NoLoadTest };
+    let utilization = Peaks { day, week: day, month: day };
+    let mut headroom = Headroom {
+        capacity: if day.is_some() { tested } else { untested },
+        knee: day.map(|_| 200.0),
+        servers: Some(ServerCount { working: 2, all: 2 }),
+        peaks: utilization.map(|share| share * 200.0),
+        trend: meets.map_or(Trend::Level, |date| Trend::Grows { per_day: 0.02, meets: date.parse().ok() }),
+        ..database_slots(name, day)
+    };
+    headroom.resource = Resource::pool(name);
+    headroom.with_more = headroom.with(1);
+    headroom
+}
+
+fn database_slots(name: &str, day: Option<f64>) -> Headroom {
+    let utilization = Peaks { day, week: day, month: day };
+    Headroom {
+        resource: Resource::database(name),
+        services: Vec::new(),
+        capacity: Capacity::ConnectionSlots,
+        knee: None,
+        servers: None,
+        demand: None,
+        peaks: utilization,
+        utilization,
+        utilization_now: None,
+        with_more: None,
+        trend: Trend::Level,
+    }
 }
 
 /// What probes saw of the faulty company.
@@ -56,6 +102,13 @@ pub(crate) fn of_faulty() -> Evidence {
         members: BTreeMap::new(),
         load_tests: BTreeMap::new(),
         restores: BTreeMap::new(),
+        headroom: by_resource([
+            pool("auth", Some(0.91), None),
+            pool("api", None, None),
+            pool("shop", Some(0.5), Some("2026-12-12")),
+            database_slots("main", Some(0.97)),
+            database_slots("orders", Some(0.3)),
+        ]),
     }
 }
 
@@ -80,6 +133,12 @@ pub(crate) fn of_well_built() -> Evidence {
         members: BTreeMap::new(),
         load_tests: BTreeMap::new(),
         restores: BTreeMap::new(),
+        headroom: by_resource([
+            pool("auth", Some(0.79), None),
+            pool("api", Some(0.5), None),
+            database_slots("main", Some(0.6)),
+            database_slots("sessions", Some(0.1)),
+        ]),
     }
 }
 

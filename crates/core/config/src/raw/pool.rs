@@ -75,7 +75,7 @@ keys! {
         max_concurrency: u32 = CONCURRENCY, default 100, example "100";
         /// Initial limit of concurrent requests to the whole pool; further requests are queued. The limit adapts to the
         /// response times.
-        initial_concurrency: Option<u32> = CONCURRENCY, otherwise "8 per server", example "8";
+        initial_concurrency: Option<u32> = CONCURRENCY, otherwise "8 per server, or the concurrent requests at the knee of a load test", example "8";
         /// Maximum open WebSockets and event streams (`Accept: text/event-stream`) of one server. Without it only the rate
         /// at which they are opened is limited, by what the servers complete.
         max_connections: Option<u32> = integer::<u32>(1, 10_000_000), otherwise "no limit", example "5000";
@@ -198,6 +198,7 @@ impl RawPool {
             health: self.health,
             max_concurrency: self.max_concurrency,
             initial_concurrency: self.initial_concurrency.unwrap_or(usual),
+            is_initial_declared: self.initial_concurrency.is_some(),
             max_connections: self.max_connections,
             servers: self.servers.into_iter().map(|at| at.value).collect(),
         }

@@ -17,7 +17,7 @@ const ACTIVE_SESSIONS: &str = "sessions_inflight";
 /// Metric of a database's probe: sessions that wait for a lock, of the worst node.
 const LOCK_QUEUE: &str = "lock_queue";
 /// Metric of a database's probe: connection slots in use in percent, of the fullest node.
-const CONNECTIONS: &str = "connections_percent";
+pub(crate) const CONNECTIONS: &str = "connections_percent";
 /// Metric of a database's probe: memory in use in percent of its limit, of the fullest node.
 const MEMORY: &str = "memory_percent";
 

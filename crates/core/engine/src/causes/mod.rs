@@ -22,6 +22,7 @@ pub use figures::{
 };
 pub use tasks::Task;
 
+pub(crate) use figures::CONNECTIONS;
 pub(crate) use tasks::{is_ranked, tasks};
 
 use std::collections::BTreeMap;

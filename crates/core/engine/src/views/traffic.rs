@@ -1,5 +1,6 @@
 //! View of the edge: traffic, pools and denials.
 
+use crate::views::scaling::Scaling;
 use serde::Serialize;
 use std::time::Duration;
 use types::traffic::{PoolStatus, ServiceTraffic};
@@ -96,6 +97,9 @@ pub struct PoolNow {
     pub services: Vec<String>,
     /// The newest roll-up; `None` before the first.
     pub seen: Option<PoolStatus>,
+    /// The scaling signal; `None` where no service leads to the pool.
+    #[serde(skip)]
+    pub scaling: Option<Scaling>,
     /// Open alerts about it.
     #[serde(skip)]
     pub alerts: Vec<Alert>,

@@ -51,7 +51,12 @@ fn policy(guard: &str, denials: Vec<Denial>) -> Policy {
     );
     let config = testkit::config::read(&text);
     let denials = denials.into_iter().map(|denial| (denial.id, denial)).collect();
-    let policy = types::Policy { config: Arc::new(config), denials, valves: BTreeMap::new() };
+    let policy = types::Policy {
+        config: Arc::new(config),
+        denials,
+        valves: BTreeMap::new(),
+        initial_concurrency: BTreeMap::new(),
+    };
     let tokens = BTreeMap::from([(CallerId::from("auth-web"), "long secret".into())]);
     Policy::new(&policy, &tokens, NOW.parse().unwrap(), Tick(0))
 }

@@ -163,6 +163,8 @@ pub struct Pool {
     pub max_concurrency: u32,
     /// Initial limit of concurrent requests to the whole pool; it adapts from there.
     pub initial_concurrency: u32,
+    /// Whether `initial_concurrency` is declared; where it is not, a load test may raise it.
+    pub is_initial_declared: bool,
     /// Maximum open WebSockets and event streams of one server; no limit when `None`.
     pub max_connections: Option<u32>,
 }

@@ -1,7 +1,7 @@
 //! Observations: what was measured, and what came of a delivery.
 
 use crate::effect::{ChangePoint, Effect};
-use crate::{Delivery, IncidentId, LikelyCause, ProbeResult, Rollup};
+use crate::{Delivery, IncidentId, LikelyCause, ProbeResult, Resource, Rollup, Time};
 
 /// One observation. It is never refused.
 #[derive(Clone, Debug)]
@@ -31,6 +31,16 @@ pub enum Observation {
         incident: IncidentId,
         /// Those that stand out, the most exceptional first.
         likely: Vec<LikelyCause>,
+    },
+    /// Peaks of a pool or database were read from stored samples.
+    PeaksRead {
+        /// The pool or database.
+        resource: Resource,
+        /// Begin of each hour in UTC, with the highest half minute in it: requests a second, or the share of connection
+        /// slots in use. An hour without samples is not there.
+        hours: Vec<(Time, f64)>,
+        /// Requests a second of one server in each ten seconds in which the edge limited the pool, with their time.
+        at_limit: Vec<(Time, f64)>,
     },
 }
 

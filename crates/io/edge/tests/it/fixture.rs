@@ -35,7 +35,12 @@ pub(crate) fn terms(servers: &[SocketAddr], parts: &ConfigParts<'_>) -> Terms {
     );
     let config = Arc::new(testkit::config::read(&text));
     Terms {
-        policy: types::Policy { config, denials: BTreeMap::new(), valves: BTreeMap::new() },
+        policy: types::Policy {
+            config,
+            denials: BTreeMap::new(),
+            valves: BTreeMap::new(),
+            initial_concurrency: BTreeMap::new(),
+        },
         tokens: BTreeMap::new(),
     }
 }

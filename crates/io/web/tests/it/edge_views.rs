@@ -3,12 +3,14 @@
 
 use crate::fixed_time::{NOW, at};
 use engine::views::Traffic;
+use engine::views::scaling::{Scaling, Signal};
 use engine::views::traffic::{POINT, POINTS_MAX, Point, PoolNow, ServiceNow};
 use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use std::fmt;
 use std::time::Duration;
 use testkit::time::secs;
+use types::headroom::Unknown;
 use types::time::{earlier, later};
 use types::trace::{Attempt, Hop, Phase, Trace, Verdict};
 use types::traffic::{Asked, OpensStatus, PoolStatus, ServerState, ServerStatus, ServiceTraffic};
@@ -209,6 +211,16 @@ fn pools(surge: bool) -> Vec<PoolNow> {
                 certificate: None,
                 opens: OpensStatus::default(),
             }),
+            scaling: Some(Scaling::Known(Signal {
+                desired_servers: if surge { 8 } else { 4 },
+                working_servers: 4,
+                utilization_ratio: Some(if surge { 1.9 } else { 0.5 }),
+                target_ratio: 0.7,
+                demand_per_second: if surge { 950.0 } else { 250.0 },
+                knee_per_server: 125.0,
+                is_estimate: false,
+                is_restricted: surge,
+            })),
             alerts: vec![],
         },
         PoolNow {
@@ -227,6 +239,7 @@ fn pools(surge: bool) -> Vec<PoolNow> {
                 }),
                 opens: OpensStatus::default(),
             }),
+            scaling: Some(Scaling::Unknown(Unknown::NoLoadTest)),
             alerts: vec![],
         },
     ]

@@ -18,11 +18,12 @@ use types::change::ChangeKind;
 use types::effect::{Figure, Metric, Verdict};
 use types::event::{ServiceState, UpdateStatus};
 use types::fault::DomainFault;
+use types::headroom::{Capacity, Peaks, ServerCount, Trend, Unknown};
 use types::incident::{Acknowledgement, Diagnosis, Incident, Note, Stage};
 use types::time::earlier;
 use types::{
-    Actor, Alert, AlertId, Change, ChangeId, Effect, Fault, IncidentId, PersonId, ProbeId, RecordedChange,
-    Resource, ServiceId, Severity, UpdateId,
+    Actor, Alert, AlertId, Change, ChangeId, Effect, Fault, Headroom, IncidentId, PersonId, ProbeId,
+    RecordedChange, Resource, ServiceId, Severity, UpdateId,
 };
 
 /// Public URL.
@@ -491,6 +492,55 @@ must = ["single-database"]
     Acceptance::new(Arc::new(config))
 }
 
+/// Headroom of a pool with a load test, of one without, and of a database.
+fn headroom(outage: bool) -> Vec<Headroom> {
+    let day = Some(if outage { 0.93 } else { 0.62 });
+    let utilization = Peaks { day, week: Some(0.93), month: Some(0.93) };
+    let mut auth = Headroom {
+        resource: Resource::pool("auth"),
+        services: vec!["auth".into()],
+        capacity: Capacity::LoadTest {
+            target: "auth".to_owned(),
+            at: at("2026-11-20T08:00:00Z"),
+            per_server: 125.0,
+            is_lower_bound: false,
+            p50_seconds: 0.04,
+        },
+        knee: Some(500.0),
+        servers: Some(ServerCount { working: 4, all: 4 }),
+        demand: Some(250.0),
+        peaks: utilization.map(|share| share * 500.0),
+        utilization,
+        utilization_now: Some(0.5),
+        with_more: None,
+        trend: Trend::Grows { per_day: 0.012, meets: Some(jiff::civil::date(2026, 12, 12)) },
+    };
+    auth.with_more = auth.with(2);
+    let api = Headroom {
+        resource: Resource::pool("api"),
+        capacity: Capacity::Unknown { why: Unknown::NoLoadTest },
+        knee: None,
+        utilization: Peaks::default(),
+        utilization_now: None,
+        with_more: None,
+        trend: Trend::Unknown,
+        ..auth.clone()
+    };
+    let slots = Peaks { day: Some(0.31), ..Peaks::default() };
+    let main = Headroom {
+        resource: Resource::database("main"),
+        services: Vec::new(),
+        capacity: Capacity::ConnectionSlots,
+        servers: None,
+        demand: None,
+        peaks: slots,
+        utilization: slots,
+        trend: Trend::TooShort { days: 5, needed: 14 },
+        ..api.clone()
+    };
+    vec![auth, api, main]
+}
+
 /// Views without an outage.
 pub(crate) fn healthy() -> Views {
     Views {
@@ -498,6 +548,7 @@ pub(crate) fn healthy() -> Views {
         status_page: status_page(false),
         now: now(false),
         traffic: Some(traffic(false)),
+        headroom: headroom(false),
         acceptance: Some(acceptance()),
     }
 }
@@ -509,6 +560,7 @@ pub(crate) fn outage() -> Views {
         status_page: status_page(true),
         now: now(true),
         traffic: Some(traffic(true)),
+        headroom: headroom(true),
         acceptance: Some(acceptance()),
     }
 }

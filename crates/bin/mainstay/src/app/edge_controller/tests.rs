@@ -35,7 +35,12 @@ fn config(more: &str) -> Arc<Config> {
 }
 
 fn policy(config: &Arc<Config>) -> Policy {
-    Policy { config: config.clone(), denials: BTreeMap::new(), valves: BTreeMap::new() }
+    Policy {
+        config: config.clone(),
+        denials: BTreeMap::new(),
+        valves: BTreeMap::new(),
+        initial_concurrency: BTreeMap::new(),
+    }
 }
 
 fn request(controller: &EdgeController) -> String {

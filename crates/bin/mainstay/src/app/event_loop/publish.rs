@@ -34,6 +34,7 @@ impl EventLoop {
         outputs.views.send_replace(Some(Arc::new(views)));
         publish_tasks(&outputs.effects, self.engine.effect_tasks());
         publish_tasks(&outputs.causes, self.engine.ranking_tasks());
+        publish_tasks(&outputs.headroom, self.engine.headroom_tasks());
     }
 
     /// Problems of mainstay itself that the engine does not know.

@@ -2,12 +2,13 @@
 
 use engine::causes::{CALLS_STEP, EDGE_REQUESTS, caller_subject, database_figures, server_subject};
 use engine::effects::{EDGE_FAILED, EDGE_LATENCY, FAILED, LATENCY, edge_subject};
+use engine::headroom::{POOL_AT_LIMIT, POOL_SERVED, PoolWork, pool_subject, works};
 use journal::series::{Sample, Series};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use types::time::between;
 use types::traffic::{CallSide, CallTraffic, ServiceTraffic};
-use types::{Answer, ProbeId, ProbeResult, Rollup, ServiceId, Time};
+use types::{Answer, Config, PoolId, ProbeId, ProbeResult, Rollup, ServiceId, Time};
 
 /// Calls with samples of their own at the same time at most: servers and callers of all services together.
 const CALLS_MAX: usize = 512;
@@ -59,6 +60,37 @@ pub(super) struct CallSamples {
     known: BTreeSet<String>,
     /// Calls of this sample that are not among those.
     new_calls: usize,
+    pools: BTreeMap<PoolId, PoolSample>,
+}
+
+/// What the servers of one pool did since its last sample.
+#[derive(Debug, Default)]
+struct PoolSample {
+    served: u64,
+    /// Servers that worked, summed over the roll-ups in `rollups`.
+    working: u64,
+    rollups: u64,
+    /// Whether the pool was at its limit in each of them.
+    at_limit: u64,
+}
+
+impl PoolSample {
+    fn add(&mut self, work: &PoolWork) {
+        self.served += work.served;
+        self.working += u64::from(work.working);
+        self.rollups += 1;
+        self.at_limit += u64::from(work.is_at_limit);
+    }
+
+    /// Stores the requests a second that servers got, and those of one server while the pool was at its limit all the time.
+    fn store(&self, series: &Series, pool: &PoolId, now: Time, secs: f64) {
+        let (subject, served) = (pool_subject(pool), self.served as f64 / secs);
+        series.put(&subject, POOL_SERVED, Sample { at: now, value: served, ok: true });
+        if self.at_limit == self.rollups && self.working > 0 {
+            let value = served * self.rollups as f64 / self.working as f64;
+            series.put(&subject, POOL_AT_LIMIT, Sample { at: now, value, ok: true });
+        }
+    }
 }
 
 /// Requests of one call.
@@ -84,8 +116,11 @@ impl Collected {
 }
 
 impl CallSamples {
-    /// Adds a roll-up; stores a sample of each service and call with requests when ten seconds are full.
-    pub(super) fn add(&mut self, series: &Series, now: Time, rollup: &Rollup) {
+    /// Adds a roll-up; stores a sample of each service, pool and call with requests when ten seconds are full.
+    pub(super) fn add(&mut self, series: &Series, now: Time, config: &Config, rollup: &Rollup) {
+        for (pool, work) in works(config, rollup) {
+            self.pools.entry(pool).or_default().add(&work);
+        }
         for (service, traffic) in &rollup.services {
             *self.requests.entry(service.clone()).or_default() +=
                 traffic.requests.saturating_sub(traffic.held);
@@ -101,6 +136,9 @@ impl CallSamples {
         for (service, requests) in std::mem::take(&mut self.requests) {
             let value = requests as f64 / secs;
             series.put(&edge_subject(&service), EDGE_REQUESTS, Sample { at: now, value, ok: true });
+        }
+        for (pool, sample) in std::mem::take(&mut self.pools) {
+            sample.store(series, &pool, now, secs);
         }
         let calls = std::mem::take(&mut self.calls);
         self.known = calls.keys().cloned().collect();
@@ -144,6 +182,22 @@ fn failed_share(traffic: &ServiceTraffic) -> Option<f64> {
 mod tests {
     use super::*;
     use types::time::later;
+    use types::traffic::{ConnectsStatus, PoolStatus, ServerState, ServerStatus};
+
+    fn serving() -> ServerStatus {
+        ServerStatus {
+            address: "10.0.0.1:80".to_owned(),
+            state: ServerState::Serving,
+            since: Duration::ZERO,
+            why: None,
+            inflight: 0,
+            connections: 0,
+            answered: 0,
+            failed: 0,
+            latency: Duration::ZERO,
+            connects: ConnectsStatus::default(),
+        }
+    }
 
     #[test]
     fn roll_up_is_a_sample_of_each_service_with_requests() {
@@ -187,8 +241,12 @@ mod tests {
         let series = Series::open(folder.path().join("samples.db"), Time::now).unwrap();
         let start: Time = Time::from_second(Time::now().as_second() - 100).unwrap();
         let mut samples = CallSamples::default();
+        let text = "[site]\nname = \"x\"\n[edge]\nlisten = [\"127.0.0.1:0\"]\n[service.shop]\nhosts = [\"x.test\"]\n\
+                    traffic = { pool = \"shop\" }\n[pool.shop]\nservers = [\"10.0.0.1:80\", \"10.0.0.2:80\"]";
+        let config = ::config::read(text, "test", std::path::Path::new(".")).unwrap().config;
         for second in 0..20_u64 {
-            let traffic = ServiceTraffic { requests: 10, ..ServiceTraffic::default() };
+            let shed = 3 * (second / 10);
+            let traffic = ServiceTraffic { requests: 10, passed: 8, shed, ..ServiceTraffic::default() };
             let services = BTreeMap::from([(ServiceId::from("shop"), traffic)]);
             let call = |side| CallTraffic {
                 service: "shop".into(),
@@ -199,8 +257,10 @@ mod tests {
             };
             let servers = (0..CALLS_MAX + 9).map(|n| call(CallSide::Server(format!("10.0.0.1:{n}"))));
             let calls = [call(CallSide::Caller("web".into()))].into_iter().chain(servers).collect();
-            let rollup = Rollup { services, calls, ..Rollup::default() };
-            samples.add(&series, later(start, Duration::from_secs(second)), &rollup);
+            let pool = PoolStatus { servers: vec![serving(); 2], limit: 30, ..PoolStatus::default() };
+            let rollup =
+                Rollup { services, calls, pools: [("shop".into(), pool)].into(), ..Rollup::default() };
+            samples.add(&series, later(start, Duration::from_secs(second)), &config, &rollup);
         }
         assert!(series.flush(Duration::from_secs(20)));
         let read = |subject: &str, metric| {
@@ -209,6 +269,8 @@ mod tests {
             points.iter().map(|sample| (sample.value * 100.0).round()).collect::<Vec<_>>()
         };
         assert_eq!(read("service.shop", EDGE_REQUESTS), [1_000.0, 1_000.0]);
+        assert_eq!(read("pool.shop", POOL_SERVED), [800.0, 800.0]);
+        assert_eq!(read("pool.shop", POOL_AT_LIMIT), [400.0], "of each server, while it sheds");
         assert_eq!(read("service.shop caller web", EDGE_FAILED), [0.0, 20.0]);
         assert_eq!(read("service.shop server 10.0.0.1:0", EDGE_LATENCY), [7.0, 7.0]);
         let last = format!("service.shop server 10.0.0.1:{}", CALLS_MAX + 8);

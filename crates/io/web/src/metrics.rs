@@ -14,7 +14,9 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Response, StatusCode, header};
 use axum::response::IntoResponse as _;
 use axum::routing::get;
+use engine::views::scaling::{Scaling, Signal};
 use engine::views::{NodeState, Now};
+use jiff::tz::TimeZone;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{
     DescriptorEncoder, EncodeGaugeValue, MetricEncoder, NoLabelSet, prometheus_text, text,
@@ -23,8 +25,8 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 use std::fmt;
 use std::sync::Arc;
-use types::Severity;
 use types::event::ServiceState;
+use types::{Headroom, Severity};
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -97,6 +99,8 @@ fn own(encoder: &mut DescriptorEncoder<'_>, state: &WebState) -> fmt::Result {
     probes(encoder, now)?;
     pools(encoder, now)?;
     domains(encoder, now)?;
+    scaling(encoder, state)?;
+    headroom(encoder, &views.headroom)?;
     let help = "1 while mainstay itself has no connectivity; alerts are suspended.";
     let mut family = gauges(encoder, "mainstay_isolated", help)?;
     gauge(&mut family, &[], u32::from(now.isolated.is_some()))?;
@@ -204,6 +208,63 @@ fn pools(encoder: &mut DescriptorEncoder<'_>, now: &Now) -> fmt::Result {
     let mut family = gauges(encoder, "mainstay_pool_peak_servers", help)?;
     for row in &now.pools {
         gauge(&mut family, &[("pool", &*row.pool)], row.peak)?;
+    }
+    Ok(())
+}
+
+/// The scaling signal of each pool. A pool whose signal is unknown is not there: 0 would make an autoscaler remove servers.
+fn scaling(encoder: &mut DescriptorEncoder<'_>, state: &WebState) -> fmt::Result {
+    let Some(traffic) = state.traffic() else { return Ok(()) };
+    let pools = traffic.pools.iter();
+    let known: Vec<(&str, &Signal)> = pools
+        .filter_map(|pool| match pool.scaling.as_ref()? {
+            Scaling::Known(signal) => Some((&*pool.id, signal)),
+            Scaling::Unknown(_) => None,
+        })
+        .collect();
+    if known.is_empty() {
+        return Ok(());
+    }
+    let help = "Servers that keep the utilization of a pool at its target; absent while unknown.";
+    let mut family = gauges(encoder, "mainstay_pool_desired_servers", help)?;
+    for (pool, signal) in &known {
+        gauge(&mut family, &[("pool", pool)], signal.desired_servers)?;
+    }
+    let help = "Demand of the last half minute as a share of the knee of the servers that work; absent while unknown.";
+    let mut family = gauges(encoder, "mainstay_pool_utilization_ratio", help)?;
+    for (pool, signal) in &known {
+        if let Some(utilization) = signal.utilization_ratio {
+            gauge(&mut family, &[("pool", pool)], utilization)?;
+        }
+    }
+    let help = "Requests a second that clients ask a pool for: served, shed and held out.";
+    let mut family = gauges(encoder, "mainstay_pool_demand_requests_per_second", help)?;
+    for (pool, signal) in &known {
+        gauge(&mut family, &[("pool", pool)], signal.demand_per_second)?;
+    }
+    Ok(())
+}
+
+/// Daily peaks and trends of what has a knee, as far as they are known.
+fn headroom(encoder: &mut DescriptorEncoder<'_>, all: &[Headroom]) -> fmt::Result {
+    let peaks = || all.iter().filter_map(|it| Some((it.resource.to_string(), it.at_daily_peak()?)));
+    if peaks().next().is_none() {
+        return Ok(());
+    }
+    let help = "Highest half minute of the last 24 hours as a share of the knee of a pool, or of the connection slots of a database.";
+    let mut family = gauges(encoder, "mainstay_headroom_daily_peak_ratio", help)?;
+    for (resource, peak) in peaks() {
+        gauge(&mut family, &[("resource", &resource)], peak)?;
+    }
+    let help =
+        "Day on which the trend of daily peaks meets the knee, as Unix time; absent without such a trend.";
+    let mut family = gauges(encoder, "mainstay_headroom_knee_timestamp_seconds", help)?;
+    for headroom in all {
+        let midnight = headroom.meets().and_then(|date| date.to_zoned_datetime(TimeZone::UTC).ok());
+        if let Some(midnight) = midnight {
+            let labels = [("resource", &*headroom.resource.to_string())];
+            gauge(&mut family, &labels, midnight.timestamp().as_second())?;
+        }
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ mod deny;
 mod export;
 mod failure;
 mod fix;
+mod headroom;
 mod incident;
 mod journal;
 mod log;
@@ -70,6 +71,8 @@ enum Command {
     Run(run::Run),
     /// Audit services, databases, names and on-call against acceptance criteria. Exit code 1: one that must be met is not.
     Audit(audit::Audit),
+    /// Show how much of its knee each pool and database uses at its daily peak. Exit code 1: one has too little headroom.
+    Headroom(headroom::Headroom),
     /// Show open incidents and the state of all services.
     Status,
     /// Show why a resource is in its state: `mainstay why auth`, `mainstay why domain.acme.app`.
@@ -131,6 +134,7 @@ impl CommandLine {
             Command::Check { text_alone, fix } => check::run(&common, text_alone, fix),
             Command::Run(run) => run.run(&common),
             Command::Audit(audit) => audit.run(&common),
+            Command::Headroom(headroom) => headroom.run(&common),
             Command::Status => status::status(&common),
             Command::Why { resource } => status::why(&common, &resource),
             Command::Oncall(oncall) => oncall.run(&common),

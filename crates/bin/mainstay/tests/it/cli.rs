@@ -233,6 +233,7 @@ fn invalid_arguments_exit_with_2_and_a_message() {
         &["deny", "country", "XXX", "--for", "1h"],
         &["deny", "country", "XX"],
         &["valve", "shop", "half"],
+        &["headroom", "--more", "0"],
         &["trace", "x"],
         &["page", "test", "nobody"],
         &["run", "--accept-loss", "--only", "edge"],
@@ -282,6 +283,7 @@ fn json_output_is_documented() {
     for (shown, args, depth) in [
         ("check", &["check"] as &[&str], 3),
         ("status", &["status"], 1),
+        ("headroom", &["headroom"], 1),
         ("why RESOURCE", &["why", "shop"], 2),
         ("oncall", &["oncall"], 3),
         ("incident list", &["incident", "list"], 1),

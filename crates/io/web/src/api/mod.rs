@@ -5,6 +5,8 @@ pub(crate) mod audit;
 pub(crate) mod cache;
 pub(crate) mod changes;
 pub mod edge;
+mod external_metrics;
+mod headroom;
 mod latency;
 mod now;
 mod traffic;
@@ -37,6 +39,8 @@ pub(crate) fn routes() -> Router<Arc<WebState>> {
         .route("/api/v1/incidents/{incident}/{action}", post(incident_action))
         .route("/api/v1/login", post(login))
         .merge(audit::routes())
+        .merge(external_metrics::routes())
+        .merge(headroom::routes())
         .merge(latency::routes())
 }
 

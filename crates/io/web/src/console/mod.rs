@@ -8,6 +8,7 @@ pub mod edge;
 pub(crate) mod frame;
 pub mod graph;
 pub mod graph_layout;
+mod headroom;
 pub mod now;
 pub(crate) mod probe;
 mod sign_in;
@@ -38,6 +39,7 @@ pub(crate) fn routes() -> Router<Arc<WebState>> {
     Router::new()
         .route("/console", get(now_page))
         .route("/console/edge", get(edge_page))
+        .route("/console/headroom", get(headroom_page))
         .route("/console/audit", get(audit_page))
         .route("/console/probes", get(probes_page))
         .route("/console/probe/{id}", get(probe_page))
@@ -53,6 +55,10 @@ async fn now_page(State(state): State<Arc<WebState>>, headers: HeaderMap) -> Res
 
 async fn edge_page(State(state): State<Arc<WebState>>, headers: HeaderMap) -> Response<Body> {
     page(&state, &headers, |views, session| Ok(edge::page(&state, views, session, clock_now())))
+}
+
+async fn headroom_page(State(state): State<Arc<WebState>>, headers: HeaderMap) -> Response<Body> {
+    page(&state, &headers, |views, session| Ok(headroom::page(&state, views, session)))
 }
 
 async fn audit_page(State(state): State<Arc<WebState>>, headers: HeaderMap) -> Response<Body> {

@@ -10,9 +10,10 @@ use std::sync::Arc;
 /// Public pages.
 pub(crate) const PUBLIC: [&str; 3] = ["/", "/incidents/incident-7", "/history"];
 /// Pages of the team.
-pub(crate) const TEAM: [&str; 7] = [
+pub(crate) const TEAM: [&str; 8] = [
     "/console",
     "/console/edge",
+    "/console/headroom",
     "/console/probes",
     "/console/audit",
     "/console/probe/http.auth.acme.app",

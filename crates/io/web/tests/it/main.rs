@@ -8,6 +8,7 @@ mod edge;
 mod edge_views;
 mod fixed_time;
 mod fixture;
+mod headroom;
 mod intake;
 mod latency;
 mod metrics;

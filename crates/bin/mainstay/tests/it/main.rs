@@ -14,6 +14,7 @@ mod cli;
 mod databases;
 mod docs;
 mod edge;
+mod headroom;
 mod hostile;
 mod incident;
 mod instance;

@@ -316,3 +316,51 @@ fn bodies_that_come_slowly_hold_no_place_of_a_server() {
     let seen = server.seen.lock().unwrap();
     assert!(seen.iter().filter(|request| request.ends_with(b"\r\n\r\nhalf done")).count() == 20);
 }
+
+/// How many of forty clients that come together reach a server of which nothing is known, before it has answered any.
+fn crowd_at_start(initial: Option<u32>) -> usize {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+    const CROWD: usize = 40;
+    let (there, answers) = (Arc::<AtomicUsize>::default(), Arc::<AtomicBool>::default());
+    let (arrived, may) = (Arc::clone(&there), Arc::clone(&answers));
+    let server = Server::new(move |_| {
+        arrived.fetch_add(1, Ordering::Relaxed);
+        wait("the end of the count", || may.load(Ordering::Relaxed));
+        Some(OK.to_vec())
+    });
+    let parts = ConfigParts { edge: "trusted_proxies = [\"127.0.0.0/8\"]", ..ConfigParts::default() };
+    let mut terms = terms(&[server.at], &parts);
+    terms.policy.initial_concurrency = initial.map(|initial| ("web".into(), initial)).into_iter().collect();
+    let edge = edge::Edge::start(&terms, tokens::Key::new([7; 32])).unwrap();
+    let at = door(&edge, false);
+    let clients: Vec<_> = (0..CROWD)
+        .map(|n| {
+            let head = format!("GET / HTTP/1.1\r\nhost: a.test\r\nx-forwarded-for: 192.0.2.{n}\r\n\r\n");
+            std::thread::spawn(move || status(&ask(at, &head)))
+        })
+        .collect();
+    // All of them are at the server, or wait in the queue.
+    let pool = || edge.roll_up().pools.into_values().next().unwrap_or_default();
+    wait("the crowd", || {
+        let pool = pool();
+        (pool.inflight + pool.waiting) as usize == CROWD
+            && pool.inflight as usize == there.load(Ordering::Relaxed)
+    });
+    let reached = there.load(Ordering::Relaxed);
+    answers.store(true, Ordering::Relaxed);
+    let served =
+        clients.into_iter().map(|client| client.join().unwrap()).filter(|status| *status == 200).count();
+    assert_eq!(served, CROWD, "nobody is refused");
+    reached
+}
+
+/// A load test found that the server has forty concurrent requests at its knee: a crowd at the start need not wait.
+#[test]
+fn known_knee_lets_a_crowd_in_at_the_start() {
+    assert_eq!(crowd_at_start(Some(40)), 40);
+    let without = crowd_at_start(None);
+    assert!((8..40).contains(&without), "{without}");
+    // Less than the default is never applied.
+    assert!(crowd_at_start(Some(1)) >= 8);
+}

@@ -1,12 +1,12 @@
 //! Headroom end to end: a real edge before origins of a fixed rate, clients that do not wait, a recorded load test, and an HTTP
 //! client that reads the scaling signal as an autoscaler does.
 
-use crate::instance::PATIENCE;
+use crate::instance::{Instance, PATIENCE, SITE, until};
 use edge::{Edge, Sharing, Terms};
 use engine::Engine;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use testbed::flood::{ClientRange, Flood, Group, Settings, Step};
@@ -40,6 +40,22 @@ fn tested() -> Event {
         }),
     };
     Event { seq: 1, at: Time::now(), kind: EventKind::LoadTested { test, by: Actor::mainstay() } }
+}
+
+/// Clients that ask at this rate, whether or not they are answered.
+fn clients(target: SocketAddr, rate: f64) -> Flood {
+    let from = ClientRange { first: Ipv4Addr::new(127, 44, 0, 0), subnets: 50, count: 2_000 };
+    let group = Group::new("clients", false, vec![from], vec![Step::get("/work")]);
+    let settings = Settings {
+        target,
+        host: "shop.test".to_owned(),
+        deadline: Duration::from_secs(4),
+        groups: vec![group],
+        seed: 7,
+    };
+    let flood = Flood::start(settings).unwrap();
+    flood.phase("load", &[rate]);
+    flood
 }
 
 /// Origins, an edge before them, the engine that gets its roll-ups, and the web server.
@@ -108,18 +124,7 @@ impl Setup {
 
     fn clients(&self, rate: f64) -> Flood {
         let (address, _) = self.edge.listening().into_iter().next().unwrap();
-        let from = ClientRange { first: Ipv4Addr::new(127, 44, 0, 0), subnets: 50, count: 2_000 };
-        let group = Group::new("clients", false, vec![from], vec![Step::get("/work")]);
-        let settings = Settings {
-            target: address,
-            host: "shop.test".to_owned(),
-            deadline: Duration::from_secs(4),
-            groups: vec![group],
-            seed: 7,
-        };
-        let flood = Flood::start(settings).unwrap();
-        flood.phase("load", &[rate]);
-        flood
+        clients(address, rate)
     }
 
     /// Requests that the origins have worked off.
@@ -188,4 +193,42 @@ async fn headroom_of_a_known_knee_is_within_a_tenth_and_an_autoscaler_reads_the_
     assert!((250.0..=330.0).contains(&demand), "{signal}");
     assert_eq!(pool["is_low"], true, "{pool}");
     drop(flood);
+}
+
+/// The running program stores what servers get, and knows the peak again after a restart. Without a load test the knee stays
+/// unknown, which is said.
+#[test]
+fn stored_peak_is_known_after_a_restart() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let origin = runtime.block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let pace = Pace::new(50, Duration::from_millis(10), Duration::from_secs(5), Instant::now());
+        Origin::start(listener, pace).unwrap()
+    });
+    let edge = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let text = format!(
+        "{SITE}[edge]\nlisten = [\"{edge}\"]\nthreads = 1\n[service.shop]\nhosts = [\"shop.test\"]\ntraffic = {{ pool = \"shop\" }}\n\
+         [pool.shop]\nservers = [\"{}\"]\n[person.ana]\ncontacts = [\"hook:ana\"]\n[channel.hook]\nwebhook = \"http://127.0.0.1:9/\"\n",
+        origin.address()
+    );
+    let mut instance = Instance::with(&text);
+    instance.start();
+    let peak = |instance: &Instance| {
+        let found = instance.json(&["headroom"]);
+        found["resources"][0]["peaks"]["day"].as_f64().filter(|peak| *peak > 1.0)
+    };
+    let flood = clients(edge, 40.0);
+    // Half a minute that is aligned to the minute is full after a minute at the latest.
+    let since = Instant::now();
+    let live = until("a peak", || peak(&instance));
+    until("a stored half minute", || (since.elapsed() > Duration::from_secs(65)).then_some(()));
+    drop(flood.end());
+    assert_eq!(instance.terminate(), Some(0));
+    instance.start();
+    let stored = until("the stored peak", || peak(&instance));
+    assert!((30.0..=45.0).contains(&stored) && live > 1.0, "{stored} {live}");
+    let output = instance.command(&["headroom"]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(said.contains("pool.shop") && said.contains("there is no load test"), "{said}");
+    assert_eq!(output.status.code(), Some(0), "unknown is no finding");
 }

@@ -218,7 +218,7 @@ fn scaling(encoder: &mut DescriptorEncoder<'_>, state: &WebState) -> fmt::Result
     let pools = traffic.pools.iter();
     let known: Vec<(&str, &Signal)> = pools
         .filter_map(|pool| match pool.scaling.as_ref()? {
-            Scaling::Known(signal) => Some((&*pool.id, signal)),
+            Scaling::Signal(signal) => Some((&*pool.id, signal)),
             Scaling::Unknown(_) => None,
         })
         .collect();

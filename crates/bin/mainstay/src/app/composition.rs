@@ -16,7 +16,7 @@ use crate::app::control::{self, Control};
 use crate::app::edge_controller::EdgeController;
 use crate::app::event_loop::EventLoop;
 use crate::app::heartbeat::Heartbeat;
-use crate::app::inputs::{Inputs, Messages, Outputs};
+use crate::app::inputs::{Inputs, MeasuredTasks, Messages, Outputs};
 use crate::app::keys::Keys;
 use crate::app::reload::{self, Changes};
 use crate::app::stored_samples::{self, StoredSamples};
@@ -134,8 +134,7 @@ impl App {
         let (views, views_out) = watch::channel(None);
         let (notifiers_in, notifiers) = watch::channel(notifier);
         let heartbeat = Heartbeat::default();
-        let (Measuring { effects, causes, headroom, mut tasks }, measured) =
-            Measuring::start(series.clone(), &stopped);
+        let (to_measure, mut tasks, measured) = start_measuring(series.clone(), &stopped);
         let event_loop = EventLoop::restore(config.clone(), writes, series.clone(), heartbeat.clone())
             .map_err(cannot("journal"))?;
         let (policy, policies) = watch::channel(event_loop.policy());
@@ -150,7 +149,7 @@ impl App {
             stop: stopped.clone(),
         };
         let outputs =
-            Outputs { notifications, targets, effects, causes, headroom, policy, views, site: site.clone() };
+            Outputs { notifications, targets, measured: to_measure, policy, views, site: site.clone() };
         let event_loop = spawn_event_loop(event_loop, inputs, outputs)?;
         let subscribers = reload::Subscribers {
             configs: configs_in,
@@ -219,31 +218,21 @@ fn open_storage(data: &Path, loss: Loss) -> Result<(PendingWrites, Option<Arc<Se
     Ok((PendingWrites::new(Box::new(journal.map_err(cannot("journal"))?)), series))
 }
 
-/// The measurements by stored samples: where their tasks go.
-struct Measuring {
-    effects: watch::Sender<Vec<engine::effects::Task>>,
-    causes: watch::Sender<Vec<engine::causes::Task>>,
-    headroom: watch::Sender<Vec<engine::headroom::Task>>,
-    tasks: Vec<JoinHandle<()>>,
-}
-
-impl Measuring {
-    /// Starts them. Their results come from the receiver.
-    fn start(
-        series: Option<Arc<Series>>,
-        stop: &watch::Receiver<bool>,
-    ) -> (Self, mpsc::Receiver<Observation>) {
-        let (results_in, results) = mpsc::channel(64);
-        let (effects, of_effects) = watch::channel(Vec::new());
-        let (causes, of_causes) = watch::channel(Vec::new());
-        let (headroom, of_headroom) = watch::channel(Vec::new());
-        let tasks = vec![
-            tokio::spawn(measuring::run(series.clone(), of_effects, results_in.clone(), stop.clone())),
-            tokio::spawn(measuring::run(series.clone(), of_causes, results_in.clone(), stop.clone())),
-            tokio::spawn(measuring::run(series, of_headroom, results_in, stop.clone())),
-        ];
-        (Self { effects, causes, headroom, tasks }, results)
-    }
+/// Starts the measurements by stored samples: where their tasks go, and where their results come from.
+fn start_measuring(
+    series: Option<Arc<Series>>,
+    stop: &watch::Receiver<bool>,
+) -> (MeasuredTasks, Vec<JoinHandle<()>>, mpsc::Receiver<Observation>) {
+    let (results_in, results) = mpsc::channel(64);
+    let (effects, of_effects) = watch::channel(Vec::new());
+    let (causes, of_causes) = watch::channel(Vec::new());
+    let (headroom, of_headroom) = watch::channel(Vec::new());
+    let tasks = vec![
+        tokio::spawn(measuring::run(series.clone(), of_effects, results_in.clone(), stop.clone())),
+        tokio::spawn(measuring::run(series.clone(), of_causes, results_in.clone(), stop.clone())),
+        tokio::spawn(measuring::run(series, of_headroom, results_in, stop.clone())),
+    ];
+    (MeasuredTasks { effects, causes, headroom }, tasks, results)
 }
 
 fn open_notifier(config: &Config, keys: &Keys) -> Result<Arc<Notifier>, StartError> {

@@ -107,18 +107,24 @@ impl Messages {
     }
 }
 
-/// Senders of the event loop.
-pub(crate) struct Outputs {
-    /// Notifications owed.
-    pub notifications: mpsc::Sender<Notification>,
-    /// Probes to run.
-    pub targets: watch::Sender<ProbeTargets>,
+/// Senders of what is to be measured by stored samples.
+pub(crate) struct MeasuredTasks {
     /// Notes and changes whose effect is to be measured.
     pub effects: watch::Sender<Vec<engine::effects::Task>>,
     /// Incidents whose resources are to be ranked.
     pub causes: watch::Sender<Vec<engine::causes::Task>>,
     /// Pools and databases whose peaks are to be read.
     pub headroom: watch::Sender<Vec<engine::headroom::Task>>,
+}
+
+/// Senders of the event loop.
+pub(crate) struct Outputs {
+    /// Notifications owed.
+    pub notifications: mpsc::Sender<Notification>,
+    /// Probes to run.
+    pub targets: watch::Sender<ProbeTargets>,
+    /// What is to be measured by stored samples.
+    pub to_measure: MeasuredTasks,
     /// Policy of the edge.
     pub policy: watch::Sender<Arc<Policy>>,
     /// Views for status page, console and API.

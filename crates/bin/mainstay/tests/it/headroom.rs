@@ -154,7 +154,7 @@ async fn headroom_of_a_known_knee_is_within_a_tenth_and_an_autoscaler_reads_the_
     let mut setup = Setup::start().await;
     assert_eq!(setup.get("/api/v1/scaling/shop").await.0, 503, "nothing was reported yet");
 
-    // A quiet pool: no finding, and no server is taken away.
+    // A quiet pool: nothing is low, and no server is taken away.
     setup.seconds(12).await;
     let (signal, pool) = (setup.signal().await, setup.pool().await);
     assert_eq!(
@@ -230,5 +230,5 @@ fn stored_peak_is_known_after_a_restart() {
     let output = instance.command(&["headroom"]);
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(said.contains("pool.shop") && said.contains("there is no load test"), "{said}");
-    assert_eq!(output.status.code(), Some(0), "unknown is no finding");
+    assert_eq!(output.status.code(), Some(0), "unknown is not low");
 }

@@ -74,18 +74,26 @@ pub(super) struct Mean {
     pub(super) served: f64,
 }
 
+/// Requests of one roll-up.
+#[derive(Clone, Copy, Debug)]
+struct Sum {
+    at: Time,
+    interval: Duration,
+    asked: u64,
+    served: u64,
+}
+
 /// The roll-ups of the last half minute.
 #[derive(Debug, Default)]
 pub(super) struct Window {
-    /// Time, length, requests asked and served.
-    rollups: VecDeque<(Time, Duration, u64, u64)>,
+    rollups: VecDeque<Sum>,
     newest: PoolWork,
 }
 
 impl Window {
     pub(super) fn add(&mut self, now: Time, interval: Duration, work: &PoolWork) {
-        self.rollups.push_back((now, interval, work.asked, work.served));
-        while self.rollups.front().is_some_and(|(at, ..)| between(*at, now) >= WINDOW) {
+        self.rollups.push_back(Sum { at: now, interval, asked: work.asked, served: work.served });
+        while self.rollups.front().is_some_and(|sum| between(sum.at, now) >= WINDOW) {
             self.rollups.pop_front();
         }
         self.newest = *work;
@@ -98,13 +106,14 @@ impl Window {
 
     /// `None` while too little was seen.
     pub(super) fn mean(&self) -> Option<Mean> {
-        let covered: Duration = self.rollups.iter().map(|(_, interval, ..)| *interval).sum();
+        let covered: Duration = self.rollups.iter().map(|sum| sum.interval).sum();
         if covered < WINDOW_MIN {
             return None;
         }
-        let sum = |of: &dyn Fn(&(Time, Duration, u64, u64)) -> u64| self.rollups.iter().map(of).sum::<u64>();
         #[expect(clippy::cast_precision_loss, reason = "requests of half a minute")]
         let mean = |count: u64| count as f64 / covered.as_secs_f64();
-        Some(Mean { asked: mean(sum(&|rollup| rollup.2)), served: mean(sum(&|rollup| rollup.3)) })
+        let asked = self.rollups.iter().map(|sum| sum.asked).sum();
+        let served = self.rollups.iter().map(|sum| sum.served).sum();
+        Some(Mean { asked: mean(asked), served: mean(served) })
     }
 }

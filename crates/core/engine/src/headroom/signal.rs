@@ -28,7 +28,7 @@ const GROWTH_MAX: u32 = 2;
 pub(super) struct Wanted {
     servers: Option<u32>,
     /// Needs since there was no restriction, at most of [`CALM_FOR`].
-    needs: VecDeque<(Time, u32)>,
+    recent: VecDeque<(Time, u32)>,
     /// Since when needs are kept without an interruption.
     calm_since: Option<Time>,
 }
@@ -56,7 +56,7 @@ impl Wanted {
     pub(super) fn judge(&mut self, now: Time, seen: &Seen<'_>) {
         let (more, less) = (seen.servers(UTILIZATION_TARGET), seen.servers(UTILIZATION_LESS));
         if seen.work.is_restricted {
-            self.needs.clear();
+            self.recent.clear();
             self.calm_since = None;
         } else {
             self.keep(now, less);
@@ -64,19 +64,19 @@ impl Wanted {
         // Before anything is known of the demand, the present servers are the best guess.
         let before = self.servers.unwrap_or(seen.work.all);
         let is_calm = self.calm_since.is_some_and(|since| between(since, now) >= CALM_FOR);
-        let highest = self.needs.iter().map(|(_, need)| *need).max();
+        let highest = self.recent.iter().map(|(_, need)| *need).max();
         let fewer = highest.filter(|_| is_calm).map_or(before, |highest| highest.min(before));
         self.servers = Some(more.max(fewer));
     }
 
     fn keep(&mut self, now: Time, need: u32) {
         self.calm_since.get_or_insert(now);
-        match self.needs.back_mut() {
+        match self.recent.back_mut() {
             Some((at, known)) if between(*at, now) < KEPT_EVERY => *known = need.max(*known),
-            _ => self.needs.push_back((now, need)),
+            _ => self.recent.push_back((now, need)),
         }
-        while self.needs.front().is_some_and(|(at, _)| between(*at, now) > CALM_FOR) {
-            self.needs.pop_front();
+        while self.recent.front().is_some_and(|(at, _)| between(*at, now) > CALM_FOR) {
+            self.recent.pop_front();
         }
     }
 }
@@ -96,7 +96,7 @@ pub(super) fn scaling(pool: &PoolState, is_silent: bool) -> Scaling {
     };
     let work = pool.window.newest();
     let knee = each * f64::from(work.working);
-    Scaling::Known(Signal {
+    Scaling::Signal(Signal {
         desired_servers,
         working_servers: work.working,
         utilization_ratio: (knee > 0.0).then(|| mean.asked / knee),

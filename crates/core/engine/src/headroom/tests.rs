@@ -103,7 +103,7 @@ fn steady(passed: u64) -> impl Fn(u64) -> Second {
 
 fn signal(engine: &Engine) -> Signal {
     match scaling(engine, &"auth".into()) {
-        Some(Scaling::Known(signal)) => signal,
+        Some(Scaling::Signal(signal)) => signal,
         other => unreachable!("{other:?}"),
     }
 }

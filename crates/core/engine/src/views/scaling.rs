@@ -7,7 +7,7 @@ use types::headroom::Unknown;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Scaling {
     /// It is known.
-    Known(Signal),
+    Signal(Signal),
     /// It is not.
     Unknown(Unknown),
 }

@@ -89,7 +89,7 @@ pub(super) fn signal<'a>(traffic: &'a Traffic, pool: &str) -> Result<&'a Signal,
     let of_pool =
         traffic.pools.iter().find(|known| known.id == pool).and_then(|known| known.scaling.as_ref());
     match of_pool {
-        Some(Scaling::Known(signal)) => Ok(signal),
+        Some(Scaling::Signal(signal)) => Ok(signal),
         Some(Scaling::Unknown(why)) => {
             let detail = format!("the scaling signal of pool `{pool}` is unknown: {why}");
             let hint = "It needs a load test of a service of the pool, and the edge's report of ten seconds: see docs/guides/scaling.md.";

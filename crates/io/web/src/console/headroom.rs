@@ -73,7 +73,7 @@ fn wanted(views: &Views, headroom: &Headroom) -> Option<u32> {
     let pools = &views.traffic.as_ref()?.pools;
     let pool = pools.iter().find(|pool| types::Resource::pool(&pool.id) == headroom.resource)?;
     match pool.scaling.as_ref()? {
-        Scaling::Known(signal) => Some(signal.desired_servers),
+        Scaling::Signal(signal) => Some(signal.desired_servers),
         Scaling::Unknown(_) => None,
     }
 }

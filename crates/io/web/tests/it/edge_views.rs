@@ -211,7 +211,7 @@ fn pools(surge: bool) -> Vec<PoolNow> {
                 certificate: None,
                 opens: OpensStatus::default(),
             }),
-            scaling: Some(Scaling::Known(Signal {
+            scaling: Some(Scaling::Signal(Signal {
                 desired_servers: if surge { 8 } else { 4 },
                 working_servers: 4,
                 utilization_ratio: Some(if surge { 1.9 } else { 0.5 }),

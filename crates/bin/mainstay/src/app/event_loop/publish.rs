@@ -32,9 +32,9 @@ impl EventLoop {
         views.now.self_problems.extend(self.self_problems(inputs));
         views.now.probe_lag_p99 = self.lag_monitor.p99();
         outputs.views.send_replace(Some(Arc::new(views)));
-        publish_tasks(&outputs.effects, self.engine.effect_tasks());
-        publish_tasks(&outputs.causes, self.engine.ranking_tasks());
-        publish_tasks(&outputs.headroom, self.engine.headroom_tasks());
+        publish_tasks(&outputs.to_measure.effects, self.engine.effect_tasks());
+        publish_tasks(&outputs.to_measure.causes, self.engine.ranking_tasks());
+        publish_tasks(&outputs.to_measure.headroom, self.engine.headroom_tasks());
     }
 
     /// Problems of mainstay itself that the engine does not know.

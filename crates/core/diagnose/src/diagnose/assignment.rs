@@ -96,15 +96,27 @@ impl Diagnose {
             ..Assignment::default()
         };
         let claims = self.claims(config, &counted, &place_incidents, &causes, &mut assignment);
-        for alert in counted {
+        // A cause that only warns by now is on its way back: what it broke needs no incident of its own.
+        let is_recovering = |cause: &Resource| about.get(cause) != Some(&true);
+        let home = |alert: &Alert| {
+            let incident = claims.homes.get(&alert.id)?;
+            Some((*incident, assignment.causes.get(incident)?.clone()))
+        };
+        let broken = counted.iter().filter_map(|alert| {
+            let (incident, cause) = home(alert)?;
+            (alert.about != cause && is_recovering(&cause)).then_some((&alert.about, incident))
+        });
+        // What a recovering cause broke, with its incident.
+        let broken: BTreeMap<&Resource, IncidentId> = broken.collect();
+        let homes: BTreeMap<AlertId, IncidentId> = counted
+            .iter()
+            .filter_map(|alert| {
+                let (incident, cause) = home(alert)?;
+                (is_recovering(&cause) || cause.kind == Kind::Service).then_some((alert.id, incident))
+            })
+            .collect();
+        for alert in &counted {
             let Some(root) = causes.get(&alert.id) else { continue };
-            let stays = || {
-                let incident = claims.homes.get(&alert.id)?;
-                let cause = assignment.causes.get(incident)?;
-                let is_recovering = !about.contains_key(cause);
-                let explains = is_recovering || cause.kind == Kind::Service;
-                explains.then_some(*incident)
-            };
             let rejoins = || {
                 let place_incidents = parts.get(&alert.id).filter(|_| is_endpoint(root.kind))?;
                 claims.causes.get(place_incidents.cause).copied()
@@ -112,7 +124,8 @@ impl Diagnose {
             match (claims.causes.get(root))
                 .or_else(|| claims.shared.get(root))
                 .copied()
-                .or_else(stays)
+                .or_else(|| homes.get(&alert.id).copied())
+                .or_else(|| broken.get(root).copied())
                 .or_else(|| self.joins(config, alert, root, &assignment.causes, &about))
                 .or_else(rejoins)
                 .or_else(|| self.goes_on(config, alert, &assignment.causes))

@@ -4,7 +4,7 @@ use crate::fixture::*;
 use insta::assert_snapshot;
 use types::config::Caller;
 use types::fault::{CrashLoop, DatabaseFault, DomainFault, Fault, Starving, TlsFault};
-use types::{AlertId, CallerId, EventKind, IncidentId, Resource, ServiceId, Severity};
+use types::{Alert, AlertId, CallerId, EventKind, IncidentId, Resource, ServiceId, Severity};
 
 fn world() -> Fixture {
     let mut w = Fixture::new();
@@ -38,6 +38,10 @@ fn fallen() -> Fault {
         balancer: None,
         refuses: true,
     }
+}
+
+fn reconnects() -> Fault {
+    Fault::ReconnectStorm { times: Some(90), per_sec: 2_283 }
 }
 
 fn intermittent() -> Fault {
@@ -156,11 +160,13 @@ enum Do {
     Open(&'static str, fn() -> Fault),
     Close(u64),
     Pass(u64),
+    /// An alert goes on as a warning.
+    Ease(u64),
 }
-use Do::{Close, Open, Pass};
+use Do::{Close, Ease, Open, Pass};
 
 /// What opens and closes, a second apart unless seconds pass between, and the causes of the incidents that are open then.
-const HISTORIES: [(&str, &[Do], &[&str]); 22] = [
+const HISTORIES: [(&str, &[Do], &[&str]); 24] = [
     ("a surge alone", &[Open("service.api", surge)], &["service.api"]),
     (
         "names fail as overloaded ones do",
@@ -273,6 +279,32 @@ const HISTORIES: [(&str, &[Do], &[&str]); 22] = [
         &["pool.shop"],
     ),
     (
+        "the database only warns by now, and its pool is down still",
+        &[
+            Open("database.orders", full),
+            Pass(9),
+            Open("pool.shop", fallen),
+            Ease(1),
+            Open("pool.shop", reconnects),
+            Pass(9),
+        ],
+        &["database.orders"],
+    ),
+    (
+        "the database warns, then is well, and its pool is not",
+        &[
+            Open("database.orders", full),
+            Pass(9),
+            Open("pool.shop", fallen),
+            Open("pool.shop", reconnects),
+            Ease(1),
+            Pass(2),
+            Close(1),
+            Pass(9),
+        ],
+        &["pool.shop"],
+    ),
+    (
         "a name fails now and then while its pool is down",
         &[Open("pool.shop", fallen), Pass(9), Open("host.shop.acme.io", intermittent), Pass(9)],
         &["pool.shop"],
@@ -284,6 +316,11 @@ const HISTORIES: [(&str, &[Do], &[&str]); 22] = [
     ),
 ];
 
+fn eases(w: &mut Fixture, alert: AlertId) {
+    let Some(Alert { fault, evidence, .. }) = w.journal.alerts.get(&alert).cloned() else { return };
+    w.record(EventKind::AlertChanged { alert, fault, severity: Severity::Warning, evidence });
+}
+
 #[test]
 fn what_explains_what() {
     for (what, steps, expected) in HISTORIES {
@@ -292,6 +329,7 @@ fn what_explains_what() {
             match step {
                 Open(about, fault) => _ = w.pass(1).breaks(about, fault()),
                 Close(alert) => w.pass(1).close(AlertId(*alert)),
+                Ease(alert) => eases(w.pass(1), AlertId(*alert)),
                 Pass(secs) => _ = w.pass(*secs),
             }
             w.react();

@@ -135,6 +135,7 @@ fn interpret(text: &str, recovered: &str, folder: &Path, diagnostics: &mut Diagn
     resolve::cycle::check(&raw.services, diagnostics);
     resolve::serving::check(&raw, diagnostics);
     resolve::source::check(&raw, diagnostics);
+    resolve::load::check(&raw, diagnostics);
     let derived = resolve::derive::derive(&raw, diagnostics);
     warnings::warn(&raw, &derived, diagnostics);
     let (external_pools, pools): (BTreeMap<_, _>, BTreeMap<_, _>) =
@@ -160,7 +161,6 @@ fn interpret(text: &str, recovered: &str, folder: &Path, diagnostics: &mut Diagn
         channels,
         edge: raw.edge.map(raw::edge::RawEdge::resolve),
         pools: pools.into_iter().map(|(name, raw)| (PoolId(name.clone()), raw.resolve(name))).collect(),
-        loads: BTreeMap::new(),
         external_pools: external_pools
             .into_iter()
             .filter_map(|(name, raw)| Some((PoolId(name.clone()), raw.resolve_external(name)?)))
@@ -171,6 +171,11 @@ fn interpret(text: &str, recovered: &str, folder: &Path, diagnostics: &mut Diagn
             .map(|(name, raw)| (CallerId(name.clone()), raw.resolve(name)))
             .collect(),
         sources: raw.sources.into_iter().filter_map(|(name, raw)| Some((name, raw.resolve()?))).collect(),
+        loads: raw
+            .loads
+            .into_iter()
+            .filter_map(|(name, raw)| raw.resolve(&name).map(|it| (name, it)))
+            .collect(),
         status_page,
         audit,
         graph: derived.graph,

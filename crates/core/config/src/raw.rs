@@ -8,6 +8,7 @@ pub(crate) mod database;
 pub(crate) mod edge;
 pub(crate) mod external_pool;
 pub(crate) mod http;
+pub(crate) mod load;
 pub(crate) mod lookups;
 pub(crate) mod people;
 pub(crate) mod pool;
@@ -21,6 +22,7 @@ use self::audit::RawAudit;
 use self::channel::RawChannel;
 use self::database::RawDatabase;
 use self::edge::RawEdge;
+use self::load::RawLoad;
 use self::people::{RawEscalation, RawPerson, RawSchedule};
 use self::pool::{RawCaller, RawPool};
 use self::probe::{ProbeDefaults, RawProbe};
@@ -53,6 +55,7 @@ pub(crate) const SECTIONS: &[Section] = &[
     RawDatabase::SECTION,
     RawCaller::SECTION,
     RawSource::SECTION,
+    RawLoad::SECTION,
     ProbeDefaults::SECTION,
     Dns::SECTION,
     Registry::SECTION,
@@ -85,6 +88,7 @@ pub(crate) struct RawConfig {
     pub(crate) pools: BTreeMap<String, RawPool>,
     pub(crate) callers: BTreeMap<String, RawCaller>,
     pub(crate) sources: BTreeMap<String, RawSource>,
+    pub(crate) loads: BTreeMap<String, RawLoad>,
     pub(crate) status_page: StatusPage,
     pub(crate) audit: RawAudit,
 }
@@ -143,6 +147,7 @@ pub(crate) fn read(root: &DocumentReader<'_>, context: &mut Context<'_>) -> RawC
         pools: root.each(context, |_, pool: RawPool, _, context| pool.check(context.diagnostics)),
         callers: root.each(context, |_, caller: RawCaller, _, context| caller.check(context.diagnostics)),
         sources: root.each(context, |_, source: RawSource, _, context| source.check(context.diagnostics)),
+        loads: root.each(context, |_, load, _, _| load),
         status_page: root.one::<RawStatusPage>(context).resolve(title),
         audit: root.one(context),
         site,

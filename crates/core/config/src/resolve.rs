@@ -3,6 +3,7 @@
 pub(crate) mod cycle;
 pub(crate) mod derive;
 pub(crate) mod graph;
+pub(crate) mod load;
 pub(crate) mod service;
 pub(crate) mod serving;
 pub(crate) mod source;

@@ -73,6 +73,15 @@ pub struct Knee {
     pub p50_us: u64,
 }
 
+impl LoadTest {
+    /// Whether it ended by itself, with a result that can be relied on.
+    #[must_use]
+    pub fn is_conclusive(&self) -> bool {
+        self.knee.is_some()
+            && matches!(self.ended, LoadEnd::Complete | LoadEnd::AtBound | LoadEnd::NotRecovered)
+    }
+}
+
 impl Knee {
     /// Whether the knee was found, not only a lower bound of it.
     #[must_use]
@@ -91,6 +100,12 @@ pub enum LoadEnd {
     AtBound,
     /// Too many requests failed: the error budget was spent.
     ErrorBudget,
+    /// No request had a good answer.
+    NoAnswer,
+    /// After a rate that was too much the target did not become as fast as before.
+    NotRecovered,
+    /// The machine that sends the requests could not send more; the target may be capable of more.
+    SenderLimit,
     /// The highest allowed duration was over.
     TimeBound,
     /// A person stopped it.

@@ -130,6 +130,11 @@ impl RawEdge {
         self.geoip.as_ref().is_some_and(|geoip| geoip.written.has("asn"))
     }
 
+    /// All listen addresses.
+    pub(crate) fn listeners(&self) -> impl Iterator<Item = SocketAddr> {
+        self.listen.iter().chain(&self.listen_tls).map(|at| at.value)
+    }
+
     /// Checks what belongs together: listeners, certificates, redirects, trusted ranges.
     pub(crate) fn check(&self, status_page: SocketAddr, diagnostics: &mut Diagnostics) {
         let written = &self.written;

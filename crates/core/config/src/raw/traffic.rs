@@ -221,7 +221,8 @@ fn rate(text: &str) -> Result<Rate, ValueError> {
     Ok(Rate { count, per: Duration::from_secs(secs), burst: count })
 }
 
-fn method(text: &str) -> Result<String, ValueError> {
+/// Parses a method of HTTP.
+pub(crate) fn method(text: &str) -> Result<String, ValueError> {
     let method = text.trim();
     if method.is_empty() || method.len() > 32 || !method.bytes().all(|byte| byte.is_ascii_alphabetic()) {
         return Err(ValueError::new(format!("`{}` is not an HTTP method", shown(text))));

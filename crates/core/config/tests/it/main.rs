@@ -10,6 +10,7 @@ mod editors;
 mod examples;
 mod external_pools;
 mod hostile;
+mod loads;
 mod problems;
 mod renames;
 mod team;

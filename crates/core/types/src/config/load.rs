@@ -24,12 +24,23 @@ pub struct LoadTarget {
     pub headers: BTreeMap<String, LoadHeader>,
     /// Body of the requests.
     pub body: Option<String>,
-    /// Statuses of good answers; empty for 200 to 399.
+    /// Statuses of good answers; empty for 200 to 399. Redirects are not followed.
     pub status: Vec<u16>,
     /// Latency above which p99 means that the service does not keep up.
     pub max_latency: Duration,
     /// Share of failed requests at which a test is aborted.
     pub error_budget: f64,
+}
+
+impl LoadTarget {
+    /// Whether an answer with this status is good.
+    #[must_use]
+    pub fn accepts(&self, status: u16) -> bool {
+        match self.status.as_slice() {
+            [] => (200..400).contains(&status),
+            declared => declared.contains(&status),
+        }
+    }
 }
 
 /// The value of a header: text, or a reference to a secret.

@@ -1,6 +1,7 @@
 //! The criteria with their checks, one file per subject.
 
 pub(crate) mod backups;
+pub(crate) mod capacity;
 pub(crate) mod headroom;
 pub(crate) mod limits;
 pub(crate) mod monitoring;
@@ -21,6 +22,7 @@ pub fn all() -> impl Iterator<Item = &'static Definition> {
         backups::CRITERIA,
         limits::CRITERIA,
         headroom::CRITERIA,
+        capacity::CRITERIA,
         names::CRITERIA,
         on_call::CRITERIA,
     ]

@@ -79,6 +79,8 @@ criteria! {
     Traces = "traces",
     /// A service has headroom at its daily peak.
     Headroom = "headroom",
+    /// A public service was load tested recently.
+    LoadTested = "load-test",
     /// A registration lasts for a year, or is renewed by itself.
     Renewal = "renewal",
     /// A registration is locked against transfer.

@@ -63,6 +63,9 @@ fn configuration_alone_says_what_it_cannot_know() {
     headroom pool.auth
     headroom database.main
     headroom database.sessions
+    load-test service.api
+    load-test service.auth
+    load-test service.shop
     renewal domain.acme-status.net
     transfer-lock domain.acme.com
     transfer-lock domain.acme-status.net
@@ -93,6 +96,7 @@ fn report_of_one_service_has_what_it_depends_on() {
     recognition service.shop
     traces mainstay.here
     headroom pool.shop
+    load-test service.shop
     transfer-lock domain.acme.app
     certificate-renewal tls.shop.acme.app
     one-person mainstay.here

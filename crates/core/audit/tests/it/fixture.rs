@@ -1,11 +1,12 @@
-//! A company with twenty-eight faults, a well-built one, and what probes saw of both.
+//! A company with twenty-nine faults, a well-built one, and what probes saw of both.
 
 use audit::evidence::{BackupSeen, KnownDatabase, Leaf, Registration};
 use audit::{Audited, Evidence, Gap, Report};
 use std::collections::{BTreeMap, BTreeSet};
 use testkit::time::at;
 use types::headroom::{Capacity, Peaks, ServerCount, Trend, Unknown};
-use types::{Config, Headroom, Resource, Time};
+use types::load_test::{Knee, LoadEnd};
+use types::{Config, Headroom, LoadTest, Resource, Time};
 
 pub(crate) const FAULTY: &str = include_str!("faulty.toml");
 pub(crate) const WELL_BUILT: &str = include_str!("well-built.toml");
@@ -25,6 +26,25 @@ fn registration(registrar: &str, expires: &str, is_locked: bool) -> Registration
 fn database(product: &str, last: Option<&str>) -> KnownDatabase {
     let seen = |last| vec![BackupSeen { name: "main".to_owned(), is_sound: true, last: Some(at(last)) }];
     KnownDatabase { product: Some(product.to_owned()), backups: last.map(seen) }
+}
+
+/// A load test that found a knee at 420/s.
+fn load_test(target: &str, when: &str) -> LoadTest {
+    LoadTest {
+        target: target.to_owned(),
+        service: None,
+        at: at(when),
+        secs: 90,
+        servers: 1,
+        steps: Vec::new(),
+        ended: LoadEnd::Complete,
+        knee: Some(Knee {
+            rate_milli: 420_000,
+            beyond_milli: Some(440_000),
+            p99_doubles_milli: Some(380_000),
+            p50_us: 20_000,
+        }),
+    }
 }
 
 fn servers(names: [&str; 2]) -> BTreeSet<String> {
@@ -100,7 +120,8 @@ pub(crate) fn of_faulty() -> Evidence {
         ]
         .into(),
         members: BTreeMap::new(),
-        load_tests: BTreeMap::new(),
+        // Of the API, half a year ago.
+        load_tests: [("api-staging".to_owned(), load_test("api-staging", "2026-05-20T12:00:00Z"))].into(),
         restores: BTreeMap::new(),
         headroom: by_resource([
             pool("auth", Some(0.91), None),
@@ -131,7 +152,9 @@ pub(crate) fn of_well_built() -> Evidence {
         ]
         .into(),
         members: BTreeMap::new(),
-        load_tests: BTreeMap::new(),
+        load_tests: ["auth-staging", "api-staging", "shop-staging"]
+            .map(|target| (target.to_owned(), load_test(target, "2026-11-02T12:00:00Z")))
+            .into(),
         restores: BTreeMap::new(),
         headroom: by_resource([
             pool("auth", Some(0.79), None),

@@ -1,12 +1,15 @@
 //! The audit of the configuration in force, with what was observed since boot.
 
+use crate::load_tests::{LoadTests, RecordedLoadTest};
 use audit::{Audited, Evidence, Gap, Report};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use types::event::{Event, EventKind};
+use types::input::Refused;
+use types::load_test::STEPS_MAX;
 use types::time::later;
-use types::{Config, Headroom, LoadTest, ProbeResult, ServiceId, Time};
+use types::{Actor, Config, Headroom, LoadTest, ProbeResult, ServiceId, Time};
 
 /// Period that is checked for hours without anyone on call.
 const AHEAD: Duration = Duration::from_secs(365 * 86_400);
@@ -18,13 +21,19 @@ pub struct Acceptance {
     evidence: Arc<Evidence>,
     /// Headroom of pools and databases; empty where nothing measures it.
     headroom: Arc<[Headroom]>,
+    load_tests: LoadTests,
 }
 
 impl Acceptance {
     /// A configuration of which nothing was observed.
     #[must_use]
     pub fn new(config: Arc<Config>) -> Self {
-        Self { config, evidence: Arc::default(), headroom: Arc::default() }
+        Self {
+            config,
+            evidence: Arc::default(),
+            headroom: Arc::default(),
+            load_tests: LoadTests::default(),
+        }
     }
 
     /// Checks every criterion. Evaluates the schedules of a year: milliseconds to seconds.
@@ -72,14 +81,47 @@ impl Acceptance {
     /// Takes over what the journal says: load tests and restores.
     pub(crate) fn apply(&mut self, event: &Event) {
         match &event.kind {
-            EventKind::LoadTested { test, .. } => {
-                Arc::make_mut(&mut self.evidence).load_tests.insert(test.target.clone(), test.clone());
+            EventKind::LoadTested { test, by } => {
+                self.load_tests.add(test, by);
+                let last = &mut Arc::make_mut(&mut self.evidence).load_tests;
+                if last.get(&test.target).is_none_or(|last| last.at <= test.at) {
+                    last.insert(test.target.clone(), test.clone());
+                }
             }
             EventKind::BackupRestored { restore, .. } => {
                 Arc::make_mut(&mut self.evidence).restores.insert(restore.database.clone(), restore.clone());
             }
             _ => {}
         }
+    }
+
+    /// The configuration in force.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The last load tests, newest first.
+    #[must_use]
+    pub fn load_tests(&self) -> &[RecordedLoadTest] {
+        self.load_tests.all()
+    }
+
+    /// The event of a load test; `None` when it is stored already.
+    pub(crate) fn decide_load_test(
+        &self,
+        now: Time,
+        test: &LoadTest,
+        by: Actor,
+    ) -> Result<Option<EventKind>, Refused> {
+        if !self.config.loads.contains_key(&test.target) {
+            return Err(Refused::UnknownLoadTarget(test.target.clone()));
+        }
+        // The clock of the machine that ran it may be ahead.
+        let mut test = LoadTest { at: test.at.min(now), ..test.clone() };
+        test.steps.truncate(STEPS_MAX);
+        let is_known = self.load_tests.has(&test);
+        Ok((!is_known).then_some(EventKind::LoadTested { test, by }))
     }
 
     /// Another configuration is in force.

@@ -25,10 +25,7 @@ impl Engine {
                 return Ok(self.changes.decide(&self.config, now, change, by)?.into_iter().collect());
             }
             Command::RecordLoadTest { test } => {
-                if !self.config.loads.contains_key(&test.target) {
-                    return Err(Refused::UnknownLoadTarget(test.target.clone()));
-                }
-                EventKind::LoadTested { test: test.clone(), by }
+                return Ok(self.acceptance.decide_load_test(now, test, by)?.into_iter().collect());
             }
             Command::RecordRestore { restore } => {
                 if !self.config.databases.contains_key(&restore.database) {

@@ -19,6 +19,7 @@
 //! | `show` | construction of the views |
 //! | `story` | timeline and paging history of each incident |
 //! | `denials` | denials in force, and their expiry |
+//! | `load_tests` | the last load tests |
 //! | `changes` | deploys and other changes of the last days |
 //! | [`effects`] | whether notes and changes helped |
 //! | [`causes`] | which resource is the likely cause of slowness |
@@ -41,6 +42,7 @@ pub mod effects;
 mod ended_alerts;
 pub mod headroom;
 mod last_results;
+pub mod load_tests;
 mod queries;
 mod show;
 mod story;

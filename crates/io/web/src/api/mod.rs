@@ -8,6 +8,7 @@ pub mod edge;
 mod external_metrics;
 mod headroom;
 mod latency;
+mod load_tests;
 mod now;
 mod traffic;
 pub(crate) mod valves;
@@ -42,6 +43,7 @@ pub(crate) fn routes() -> Router<Arc<WebState>> {
         .merge(external_metrics::routes())
         .merge(headroom::routes())
         .merge(latency::routes())
+        .merge(load_tests::routes())
 }
 
 #[derive(Deserialize)]

@@ -9,6 +9,8 @@ pub(crate) mod frame;
 pub mod graph;
 pub mod graph_layout;
 mod headroom;
+mod load_chart;
+mod load_tests;
 pub mod now;
 pub(crate) mod probe;
 mod sign_in;
@@ -41,6 +43,7 @@ pub(crate) fn routes() -> Router<Arc<WebState>> {
         .route("/console/edge", get(edge_page))
         .route("/console/headroom", get(headroom_page))
         .route("/console/audit", get(audit_page))
+        .route("/console/load", get(load_page))
         .route("/console/probes", get(probes_page))
         .route("/console/probe/{id}", get(probe_page))
         .route("/console/trace/{id}", get(trace_page))
@@ -73,6 +76,10 @@ async fn audit_page(State(state): State<Arc<WebState>>, headers: HeaderMap) -> R
         let report = report?.ok_or_else(no_results_yet)?;
         Ok(audit::page(&state, views, session, &report, at))
     })
+}
+
+async fn load_page(State(state): State<Arc<WebState>>, headers: HeaderMap) -> Response<Body> {
+    page(&state, &headers, |views, session| Ok(load_tests::page(&state, views, session, clock_now())))
 }
 
 #[derive(Deserialize)]

@@ -15,6 +15,7 @@ mod fix;
 mod headroom;
 mod incident;
 mod journal;
+mod load;
 mod log;
 mod oncall;
 mod page;
@@ -87,6 +88,8 @@ enum Command {
     Incident(incident::Incident),
     /// Record a deploy or another change; list the last ones with their effect on incidents.
     Change(change::Change),
+    /// Load test a declared copy of a service: which rate of requests it keeps up with. Exit code 1: it did not answer well.
+    Load(load::Load),
     /// Deny traffic for a limited time; list and lift denials.
     #[command(subcommand)]
     Deny(deny::Deny),
@@ -140,6 +143,7 @@ impl CommandLine {
             Command::Oncall(oncall) => oncall.run(&common),
             Command::Incident(incident) => incident.run(&common),
             Command::Change(change) => change.run(&common),
+            Command::Load(load) => load.run(&common),
             Command::Deny(deny) => deny.run(&common),
             Command::Valve(valve) => valve.run(&common),
             Command::Cache(cache) => cache.run(&common),

@@ -230,6 +230,8 @@ fn invalid_arguments_exit_with_2_and_a_message() {
         &["change"],
         &["change", "deploy", "--at", "tomorrow"],
         &["change", "deploy", "--kind", "magic"],
+        &["load"],
+        &["load", "shop", "--rate", "fast"],
         &["deny", "country", "XXX", "--for", "1h"],
         &["deny", "country", "XX"],
         &["valve", "shop", "half"],
@@ -249,19 +251,21 @@ fn invalid_arguments_exit_with_2_and_a_message() {
 }
 
 /// A configuration with a section for every command.
-fn whole(web: &Web) -> String {
+fn whole(web: &Web, copy: &Web) -> String {
     let services = format!(
         "hosts = [\"shop.test\"]\ntraffic = {{ pool = \"shop\", cache = [{{ path = \"/kept/*\" }}] }}\n[pool.shop]\nservers = [\"{}\"]\n\
+         [load.copy]\ntarget = \"http://localhost:{}/\"\nservice = \"shop\"\nallow = {{ rate = \"20/s\" }}\n\
          [edge]\nlisten = [\"127.0.0.1:0\"]\n[schedule.main]\nlayer = [{{ people = [\"ana\"], start = 2026-01-01T09:00:00, rotation = \"1 day\" }}]\n",
-        web.address
+        web.address,
+        copy.address.port()
     );
     config(web, "Shop").replace("title = \"Shop\"\n", &format!("title = \"Shop\"\n{services}"))
 }
 
 #[test]
 fn json_output_is_documented() {
-    let web = Web::start();
-    let mut instance = Instance::with(&whole(&web));
+    let (web, copy) = (Web::start(), Web::start());
+    let mut instance = Instance::with(&whole(&web, &copy));
     instance.start();
     let _ = TcpStream::connect(edge_of(&instance)).and_then(|mut stream| {
         stream.write_all(b"GET / HTTP/1.1\r\nhost: shop.test\r\nconnection: close\r\n\r\n")?;
@@ -291,6 +295,9 @@ fn json_output_is_documented() {
         ("incident ack ID", &["incident", "ack", "1", "--by", "ana"], 2),
         ("change TITLE", &["change", "deploy shop 4f2c", "--service", "shop", "--by", "ana"], 1),
         ("change list", &["change", "list"], 2),
+        ("load TARGET", &["load", "copy", "--rate", "5", "--for", "1s", "--by", "ana"], 2),
+        ("load TARGET --dry-run", &["load", "copy", "--dry-run"], 2),
+        ("load list", &["load", "list"], 2),
         ("deny cidr VALUE --for D", &["deny", "cidr", "192.0.2.0/24", "--for", "1h"], 2),
         ("deny list", &["deny", "list"], 2),
         ("deny lift ID", &["deny", "lift", "1"], 2),

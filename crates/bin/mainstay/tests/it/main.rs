@@ -19,5 +19,6 @@ mod hostile;
 mod incident;
 mod instance;
 mod lifecycle;
+mod load_tests;
 mod monitoring_day;
 mod response_times;

@@ -21,5 +21,5 @@ pub mod wording;
 pub use asked::{Asked, OutOfBounds, Rates};
 pub use knee::knee;
 pub use production::{Production, Protected};
-pub use search::{Next, Recovery, Search, Step};
-pub use step::{Measured, Observed, Overload, StepJudge, Totals};
+pub use search::{Next, Recovery, Search};
+pub use step::{Measured, Observed, Overload, Step, StepJudge, Totals};

@@ -3,7 +3,7 @@
 
 use crate::asked::{Asked, OutOfBounds, Rates};
 use crate::knee::knee;
-use crate::step::{Overload, Totals};
+use crate::step::{Overload, Step, Totals};
 use std::collections::VecDeque;
 use std::time::Duration;
 use types::Time;
@@ -35,26 +35,6 @@ const SETTLE_MAX: Duration = Duration::from_secs(5);
 const RECOVERY: Duration = Duration::from_secs(30);
 /// A target has recovered at this latency, or at four times its usual one.
 const RECOVERED: Duration = Duration::from_millis(50);
-
-/// One step to run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Step {
-    /// Rate of arrivals, in thousandths of a request per second.
-    pub rate_milli: u64,
-    /// Its beginning that does not count.
-    pub settle: Duration,
-    /// Its duration, with that beginning.
-    pub lasting: Duration,
-}
-
-impl Step {
-    /// Number of requests that are due in it.
-    #[must_use]
-    pub fn requests(&self) -> u64 {
-        let millis = u64::try_from(self.lasting.as_millis()).unwrap_or(u64::MAX);
-        (self.rate_milli.saturating_mul(millis) / 1_000_000).max(1)
-    }
-}
 
 /// Single requests until a target answers as fast as before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

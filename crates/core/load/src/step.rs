@@ -1,6 +1,5 @@
 //! Judges one step: while it runs, so that overload ends as soon as it is certain, and when it has ended.
 
-use crate::search::Step;
 use std::collections::VecDeque;
 use std::time::Duration;
 use types::config::LoadTarget;
@@ -23,6 +22,26 @@ const ENDED_MIN: u64 = 20;
 const BUDGET_MIN: u64 = 50;
 /// Part of the requests of a step that may be sent late: one in ten.
 const LATE_PART: u64 = 10;
+
+/// One step to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Rate of arrivals, in thousandths of a request per second.
+    pub rate_milli: u64,
+    /// Its beginning that does not count.
+    pub settle: Duration,
+    /// Its duration, with that beginning.
+    pub lasting: Duration,
+}
+
+impl Step {
+    /// Number of requests that are due in it.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        let millis = u64::try_from(self.lasting.as_millis()).unwrap_or(u64::MAX);
+        (self.rate_milli.saturating_mul(millis) / 1_000_000).max(1)
+    }
+}
 
 /// Requests of the steps so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -28,12 +28,7 @@ impl Acceptance {
     /// A configuration of which nothing was observed.
     #[must_use]
     pub fn new(config: Arc<Config>) -> Self {
-        Self {
-            config,
-            evidence: Arc::default(),
-            headroom: Arc::default(),
-            load_tests: LoadTests::default(),
-        }
+        Self { config, evidence: Arc::default(), headroom: Arc::default(), load_tests: LoadTests::default() }
     }
 
     /// Checks every criterion. Evaluates the schedules of a year: milliseconds to seconds.
@@ -103,7 +98,7 @@ impl Acceptance {
 
     /// The last load tests, newest first.
     #[must_use]
-    pub fn load_tests(&self) -> &[RecordedLoadTest] {
+    pub fn recorded_load_tests(&self) -> &[RecordedLoadTest] {
         self.load_tests.all()
     }
 

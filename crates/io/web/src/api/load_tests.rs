@@ -40,7 +40,8 @@ struct Row<'a> {
 /// Lists the last load tests, newest first.
 async fn list(State(state): State<Arc<WebState>>, headers: HeaderMap) -> JsonResult {
     let views = views(&state, &headers)?;
-    let tests = views.acceptance.as_ref().map(|acceptance| acceptance.load_tests()).unwrap_or_default();
+    let tests =
+        views.acceptance.as_ref().map(|acceptance| acceptance.recorded_load_tests()).unwrap_or_default();
     let rows: Vec<Row<'_>> = tests.iter().map(row).collect();
     json_response(&json!({ "load_tests": rows, "timezone": views.now.timezone }))
 }

@@ -68,7 +68,7 @@ struct StepRow {
 pub(crate) fn page(state: &WebState, views: &Views, session: &Session, at: Time) -> askama::Result<String> {
     let clock = Clock::new(&views.status_page.timezone, at);
     let acceptance = views.acceptance.as_ref();
-    let tests = acceptance.map(|acceptance| acceptance.load_tests()).unwrap_or_default();
+    let tests = acceptance.map(|acceptance| acceptance.recorded_load_tests()).unwrap_or_default();
     let targets = acceptance.map(|acceptance| acceptance.config().loads.values()).into_iter().flatten();
     LoadPage {
         frame: Frame::new(state, views, session, "load", REFRESH),

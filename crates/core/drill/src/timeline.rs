@@ -152,22 +152,15 @@ fn stateless_line(kind: &EventKind) -> Option<Line> {
             let text = format!("status page: {}: {}", service, state.title());
             Some(Line { text, group: Some(format!("state {}", state.title())) })
         }
-        EventKind::TrafficDenied { denial, .. } => {
-            alone(format!("{} denies {} until {}", denial.by, denial.what, denial.until))
-        }
-        EventKind::DenialLifted { denial, by } => alone(match by {
-            Some(by) => format!("{by} lifts {denial}"),
-            None => format!("{denial} expires"),
-        }),
-        EventKind::ChangeRecorded { change, by } => alone(format!("{by} reports: {}", change.name())),
-        EventKind::EffectJudged { .. }
+        EventKind::TrafficDenied { .. }
+        | EventKind::DenialLifted { .. }
+        | EventKind::ChangeRecorded { .. }
+        | EventKind::EffectJudged { .. }
         | EventKind::CausesRanked { .. }
         | EventKind::LoadTested { .. }
-        | EventKind::BackupRestored { .. } => alone(kind.to_string()),
-        EventKind::ValveSet { valve, .. } => alone(format!("{} sets {} to {valve}", valve.by, valve.service)),
-        EventKind::ValveMoved { service, percent, why } => {
-            alone(format!("{service} moves to valve {percent} % ({why})"))
-        }
+        | EventKind::BackupRestored { .. }
+        | EventKind::ValveSet { .. }
+        | EventKind::ValveMoved { .. } => line_of_change(kind),
         EventKind::Booted { .. }
         | EventKind::CriterionChanged { .. }
         | EventKind::AlertOpened { .. }
@@ -193,6 +186,30 @@ fn stateless_line(kind: &EventKind) -> Option<Line> {
         | EventKind::ClockSet { .. }
         | EventKind::Unmonitored { .. }
         | EventKind::PoolPeakLearned { .. } => None,
+    }
+}
+
+/// Lines of what people and mainstay did to the system; `None` for everything else.
+fn line_of_change(kind: &EventKind) -> Option<Line> {
+    let alone = |text: String| Some(Line { text, group: None });
+    match kind {
+        EventKind::TrafficDenied { denial, .. } => {
+            alone(format!("{} denies {} until {}", denial.by, denial.what, denial.until))
+        }
+        EventKind::DenialLifted { denial, by } => alone(match by {
+            Some(by) => format!("{by} lifts {denial}"),
+            None => format!("{denial} expires"),
+        }),
+        EventKind::ChangeRecorded { change, by } => alone(format!("{by} reports: {}", change.name())),
+        EventKind::EffectJudged { .. }
+        | EventKind::CausesRanked { .. }
+        | EventKind::LoadTested { .. }
+        | EventKind::BackupRestored { .. } => alone(kind.to_string()),
+        EventKind::ValveSet { valve, .. } => alone(format!("{} sets {} to {valve}", valve.by, valve.service)),
+        EventKind::ValveMoved { service, percent, why } => {
+            alone(format!("{service} moves to valve {percent} % ({why})"))
+        }
+        _ => None,
     }
 }
 

@@ -1,4 +1,5 @@
 //! Load tests of simulated servers with known capacities.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod server;
 

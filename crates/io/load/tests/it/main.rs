@@ -1,4 +1,5 @@
 //! Load tests of real servers with a known capacity.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use load::{Asked, Production, Protected, Rates, Search};
 use load_generator::{LoadError, Setting, TargetError, run};

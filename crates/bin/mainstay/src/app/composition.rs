@@ -148,8 +148,7 @@ impl App {
             lag: terms.lag.clone(),
             stop: stopped.clone(),
         };
-        let outputs =
-            Outputs { notifications, targets, measured: to_measure, policy, views, site: site.clone() };
+        let outputs = Outputs { notifications, targets, to_measure, policy, views, site: site.clone() };
         let event_loop = spawn_event_loop(event_loop, inputs, outputs)?;
         let subscribers = reload::Subscribers {
             configs: configs_in,

@@ -283,7 +283,7 @@ fn knee_is_the_lowest_of_those_known_and_an_estimate_comes_last() {
     let stopped = LoadTest { at: start(), ..test_of("newer", None) };
     assert_eq!(of(&[test_of("auth", Some(200)), stopped.clone()], vec![]).per_server(), Some(100.0));
     let unknown = Capacity::Unknown { why: Unknown::NoKnee { target: "newer".to_owned() } };
-    assert_eq!(of(&[stopped.clone()], vec![7.0, 8.0]), unknown);
+    assert_eq!(of(std::slice::from_ref(&stopped), vec![7.0, 8.0]), unknown);
     let estimate = Capacity::Estimate { per_server: 8.0, samples: 3 };
     assert_eq!(of(&[stopped], vec![9.0, 7.0, 8.0]), estimate);
     let other = LoadTest { service: Some("blog".into()), ..shop };

@@ -61,6 +61,10 @@ impl Wanted {
         } else {
             self.keep(now, less);
         }
+        if self.servers.is_none() && seen.work.all == 0 {
+            // Their names are not resolved yet: how many there are is not known.
+            return;
+        }
         // Before anything is known of the demand, the present servers are the best guess.
         let before = self.servers.unwrap_or(seen.work.all);
         let is_calm = self.calm_since.is_some_and(|since| between(since, now) >= CALM_FOR);

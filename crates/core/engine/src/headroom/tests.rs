@@ -206,6 +206,15 @@ fn flood_orders_twice_the_known_servers_at_most() {
     let mut engine = tested();
     seconds(&mut engine, start(), 60, |_| Second { passed: 300, shed: 1_000_000, ..Second::default() });
     assert_eq!(wanted(&engine), 8);
+    // No server is known yet, as before the first answer of the resolver.
+    let mut engine = tested();
+    for second in 0..20 {
+        let mut rollup = rollup(Second::default());
+        rollup.pools.values_mut().for_each(|pool| pool.servers.clear());
+        let input = Input::Observation(Observation::Rollup(rollup));
+        engine.observe(later(start(), Duration::from_secs(second)), &input).unwrap();
+    }
+    assert_eq!(scaling(&engine, &"auth".into()), Some(Scaling::Unknown(Unknown::NoReport)));
     // No server works: utilization is unknown, and no server is taken away.
     let mut engine = tested();
     seconds(&mut engine, start(), 600, |_| Second { down: 4, ..Second::default() });

@@ -69,8 +69,8 @@ impl Acceptance {
 
     /// The same with the headroom of pools and databases.
     #[must_use]
-    pub(crate) fn with_headroom(&self, headroom: &[Headroom]) -> Self {
-        Self { headroom: headroom.into(), ..self.clone() }
+    pub(crate) fn with_headroom(&self, headroom: Arc<[Headroom]>) -> Self {
+        Self { headroom, ..self.clone() }
     }
 
     /// Takes over what the journal says: load tests and restores.

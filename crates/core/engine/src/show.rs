@@ -8,10 +8,11 @@ use crate::views::{
     SelfProblem, ServiceRow, Unreached, Views,
 };
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 use types::config::ProbeKind;
 use types::event::ServiceState;
-use types::{Alert, Config, Fault, Incident, Kind, ProbeId, Resource, Severity, Time};
+use types::{Alert, Config, Fault, Headroom, Incident, Kind, ProbeId, Resource, Severity, Time};
 
 /// Maximum of past incidents in the view.
 const PAST_MAX: usize = 100;
@@ -44,13 +45,13 @@ pub(crate) fn views(engine: &Engine) -> Views {
         changes: effects::changes(engine),
         timezone: status_page.timezone_name.clone(),
     };
-    let headroom = crate::headroom::figures(engine);
+    let headroom: Arc<[Headroom]> = crate::headroom::figures(engine).into();
     Views {
         seq: engine.seq,
         status_page,
         now,
         traffic: crate::traffic::view(engine),
-        acceptance: Some(engine.acceptance.with_headroom(&headroom)),
+        acceptance: Some(engine.acceptance.with_headroom(Arc::clone(&headroom))),
         headroom,
     }
 }

@@ -32,7 +32,7 @@ pub struct Views {
     /// The console's page of traffic; `None` when the configuration declares no edge.
     pub traffic: Option<Traffic>,
     /// Headroom of pools that the edge serves, and of databases.
-    pub headroom: Vec<Headroom>,
+    pub headroom: Arc<[Headroom]>,
     /// The audit; `None` where there is none, as in tests.
     pub acceptance: Option<Acceptance>,
 }

@@ -7,16 +7,16 @@ use crate::app::clock;
 use crate::cli::running::Running;
 use crate::cli::{Common, Failure, actor, config, table};
 use ::load::{Asked, Next, Production, Rates, Search, wording};
-use arguments::{RateArgument, duration};
+use arguments::RateArgument;
 use clap::{Args, Subcommand};
 use load_generator::{LoadError, Setting, TargetError};
 use serde_json::json;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
+use types::Config;
 use types::config::LoadTarget;
 use types::load_test::{LoadEnd, LoadTest};
-use types::{Config, Time};
 
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
@@ -33,7 +33,7 @@ pub(crate) struct Load {
     #[arg(long, value_name = "RATE")]
     to: Option<RateArgument>,
     /// Duration of each step; default: about 5 s, longer at low rates.
-    #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
+    #[arg(long = "for", value_name = "DURATION", value_parser = ::config::duration)]
     step: Option<Duration>,
     /// Shows what would be sent, and sends nothing.
     #[arg(long)]
@@ -203,9 +203,4 @@ fn print_result(test: &LoadTest, stored: bool, common: &Common) {
 /// Whether the exit code is 0: there is a result, and the target did not fail.
 fn is_good(test: &LoadTest) -> bool {
     test.knee.is_some() && !matches!(test.ended, LoadEnd::ErrorBudget | LoadEnd::NoAnswer)
-}
-
-/// When a test ran, for messages.
-pub(super) fn when(at: Time, timezone: &jiff::tz::TimeZone) -> String {
-    crate::cli::timezone::display_time(&at.to_string(), timezone)
 }

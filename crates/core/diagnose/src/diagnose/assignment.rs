@@ -42,6 +42,39 @@ struct Claims {
     shared: BTreeMap<Resource, IncidentId>,
 }
 
+/// What stays with the incident that it is in, although that has another cause.
+#[derive(Default)]
+struct Staying<'a> {
+    alerts: BTreeMap<AlertId, IncidentId>,
+    /// Resources that a recovering cause broke: further alerts about them join its incident.
+    broken: BTreeMap<&'a Resource, IncidentId>,
+}
+
+impl Claims {
+    /// What stays where it is: `causes` are those of the incidents, `about` says whether all alerts of a resource affect users.
+    fn staying<'a>(
+        &self,
+        counted: &[&'a Alert],
+        causes: &BTreeMap<IncidentId, Resource>,
+        about: &BTreeMap<&Resource, bool>,
+    ) -> Staying<'a> {
+        let mut staying = Staying::default();
+        for alert in counted {
+            let Some(incident) = self.homes.get(&alert.id) else { continue };
+            let Some(cause) = causes.get(incident) else { continue };
+            // A cause that only warns by now is on its way back: what it broke needs no incident of its own.
+            let is_recovering = about.get(cause) != Some(&true);
+            if is_recovering || cause.kind == Kind::Service {
+                staying.alerts.insert(alert.id, *incident);
+            }
+            if is_recovering && alert.about != *cause {
+                staying.broken.insert(&alert.about, *incident);
+            }
+        }
+        staying
+    }
+}
+
 impl Assignment {
     /// The incident that has all these alerts, if it is one.
     pub(super) fn common_incident(&self, alerts: &BTreeSet<AlertId>) -> Option<IncidentId> {
@@ -96,25 +129,7 @@ impl Diagnose {
             ..Assignment::default()
         };
         let claims = self.claims(config, &counted, &place_incidents, &causes, &mut assignment);
-        // A cause that only warns by now is on its way back: what it broke needs no incident of its own.
-        let is_recovering = |cause: &Resource| about.get(cause) != Some(&true);
-        let home = |alert: &Alert| {
-            let incident = claims.homes.get(&alert.id)?;
-            Some((*incident, assignment.causes.get(incident)?.clone()))
-        };
-        let broken = counted.iter().filter_map(|alert| {
-            let (incident, cause) = home(alert)?;
-            (alert.about != cause && is_recovering(&cause)).then_some((&alert.about, incident))
-        });
-        // What a recovering cause broke, with its incident.
-        let broken: BTreeMap<&Resource, IncidentId> = broken.collect();
-        let homes: BTreeMap<AlertId, IncidentId> = counted
-            .iter()
-            .filter_map(|alert| {
-                let (incident, cause) = home(alert)?;
-                (is_recovering(&cause) || cause.kind == Kind::Service).then_some((alert.id, incident))
-            })
-            .collect();
+        let staying = claims.staying(&counted, &assignment.causes, &about);
         for alert in &counted {
             let Some(root) = causes.get(&alert.id) else { continue };
             let rejoins = || {
@@ -124,8 +139,8 @@ impl Diagnose {
             match (claims.causes.get(root))
                 .or_else(|| claims.shared.get(root))
                 .copied()
-                .or_else(|| homes.get(&alert.id).copied())
-                .or_else(|| broken.get(root).copied())
+                .or_else(|| staying.alerts.get(&alert.id).copied())
+                .or_else(|| staying.broken.get(root).copied())
                 .or_else(|| self.joins(config, alert, root, &assignment.causes, &about))
                 .or_else(rejoins)
                 .or_else(|| self.goes_on(config, alert, &assignment.causes))

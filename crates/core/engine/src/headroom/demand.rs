@@ -42,7 +42,7 @@ pub fn works(config: &Config, rollup: &Rollup) -> BTreeMap<PoolId, PoolWork> {
         work.served += traffic.passed;
         work.asked += traffic.passed + traffic.shed + traffic.held;
         work.is_restricted |= traffic.shed > 0 || traffic.held > 0;
-        work.is_at_limit |= traffic.shed > 0 && is_limited(pool.max_concurrency, seen);
+        work.is_at_limit |= traffic.shed > 0 && is_limited(pool.max_concurrency, work.working, seen.limit);
     }
     works
 }
@@ -50,7 +50,8 @@ pub fn works(config: &Config, rollup: &Rollup) -> BTreeMap<PoolId, PoolWork> {
 fn of_pool(max_concurrency: u32, seen: &PoolStatus) -> PoolWork {
     let servers = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     let working = servers(seen.servers.iter().filter(|server| server.state.serves()).count());
-    let is_held_back = seen.throttled || seen.panic_mode || is_limited(max_concurrency, seen);
+    let is_limited = is_limited(max_concurrency, working, seen.limit);
+    let is_held_back = seen.throttled || seen.panic_mode || is_limited;
     PoolWork {
         // Where no server works, nobody stays to ask.
         is_restricted: is_held_back || working == 0,
@@ -61,10 +62,8 @@ fn of_pool(max_concurrency: u32, seen: &PoolStatus) -> PoolWork {
 }
 
 /// Whether the limit is a measured one: less than the configuration allows.
-fn is_limited(max_concurrency: u32, seen: &PoolStatus) -> bool {
-    let serving = seen.servers.iter().filter(|server| server.state.serves()).count();
-    let serving = u32::try_from(serving).unwrap_or(u32::MAX);
-    seen.limit > 0 && seen.limit < max_concurrency.saturating_mul(serving)
+fn is_limited(max_concurrency: u32, working: u32, limit: u32) -> bool {
+    limit > 0 && limit < max_concurrency.saturating_mul(working)
 }
 
 /// Means of the last half minute, in requests a second.

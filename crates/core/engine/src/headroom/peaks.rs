@@ -8,7 +8,7 @@ use std::time::Duration;
 use types::config::ProbeKind;
 use types::headroom::Peaks;
 use types::time::{earlier, later};
-use types::{Config, Kind, Observation, PoolId, ProbeId, Resource, ServiceId, Time};
+use types::{Config, Kind, Observation, PoolId, Resource, ServiceId, Time};
 
 /// How far back peaks are read: 30 whole days, and the one that has begun.
 const PAST: Duration = Duration::from_secs(31 * 86_400);
@@ -107,14 +107,10 @@ pub(super) fn tasks(
     };
     let of_pools = pools.keys().map(|pool| task(Resource::pool(&pool.0), pool_subject(pool)));
     let of_databases = config.probes.values().filter_map(|probe| match &probe.kind {
-        ProbeKind::Database { name } => Some(task(Resource::database(name), subject(&probe.id))),
+        ProbeKind::Database { name } => Some(task(Resource::database(name), probe.id.0.clone())),
         _ => None,
     });
     of_pools.chain(of_databases).collect()
-}
-
-fn subject(probe: &ProbeId) -> String {
-    probe.0.clone()
 }
 
 impl Task {

@@ -115,7 +115,7 @@ async fn headroom_is_listed_with_texts_and_the_effect_of_more_servers() {
     assert_eq!(all["resources"][0]["is_low"], true);
     let (_, more) = get(&fixture, "/api/v1/headroom?more=6").await;
     assert_eq!(more["resources"][0]["with_more"]["servers"], 6);
-    let empty = Fixture::with(Some(Views { headroom: Vec::new(), ..views::healthy() }), |_| None).await;
+    let empty = Fixture::with(Some(Views { headroom: Arc::default(), ..views::healthy() }), |_| None).await;
     assert_eq!(get(&empty, "/api/v1/headroom").await.1["resources"], json!([]));
 }
 

@@ -548,7 +548,7 @@ pub(crate) fn healthy() -> Views {
         status_page: status_page(false),
         now: now(false),
         traffic: Some(traffic(false)),
-        headroom: headroom(false),
+        headroom: headroom(false).into(),
         acceptance: Some(acceptance()),
     }
 }
@@ -560,7 +560,7 @@ pub(crate) fn outage() -> Views {
         status_page: status_page(true),
         now: now(true),
         traffic: Some(traffic(true)),
-        headroom: headroom(true),
+        headroom: headroom(true).into(),
         acceptance: Some(acceptance()),
     }
 }

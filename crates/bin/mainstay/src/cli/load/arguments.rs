@@ -1,7 +1,6 @@
-//! Arguments of a load test: rates and durations.
+//! Arguments of a load test: rates.
 
 use std::str::FromStr;
-use std::time::Duration;
 
 /// A rate in requests per second: `100`, `100/s`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,11 +17,6 @@ impl FromStr for RateArgument {
     fn from_str(text: &str) -> Result<Self, NotARate> {
         text.trim().trim_end_matches("/s").parse().map(Self).map_err(|_| NotARate)
     }
-}
-
-/// A duration as the configuration writes it.
-pub(super) fn duration(text: &str) -> Result<Duration, config::DurationError> {
-    config::duration(text)
 }
 
 #[cfg(test)]

@@ -1,8 +1,7 @@
 //! Stored results of load tests.
 
-use super::when;
 use crate::cli::running::Running;
-use crate::cli::timezone::timezone_of;
+use crate::cli::timezone::{display_time, timezone_of};
 use crate::cli::{Common, Failure, actor, table};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -27,8 +26,7 @@ pub(super) fn list(common: &Common) -> Result<ExitCode, Failure> {
     for test in tests {
         let text = |name: &str| test[name].as_str().unwrap_or_default();
         let by = test["by"]["id"].as_str().unwrap_or_default();
-        let at = text("at").parse().map(|at| when(at, &timezone)).unwrap_or_default();
-        table::say(&format!("{} {at} by {by}", text("target")));
+        table::say(&format!("{} {} by {by}", text("target"), display_time(text("at"), &timezone)));
         table::say(&format!("  {}", text("summary")));
     }
     Ok(ExitCode::SUCCESS)

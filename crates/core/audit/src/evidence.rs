@@ -5,7 +5,7 @@ use types::config::ProbeKind;
 use types::database::{Backup, NodeAnswer, Reading};
 use types::pool::MemberState;
 use types::probe_result::{Answer, Certificate};
-use types::{Config, Headroom, LoadTest, PoolId, Resource, Restore, Time};
+use types::{Config, Headroom, LoadTest, PersonId, PoolId, Resource, Restore, Time};
 
 /// Observed facts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,6 +26,10 @@ pub struct Evidence {
     pub restores: BTreeMap<String, Restore>,
     /// Headroom of pools that the edge serves, and of databases.
     pub headroom: BTreeMap<Resource, Headroom>,
+    /// When each person last answered by the link of a notification.
+    pub answers: BTreeMap<PersonId, Time>,
+    /// Whether a journal was read: without one, nothing is known of restores and answers.
+    pub has_journal: bool,
 }
 
 /// A registration.
@@ -189,6 +193,7 @@ impl Evidence {
         self.members.retain(|name, _| config.external_pools.contains_key(name));
         self.load_tests.retain(|name, _| config.loads.contains_key(name));
         self.restores.retain(|name, _| config.databases.contains_key(name));
+        self.answers.retain(|person, _| config.people.contains_key(person));
     }
 }
 

@@ -138,9 +138,10 @@ fn interpret(text: &str, recovered: &str, folder: &Path, diagnostics: &mut Diagn
     resolve::load::check(&raw, diagnostics);
     let derived = resolve::derive::derive(&raw, diagnostics);
     warnings::warn(&raw, &derived, diagnostics);
+    let resources = derived.resources(&raw);
     let (external_pools, pools): (BTreeMap<_, _>, BTreeMap<_, _>) =
         raw.pools.into_iter().partition(|(_, pool)| pool.is_external());
-    let audit = raw.audit.resolve(raw.people.keys().map(String::as_str), diagnostics);
+    let audit = raw.audit.resolve(raw.people.keys().map(String::as_str), &resources, diagnostics);
     let mut status_page = raw.status_page;
     let mut order: Vec<_> =
         raw.services.iter().map(|(name, service)| (service.written.place.start, name.as_str())).collect();

@@ -41,6 +41,8 @@ criteria! {
     MinHealthy = "min-healthy",
     /// A service depends on each pool and database.
     Dependencies = "dependencies",
+    /// Each service that pages has a runbook.
+    Runbook = "runbook",
     /// A pool has more than one server.
     SingleServer = "single-server",
     /// The servers of a pool are on more than one machine.
@@ -63,6 +65,8 @@ criteria! {
     BackupAge = "backup-age",
     /// Backups are kept in another place.
     BackupOffSite = "backup-off-site",
+    /// A restore has proven the backups.
+    RestoreProven = "restore-proven",
     /// A public service is behind the edge, or declared to be protected otherwise.
     Protection = "protection",
     /// A public service has limits.
@@ -95,6 +99,8 @@ criteria! {
     Fallback = "fallback",
     /// A page does not depend on one channel.
     OneChannel = "one-channel",
+    /// Each person on call has answered on a contact.
+    ChannelProven = "channel-proven",
 }
 
 impl fmt::Display for Criterion {

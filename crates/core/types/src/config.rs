@@ -141,6 +141,8 @@ pub struct Service {
     pub public: bool,
     /// How the edge serves it; `None` when it does not.
     pub traffic: Option<Traffic>,
+    /// URL of the page that says what to do about it in an outage.
+    pub runbook: Option<String>,
 }
 
 /// A probe.
@@ -258,6 +260,8 @@ pub struct Database {
     pub needs_backups: bool,
     /// Whether copies of its backups are kept in another place.
     pub offsite: bool,
+    /// Longest time between two restores that prove its backups.
+    pub restore_every: Duration,
     /// Thresholds by which its facts are judged.
     pub thresholds: DatabaseThresholds,
 }

@@ -76,6 +76,7 @@ pub fn service(id: &str) -> Service {
         escalation: "default".into(),
         public: true,
         traffic: None,
+        runbook: None,
     }
 }
 

@@ -4,9 +4,9 @@ use crate::Audited;
 use crate::definition::Definition;
 use crate::found::Found;
 use std::time::Duration;
-use types::Resource;
 use types::audit::{Criterion, Level};
 use types::time::{between, spoken};
+use types::{Resource, Restore};
 
 /// Age of the last backup where the configuration declares none: one a day, with some hours to make it.
 const AGE_MAX: Duration = Duration::from_secs(30 * 3_600);
@@ -42,6 +42,18 @@ pub(crate) const CRITERIA: &[Definition] = &[
         how: "From the configuration: `backup.offsite`, which a person vouches for.",
         remedy: "Add a second repository in another region, and `offsite = true`.",
         check: off_site,
+    },
+    Definition {
+        criterion: Criterion::RestoreProven,
+        level: Level::Should,
+        title: "A restore has proven the backups",
+        why: "A backup that was never restored is a hope. On 2017-01-31 a code host found, while its site was down, that none of its five ways of \
+              backup could be restored, and lost six hours of data.",
+        how: "From the journal: the last restore of each database with `backup`, recorded by `mainstay backup verify` or `mainstay backup proven`. It \
+              succeeded, and it is not older than `backup.restore_every`: 30 days without one.",
+        remedy: "`mainstay backup verify DATABASE` restores the last backup into a scratch folder, starts a PostgreSQL on it and reads it. Run it from \
+               cron. A job of your own reports with `mainstay backup proven DATABASE`, or `--failed WHY`.",
+        check: restore_proven,
     },
 ];
 
@@ -86,6 +98,29 @@ fn age(audited: &Audited<'_>, found: &mut Found) {
             };
             found.fail(resource.clone(), evidence, format!("pgbackrest --stanza={stanza} info"));
         }
+    }
+}
+
+fn restore_proven(audited: &Audited<'_>, found: &mut Found) {
+    for (name, database) in audited.config.databases.iter().filter(|(_, it)| it.pgbackrest.is_some()) {
+        let resource = Resource::database(name);
+        let most = database.restore_every;
+        let evidence = match audited.evidence.restores.get(name) {
+            None if !audited.evidence.has_journal => {
+                found.unknown(resource, "restores are in the journal, which was not read");
+                continue;
+            }
+            None => "no restore of its backups is known".to_owned(),
+            Some(Restore { failed: Some(why), at, .. }) => {
+                format!("its last restore, {} ago, failed: {why}", spoken(between(*at, audited.now)))
+            }
+            Some(Restore { at, .. }) if between(*at, audited.now) > most => {
+                let age = spoken(between(*at, audited.now));
+                format!("its last proven restore is {age} old; at most {} are allowed", spoken(most))
+            }
+            Some(_) => continue,
+        };
+        found.fail(resource, evidence, format!("mainstay backup verify {name}"));
     }
 }
 

@@ -58,6 +58,17 @@ pub(crate) const CRITERIA: &[Definition] = &[
         remedy: "`depends_on = [\"database.main\"]` in the services that use it.",
         check: dependencies,
     },
+    Definition {
+        criterion: Criterion::Runbook,
+        level: Level::Should,
+        title: "A service that pages has a runbook",
+        why: "A person who was woken reads; she does not invent. On 2024-01-11 nine hours passed before a person looked at the registration of the \
+              domain, and on 2018-01-16 servers were added for hours before a person counted those that served.",
+        how: "From the configuration: `runbook` of each service for which people are paged.",
+        remedy: "`runbook = \"https://wiki.acme.com/auth\"`: how to see what is wrong, what has helped before, whom to ask. mainstay puts the link into \
+               each page about the service.",
+        check: runbook,
+    },
 ];
 
 fn monitored(audited: &Audited<'_>, found: &mut Found) {
@@ -122,10 +133,15 @@ fn pool_health(audited: &Audited<'_>, found: &mut Found) {
 fn min_healthy(audited: &Audited<'_>, found: &mut Found) {
     let config = audited.config;
     let declared = config.pools.values().map(|pool| (&pool.id, pool.servers.len(), pool.min_healthy));
-    let external = config.external_pools.values().map(|pool| {
-        let members = audited.evidence.members.get(&pool.id).map_or(pool.members.len(), BTreeSet::len);
-        (&pool.id, members, pool.min_healthy)
+    let external = config.external_pools.values().filter_map(|pool| {
+        let members = audited.evidence.members.get(&pool.id).map(BTreeSet::len);
+        let members = members.or_else(|| Some(pool.members.len()).filter(|declared| *declared > 0));
+        if members.is_none() && pool.min_healthy.is_none() {
+            found.unknown(Resource::pool(&pool.id.0), "its load balancer has not listed its members yet");
+        }
+        Some((&pool.id, members?, pool.min_healthy))
     });
+    let external: Vec<_> = external.collect();
     for (id, servers, least) in declared.chain(external) {
         if servers < 2 || least.is_some() {
             continue;
@@ -144,5 +160,19 @@ fn dependencies(audited: &Audited<'_>, found: &mut Found) {
         }
         let remedy = format!("depends_on = [\"{resource}\"] in the services that use it");
         found.fail(resource, "no service depends on it", remedy);
+    }
+}
+
+fn runbook(audited: &Audited<'_>, found: &mut Found) {
+    if audited.config.people.is_empty() {
+        return;
+    }
+    for service in audited.config.services.values().filter(|service| service.runbook.is_none()) {
+        let remedy = format!("[service.{}] runbook = \"https://...\"", service.id);
+        found.fail(
+            Resource::service(&service.id.0),
+            "people are paged for it, and it has no runbook",
+            remedy,
+        );
     }
 }

@@ -4,10 +4,14 @@ use crate::Audited;
 use crate::definition::Definition;
 use crate::found::Found;
 use std::collections::BTreeSet;
+use std::time::Duration;
 use types::audit::{Criterion, Level};
 use types::config::Escalation;
-use types::time::formatted;
+use types::time::{between, formatted, spoken};
 use types::{ChannelId, Config, EscalationId, PersonId, Resource, ScheduleId};
+
+/// Age at which an answer no longer proves that a person can be reached: phones and settings change.
+const ANSWER_AGE_MAX: Duration = Duration::from_secs(30 * 86_400);
 
 pub(crate) const CRITERIA: &[Definition] = &[
     Definition {
@@ -46,6 +50,17 @@ pub(crate) const CRITERIA: &[Definition] = &[
         how: "From the configuration: the channels of all contacts of an escalation, fallback included.",
         remedy: "A second channel, of another provider, for each person.",
         check: one_channel,
+    },
+    Definition {
+        criterion: Criterion::ChannelProven,
+        level: Level::Should,
+        title: "Each person on call has answered a notification",
+        why: "That a provider accepted a message says nothing about the phone. On 2024-01-11 calls went out and woke no one: settings, battery and \
+              do-not-disturb had never been tried.",
+        how: "From the journal: each person on an escalation that services use has answered by the link of a page, or of a test page, in the last 30 \
+              days. Acknowledgements in the console and on the command line do not count: they prove no channel.",
+        remedy: "`mainstay page test PERSON` sends a test page over each contact, with a link to answer, and opens no incident.",
+        check: channel_proven,
     },
 ];
 
@@ -140,5 +155,32 @@ fn one_channel(audited: &Audited<'_>, found: &mut Found) {
             let evidence = format!("escalation {id} reaches people over the channel {only} only");
             found.fail(Resource::here(), evidence, "a second channel of another provider");
         }
+    }
+}
+
+fn channel_proven(audited: &Audited<'_>, found: &mut Found) {
+    let config = audited.config;
+    let on_call: BTreeSet<&PersonId> = used(config)
+        .into_iter()
+        .filter_map(|(id, schedule)| Some(people(config, config.escalations.get(id)?, schedule)))
+        .flatten()
+        .collect();
+    for person in on_call {
+        let evidence = match audited.evidence.answers.get(person) {
+            None if !audited.evidence.has_journal => {
+                found.unknown(
+                    Resource::here(),
+                    format!("answers of {person} are in the journal, which was not read"),
+                );
+                continue;
+            }
+            None => format!("{person} has never answered by the link of a notification"),
+            Some(at) if between(*at, audited.now) > ANSWER_AGE_MAX => {
+                let age = spoken(between(*at, audited.now));
+                format!("{person} last answered by the link of a notification {age} ago")
+            }
+            Some(_) => continue,
+        };
+        found.fail(Resource::here(), evidence, format!("mainstay page test {person}"));
     }
 }

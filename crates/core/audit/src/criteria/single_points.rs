@@ -1,13 +1,13 @@
 //! Single points of failure: one server, one machine, one network, one database, one certificate, one operator.
 
-use crate::Audited;
 use crate::definition::Definition;
 use crate::found::Found;
+use crate::{Audited, Evidence};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use types::audit::{Criterion, Level};
-use types::config::Pool;
-use types::{Resource, ServiceId};
+use types::config::{Pool, ProbeKind};
+use types::{Config, Resource, ServiceId};
 
 pub(crate) const CRITERIA: &[Definition] = &[
     Definition {
@@ -139,20 +139,35 @@ fn one_certificate(audited: &Audited<'_>, found: &mut Found) {
     let config = audited.config;
     let mut services: BTreeMap<_, BTreeSet<&ServiceId>> = BTreeMap::new();
     let mut served: BTreeSet<&ServiceId> = BTreeSet::new();
+    let mut waits = false;
     for service in config.services.values() {
-        for leaf in service.hosts.iter().filter_map(|host| audited.evidence.certificates.get(host)) {
+        for host in &service.hosts {
+            let Some(leaf) = audited.evidence.certificates.get(host) else {
+                waits |= is_probed(config, host);
+                continue;
+            };
             services.entry((&leaf.issuer, &leaf.subject, leaf.not_before)).or_default().insert(&service.id);
             served.insert(&service.id);
         }
     }
-    if served.is_empty() && config.services.values().any(|service| !service.hosts.is_empty()) {
-        found.unknown(Resource::here(), "no certificate was served yet");
+    let shared = services.into_iter().find(|(_, all)| all.len() == served.len() && all.len() > 2);
+    match shared {
+        Some(((_, subject, _), all)) => {
+            let evidence =
+                format!("all {} services with a certificate have the same one, {subject}", all.len());
+            found.fail(Resource::here(), evidence, "a certificate for each service");
+        }
+        // Certificates that differ already settle it, whatever is served elsewhere.
+        None if waits && served.len() < 3 => {
+            found.unknown(Resource::here(), "not every certificate was served yet");
+        }
+        None => {}
     }
-    if served.len() < 3 {
-        return;
-    }
-    if let Some(((_, subject, _), all)) = services.into_iter().find(|(_, all)| all.len() == served.len()) {
-        let evidence = format!("all {} services with a certificate have the same one, {subject}", all.len());
-        found.fail(Resource::here(), evidence, "a certificate for each service");
-    }
+}
+
+/// Whether the certificate of a host is probed.
+fn is_probed(config: &Config, name: &str) -> bool {
+    config.probes.values().any(
+        |probe| matches!(&probe.kind, ProbeKind::Tls { host, port } if Evidence::host(host, *port) == name),
+    )
 }

@@ -66,6 +66,7 @@ fn configuration_alone_says_what_it_cannot_know() {
     load-test service.api
     load-test service.auth
     load-test service.shop
+    restore-proven database.main
     renewal domain.acme-status.net
     transfer-lock domain.acme.com
     transfer-lock domain.acme-status.net
@@ -74,6 +75,8 @@ fn configuration_alone_says_what_it_cannot_know() {
     certificate-renewal tls.api.acme.com
     certificate-renewal tls.auth.acme.com
     certificate-renewal tls.shop.acme.com
+    channel-proven mainstay.here
+    channel-proven mainstay.here
     ");
 }
 
@@ -89,6 +92,7 @@ fn report_of_one_service_has_what_it_depends_on() {
     traffic-limits service.shop
     health-check service.shop
     min-healthy pool.shop
+    runbook service.shop
     one-network mainstay.here
     one-certificate mainstay.here
     one-registrar mainstay.here
@@ -102,6 +106,7 @@ fn report_of_one_service_has_what_it_depends_on() {
     one-person mainstay.here
     fallback mainstay.here
     one-channel mainstay.here
+    channel-proven mainstay.here
     ");
 }
 

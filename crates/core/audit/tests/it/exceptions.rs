@@ -1,6 +1,6 @@
 //! Levels and exceptions of the configuration.
 
-use crate::fixture::{WELL_BUILT, audited, of_well_built};
+use crate::fixture::{WELL_BUILT, audited, of_well_built, restore};
 use testkit::config;
 use types::audit::Level;
 
@@ -10,7 +10,9 @@ const LONELY: &str =
 fn with(audit: &str) -> audit::Report {
     let company = WELL_BUILT.replace("\"database.main\", ", "\"database.main\", \"database.lonely\", ");
     let text = format!("{company}\n{LONELY}\n{audit}\n");
-    audited(&config::read(&text), &of_well_built(), &[])
+    let mut evidence = of_well_built();
+    evidence.restores.insert("lonely".to_owned(), restore("lonely", "2026-11-20T04:00:00Z", None));
+    audited(&config::read(&text), &evidence, &[])
 }
 
 #[test]

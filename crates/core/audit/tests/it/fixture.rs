@@ -1,4 +1,4 @@
-//! A company with twenty-nine faults, a well-built one, and what probes saw of both.
+//! A company with thirty faults, a well-built one, and what probes saw of both.
 
 use audit::evidence::{BackupSeen, KnownDatabase, Leaf, Registration};
 use audit::{Audited, Evidence, Gap, Report};
@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use testkit::time::at;
 use types::headroom::{Capacity, Peaks, ServerCount, Trend, Unknown};
 use types::load_test::{Knee, LoadEnd};
+use types::restore::{Restore, RestoreProof};
 use types::{Config, Headroom, LoadTest, Resource, Time};
 
 pub(crate) const FAULTY: &str = include_str!("faulty.toml");
@@ -44,6 +45,17 @@ fn load_test(target: &str, when: &str) -> LoadTest {
             p99_doubles_milli: Some(380_000),
             p50_us: 20_000,
         }),
+    }
+}
+
+pub(crate) fn restore(name: &str, ended: &str, failed: Option<&str>) -> Restore {
+    Restore {
+        database: name.to_owned(),
+        at: at(ended),
+        how: RestoreProof::Verified,
+        backup: Some("20261120-030000F".to_owned()),
+        secs: Some(40),
+        failed: failed.map(str::to_owned),
     }
 }
 
@@ -119,10 +131,8 @@ pub(crate) fn of_faulty() -> Evidence {
             ("sessions".to_owned(), database("Redis", None)),
         ]
         .into(),
-        members: BTreeMap::new(),
         // Of the API, half a year ago.
         load_tests: [("api-staging".to_owned(), load_test("api-staging", "2026-05-20T12:00:00Z"))].into(),
-        restores: BTreeMap::new(),
         headroom: by_resource([
             pool("auth", Some(0.91), None),
             pool("api", None, None),
@@ -130,6 +140,11 @@ pub(crate) fn of_faulty() -> Evidence {
             database_slots("main", Some(0.97)),
             database_slots("orders", Some(0.3)),
         ]),
+        has_journal: true,
+        restores: [("orders".to_owned(), restore("orders", "2026-11-30T04:00:00Z", Some("no such stanza")))]
+            .into(),
+        answers: [("ana".into(), at("2026-09-01T08:00:00Z"))].into(),
+        ..Evidence::default()
     }
 }
 
@@ -151,17 +166,19 @@ pub(crate) fn of_well_built() -> Evidence {
             ("sessions".to_owned(), database("Valkey", None)),
         ]
         .into(),
-        members: BTreeMap::new(),
         load_tests: ["auth-staging", "api-staging", "shop-staging"]
             .map(|target| (target.to_owned(), load_test(target, "2026-11-02T12:00:00Z")))
             .into(),
-        restores: BTreeMap::new(),
         headroom: by_resource([
             pool("auth", Some(0.79), None),
             pool("api", Some(0.5), None),
             database_slots("main", Some(0.6)),
             database_slots("sessions", Some(0.1)),
         ]),
+        has_journal: true,
+        restores: [("main".to_owned(), restore("main", "2026-11-20T04:00:00Z", None))].into(),
+        answers: ["ana", "ben"].map(|person| (person.into(), at("2026-11-20T08:00:00Z"))).into(),
+        ..Evidence::default()
     }
 }
 

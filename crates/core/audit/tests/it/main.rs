@@ -5,3 +5,4 @@
 mod companies;
 mod exceptions;
 mod fixture;
+mod proof;

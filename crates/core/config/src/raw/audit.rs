@@ -9,8 +9,9 @@ use crate::kind::table::{Tables, table};
 use crate::kind::value::At;
 use crate::suggest::{nearest, shown};
 use crate::value_error::ValueError;
+use std::collections::BTreeSet;
 use types::audit::{AuditSettings, Criterion, Exception, Level};
-use types::{PersonId, Resource, Time};
+use types::{Kind, PersonId, Resource, Time};
 
 const CRITERION: Format<Criterion> =
     format("a criterion of the audit: \"single-server\"", None, |text, _| criterion(text));
@@ -39,7 +40,7 @@ keys! {
         /// The criterion that is not met.
         criterion: Option<Criterion> = CRITERION, required, example r#""single-database""#;
         /// Where it is not met.
-        resource: Option<Resource> = RESOURCE, otherwise "everywhere", example r#""database.main""#;
+        resource: Option<At<Resource>> = RESOURCE, otherwise "everywhere", example r#""database.main""#;
         /// The person who answers for it.
         owner: Option<At<String>> = NameOf("person"), required, example r#""ana""#;
         /// From then on it is a finding again. A date means its first moment in UTC.
@@ -50,10 +51,11 @@ keys! {
 }
 
 impl RawAudit {
-    /// The settings. Reports criteria with two levels, and owners that are no person.
+    /// The settings. Reports criteria with two levels, owners that are no person, and exceptions for what does not exist.
     pub(crate) fn resolve<'a>(
         self,
         people: impl Iterator<Item = &'a str> + Clone,
+        resources: &BTreeSet<Resource>,
         diagnostics: &mut Diagnostics,
     ) -> AuditSettings {
         let mut settings = AuditSettings::default();
@@ -72,6 +74,11 @@ impl RawAudit {
             {
                 diagnostics.unknown(owner.place.clone(), "person", &owner.value, people.clone());
             }
+            if let Some(resource) = &exception.resource
+                && !resources.contains(&resource.value)
+            {
+                unknown_resource(resource, resources, diagnostics);
+            }
             settings.exceptions.extend(exception.resolve());
         }
         settings
@@ -83,11 +90,28 @@ impl RawException {
     fn resolve(self) -> Option<Exception> {
         Some(Exception {
             criterion: self.criterion?,
-            resource: self.resource,
+            resource: self.resource.map(|at| at.value),
             owner: PersonId(self.owner?.value),
             until: self.until?,
             why: self.why?,
         })
+    }
+}
+
+/// Reports an exception that would never hold: the finding that it is for would stay a finding.
+fn unknown_resource(at: &At<Resource>, resources: &BTreeSet<Resource>, diagnostics: &mut Diagnostics) {
+    let kind = at.value.kind.as_str();
+    let alike = resources.iter().filter(|known| known.kind == at.value.kind);
+    let alike: Vec<&str> = alike.map(|known| known.name.as_str()).collect();
+    if Kind::Mainstay == at.value.kind {
+        let hint = format!("findings about mainstay itself have the resource \"{}\"", Resource::here());
+        diagnostics.error(
+            at.place.clone(),
+            format!("unknown resource `{}`", shown(&at.value.to_string())),
+            hint,
+        );
+    } else {
+        diagnostics.unknown(at.place.clone(), kind, &at.value.name, alike.into_iter());
     }
 }
 

@@ -20,6 +20,7 @@ const MAX_NODES: usize = 32;
 const PERCENT: Integer<u32> = integer(1, 100);
 const AGE: Span = duration(Duration::from_secs(1), WEEK);
 const BACKUP_AGE: Span = duration(Duration::from_secs(60), Duration::from_secs(366 * 86_400));
+const RESTORE_EVERY: Duration = Duration::from_secs(30 * 86_400);
 const BACKUP_TOOL: Format<String> =
     format("a backup tool: \"pgbackrest:STANZA\"", Some("^pgbackrest:."), |text, _| stanza(text));
 
@@ -71,6 +72,8 @@ keys! {
             example r#""12h""#;
         /// Whether copies of them are kept in another place. For the audit.
         offsite: bool = Boolean, default false, example "true";
+        /// Longest time between two restores that prove them. For the audit; see `mainstay backup verify`.
+        restore_every: Duration = BACKUP_AGE, default RESTORE_EVERY, example r#""90d""#;
     }
 }
 
@@ -92,6 +95,7 @@ impl RawDatabase {
             url: self.url?,
             pgbackrest: backup.and_then(|backup| backup.from.clone()),
             offsite: backup.is_some_and(|backup| backup.offsite),
+            restore_every: backup.map_or(RESTORE_EVERY, |backup| backup.restore_every),
             thresholds: DatabaseThresholds {
                 connections_percent: self.connections_percent,
                 blocked_sessions: self.blocked_sessions,

@@ -1,6 +1,7 @@
 //! `[service.NAME]` as written.
 
 use crate::diagnostics::Place;
+use crate::formats::URL;
 use crate::keys::keys;
 use crate::kind::list::list;
 use crate::kind::scalar::Boolean;
@@ -8,6 +9,7 @@ use crate::kind::string::{Format, NameOf, Text, format};
 use crate::kind::table::{OrFalse, made, table};
 use crate::kind::value::{At, Slot};
 use crate::parse::host::{Host, Pattern};
+use crate::parse::url::Url;
 use crate::raw::http::RawHttp;
 use crate::raw::traffic::{self, RawTraffic};
 use crate::suggest::shown;
@@ -48,6 +50,8 @@ keys! {
             otherwise "the schedules of the escalation", example r#""platform""#;
         /// Escalation policy of this service.
         escalation: Option<At<String>> = NameOf("escalation"), otherwise "default", example r#""default""#;
+        /// Page that says what to do when it fails: who is paged for it gets the link.
+        runbook: Option<Url> = URL, otherwise "none, and the audit asks for it", example r#""https://wiki.acme.com/auth""#;
         /// Shows the service on the status page.
         public: bool = Boolean, default true, example "false";
         /// How the edge serves its hosts: pool, limits, denials. Requires `[edge]`.

@@ -3,6 +3,7 @@
 use crate::diagnostics::Diagnostics;
 use crate::kind::value::At;
 use crate::parse::host::{self, Host};
+use crate::parse::url::Url;
 use crate::raw::service::RawService;
 use crate::raw::traffic::RawTraffic;
 use crate::raw::{RawConfig, title_of};
@@ -44,6 +45,7 @@ pub(crate) fn resolve(
         ),
         public: service.public,
         traffic: service.traffic.as_ref().map(RawTraffic::policy),
+        runbook: service.runbook.as_ref().map(Url::text),
     }
 }
 

@@ -69,6 +69,7 @@ fn examples_of_the_reference_are_valid() {
                 ("channel.NAME", "channel.ntfy"),
                 ("domain.\"DOMAIN\"", "domain.\"acme.app\""),
                 ("probe.NAME", "probe.checkout"),
+                ("database.NAME", "database.main"),
                 ("pool.NAME", "pool.auth"),
                 ("caller.NAME", "caller.auth-web"),
             ];

@@ -122,7 +122,7 @@ fn syntax_errors_hide_no_problem_and_cause_none() {
     assert_snapshot!(problems("[service.a]\nhosts = [\"*.acme.app\", \"b.acme.app\"\n[service.b]\ndepends_on = [\"service.a\", \"service.x\"]\nxyzzy = 1\n"), @r"
     mainstay.toml:2:1: this is not TOML: the value does not end (a quote, bracket or brace is missing at its end)
     mainstay.toml:4:28: unknown service `x` (declared: `a` and `b`)
-    mainstay.toml:5:1: unknown key `xyzzy` in service.b (keys here: `title`, `group`, `hosts`, `wildcard_samples`, `depends_on`, `schedule`, `escalation`, `public`, `traffic` and `http`)
+    mainstay.toml:5:1: unknown key `xyzzy` in service.b (keys here: `title`, `group`, `hosts`, `wildcard_samples`, `depends_on`, `schedule`, `escalation`, `runbook`, `public`, `traffic` and `http`)
     ");
     assert_snapshot!(problems("[escalation.default]\nsteps = [\n    { people = [\"ana\"] }\n    { people = [\"bo\"] }\n]\nrepeat = 200\n"), @r"
     mainstay.toml:4:5: this is not TOML: missing comma between array elements (expected `,`)
@@ -415,4 +415,29 @@ escalation = "defualt"
 fn dependency_cycles_are_reported() {
     assert_snapshot!(problems("[service.a]\ndepends_on = [\"service.b\"]\n[service.b]\ndepends_on = [\"service.c\"]\n[service.c]\ndepends_on = [\"service.a\"]\n"), @r"mainstay.toml:6:15: dependency cycle: a -> b -> c -> a (remove one dependency: which service works without the other?)");
     assert_snapshot!(problems("[service.a]\ndepends_on = [\"service.a\"]\n"), @r"mainstay.toml:2:15: `a` depends on itself (remove one dependency: which service works without the other?)");
+}
+
+/// An exception for a resource that does not exist would never hold, and nobody would notice.
+#[test]
+fn exception_for_an_unknown_resource_is_reported() {
+    let text = |resource: &str| {
+        format!(
+            "[service.auth]\nhosts = [\"auth.acme.com\"]\n[database.main]\nurl = \"env:MAIN\"\n[person.ana]\ncontacts = [\"ntfy:ana\"]\n\
+             [channel.ntfy]\nntfy = \"https://ntfy.sh\"\n[probe.status]\ndomain = \"acme.net\"\nservice = \"auth\"\n\
+             [[audit.exceptions]]\ncriterion = \"single-database\"\nresource = \"{resource}\"\nowner = \"ana\"\nuntil = 2027-01-01\nwhy = \"ordered\"\n"
+        )
+    };
+    for known in [
+        "database.main",
+        "service.auth",
+        "domain.acme.com",
+        "domain.acme.net",
+        "tls.auth.acme.com",
+        "mainstay.here",
+    ] {
+        assert!(config::read(&text(known), "mainstay.toml", Path::new(".")).is_ok(), "{known}");
+    }
+    assert_snapshot!(problems(&text("database.mian")), @"mainstay.toml:14:12: unknown database `mian` (did you mean `main`?)");
+    assert_snapshot!(problems(&text("mainstay.her")), @"");
+    assert_snapshot!(problems(&text("domain.acme.org")), @"");
 }

@@ -355,6 +355,7 @@ fn declared(url: &SecretRef) -> Config {
         pgbackrest: None,
         needs_backups: true,
         offsite: false,
+        restore_every: Duration::from_secs(30 * 86_400),
         thresholds: DatabaseThresholds::default(),
     };
     Config { databases: [("main".to_owned(), main)].into(), ..config::bare() }

@@ -159,6 +159,7 @@ fn stateless_line(kind: &EventKind) -> Option<Line> {
         | EventKind::CausesRanked { .. }
         | EventKind::LoadTested { .. }
         | EventKind::BackupRestored { .. }
+        | EventKind::TestPageAnswered { .. }
         | EventKind::ValveSet { .. }
         | EventKind::ValveMoved { .. } => line_of_change(kind),
         EventKind::Booted { .. }

@@ -1,18 +1,27 @@
 //! The audit of the configuration in force, with what was observed since boot.
 
+use crate::criteria_history::History;
 use crate::load_tests::{LoadTests, RecordedLoadTest};
 use audit::{Audited, Evidence, Gap, Report};
-use std::collections::BTreeMap;
+use serde::Serialize;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
-use types::event::{Event, EventKind};
+use types::actor::{ActorKind, Via};
+use types::audit::CriterionChange;
+use types::event::{Event, EventKind, Events};
 use types::input::Refused;
 use types::load_test::STEPS_MAX;
 use types::time::later;
-use types::{Actor, Config, Headroom, LoadTest, ProbeResult, ServiceId, Time};
+use types::{Actor, Config, Headroom, LoadTest, PageTest, PersonId, ProbeResult, Restore, ServiceId, Time};
 
 /// Period that is checked for hours without anyone on call.
 const AHEAD: Duration = Duration::from_secs(365 * 86_400);
+
+/// Answers to test pages that are kept.
+const TESTS_MAX: usize = 200;
+/// Changes that one audit reports; the rest follows with the next.
+const CHANGES_MAX: usize = 500;
 
 /// What an audit needs. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -22,13 +31,73 @@ pub struct Acceptance {
     /// Headroom of pools and databases; empty where nothing measures it.
     headroom: Arc<[Headroom]>,
     load_tests: LoadTests,
+    history: Arc<History>,
+    tests: Arc<VecDeque<AnsweredTest>>,
+}
+
+/// A test page that its reader has answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AnsweredTest {
+    /// The test.
+    #[serde(flatten)]
+    pub test: PageTest,
+    /// When it was answered.
+    pub at: Time,
 }
 
 impl Acceptance {
     /// A configuration of which nothing was observed.
     #[must_use]
     pub fn new(config: Arc<Config>) -> Self {
-        Self { config, evidence: Arc::default(), headroom: Arc::default(), load_tests: LoadTests::default() }
+        Self {
+            config,
+            evidence: Arc::default(),
+            headroom: Arc::default(),
+            load_tests: LoadTests::default(),
+            history: Arc::default(),
+            tests: Arc::default(),
+        }
+    }
+
+    /// The last restores, by database.
+    pub fn restores(&self) -> impl Iterator<Item = &Restore> {
+        self.evidence.restores.values()
+    }
+
+    /// Answers to test pages, oldest first.
+    pub fn answered_tests(&self) -> impl Iterator<Item = &AnsweredTest> {
+        self.tests.iter()
+    }
+
+    /// When each criterion was lost and met again.
+    #[must_use]
+    pub fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// Criteria that are lost, or met again, since they were recorded last. What is not checked yet is neither.
+    #[must_use]
+    pub fn changes(&self, now: Time) -> Vec<CriterionChange> {
+        let mut changes = self.history.changes(&self.config, &self.report(now));
+        changes.truncate(CHANGES_MAX);
+        changes
+    }
+
+    /// Events of changes that an audit found, without those that are recorded already.
+    pub(crate) fn changed(&self, changes: &[CriterionChange]) -> Events {
+        let fresh = changes.iter().filter(|change| self.history.is_news(change)).take(CHANGES_MAX);
+        let event = |change: &CriterionChange| EventKind::CriterionChanged {
+            criterion: change.criterion,
+            resource: change.resource.clone(),
+            is_met: change.is_met,
+            evidence: change.evidence.clone(),
+        };
+        fresh.map(event).collect()
+    }
+
+    /// Whether a test page was answered already.
+    pub(crate) fn is_answered(&self, test: &PageTest) -> bool {
+        self.tests.iter().any(|answered| answered.test == *test)
     }
 
     /// Checks every criterion. Evaluates the schedules of a year: milliseconds to seconds.
@@ -73,9 +142,12 @@ impl Acceptance {
         Self { headroom, ..self.clone() }
     }
 
-    /// Takes over what the journal says: load tests and restores.
+    /// Takes over what the journal says: load tests, restores, answers, criteria that changed.
     pub(crate) fn apply(&mut self, event: &Event) {
         match &event.kind {
+            EventKind::Booted { .. } if !self.evidence.has_journal => {
+                Arc::make_mut(&mut self.evidence).has_journal = true;
+            }
             EventKind::LoadTested { test, by } => {
                 self.load_tests.add(test, by);
                 let last = &mut Arc::make_mut(&mut self.evidence).load_tests;
@@ -84,9 +156,42 @@ impl Acceptance {
                 }
             }
             EventKind::BackupRestored { restore, .. } => {
-                Arc::make_mut(&mut self.evidence).restores.insert(restore.database.clone(), restore.clone());
+                let restores = &mut Arc::make_mut(&mut self.evidence).restores;
+                // A report may be late; the newest restore counts.
+                if restores.get(&restore.database).is_none_or(|known| known.at <= restore.at) {
+                    restores.insert(restore.database.clone(), restore.clone());
+                }
+            }
+            EventKind::IncidentAcknowledged { by, .. }
+                if by.kind == ActorKind::Person && by.via == Via::Link =>
+            {
+                self.answered(PersonId(by.id.clone()), event.at);
+            }
+            EventKind::TestPageAnswered { test } => {
+                self.answered(test.person.clone(), event.at);
+                let tests = Arc::make_mut(&mut self.tests);
+                tests.push_back(AnsweredTest { test: test.clone(), at: event.at });
+                if tests.len() > TESTS_MAX {
+                    tests.pop_front();
+                }
+            }
+            EventKind::CriterionChanged { criterion, resource, is_met, evidence } => {
+                let change = CriterionChange {
+                    criterion: *criterion,
+                    resource: resource.clone(),
+                    is_met: *is_met,
+                    evidence: evidence.clone(),
+                };
+                Arc::make_mut(&mut self.history).record(change, event.at);
             }
             _ => {}
+        }
+    }
+
+    /// A person answered by the link of a notification.
+    fn answered(&mut self, person: PersonId, at: Time) {
+        if self.config.people.contains_key(&person) {
+            Arc::make_mut(&mut self.evidence).answers.insert(person, at);
         }
     }
 

@@ -33,6 +33,15 @@ impl Engine {
                 }
                 EventKind::BackupRestored { restore: restore.clone(), by }
             }
+            Command::AnswerTestPage { test } => {
+                if !self.config.people.contains_key(&test.person) {
+                    return Err(Refused::UnknownPerson(test.person.clone()));
+                }
+                if self.acceptance.is_answered(test) {
+                    return Ok(Vec::new());
+                }
+                EventKind::TestPageAnswered { test: test.clone() }
+            }
             Command::Deny { what, service, lasting, everybody } => {
                 self.denials.check(&self.config, what, service.as_ref(), *everybody)?;
                 let denial = Denial {

@@ -13,6 +13,7 @@
 //! |---|---|
 //! | [`Engine`] | state, and the loop: input, events, reactions to a fixpoint |
 //! | [`acceptance`] | the audit of the configuration, with what was observed |
+//! | [`criteria_history`] | when each criterion was lost and met again |
 //! | `commands` | commands of people and programs: checks, and the events of each |
 //! | `queries` | what I/O crates read: probe targets, policy, incidents, alerts |
 //! | [`views`] | types of the views that I/O crates read |
@@ -37,6 +38,7 @@ pub mod causes;
 mod changes;
 mod clock;
 mod commands;
+pub mod criteria_history;
 mod denials;
 pub mod effects;
 mod ended_alerts;
@@ -291,6 +293,7 @@ impl Engine {
             Observation::PeaksRead { resource, hours, at_limit } => {
                 self.headroom.read(now, resource, hours, at_limit);
             }
+            Observation::CriteriaChanged(changes) => return self.acceptance.changed(changes),
             Observation::CausesRanked { incident, likely } => return self.causes_ranked(*incident, likely),
         }
         events

@@ -182,3 +182,16 @@ pub struct Exception {
     /// The reason.
     pub why: String,
 }
+
+/// A criterion that a resource has lost, or meets again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CriterionChange {
+    /// The criterion.
+    pub criterion: Criterion,
+    /// The resource.
+    pub resource: Resource,
+    /// Whether it is met from now on.
+    pub is_met: bool,
+    /// What was seen when it was lost.
+    pub evidence: Option<String>,
+}

@@ -12,7 +12,7 @@ use crate::probe_result::DomainSeen;
 use crate::traffic::Denial;
 use crate::valve::{Valve, ValveReason};
 use crate::{
-    Actor, AlertId, DenialId, EscalationId, IncidentId, LoadTest, NotificationKey, PageId, PersonId, PoolId,
+    Actor, AlertId, DenialId, EscalationId, IncidentId, LoadTest, NotificationKey, PageId, PageTest, PersonId, PoolId,
     ProbeId, Resource, Restore, ServiceId, Time, UpdateId,
 };
 use serde::{Deserialize, Serialize};
@@ -373,6 +373,11 @@ pub enum EventKind {
         restore: Restore,
         /// Who restored it.
         by: Actor,
+    },
+    /// A person answered by the link of a test page.
+    TestPageAnswered {
+        /// The test.
+        test: PageTest,
     },
     /// A resource no longer meets a criterion of the audit, or meets it again.
     CriterionChanged {

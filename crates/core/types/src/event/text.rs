@@ -122,6 +122,9 @@ impl fmt::Display for EventKind {
                     write!(f, "restore of {} by {by} failed: {}", restore.database, why.escape_debug())
                 }
             },
+            H::TestPageAnswered { test } => {
+                write!(f, "{} answers the test page over {}", test.person, test.contact)
+            }
             H::CriterionChanged { criterion, resource, is_met: true, .. } => {
                 write!(f, "{resource} meets {criterion}")
             }

@@ -2,7 +2,7 @@
 
 use crate::change::NewChange;
 use crate::event::UpdateStatus;
-use crate::{DenialId, DenyTarget, IncidentId, LoadTest, Restore, ServiceId};
+use crate::{DenialId, DenyTarget, IncidentId, LoadTest, PageTest, Restore, ServiceId};
 use std::time::Duration;
 use thiserror::Error;
 
@@ -72,6 +72,11 @@ pub enum Command {
     RecordRestore {
         /// The restore.
         restore: Restore,
+    },
+    /// Answers a test page.
+    AnswerTestPage {
+        /// The test.
+        test: PageTest,
     },
     /// Sets the valve of a service.
     Valve {
@@ -146,6 +151,9 @@ pub enum Refused {
     /// A restore names a database that the configuration does not have.
     #[error("the configuration has no `[database.{0}]`")]
     UnknownDatabase(String),
+    /// A test page names a person that the configuration does not have.
+    #[error("the configuration has no person `{0}`")]
+    UnknownPerson(crate::PersonId),
     /// A change was made too long ago.
     #[error("the change was made more than {0} days ago; mainstay keeps changes no longer")]
     ChangeTooOld(u64),

@@ -1,5 +1,6 @@
 //! Observations: what was measured, and what came of a delivery.
 
+use crate::audit::CriterionChange;
 use crate::effect::{ChangePoint, Effect};
 use crate::{Delivery, IncidentId, LikelyCause, ProbeResult, Resource, Rollup, Time};
 
@@ -42,6 +43,8 @@ pub enum Observation {
         /// Requests a second of one server in each ten seconds in which the edge limited the pool, with their time.
         at_limit: Vec<(Time, f64)>,
     },
+    /// Two audits in a row agree on what changed.
+    CriteriaChanged(Vec<CriterionChange>),
 }
 
 impl From<ProbeResult> for Observation {

@@ -134,13 +134,20 @@ impl Report {
     /// Keeps what concerns a service: itself, what it depends on, its escalation.
     #[must_use]
     pub fn of_service(mut self, config: &Config, service: &ServiceId) -> Self {
-        let service = Resource::service(&service.0);
-        let mut concerned: BTreeSet<Resource> = config.graph.beneath(&service);
-        concerned.insert(service);
-        concerned.insert(Resource::here());
+        let concerned = concerned(config, service);
         self.findings.retain(|finding| concerned.contains(&finding.resource));
         self.accepted.retain(|accepted| concerned.contains(&accepted.finding.resource));
         self.not_checked.retain(|unknown| concerned.contains(&unknown.resource));
         self
     }
+}
+
+/// What concerns a service: itself, what it depends on, and what is common to all.
+#[must_use]
+pub fn concerned(config: &Config, service: &ServiceId) -> BTreeSet<Resource> {
+    let service = Resource::service(&service.0);
+    let mut concerned: BTreeSet<Resource> = config.graph.beneath(&service);
+    concerned.insert(service);
+    concerned.insert(Resource::here());
+    concerned
 }

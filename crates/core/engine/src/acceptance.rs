@@ -4,7 +4,7 @@ use crate::criteria_history::History;
 use crate::load_tests::{LoadTests, RecordedLoadTest};
 use audit::{Audited, Evidence, Gap, Report};
 use serde::Serialize;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use types::actor::{ActorKind, Via};
@@ -13,7 +13,9 @@ use types::event::{Event, EventKind, Events};
 use types::input::Refused;
 use types::load_test::STEPS_MAX;
 use types::time::later;
-use types::{Actor, Config, Headroom, LoadTest, PageTest, PersonId, ProbeResult, Restore, ServiceId, Time};
+use types::{
+    Actor, Config, Headroom, LoadTest, PageTest, PersonId, ProbeResult, Resource, Restore, ServiceId, Time,
+};
 
 /// Period that is checked for hours without anyone on call.
 const AHEAD: Duration = Duration::from_secs(365 * 86_400);
@@ -57,6 +59,13 @@ impl Acceptance {
             history: Arc::default(),
             tests: Arc::default(),
         }
+    }
+
+    /// The resources that concern a service; `None` when there is no such service.
+    #[must_use]
+    pub fn concerned(&self, service: &ServiceId) -> Option<BTreeSet<Resource>> {
+        self.config.services.get(service)?;
+        Some(audit::report::concerned(&self.config, service))
     }
 
     /// The last restores, by database.

@@ -99,7 +99,8 @@ impl History {
 
     fn forget_oldest(&mut self) {
         let last = |changes: &VecDeque<Changed>| changes.back().map(|changed| changed.at);
-        let oldest = self.changes.iter().min_by_key(|(_, changes)| last(changes)).map(|(pair, _)| pair.clone());
+        let oldest =
+            self.changes.iter().min_by_key(|(_, changes)| last(changes)).map(|(pair, _)| pair.clone());
         if let Some(pair) = oldest {
             self.changes.remove(&pair);
         }
@@ -116,13 +117,10 @@ fn exists(config: &Config, resource: &Resource) -> bool {
             config.pools.contains_key(&name.into()) || config.external_pools.contains_key(&name.into())
         }
         Kind::Database => config.databases.contains_key(name),
-        _ => {
-            config.graph.contains(resource)
-                || config.probes.values().any(|probe| {
-                    probe.about == *resource
-                        || matches!(&probe.kind, ProbeKind::Domain { name } if *resource == Resource::domain(name))
-                        || matches!(&probe.kind, ProbeKind::Dns { zone, .. } if *resource == Resource::dns(zone))
-                })
-        }
+        _ => config.graph.contains(resource) || config.probes.values().any(|probe| {
+            probe.about == *resource
+                || matches!(&probe.kind, ProbeKind::Domain { name } if *resource == Resource::domain(name))
+                || matches!(&probe.kind, ProbeKind::Dns { zone, .. } if *resource == Resource::dns(zone))
+        }),
     }
 }

@@ -5,7 +5,7 @@ mod effects;
 use crate::Engine;
 use crate::views::{
     Attempts, DomainRow, Edge, Isolation, Knowledge, Node, NodeState, Now, OnCall, OpenIncident, PoolRow,
-    SelfProblem, ServiceRow, Unreached, Views,
+    Runbook, SelfProblem, ServiceRow, Unreached, Views,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -67,9 +67,18 @@ fn open_incidents(engine: &Engine) -> Vec<OpenIncident> {
             paging: story.map(|story| story.paging.clone()).unwrap_or_default(),
             timeline: effects::timeline(engine, incident),
             incident: effects::incident(engine, incident),
+            runbooks: runbooks(engine, incident),
         }
     })
     .collect()
+}
+
+fn runbooks(engine: &Engine, incident: &types::Incident) -> Vec<Runbook> {
+    let services = incident.runbooks(&engine.config.services).into_iter();
+    let shown = |service: &types::config::Service| {
+        Some(Runbook { title: service.title.clone(), url: service.runbook.clone()? })
+    };
+    services.filter_map(shown).collect()
 }
 
 fn unreached(engine: &Engine) -> Vec<Unreached> {

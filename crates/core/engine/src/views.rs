@@ -102,6 +102,17 @@ pub struct OpenIncident {
     pub paging: Vec<PagingEntry>,
     /// What happened, oldest first.
     pub timeline: Vec<TimelineEntry>,
+    /// Runbooks of its services, that of the cause first.
+    pub runbooks: Vec<Runbook>,
+}
+
+/// The page that says what to do about a service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Runbook {
+    /// Name of the service.
+    pub title: String,
+    /// Its link: `http` or `https`.
+    pub url: String,
 }
 
 /// How the attempts over a channel ended.

@@ -3,6 +3,7 @@
 use crate::state::IncidentRecord;
 use std::time::Duration;
 use text::{list, truncate};
+use types::config::Service;
 use types::time::{between, clock, spoken};
 use types::{Config, Context, Effect, Incident, IncidentId, Resource, Time};
 
@@ -20,6 +21,9 @@ const DONE_MAX: usize = 8;
 /// Maximum length of each in bytes, without its effect.
 const DONE_LENGTH: usize = 160;
 
+/// Maximum length of the link of a runbook in bytes.
+const RUNBOOK_LENGTH: usize = 400;
+
 /// Maximum number of names in a list; the rest is counted.
 const NAMES_MAX: usize = 8;
 
@@ -35,6 +39,7 @@ pub(crate) fn page(
 ) -> (String, String) {
     let timezone = &config.site.timezone;
     let mut lines = facts(config, incident, now);
+    lines.extend(runbooks(config, incident));
     if let Some(since) = undelivered_since.filter(|since| between(*since, now) >= UNDELIVERED_MIN) {
         lines.push(format!("Earlier pages (since {}) were not delivered.", clock(since, timezone)));
     }
@@ -51,6 +56,7 @@ pub(crate) fn page(
 /// Title and body of the notice about an incident that pages no one.
 pub(crate) fn opened(config: &Config, incident: &Incident, now: Time) -> (String, String) {
     let mut lines = facts(config, incident, now);
+    lines.extend(runbooks(config, incident));
     lines.push("This is a notice. Nobody is paged for this incident.".to_owned());
     (first_clause(&incident.diagnosis.summary), body(&lines))
 }
@@ -132,6 +138,15 @@ pub(crate) fn missed((title, text): &(String, String), others: &[String]) -> (St
     (truncate::bytes(&format!("Missed, already resolved: {name}"), TITLE_MAX), body(&lines))
 }
 
+/// The runbooks of an incident, a line each. A link that is cut leads nowhere, so one that is too long for a phone is left out.
+fn runbooks(config: &Config, incident: &Incident) -> Vec<String> {
+    let line = |service: &Service| {
+        let url = service.runbook.as_ref().filter(|url| url.len() <= RUNBOOK_LENGTH)?;
+        Some(format!("Runbook of {}: {url}", service.title))
+    };
+    incident.runbooks(&config.services).into_iter().filter_map(line).collect()
+}
+
 /// Summary, services and start of an incident, a line each.
 fn facts(config: &Config, incident: &Incident, now: Time) -> Vec<String> {
     let diagnosis = &incident.diagnosis;
@@ -187,6 +202,33 @@ mod tests {
         }
         let long = first_clause(&"ä".repeat(500));
         assert!(long.len() <= TITLE_MAX && long.ends_with('…'));
+    }
+
+    #[test]
+    fn page_has_the_runbook_of_the_cause_first() {
+        let service = |id: &str, runbook: &str| Service {
+            title: id.to_uppercase(),
+            runbook: Some(runbook.to_owned()),
+            ..testkit::config::service(id)
+        };
+        let mut config = testkit::config::empty();
+        let long = format!("https://wiki.acme.net/{}", "x".repeat(RUNBOOK_LENGTH));
+        for service in [
+            service("api", "https://wiki.acme.net/api"),
+            service("auth", "https://wiki.acme.net/auth"),
+            service("web", &long),
+        ] {
+            config.services.insert(service.id.clone(), service);
+        }
+        let at = testkit::time::at("2026-12-01T12:00:00Z");
+        let diagnosis = testkit::incident::diagnosis(Resource::service("auth"), &["api", "auth", "web"]);
+        let incident = testkit::incident::incident(1, at, at, diagnosis);
+        let (_, body) = page(&config, &incident, incident.opened, (None, None));
+        let lines: Vec<&str> = body.lines().filter(|line| line.starts_with("Runbook")).collect();
+        assert_eq!(
+            lines,
+            ["Runbook of AUTH: https://wiki.acme.net/auth", "Runbook of API: https://wiki.acme.net/api"]
+        );
     }
 
     #[test]

@@ -12,8 +12,8 @@ use crate::probe_result::DomainSeen;
 use crate::traffic::Denial;
 use crate::valve::{Valve, ValveReason};
 use crate::{
-    Actor, AlertId, DenialId, EscalationId, IncidentId, LoadTest, NotificationKey, PageId, PageTest, PersonId, PoolId,
-    ProbeId, Resource, Restore, ServiceId, Time, UpdateId,
+    Actor, AlertId, DenialId, EscalationId, IncidentId, LoadTest, NotificationKey, PageId, PageTest,
+    PersonId, PoolId, ProbeId, Resource, Restore, ServiceId, Time, UpdateId,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,9 +1,16 @@
 //! Incidents: one cause and its alerts.
 
 use crate::change::Concerned;
-use crate::{AlertId, ChangeId, Effect, Graph, IncidentId, LikelyCause, RecordedChange, Resource, Time};
+use crate::config::Service;
+use crate::{
+    AlertId, ChangeId, Effect, Graph, IncidentId, Kind, LikelyCause, RecordedChange, Resource, ServiceId,
+    Time,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// Maximum number of runbooks that are shown with an incident: a person reads one.
+const RUNBOOKS_MAX: usize = 3;
 
 /// Diagnosis of an incident. Replaced as a whole when more is known.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,6 +93,16 @@ impl Incident {
     #[must_use]
     pub fn was_open(&self, at: Time) -> bool {
         self.since <= at && self.resolved.is_none_or(|end| at <= end)
+    }
+
+    /// Services of the incident that have a runbook: the cause first, then what is affected; at most [`RUNBOOKS_MAX`].
+    #[must_use]
+    pub fn runbooks<'a>(&self, services: &'a BTreeMap<ServiceId, Service>) -> Vec<&'a Service> {
+        let cause = std::iter::once(&self.diagnosis.cause);
+        let affected = self.diagnosis.affected.iter().filter(|other| **other != self.diagnosis.cause);
+        let concerned = cause.chain(affected).filter(|resource| resource.kind == Kind::Service);
+        let known = concerned.filter_map(|resource| services.get(&resource.name.as_str().into()));
+        known.filter(|service| service.runbook.is_some()).take(RUNBOOKS_MAX).collect()
     }
 
     /// Changes while it was open that may concern it.

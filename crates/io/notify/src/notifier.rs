@@ -15,6 +15,11 @@ const LINK_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 /// Purpose of the tokens in these links. Their text is `INCIDENT|PERSON`.
 const PURPOSE: &str = "ack";
 
+/// Purpose of the tokens in the links of test pages. Their text is `SENT|PERSON|CONTACT`.
+const TEST_PURPOSE: &str = "test-page";
+/// Lifetime of the link of a test page: the test is over long before.
+const TEST_LIFETIME: Duration = Duration::from_secs(3_600);
+
 /// Takes the place of the person in the link of a message to a fallback contact.
 const FALLBACK: &str = "fallback";
 
@@ -84,7 +89,8 @@ impl Notifier {
                 let now = (self.clock)();
                 let token = provider.capabilities().acknowledge_link.then(|| self.token(notification, now));
                 let token = token.flatten();
-                let acknowledge = token.as_ref().map(|token| format!("{}/ack/{token}", self.status_page));
+                let path = if notification.incident.is_some() { "ack" } else { "ack/test" };
+                let acknowledge = token.as_ref().map(|token| format!("{}/{path}/{token}", self.status_page));
                 let links = Links { status_page: &self.status_page, acknowledge: acknowledge.as_deref() };
                 let outgoing = Outgoing { notification, links, token: token.as_deref(), now };
                 provider.send(&self.http, &outgoing).await
@@ -103,9 +109,16 @@ impl Notifier {
         Delivery { key: notification.key.clone(), result }
     }
 
-    /// The token of the link that acknowledges; only a page has one.
+    /// The token of the link that acknowledges; only a page and a test page have one.
     fn token(&self, notification: &Notification, now: Time) -> Option<String> {
-        let incident = notification.incident.filter(|_| notification.urgency == Urgency::Page)?;
+        if notification.urgency != Urgency::Page {
+            return None;
+        }
+        let Some(incident) = notification.incident else {
+            let person = notification.person.as_ref()?;
+            let text = format!("{now}|{person}|{}", notification.contact);
+            return Some(self.key.sign(TEST_PURPOSE, &text, time::later(now, TEST_LIFETIME)));
+        };
         let person = notification.person.as_ref().map_or(FALLBACK, |person| &person.0);
         Some(self.key.sign(PURPOSE, &format!("{}|{person}", incident.0), time::later(now, LINK_LIFETIME)))
     }

@@ -158,6 +158,7 @@ fn refusal(refused: &Refused) -> (StatusCode, &'static str) {
             let hint = "Declare [database.NAME] in the configuration of the mainstay that runs.";
             return (StatusCode::UNPROCESSABLE_ENTITY, hint);
         }
+        Refused::UnknownPerson(_) => "The person was removed from the configuration after the test was sent.",
         Refused::ChangeTooOld(_) => "Report changes when they are made.",
         Refused::NoDraft(_) => "It may already be published.",
         Refused::Over(_) => "Nothing is left to do for it.",

@@ -21,7 +21,7 @@ use crate::app::keys::Keys;
 use crate::app::reload::{self, Changes};
 use crate::app::stored_samples::{self, StoredSamples};
 use crate::app::throttle::Throttle;
-use crate::app::{address_file, clock, measuring, sources, watchdog};
+use crate::app::{address_file, auditing, clock, measuring, sources, watchdog};
 use edge::Sharing;
 use journal::sqlite::SqliteJournal;
 use journal::{PendingWrites, Series};
@@ -134,7 +134,7 @@ impl App {
         let (views, views_out) = watch::channel(None);
         let (notifiers_in, notifiers) = watch::channel(notifier);
         let heartbeat = Heartbeat::default();
-        let (to_measure, mut tasks, measured) = start_measuring(series.clone(), &stopped);
+        let (to_measure, mut tasks, measured) = start_measuring(series.clone(), views_out.clone(), &stopped);
         let event_loop = EventLoop::restore(config.clone(), writes, series.clone(), heartbeat.clone())
             .map_err(cannot("journal"))?;
         let (policy, policies) = watch::channel(event_loop.policy());
@@ -217,9 +217,10 @@ fn open_storage(data: &Path, loss: Loss) -> Result<(PendingWrites, Option<Arc<Se
     Ok((PendingWrites::new(Box::new(journal.map_err(cannot("journal"))?)), series))
 }
 
-/// Starts the measurements by stored samples: where their tasks go, and where their results come from.
+/// Starts the measurements by stored samples, and the audit: where their tasks go, and where their results come from.
 fn start_measuring(
     series: Option<Arc<Series>>,
+    views: watch::Receiver<Option<Arc<engine::Views>>>,
     stop: &watch::Receiver<bool>,
 ) -> (MeasuredTasks, Vec<JoinHandle<()>>, mpsc::Receiver<Observation>) {
     let (results_in, results) = mpsc::channel(64);
@@ -229,7 +230,8 @@ fn start_measuring(
     let tasks = vec![
         tokio::spawn(measuring::run(series.clone(), of_effects, results_in.clone(), stop.clone())),
         tokio::spawn(measuring::run(series.clone(), of_causes, results_in.clone(), stop.clone())),
-        tokio::spawn(measuring::run(series, of_headroom, results_in, stop.clone())),
+        tokio::spawn(measuring::run(series, of_headroom, results_in.clone(), stop.clone())),
+        tokio::spawn(auditing::run(views, results_in, stop.clone())),
     ];
     (MeasuredTasks { effects, causes, headroom }, tasks, results)
 }

@@ -8,6 +8,7 @@
 //! | `edge_controller`, `edge_only`, `saved_policy` | the edge: follows the policy; alone, without event loop and journal |
 //! | `reload`, `config_path`, `watched_files`, `certificates` | takes over a changed configuration |
 //! | `measuring` | tasks of the engine that need stored samples: `effects` of notes and changes, likely `causes` |
+//! | `auditing` | the audit once an hour, for the history of criteria |
 //! | `sources` | secrets of the sources that report changes |
 //! | `control`, `address_file` | how the command line reaches this process |
 //! | `clock`, `throttle`, `lag_monitor` | engine time, cost of views, lateness of probes |
@@ -15,6 +16,7 @@
 //! | `keys`, `permissions` | secrets of this installation, access to the data folder |
 
 pub mod address_file;
+mod auditing;
 mod causes;
 pub(crate) mod certificates;
 pub(crate) mod clock;

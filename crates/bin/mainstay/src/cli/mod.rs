@@ -4,6 +4,7 @@
 //! table.
 
 mod audit;
+mod backup;
 mod cache;
 mod change;
 mod check;
@@ -107,6 +108,9 @@ enum Command {
     /// Send test pages.
     #[command(subcommand)]
     Page(page::Page),
+    /// Prove that backups of databases can be restored; list the last proofs.
+    #[command(subcommand)]
+    Backup(backup::Backup),
     /// Dump, verify, back up and restore the journal.
     #[command(subcommand)]
     Journal(journal::Journal),
@@ -150,6 +154,7 @@ impl CommandLine {
             Command::Trace { id: Some(id) } => trace::trace(&common, &id),
             Command::Trace { id: None } => trace::list(&common),
             Command::Page(page) => page.run(&common),
+            Command::Backup(backup) => backup.run(&common),
             Command::Journal(journal) => journal.run(&common),
             Command::Login => login(&common),
             Command::Export { folder } => export::run(&common, &folder),

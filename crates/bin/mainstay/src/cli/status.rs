@@ -37,6 +37,7 @@ pub(crate) fn status(common: &Common) -> Result<ExitCode, Failure> {
         };
         table::say(&format!("{head}  {acknowledged}"));
         table::say(&wrapped(text(&incident["diagnosis"]["summary"]), "  ", 80));
+        say_runbooks(open);
         for entry in
             list(&open["timeline"]).filter(|entry| matches!(text(&entry["kind"]), "noted" | "changed"))
         {
@@ -73,6 +74,13 @@ pub(crate) fn status(common: &Common) -> Result<ExitCode, Failure> {
         table::say(&format!("\non call, {}: {people}", text(&duty["schedule"])));
     }
     Ok(code)
+}
+
+/// The runbooks of an incident. A link is never wrapped: terminals open it as a whole.
+fn say_runbooks(open: &Value) {
+    for runbook in list(&open["runbooks"]) {
+        table::say(&format!("  runbook of {}: {}", text(&runbook["title"]), text(&runbook["url"])));
+    }
 }
 
 /// Uptime of a service, once it has been monitored for a whole day.
@@ -172,6 +180,10 @@ pub(crate) fn why(common: &Common, resource: &str) -> Result<ExitCode, Failure> 
         Some(summary) => table::say(&wrapped(summary, "", 80)),
         None if alerts.is_empty() => table::say("no alerts for it and its dependencies"),
         None => {}
+    }
+    if let Some(summary) = summary {
+        let is_explained = |open: &&Value| text(&open["incident"]["diagnosis"]["summary"]) == summary;
+        list(&now["open"]).filter(is_explained).for_each(say_runbooks);
     }
     let timezone = timezone_of(&now);
     for alert in alerts {

@@ -85,6 +85,7 @@ fn formats_of_pipelines_name_findings() {
     let (_, sarif) = text(&instance, &["audit", "--format", "sarif"]);
     let sarif: Value = serde_json::from_str(&sarif).unwrap();
     assert_eq!(sarif["version"], "2.1.0");
+    assert_sarif(&sarif);
     let results = sarif["runs"][0]["results"].as_array().unwrap();
     let limits = results.iter().find(|result| result["ruleId"] == "traffic-limits").unwrap();
     assert_eq!(limits["level"], "error");
@@ -108,4 +109,113 @@ fn running_process_adds_what_it_has_seen() {
     let (code, said) = text(&instance, &["audit", "--criteria", "traffic-limits"]);
     assert_eq!(code, Some(0));
     assert!(said.contains("## Remedy"), "{said}");
+}
+
+/// The changes of one criterion of the shop, oldest first: met or not.
+fn changes(instance: &Instance, criterion: &str) -> Vec<bool> {
+    let (status, answer) = instance.get("/api/v1/audit/history?service=shop");
+    assert_eq!(status, 200, "{answer}");
+    let rows = answer["history"].as_array().unwrap();
+    let row = rows.iter().find(|row| row["criterion"] == criterion && row["resource"] == "service.shop");
+    let changes = row.and_then(|row| row["changes"].as_array()).into_iter().flatten();
+    changes.map(|change| change["is_met"].as_bool().unwrap()).collect()
+}
+
+/// What is lost and met again is in the journal, and survives a restart without being recorded twice.
+#[test]
+fn history_of_a_service_has_what_was_lost_and_met_again() {
+    let web = Web::start();
+    let mut instance = Instance::with(&config(&web));
+    instance.start();
+    until("the first audits", || (changes(&instance, "runbook") == [false]).then_some(()));
+    let with_runbook = config(&web)
+        .replace("[service.shop]\n", "[service.shop]\nrunbook = \"https://wiki.example.com/shop\"\n");
+    instance.write_config(&with_runbook);
+    until("the runbook", || (changes(&instance, "runbook") == [false, true]).then_some(()));
+    assert_eq!(changes(&instance, "traffic-limits"), [false]);
+    assert_eq!(instance.terminate(), Some(0));
+    instance.start();
+    until("the history", || (changes(&instance, "runbook") == [false, true]).then_some(()));
+    let journal = String::from_utf8(instance.command(&["journal", "dump"]).stdout).unwrap();
+    let recorded = journal.lines().filter(|line| line.contains("traffic-limits")).count();
+    assert_eq!(recorded, 1, "{journal}");
+    assert_eq!(instance.get("/api/v1/audit/history?service=nothing").0, 404);
+}
+
+#[test]
+fn answer_to_a_test_page_proves_a_channel() {
+    let web = Web::start();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let hook = listener.local_addr().unwrap();
+    let config = config(&web)
+        .replace(&format!("webhook = \"http://{}/\"", web.address), &format!("webhook = \"http://{hook}/\""));
+    let mut instance = Instance::with(&config);
+    instance.start();
+    let command = instance
+        .prepared(&["page", "test", "ana", "--wait", "60s", "--json"])
+        .stdout(std::process::Stdio::piped())
+        .spawn();
+    let link = received_link(&listener);
+    let path = link.split_once("/ack/").map(|(_, token)| format!("/ack/{token}")).unwrap();
+    let shown = instance.text(&path);
+    assert!(shown.contains("Nothing is wrong") || shown.contains("A test page"), "{shown}");
+    let answered = instance.exchange(&format!("POST {path}"), "", "");
+    assert!(answered.contains("ana has answered over hook:ana"), "{answered}");
+    let output = command.unwrap().wait_with_output().unwrap();
+    let tested: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((output.status.code(), &tested[0]["accepted"]), (Some(0), &true.into()), "{tested}");
+    assert!(tested[0]["answered_seconds"].is_u64(), "{tested}");
+    assert!(instance.json(&["status"])["open"].as_array().unwrap().is_empty(), "no incident was opened");
+    let report = instance.json(&["audit"]);
+    assert!(!named(&report).iter().any(|name| name.starts_with("channel-proven")), "{report:#}");
+}
+
+/// Accepts one message of a webhook; the link in it.
+fn received_link(listener: &std::net::TcpListener) -> String {
+    use std::io::{Read as _, Write as _};
+    let (mut stream, _) = listener.accept().unwrap();
+    let mut text = String::new();
+    let mut part = [0; 4_096];
+    while !text.contains("acknowledge_url") || !text.ends_with('}') {
+        let length = stream.read(&mut part).unwrap();
+        assert!(length > 0, "{text}");
+        text.push_str(std::str::from_utf8(&part[..length]).unwrap());
+    }
+    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").unwrap();
+    let body: Value = serde_json::from_str(text.split_once("\r\n\r\n").unwrap().1).unwrap();
+    body["acknowledge_url"].as_str().unwrap().to_owned()
+}
+
+/// What the schema of SARIF 2.1.0 demands of the objects that are written, and that code scanning relies on.
+fn assert_sarif(document: &Value) {
+    assert!(document["$schema"].as_str().unwrap().ends_with("sarif-schema-2.1.0.json"));
+    for run in document["runs"].as_array().unwrap() {
+        let driver = &run["tool"]["driver"];
+        assert!(driver["name"].is_string() && driver["version"].is_string());
+        let levels = ["none", "note", "warning", "error"];
+        let is_level = |level: &Value| levels.contains(&level.as_str().unwrap());
+        let mut ids = std::collections::BTreeSet::new();
+        for rule in driver["rules"].as_array().unwrap() {
+            assert!(ids.insert(rule["id"].as_str().unwrap()), "rules are unique: {rule}");
+            assert!(is_level(&rule["defaultConfiguration"]["level"]), "{rule}");
+            for text in ["shortDescription", "fullDescription", "help"] {
+                assert!(!rule[text]["text"].as_str().unwrap().is_empty(), "{rule}");
+            }
+        }
+        for result in run["results"].as_array().unwrap() {
+            assert!(
+                ids.contains(result["ruleId"].as_str().unwrap()) && is_level(&result["level"]),
+                "{result}"
+            );
+            assert!(!result["message"]["text"].as_str().unwrap().is_empty(), "{result}");
+            let fingerprints = result["partialFingerprints"].as_object().unwrap();
+            assert!(fingerprints.values().all(Value::is_string), "{result}");
+            let location = &result["locations"][0];
+            assert!(location["logicalLocations"][0]["fullyQualifiedName"].is_string(), "{result}");
+            let physical = &location["physicalLocation"];
+            let uri = physical["artifactLocation"]["uri"].as_str().unwrap();
+            assert!(!uri.contains([' ', '\\']), "a URI reference: {uri}");
+            assert!(physical["region"]["startLine"].as_u64().unwrap() >= 1, "{result}");
+        }
+    }
 }

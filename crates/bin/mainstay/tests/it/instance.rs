@@ -210,14 +210,15 @@ impl Instance {
     }
 
     pub(crate) fn command(&self, args: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_mainstay"))
-            .args(args)
-            .arg("--config")
-            .arg(self.config())
-            // What a command writes to a relative path lands in the test's own folder.
-            .current_dir(self.folder.path())
-            .output()
-            .unwrap()
+        self.prepared(args).output().unwrap()
+    }
+
+    /// A command with the configuration of this instance.
+    pub(crate) fn prepared(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mainstay"));
+        // What a command writes to a relative path lands in the test's own folder.
+        command.args(args).arg("--config").arg(self.config()).current_dir(self.folder.path());
+        command
     }
 
     pub(crate) fn json(&self, args: &[&str]) -> Value {
@@ -242,7 +243,7 @@ impl Instance {
         parsed(&self.exchange(&format!("POST {path}"), token, &body.to_string()))
     }
 
-    fn exchange(&self, request: &str, token: &str, body: &str) -> String {
+    pub(crate) fn exchange(&self, request: &str, token: &str, body: &str) -> String {
         let mut stream =
             TcpStream::connect(fs::read_to_string(self.data().join("address")).unwrap()).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();

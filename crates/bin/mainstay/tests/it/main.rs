@@ -7,6 +7,7 @@
 )]
 
 mod audit;
+mod backups;
 mod certificates;
 mod changes;
 mod check;

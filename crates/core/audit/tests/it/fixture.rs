@@ -24,7 +24,12 @@ fn registration(registrar: &str, expires: &str, is_locked: bool) -> Registration
     Registration { expires: Some(at(expires)), registrar: Some(registrar.to_owned()), is_locked }
 }
 
-fn database(product: &str, last: Option<&str>) -> KnownDatabase {
+/// A registration that may be transferred.
+pub(crate) fn of_registrar(registrar: &str, expires: &str) -> Registration {
+    registration(registrar, expires, false)
+}
+
+pub(crate) fn database(product: &str, last: Option<&str>) -> KnownDatabase {
     let seen = |last| vec![BackupSeen { name: "main".to_owned(), is_sound: true, last: Some(at(last)) }];
     KnownDatabase { product: Some(product.to_owned()), backups: last.map(seen) }
 }

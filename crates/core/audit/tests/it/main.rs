@@ -5,4 +5,5 @@
 mod companies;
 mod exceptions;
 mod fixture;
+mod outages;
 mod proof;

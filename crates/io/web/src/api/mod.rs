@@ -10,6 +10,7 @@ mod headroom;
 mod latency;
 mod load_tests;
 mod now;
+pub(crate) mod restores;
 mod traffic;
 pub(crate) mod valves;
 
@@ -44,6 +45,7 @@ pub(crate) fn routes() -> Router<Arc<WebState>> {
         .merge(headroom::routes())
         .merge(latency::routes())
         .merge(load_tests::routes())
+        .merge(restores::routes())
 }
 
 #[derive(Deserialize)]

@@ -3,7 +3,7 @@
 use crate::wording::headline::headline;
 use crate::wording::{paging, resource, self_problem, timeline};
 use engine::views::{
-    Attempts, DomainRow, Draft, Edge, Node, OnCall, OpenIncident, PagingEntry, PoolRow, ProbeRow,
+    Attempts, DomainRow, Draft, Edge, Node, OnCall, OpenIncident, PagingEntry, PoolRow, ProbeRow, Runbook,
     SelfProblem, ServiceRow, TimelineEntry, Unreached, Views,
 };
 use jiff::tz::TimeZone;
@@ -50,6 +50,7 @@ struct OpenBody<'a> {
     unacknowledged_seconds: Option<Duration>,
     paging: Vec<WithText<'a, PagingEntry>>,
     timeline: Vec<WithText<'a, TimelineEntry>>,
+    runbooks: &'a [Runbook],
 }
 
 /// A fact and its text.
@@ -135,5 +136,6 @@ fn open_body<'a>(open: &'a OpenIncident, timezone: &TimeZone) -> OpenBody<'a> {
         unacknowledged_seconds: open.unacknowledged_for,
         paging: open.paging.iter().map(paging).collect(),
         timeline: open.timeline.iter().map(timeline).collect(),
+        runbooks: &open.runbooks,
     }
 }

@@ -8,8 +8,8 @@ use askama::Template;
 use audit::{Finding, Report, criteria};
 use engine::views::Views;
 use std::time::Duration;
-use types::Time;
 use types::audit::{Criterion, Level};
+use types::{Kind, Time};
 
 /// Refresh interval of the page: facts change slowly.
 const REFRESH: Duration = Duration::from_secs(300);
@@ -35,6 +35,8 @@ struct Row<'a> {
     criterion: Criterion,
     title: &'static str,
     finding: &'a Finding,
+    /// The service, which has a page of its own.
+    service: Option<&'a str>,
     ended: Option<Moment>,
 }
 
@@ -89,6 +91,7 @@ fn row<'a>(finding: &'a Finding, clock: &Clock<'_>) -> Row<'a> {
     Row {
         criterion: finding.criterion,
         title: title(finding.criterion),
+        service: Some(&finding.resource).filter(|it| it.kind == Kind::Service).map(|it| it.name.as_str()),
         ended: finding.exception_ended.map(|end| clock.full(end)),
         finding,
     }

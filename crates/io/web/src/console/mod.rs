@@ -13,6 +13,7 @@ mod load_chart;
 mod load_tests;
 pub mod now;
 pub(crate) mod probe;
+mod service;
 mod sign_in;
 pub mod trace;
 pub(crate) mod trace_link;
@@ -44,6 +45,7 @@ pub(crate) fn routes() -> Router<Arc<WebState>> {
         .route("/console/headroom", get(headroom_page))
         .route("/console/audit", get(audit_page))
         .route("/console/load", get(load_page))
+        .route("/console/services/{service}", get(service_page))
         .route("/console/probes", get(probes_page))
         .route("/console/probe/{id}", get(probe_page))
         .route("/console/trace/{id}", get(trace_page))
@@ -80,6 +82,23 @@ async fn audit_page(State(state): State<Arc<WebState>>, headers: HeaderMap) -> R
 
 async fn load_page(State(state): State<Arc<WebState>>, headers: HeaderMap) -> Response<Body> {
     page(&state, &headers, |views, session| Ok(load_tests::page(&state, views, session, clock_now())))
+}
+
+async fn service_page(
+    State(state): State<Arc<WebState>>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Response<Body> {
+    let at = clock_now();
+    let signed_in = state.sessions().session(&headers, at).is_some();
+    let report = match state.views().filter(|_| signed_in) {
+        Some(views) => audited(&views, Some(name.as_str().into()), at).await.map(Some),
+        None => Ok(None),
+    };
+    page(&state, &headers, |views, session| {
+        let report = report?.ok_or_else(no_results_yet)?;
+        service::page(&state, views, session, (&name, &report), at)
+    })
 }
 
 #[derive(Deserialize)]

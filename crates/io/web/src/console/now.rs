@@ -12,7 +12,7 @@ use crate::state::WebState;
 use crate::wording::headline::headline;
 use crate::wording::{paging, resource, self_problem, timeline};
 use askama::Template;
-use engine::views::{Knowledge, Now, OpenIncident, ServiceRow, TimelineEntry, Traffic, Views};
+use engine::views::{Knowledge, Now, OpenIncident, Runbook, ServiceRow, TimelineEntry, Traffic, Views};
 use jiff::civil::Date;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -79,6 +79,7 @@ struct Card<'a> {
     unacknowledged: Option<String>,
     affected: Vec<&'a str>,
     unaffected: String,
+    runbooks: &'a [Runbook],
     /// Slowness of what it concerns: resource, fault, beginning.
     symptoms: Vec<(&'a str, String, Moment)>,
     likely_causes: Vec<(String, String, Moment)>,
@@ -264,6 +265,7 @@ fn card<'a>(now: &'a Now, open: &'a OpenIncident, names: &'a Names<'_>, clock: C
         acknowledged: acknowledged.map(|ack| (ack.by.as_str(), clock.time(ack.until))),
         affected: named(&diagnosis.affected),
         unaffected: list(&named(&diagnosis.unaffected)),
+        runbooks: &open.runbooks,
         symptoms: now
             .alerts
             .iter()

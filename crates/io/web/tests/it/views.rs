@@ -5,7 +5,7 @@ use crate::fixed_time::{NOW, at};
 use engine::views::status_page::{Component, Day, Group, PastDay, StatusPage, StatusPageIncident, Update};
 use engine::views::{
     Acceptance, DomainRow, Edge, EndedAlert, Knowledge, Node, NodeState, Now, OnCall, OpenIncident,
-    PagingEntry, PagingFact, ProbeRow, ServiceRow, TimelineEntry, TimelineFact, Views,
+    PagingEntry, PagingFact, ProbeRow, Runbook, ServiceRow, TimelineEntry, TimelineFact, Views,
 };
 use jiff::civil::{Date, date};
 use jiff::{Span, ToSpan as _};
@@ -324,6 +324,10 @@ fn open_incident() -> OpenIncident {
     OpenIncident {
         incident: incident(),
         unacknowledged_for: Some(secs(297)),
+        runbooks: vec![Runbook {
+            title: "Sign-in".to_owned(),
+            url: "https://wiki.acme.net/auth?a=1&b=2".to_owned(),
+        }],
         paging: vec![
             paging("2026-11-22T04:16:12Z", step(0, "ana", "2026-11-22T04:21:12Z")),
             paging("2026-11-22T04:16:13Z", attempted(None)),

@@ -12,7 +12,7 @@ use types::{Kind, Resource};
 pub(crate) fn document(report: &Report, common: &Common) -> Result<Value, Failure> {
     let text = config::text(&common.config)?;
     // Code scanning wants paths from the root of the repository.
-    let file = common.config.strip_prefix("./").unwrap_or(&common.config).display().to_string();
+    let file = uri(&common.config.strip_prefix("./").unwrap_or(&common.config).display().to_string());
     let results: Vec<Value> = report
         .findings
         .iter()
@@ -30,6 +30,14 @@ pub(crate) fn document(report: &Report, common: &Common) -> Result<Value, Failur
             "results": results,
         }],
     }))
+}
+
+/// A path as a reference of RFC 3986, which SARIF demands: a space or a `#` would end it.
+fn uri(path: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'.' | b'_' | b'~');
+    path.bytes()
+        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
 }
 
 fn rule(definition: &Definition) -> Value {
@@ -74,4 +82,15 @@ fn line(text: &str, resource: &Resource) -> usize {
         Kind::Host | Kind::Tls | Kind::Address | Kind::Dns | Kind::Mainstay => return 1,
     };
     ::config::line_of(text, section, &resource.name).unwrap_or(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::uri;
+
+    #[test]
+    fn path_is_written_as_a_reference() {
+        assert_eq!(uri("ops/mainstay.toml"), "ops/mainstay.toml");
+        assert_eq!(uri("my ops/a#b.toml"), "my%20ops/a%23b.toml");
+    }
 }

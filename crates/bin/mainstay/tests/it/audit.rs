@@ -114,9 +114,10 @@ fn running_process_adds_what_it_has_seen() {
 /// The changes of one criterion of the shop, oldest first: met or not.
 fn changes(instance: &Instance, criterion: &str) -> Vec<bool> {
     let (status, answer) = instance.get("/api/v1/audit/history?service=shop");
-    assert_eq!(status, 200, "{answer}");
-    let rows = answer["history"].as_array().unwrap();
-    let row = rows.iter().find(|row| row["criterion"] == criterion && row["resource"] == "service.shop");
+    // Not yet: there are no results of probes right after a start.
+    assert!(status == 200 || status == 503, "{answer}");
+    let mut rows = answer["history"].as_array().into_iter().flatten();
+    let row = rows.find(|row| row["criterion"] == criterion && row["resource"] == "service.shop");
     let changes = row.and_then(|row| row["changes"].as_array()).into_iter().flatten();
     changes.map(|change| change["is_met"].as_bool().unwrap()).collect()
 }
@@ -166,7 +167,8 @@ fn answer_to_a_test_page_proves_a_channel() {
     assert_eq!((output.status.code(), &tested[0]["accepted"]), (Some(0), &true.into()), "{tested}");
     assert!(tested[0]["answered_seconds"].is_u64(), "{tested}");
     assert!(instance.json(&["status"])["open"].as_array().unwrap().is_empty(), "no incident was opened");
-    let report = instance.json(&["audit"]);
+    let report =
+        until("an audit", || Some(instance.json(&["audit"])).filter(|report| report["findings"].is_array()));
     assert!(!named(&report).iter().any(|name| name.starts_with("channel-proven")), "{report:#}");
 }
 

@@ -41,7 +41,7 @@ impl Stanza {
     fn execute(&self, args: &[&str]) {
         let conf = format!("--config={}", self.conf());
         let done =
-            Postgres::program("pgbackrest").args([&conf, "--stanza=main"]).args(args).output().unwrap();
+            Postgres::program("/usr/bin/pgbackrest").args([&conf, "--stanza=main"]).args(args).output().unwrap();
         assert!(done.status.success(), "{args:?}: {done:?}");
     }
 
@@ -107,7 +107,8 @@ fn verify(instance: &Instance, stanza: &Stanza, args: &[&str]) -> Output {
 
 /// What the audit says about restores of the database.
 fn proof(instance: &Instance) -> Option<String> {
-    let report = instance.json(&["audit"]);
+    let report =
+        until("an audit", || Some(instance.json(&["audit"])).filter(|report| report["findings"].is_array()));
     let findings = report["findings"].as_array().unwrap();
     let found = findings.iter().find(|finding| finding["criterion"] == "restore-proven");
     found.map(|finding| finding["evidence"].as_str().unwrap().to_owned())
@@ -122,10 +123,13 @@ fn names(folder: &Path) -> usize {
 fn real_backup_is_proven_until_it_is_damaged() {
     let runtime = Runtime::new().unwrap();
     let stanza = Stanza::start(&runtime);
-    runtime.block_on(stanza.server.sql(
-        "create table orders as select i as id from generate_series(1, 1000) as i; \
-         alter system set shared_preload_libraries = 'pg_stat_statements'; alter system set archive_timeout = 17",
-    ));
+    for statement in [
+        "create table orders as select i as id from generate_series(1, 1000) as i",
+        "alter system set shared_preload_libraries = 'pg_stat_statements'",
+        "alter system set archive_timeout = 17",
+    ] {
+        runtime.block_on(stanza.server.sql(statement));
+    }
     stanza.execute(&["stanza-create"]);
     stanza.execute(&["--type=full", "backup"]);
     let web = Web::start();
@@ -136,7 +140,8 @@ fn real_backup_is_proven_until_it_is_damaged() {
     assert_eq!(before, "no restore of its backups is known");
 
     // Rows that came after the backup are in the archive, and are restored too.
-    runtime.block_on(stanza.server.sql("insert into orders values (2001); select pg_switch_wal()"));
+    runtime.block_on(stanza.server.sql("insert into orders values (2001)"));
+    runtime.block_on(stanza.server.sql("select pg_switch_wal()"));
     until("the archive", || {
         runtime.block_on(async {
             let client = stanza.server.client("look").await;

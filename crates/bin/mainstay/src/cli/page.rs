@@ -108,7 +108,11 @@ fn await_answers(
 ) -> Result<(), Failure> {
     let deadline = Instant::now() + wait;
     loop {
-        let answers = running.get("/api/v1/pages/tests")?;
+        // Right after a start, or during a restart, there is no list yet.
+        let answers = match running.get("/api/v1/pages/tests") {
+            Err(failure) if Instant::now() >= deadline => return Err(failure),
+            answers => answers.unwrap_or(Value::Null),
+        };
         let answered: BTreeMap<&str, u64> = answers["answered"]
             .as_array()
             .into_iter()

@@ -40,8 +40,11 @@ impl Stanza {
 
     fn execute(&self, args: &[&str]) {
         let conf = format!("--config={}", self.conf());
-        let done =
-            Postgres::program("/usr/bin/pgbackrest").args([&conf, "--stanza=main"]).args(args).output().unwrap();
+        let done = Postgres::program("/usr/bin/pgbackrest")
+            .args([&conf, "--stanza=main"])
+            .args(args)
+            .output()
+            .unwrap();
         assert!(done.status.success(), "{args:?}: {done:?}");
     }
 
@@ -187,10 +190,14 @@ fn real_backup_is_proven_until_it_is_damaged() {
     assert!(after.contains("failed: `pgbackrest restore` failed"), "{after}");
     assert_eq!(names(scratch.path()), 0);
 
-    // A job of the company's own.
+    job_of_the_company_reports(&instance);
+}
+
+/// Another job restores by means of its own, and only reports that.
+fn job_of_the_company_reports(instance: &Instance) {
     let proven = instance.command(&["backup", "proven", "main", "--backup", "dump-7", "--by", "nightly job"]);
     assert!(proven.status.success(), "{proven:?}");
-    until("the report", || proof(&instance).is_none().then_some(()));
+    until("the report", || proof(instance).is_none().then_some(()));
     let unknown = instance.command(&["backup", "proven", "other"]);
     assert_eq!(unknown.status.code(), Some(1), "{unknown:?}");
 }

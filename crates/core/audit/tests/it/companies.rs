@@ -59,6 +59,7 @@ fn configuration_alone_says_what_it_cannot_know() {
     insta::assert_snapshot!(unknown.join("\n"), @r"
     one-certificate mainstay.here
     backup-age database.main
+    restore-proven database.main
     headroom pool.api
     headroom pool.auth
     headroom database.main
@@ -66,7 +67,6 @@ fn configuration_alone_says_what_it_cannot_know() {
     load-test service.api
     load-test service.auth
     load-test service.shop
-    restore-proven database.main
     renewal domain.acme-status.net
     transfer-lock domain.acme.com
     transfer-lock domain.acme-status.net

@@ -41,7 +41,7 @@ pub(crate) struct Derived {
 }
 
 impl Derived {
-    /// Everything that an alert or a finding of the audit may be about.
+    /// Everything that an alert or the audit may name.
     pub(crate) fn resources(&self, raw: &RawConfig) -> BTreeSet<Resource> {
         let mut all: BTreeSet<Resource> = self.graph.resources().cloned().collect();
         all.insert(Resource::here());

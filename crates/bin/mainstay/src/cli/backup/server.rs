@@ -1,7 +1,7 @@
 //! The scratch PostgreSQL: on a unix socket in the scratch folder only, with settings of its own, without archiving.
 
 use super::Stop;
-use super::programs::{Programs, first_lines};
+use super::programs::{ProgramError, Programs, first_lines};
 use super::scratch::Scratch;
 use crate::cli::Failure;
 use rustix::process::{Pid, Signal, kill_process};
@@ -69,7 +69,7 @@ impl<'a> Server<'a> {
             match self.query("postgres", "select 1", CONNECT_WITHIN).await {
                 Ok(_) => return Ok(()),
                 // It accepts connections, and this role cannot be used: waiting does not change that.
-                Err(why) if why.contains("role \"") => {
+                Err(why) if why.to_string().contains("role \"") => {
                     let hint = "name the superuser of the cluster: --role NAME";
                     return Err(Failure::no(format!("the restored database refuses: {why}"))
                         .hint(hint)
@@ -96,11 +96,18 @@ impl<'a> Server<'a> {
     /// Runs a statement; returns its rows as text.
     ///
     /// # Errors
-    /// The message of the server or of `psql`.
-    pub(crate) async fn query(&self, database: &str, sql: &str, within: Duration) -> Result<String, String> {
-        let mut command = self.client("psql").map_err(|_| "psql is not installed".to_owned())?;
+    /// See [`ProgramError`].
+    pub(crate) async fn query(
+        &self,
+        database: &str,
+        sql: &str,
+        within: Duration,
+    ) -> Result<String, ProgramError> {
+        let missing = std::io::ErrorKind::NotFound.into();
+        let mut command =
+            self.client("psql").map_err(|_| ProgramError::NotRun("psql".to_owned(), missing))?;
         command.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", database, "-c", sql]);
-        self.programs.output(command, within).await.map_err(|why| why.to_string())
+        self.programs.output(command, within).await
     }
 
     /// A client program of PostgreSQL, connected to this server.

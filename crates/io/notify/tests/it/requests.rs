@@ -50,14 +50,22 @@ async fn link_acknowledges_incident_for_person_for_one_day() {
 }
 
 #[tokio::test]
-async fn notice_and_test_have_no_acknowledge_link() {
+async fn notice_has_no_acknowledge_link_and_a_test_page_has_its_own() {
     let provider = FakeProvider::with_status(200).await;
     let notifier = provider.notifier(None);
     notifier.send(&Notification { urgency: Urgency::Notice, ..page("hook") }).await;
     notifier.send(&Notification { incident: None, page: None, ..page("hook") }).await;
     notifier.send(&Notification { urgency: Urgency::Notice, ..page("ntfy") }).await;
+    notifier.send(&Notification { incident: None, person: None, page: None, ..page("hook") }).await;
     let received = provider.received();
-    assert!(received.iter().all(|received| !String::from_utf8_lossy(&received.body).contains("/ack/")));
+    let has_link = |at: usize| String::from_utf8_lossy(&received[at].body).contains("/ack/");
+    assert!(!has_link(0) && !has_link(2) && !has_link(3), "no person, no answer");
+    let test = received[1].json();
+    let link = test["acknowledge_url"].as_str().unwrap();
+    let token = link.strip_prefix("https://status.acme.net/ack/test/").unwrap();
+    let text = key().verify("test-page", token, noon()).unwrap();
+    assert!(text.ends_with(&format!("|ana|{}", page("hook").contact)), "{text}");
+    assert!(key().verify("ack", token, noon()).is_err(), "it acknowledges no incident");
     assert_eq!(received[0].json()["acknowledge_url"], serde_json::Value::Null);
     assert_eq!(received[0].json()["urgency"], "notice");
     assert_eq!(received[2].json()["priority"], 3);

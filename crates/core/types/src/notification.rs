@@ -11,6 +11,11 @@ use std::time::Duration;
 #[serde(transparent)]
 pub struct NotificationKey(pub String);
 
+impl NotificationKey {
+    /// Begin of the keys of test pages.
+    pub const TEST: &str = "test/";
+}
+
 impl fmt::Display for NotificationKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

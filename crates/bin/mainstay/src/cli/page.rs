@@ -77,7 +77,7 @@ fn send(config: &Config, person: &Person, stamp: Time) -> Result<Vec<Tested>, Fa
     let notifier = Notifier::new(config, keys.key).map_err(Failure::no)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::no)?;
     let notification = |(n, contact): (usize, &types::notification::Contact)| Notification {
-        key: NotificationKey(format!("test/{}/{n}/{stamp}", person.id)),
+        key: NotificationKey(format!("{}{}/{n}/{stamp}", NotificationKey::TEST, person.id)),
         page: None,
         incident: None,
         person: Some(person.id.clone()),

@@ -7,6 +7,7 @@ use axum::response::IntoResponse as _;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use std::time::Duration;
+use types::NotificationKey;
 use types::notification::{Delivered, Notification, Urgency};
 
 #[tokio::test]
@@ -54,12 +55,14 @@ async fn notice_has_no_acknowledge_link_and_a_test_page_has_its_own() {
     let provider = FakeProvider::with_status(200).await;
     let notifier = provider.notifier(None);
     notifier.send(&Notification { urgency: Urgency::Notice, ..page("hook") }).await;
-    notifier.send(&Notification { incident: None, page: None, ..page("hook") }).await;
+    let key_of_test = NotificationKey("test/ana/0/now".to_owned());
+    notifier.send(&Notification { key: key_of_test, incident: None, page: None, ..page("hook") }).await;
     notifier.send(&Notification { urgency: Urgency::Notice, ..page("ntfy") }).await;
-    notifier.send(&Notification { incident: None, person: None, page: None, ..page("hook") }).await;
+    // As the watchdog sends it.
+    notifier.send(&Notification { incident: None, page: None, ..page("hook") }).await;
     let received = provider.received();
     let has_link = |at: usize| String::from_utf8_lossy(&received[at].body).contains("/ack/");
-    assert!(!has_link(0) && !has_link(2) && !has_link(3), "no person, no answer");
+    assert!(!has_link(0) && !has_link(2) && !has_link(3), "nothing to answer");
     let test = received[1].json();
     let link = test["acknowledge_url"].as_str().unwrap();
     let token = link.strip_prefix("https://status.acme.net/ack/test/").unwrap();

@@ -116,14 +116,18 @@ impl Facts<'_> {
 
     /// Pools that lost servers because of the cause.
     pub(super) fn pools_short(&self) -> String {
-        // What is said of a pool in a crash loop includes it.
-        let loops = |about: &Resource| {
-            let of = self.cases.iter().filter(|case| case.closed.is_none() && case.alert.about == *about);
-            of.into_iter().any(|case| matches!(case.alert.fault, Fault::CrashLoop { .. }))
-        };
-        let pools = self.open_elsewhere().filter(|case| !loops(&case.alert.about));
-        let pools = pools.filter_map(|case| match &case.alert.fault {
-            Fault::PoolBelowMinimum { healthy, declared, min_healthy, serving, out, .. } => {
+        // Pools that lost the same servers are named by `other_pools`.
+        if self.cause.kind == Kind::Pool {
+            return String::new();
+        }
+        let open = self.cases.iter().filter(|case| case.closed.is_none());
+        let loops = open.filter(|case| matches!(case.alert.fault, Fault::CrashLoop { .. }));
+        let loops: BTreeSet<&Resource> = loops.map(|case| &case.alert.about).collect();
+        let pools = self.open_elsewhere().filter_map(|case| match &case.alert.fault {
+            // What is said of a pool in a crash loop includes it.
+            Fault::PoolBelowMinimum { healthy, declared, min_healthy, serving, out, .. }
+                if !loops.contains(&case.alert.about) =>
+            {
                 let who = who(true, *healthy, serving, out);
                 let name = &case.alert.about.name;
                 Some(format!(
@@ -132,8 +136,7 @@ impl Facts<'_> {
             }
             _ => None,
         });
-        // Pools that lost the same servers are named by `other_pools`.
-        if self.cause.kind == Kind::Pool { String::new() } else { pools.take(2).collect() }
+        pools.take(2).collect()
     }
 
     /// Services whose clients repeat requests because the cause makes them fail.

@@ -5,7 +5,7 @@ use crate::stage::Stage;
 use mainstay::Failure;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use types::{Event, EventKind, IncidentId};
+use types::{Effect, Event, EventKind, IncidentId};
 
 /// The incidents that got a note.
 #[derive(Debug, Default)]
@@ -24,31 +24,31 @@ impl Notes {
         Ok(true)
     }
 
-    /// The verdict about each note, by its text.
+    /// The effect of each note, by its text.
     ///
     /// # Errors
     /// When mainstay does not answer.
-    pub(crate) async fn verdicts<S>(&self, stage: &Stage<S>) -> Result<BTreeMap<String, String>, Failure> {
+    pub(crate) async fn effects<S>(&self, stage: &Stage<S>) -> Result<BTreeMap<String, Effect>, Failure> {
         let mut all = BTreeMap::new();
         for incident in &self.0 {
             let shown =
                 child::command(stage, &["incident", "show", &incident.0.to_string(), "--json"]).await?;
             let shown: Value = serde_json::from_str(&shown).map_err(Failure::no)?;
-            all.extend(verdicts_in(&shown));
+            all.extend(effects_in(&shown));
         }
         Ok(all)
     }
 }
 
-/// The verdicts in `mainstay incident show --json`: an open incident is within an object, a resolved one is the object.
-fn verdicts_in(shown: &Value) -> BTreeMap<String, String> {
+/// The effects in `mainstay incident show --json`: an open incident is within an object, a resolved one is the object.
+fn effects_in(shown: &Value) -> BTreeMap<String, Effect> {
     let incident = shown.get("incident").unwrap_or(shown);
     let notes = incident["notes"].as_array().into_iter().flatten();
-    let verdict = |note: &Value| {
-        let verdict = note["effect"]["verdict"].as_str()?;
-        Some((note["text"].as_str()?.to_owned(), verdict.replace('_', " ")))
+    let effect = |note: &Value| {
+        let effect = serde_json::from_value(note["effect"].clone()).ok()?;
+        Some((note["text"].as_str()?.to_owned(), effect))
     };
-    notes.filter_map(verdict).collect()
+    notes.filter_map(effect).collect()
 }
 
 /// The incident that the team works on: the last one that is open.
@@ -70,16 +70,19 @@ fn latest_open(events: &[Event]) -> Option<IncidentId> {
 mod tests {
     use super::*;
     use serde_json::json;
+    use types::effect::Verdict;
 
     #[test]
-    fn verdicts_are_read_of_open_and_of_resolved_incidents() {
+    fn effects_are_read_of_open_and_of_resolved_incidents() {
         let incident = json!({ "id": 1, "notes": [
             { "by": "ana", "text": "fix the slow query", "effect": { "verdict": "no_effect", "points": 12 } },
             { "by": "ana", "text": "have a coffee" },
         ]});
-        let expected = BTreeMap::from([("fix the slow query".to_owned(), "no effect".to_owned())]);
-        assert_eq!(verdicts_in(&incident), expected);
-        assert_eq!(verdicts_in(&json!({ "incident": incident })), expected);
-        assert_eq!(verdicts_in(&json!({})), BTreeMap::new());
+        let effect =
+            Effect { verdict: Verdict::NoEffect, signal: None, figure: None, points: 12, together_with: 0 };
+        let expected = BTreeMap::from([("fix the slow query".to_owned(), effect)]);
+        assert_eq!(effects_in(&incident), expected);
+        assert_eq!(effects_in(&json!({ "incident": incident })), expected);
+        assert_eq!(effects_in(&json!({})), BTreeMap::new());
     }
 }

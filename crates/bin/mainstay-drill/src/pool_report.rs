@@ -25,7 +25,7 @@ pub(crate) fn lines(score: &PoolScore) -> Vec<String> {
             fix.note,
             times.unwrap_or_default(),
             fix.measured,
-            fix.judged.as_deref().unwrap_or("nothing")
+            fix.judged_text()
         ));
     }
     lines.push(format!("all well after {}; {}", secs(score.well_secs), sockets(score.sockets, score.opens)));

@@ -84,7 +84,7 @@ impl Run<'_> {
         // Before the end of mainstay, with which all connections of clients end.
         let parts = stage.fixture.parts();
         let mut observations = stage.fixture.observations();
-        observations.judged = notes.verdicts(&stage).await?;
+        observations.judged = notes.effects(&stage).await?;
         killer.child.stop().await?;
         let fault_at = fault_at.ok_or_else(|| Failure::wrong("the script has no fault"))?;
         let mut result = self.evaluate(&stage, fault_at, &observations, kills)?;

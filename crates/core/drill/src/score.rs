@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use types::event::ServiceState;
 use types::incident::Stage;
-use types::{Event, EventKind, Time};
+use types::{Effect, Event, EventKind, Time};
 
 /// The score of a run. Its JSON is an interface; a value that the drill does not have is null.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -121,7 +121,7 @@ pub struct Observations {
     /// Records of the management proxies.
     pub management: Option<management::ManagementObservations>,
     /// Verdicts of mainstay about the notes on its incidents, by the text of the note.
-    pub judged: BTreeMap<String, String>,
+    pub judged: BTreeMap<String, Effect>,
 }
 
 /// Scores a run.

@@ -3,6 +3,8 @@
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::fmt;
+use types::Effect;
+use types::effect::Verdict;
 
 /// A fix that the team announced.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -17,7 +19,7 @@ pub struct Fix {
     /// Its effect by that measurement.
     pub measured: Measured,
     /// What mainstay said about it, if anything.
-    pub judged: Option<String>,
+    pub judged: Option<Effect>,
 }
 
 /// What the clients saw before and after a fix.
@@ -43,11 +45,7 @@ pub enum Measured {
 
 impl fmt::Display for Measured {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Helped => "helped",
-            Self::NoEffect => "no effect",
-            Self::MadeItWorse => "made it worse",
-        })
+        self.verdict().fmt(f)
     }
 }
 
@@ -61,6 +59,14 @@ const FACTOR: f64 = 1.5;
 const UNCLEAR_FACTOR: f64 = 1.35;
 
 impl Measured {
+    fn verdict(self) -> Verdict {
+        match self {
+            Self::Helped => Verdict::Helped,
+            Self::NoEffect => Verdict::NoEffect,
+            Self::MadeItWorse => Verdict::MadeItWorse,
+        }
+    }
+
     fn of_difference(more: f64) -> Self {
         match more {
             more if more > NOISE => Self::Helped,
@@ -116,11 +122,19 @@ impl Around {
 }
 
 impl Fix {
+    /// What mainstay says about it, with the figure.
+    #[must_use]
+    pub fn judged_text(&self) -> String {
+        self.judged.as_ref().map_or_else(|| "nothing".to_owned(), ToString::to_string)
+    }
+
     /// Whether mainstay says what was measured; nothing, "too early" and "no data" are wrong.
     #[must_use]
     pub fn is_judged_right(&self) -> bool {
         let right = self.around.right();
-        self.judged.as_ref().is_some_and(|judged| right.iter().any(|verdict| verdict.to_string() == *judged))
+        self.judged
+            .as_ref()
+            .is_some_and(|judged| right.iter().any(|measured| measured.verdict() == judged.verdict))
     }
 }
 
@@ -130,8 +144,9 @@ mod tests {
 
     #[test]
     fn verdict_is_right_when_it_says_what_was_measured() {
-        let right = |around: Around, judged: &str| {
-            let (note, judged) = ("fix the slow query".to_owned(), Some(judged.to_owned()));
+        let right = |around: Around, verdict: Verdict| {
+            let note = "fix the slow query".to_owned();
+            let judged = Some(Effect { verdict, signal: None, figure: None, points: 12, together_with: 0 });
             Fix { note, at_secs: 20.0, around, measured: around.measured(), judged }.is_judged_right()
         };
         for (served, p50_ms, verdicts) in [
@@ -148,9 +163,15 @@ mod tests {
             ([1.0, 1.0], Some([100.0, 150.0]), &["no effect", "made it worse"]),
             ([0.98, 1.0], Some([100.0, 900.0]), &["made it worse"]),
         ] {
-            for verdict in ["helped", "no effect", "made it worse", "too early", "no data"] {
+            for verdict in
+                [Verdict::Helped, Verdict::NoEffect, Verdict::MadeItWorse, Verdict::TooEarly, Verdict::NoData]
+            {
                 let is_right = right(Around { served, p50_ms }, verdict);
-                assert_eq!(is_right, verdicts.contains(&verdict), "{served:?} {p50_ms:?}: {verdict}");
+                assert_eq!(
+                    is_right,
+                    verdicts.contains(&verdict.to_string().as_str()),
+                    "{served:?} {p50_ms:?}: {verdict}"
+                );
             }
         }
     }

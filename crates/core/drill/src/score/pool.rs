@@ -5,7 +5,7 @@ use super::secs_between;
 use crate::reached::{pool_named, reached};
 use crate::script::{Limits, Milestone, Script};
 use serde::Serialize;
-use types::{Event, Time};
+use types::{Effect, Event, Time};
 
 /// Score of a shrinking pool.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -84,13 +84,13 @@ pub struct PoolObservations {
 #[cfg(test)]
 mod tests;
 
-/// Scores a run; `judged` are the verdicts of mainstay about notes, by their text.
+/// Scores a run; `judged` are the effects of notes as mainstay measured them, by their text.
 pub(super) fn score(
     script: &Script,
     fault_at: Time,
     events: &[Event],
     seen: &PoolObservations,
-    judged: &std::collections::BTreeMap<String, String>,
+    judged: &std::collections::BTreeMap<String, Effect>,
 ) -> PoolScore {
     let at = |milestone| reached(script, milestone, Some(fault_at), events);
     let since = |from: Option<Time>, to: Option<Time>| Some(secs_between(from?, to?));
@@ -132,7 +132,7 @@ pub(super) fn judge(score: &PoolScore, limits: &Limits) -> Vec<String> {
         missed.push(format!("a server had {highest} concurrent opens; its limit is {limit}"));
     }
     for fix in score.fixes.iter().filter(|fix| limits.effects && !fix.is_judged_right()) {
-        let judged = fix.judged.as_deref().unwrap_or("nothing");
+        let judged = fix.judged_text();
         missed.push(format!("\"{}\": measured: {}; mainstay says: {judged}", fix.note, fix.measured));
     }
     missed

@@ -3,6 +3,7 @@
 use super::*;
 use std::collections::BTreeMap;
 use std::time::Duration;
+use types::effect::Verdict;
 use types::fault::DatabaseFault;
 use types::notification::{Contact, Delivered, Delivery};
 use types::time::later;
@@ -104,8 +105,10 @@ fn pool_is_named_when_it_joins_an_incident_that_was_paged() {
 
 #[test]
 fn missed_limits_and_wrong_verdicts_are_named() {
-    let says = [("fix the slow query", "helped"), ("start the stopped API servers", "helped")];
-    let judged = says.map(|(note, verdict)| (note.to_owned(), verdict.to_owned())).into();
+    let helped =
+        Effect { verdict: Verdict::Helped, signal: None, figure: None, points: 12, together_with: 0 };
+    let notes = ["fix the slow query", "start the stopped API servers"];
+    let judged = notes.map(|note| (note.to_owned(), helped.clone())).into();
     let score = score(&script(), at(0), &run(), &seen(), &judged);
     let all = Limits {
         statement: Some(Duration::from_secs(1)),

@@ -67,7 +67,7 @@ impl Mariadb {
         server
     }
 
-    /// A replica of this server, with these settings.
+    /// A replica of this server, with these settings, once it has what this server has: rights are read at the login.
     pub fn replica(&self, settings: &[&str]) -> Self {
         let server = Self::empty(settings);
         server.sql(&format!(
@@ -75,6 +75,9 @@ impl Mariadb {
              master_password = 'r', master_connect_retry = 1, master_use_gtid = slave_pos; start slave",
             self.port
         ));
+        let position = self.sql("select @@gtid_binlog_pos");
+        let waited = server.sql(&format!("select master_gtid_wait('{position}', {})", PATIENCE.as_secs()));
+        assert_eq!(waited, "0", "the replica does not follow: {}", server.log());
         server
     }
 

@@ -13,3 +13,9 @@ pub(super) mod encrypt;
 pub(super) mod sessions;
 pub(super) mod statement;
 pub(crate) mod url;
+
+use std::time::Duration;
+
+/// A connection whose user may not read something is opened again after this time: servers and mainstay read rights at the
+/// login, and who grants what mainstay lacks restarts nothing.
+pub(super) const RIGHTS_AGAIN: Duration = Duration::from_secs(300);

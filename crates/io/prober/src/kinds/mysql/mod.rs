@@ -108,7 +108,9 @@ impl Node {
         }
         // A connection that was lost since the last round, by a restart for example, is replaced in this round. One that
         // hangs is not: the server would get a connection for each round.
-        if let Link::Open(session) = std::mem::replace(&mut self.link, Link::None) {
+        if let Link::Open(session) = std::mem::replace(&mut self.link, Link::None)
+            && !session.is_outdated()
+        {
             match self.measured(session, deadline).await {
                 Ok(answer) => return answer,
                 Err(why) if !was_cut(&why) => return self.pause(why),
@@ -170,6 +172,7 @@ impl Node {
         lacks.extend(missing(&activity.blocked));
         lacks.extend(missing(&streams));
         lacks.extend(missing(&log));
+        session.lacks_rights = !lacks.is_empty();
         let streams = streams.and_then(|rows| Streams::read(&rows));
         let role = self.role(is_on("read_only"), streams.known());
         self.place = Place {

@@ -6,6 +6,7 @@ use super::refusal::{ends_the_connection, failed, lacks_right, refused};
 use super::rows::{Figures, Rows};
 use super::target::Target;
 use super::wire::Wire;
+use crate::kinds::database::RIGHTS_AGAIN;
 use crate::kinds::tls::Tls;
 use crate::names::Names;
 use tokio::time::Instant;
@@ -20,6 +21,9 @@ pub(super) struct Session {
     pub(super) fixed: Figures,
     /// Statements that mainstay has executed on it.
     pub(super) statements: u64,
+    opened: Instant,
+    /// Whether its user may not read something.
+    pub(super) lacks_rights: bool,
 }
 
 impl Session {
@@ -37,12 +41,19 @@ impl Session {
             encryption,
             fixed: Figures::default(),
             statements: 0,
+            opened: Instant::now(),
+            lacks_rights: false,
         };
         for statement in session.product.settings() {
             session.rows(statement, "").await?;
         }
         session.fixed = Figures::read(session.rows(FIXED, "").await?);
         Ok(session)
+    }
+
+    /// Whether rights may have been granted since: the server reads them at the login.
+    pub(super) fn is_outdated(&self) -> bool {
+        self.lacks_rights && self.opened.elapsed() >= RIGHTS_AGAIN
     }
 
     /// Begins a round: the server may send a round's bytes again.

@@ -74,7 +74,9 @@ impl Node {
         }
         // A connection that was lost since the last round, by a restart for example, is replaced in this round. One that
         // hangs is not: the server would get a connection for each round.
-        if let Link::Open(session, statements) = std::mem::replace(&mut self.link, Link::None) {
+        if let Link::Open(session, statements) = std::mem::replace(&mut self.link, Link::None)
+            && !session.is_outdated()
+        {
             match self.measured(session, statements, deadline).await {
                 Ok(answer) => return answer,
                 Err(why) if !was_cut(&why) => return self.pause(why),

@@ -4,6 +4,7 @@ use super::guard::{Guarded, ROUND_MAX};
 use super::queries::{FIXED, Queries, Query, SETUP};
 use super::rows::{fact, identifier};
 use super::target::Target;
+use crate::kinds::database::RIGHTS_AGAIN;
 use crate::kinds::database::encrypt::Encrypt;
 use crate::kinds::tls::{Alpn, Tls};
 use crate::names::Names;
@@ -42,6 +43,7 @@ pub(super) struct Session {
     pub(super) encryption: Encryption,
     /// Transactions that mainstay has executed on it.
     pub(super) transactions: u64,
+    opened: Instant,
 }
 
 /// Facts that are read once for each connection.
@@ -107,10 +109,16 @@ impl Session {
             Ok((fixed, queries)) => {
                 // The settings, the query of what is fixed with its preparation, the identifier.
                 let transactions = 4 + queries.transactions();
-                Ok(Self { client, queries, link, budget, fixed, encryption, transactions })
+                let opened = Instant::now();
+                Ok(Self { client, queries, link, budget, fixed, encryption, transactions, opened })
             }
             Err(error) => Err(link.reason(error).await),
         }
+    }
+
+    /// Whether rights may have been granted since they were read.
+    pub(super) fn is_outdated(&self) -> bool {
+        !self.fixed.reads_all && self.opened.elapsed() >= RIGHTS_AGAIN
     }
 
     /// Begins a round: the server may send a round's bytes again.

@@ -438,6 +438,6 @@ fn exception_for_an_unknown_resource_is_reported() {
         assert!(config::read(&text(known), "mainstay.toml", Path::new(".")).is_ok(), "{known}");
     }
     assert_snapshot!(problems(&text("database.mian")), @"mainstay.toml:14:12: unknown database `mian` (did you mean `main`?)");
-    assert_snapshot!(problems(&text("mainstay.her")), @"");
+    assert_snapshot!(problems(&text("mainstay.her")), @r#"mainstay.toml:14:12: unknown resource `mainstay.her` (findings about mainstay itself have the resource "mainstay.here")"#);
     assert_snapshot!(problems(&text("domain.acme.org")), @"");
 }

@@ -439,5 +439,5 @@ fn exception_for_an_unknown_resource_is_reported() {
     }
     assert_snapshot!(problems(&text("database.mian")), @"mainstay.toml:14:12: unknown database `mian` (did you mean `main`?)");
     assert_snapshot!(problems(&text("mainstay.her")), @r#"mainstay.toml:14:12: unknown resource `mainstay.her` (findings about mainstay itself have the resource "mainstay.here")"#);
-    assert_snapshot!(problems(&text("domain.acme.org")), @"");
+    assert_snapshot!(problems(&text("domain.acme.org")), @"mainstay.toml:14:12: unknown domain `acme.org` (did you mean `acme.com`?)");
 }

@@ -20,12 +20,13 @@ pub(crate) fn lines(score: &PoolScore) -> Vec<String> {
         let [before, after] = fix.around.served.map(|share| share * 100.0);
         let times = fix.around.p50_ms.map(|[before, after]| format!(", p50 {before:.0} ms -> {after:.0} ms"));
         lines.push(format!(
-            "  +{:>5.1} s  {:<30} served {before:>3.0} % -> {after:>3.0} %{}: {}; mainstay says: {}",
+            "  +{:>5.1} s  {:<30} served {before:>3.0} % -> {after:>3.0} %{}: {}; mainstay says: {}{}",
             fix.at_secs,
             fix.note,
             times.unwrap_or_default(),
             fix.measured,
-            fix.judged_text()
+            fix.judged_text(),
+            if fix.is_judged_right() { "" } else { " (WRONG)" }
         ));
     }
     lines.push(format!("all well after {}; {}", secs(score.well_secs), sockets(score.sockets, score.opens)));

@@ -1,11 +1,12 @@
 //! The page of the audit: acceptance criteria that are not met.
 
 use super::frame::Frame;
+use super::left_open::{Accepted, NotChecked, accepted, not_checked, title};
 use crate::design::{Clock, Moment};
 use crate::session::Session;
 use crate::state::WebState;
 use askama::Template;
-use audit::{Finding, Report, criteria};
+use audit::{Finding, Report};
 use engine::views::Views;
 use std::time::Duration;
 use types::audit::{Criterion, Level};
@@ -20,7 +21,7 @@ struct AuditPage<'a> {
     frame: Frame<'a>,
     groups: Vec<Group<'a>>,
     accepted: Vec<Accepted<'a>>,
-    not_checked: Vec<(&'static str, String, &'a str)>,
+    not_checked: Vec<NotChecked<'a>>,
     met: usize,
 }
 
@@ -38,14 +39,6 @@ struct Row<'a> {
     /// The service, which has a page of its own.
     service: Option<&'a str>,
     ended: Option<Moment>,
-}
-
-struct Accepted<'a> {
-    title: &'static str,
-    finding: &'a Finding,
-    owner: &'a str,
-    until: Moment,
-    why: &'a str,
 }
 
 /// Renders the page for a person.
@@ -71,17 +64,14 @@ pub(crate) fn page(
             .map(|finding| row(finding, &clock))
             .collect(),
     };
-    let unknown = report.not_checked.iter();
     AuditPage {
         frame: Frame::new(state, views, session, "audit", REFRESH),
         groups: vec![
             group(Level::Must, "Must be met", "must", "Every criterion that must be met is met."),
             group(Level::Should, "Should be met", "should", "Every criterion that should be met is met."),
         ],
-        accepted: report.accepted.iter().map(|it| accepted(it, &clock)).collect(),
-        not_checked: unknown
-            .map(|unknown| (title(unknown.criterion), unknown.resource.to_string(), unknown.why.as_str()))
-            .collect(),
+        accepted: accepted(report, &clock),
+        not_checked: not_checked(report),
         met: report.met.len(),
     }
     .render()
@@ -95,18 +85,4 @@ fn row<'a>(finding: &'a Finding, clock: &Clock<'_>) -> Row<'a> {
         ended: finding.exception_ended.map(|end| clock.full(end)),
         finding,
     }
-}
-
-fn accepted<'a>(accepted: &'a audit::report::Accepted, clock: &Clock<'_>) -> Accepted<'a> {
-    Accepted {
-        title: title(accepted.finding.criterion),
-        finding: &accepted.finding,
-        owner: &accepted.owner.0,
-        until: clock.full(accepted.until),
-        why: &accepted.why,
-    }
-}
-
-fn title(criterion: Criterion) -> &'static str {
-    criteria::definition(criterion).map_or("", |definition| definition.title)
 }

@@ -9,6 +9,7 @@ pub(crate) mod frame;
 pub mod graph;
 pub mod graph_layout;
 mod headroom;
+mod left_open;
 mod load_chart;
 mod load_tests;
 pub mod now;

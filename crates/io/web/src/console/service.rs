@@ -1,6 +1,7 @@
 //! The page of a service: who answers for it, which criteria of the audit it meets, and since when.
 
 use super::frame::Frame;
+use super::left_open::{Accepted, NotChecked, accepted, not_checked, title};
 use crate::audited::{concerned, no_audit};
 use crate::design::{Clock, Moment};
 use crate::problem::Problem;
@@ -31,7 +32,7 @@ struct ServicePage<'a> {
     on_call: String,
     failed: Vec<Row<'a>>,
     accepted: Vec<Accepted<'a>>,
-    not_checked: Vec<(&'static str, String, &'a str)>,
+    not_checked: Vec<NotChecked<'a>>,
     met: Vec<(Criterion, &'static str)>,
     changes: Vec<ChangeRow<'a>>,
 }
@@ -41,14 +42,6 @@ struct Row<'a> {
     finding: &'a Finding,
     level: &'static str,
     since: Option<Moment>,
-}
-
-struct Accepted<'a> {
-    title: &'static str,
-    finding: &'a Finding,
-    owner: &'a str,
-    until: Moment,
-    why: &'a str,
 }
 
 struct ChangeRow<'a> {
@@ -76,17 +69,14 @@ pub(crate) fn page(
     let clock = Clock::new(&views.status_page.timezone, at);
     let of_service: Vec<(Criterion, &Resource, &VecDeque<Changed>)> =
         acceptance.history().all().filter(|(_, resource, _)| concerned.contains(*resource)).collect();
-    let unknown = report.not_checked.iter();
     Ok(ServicePage {
         frame: Frame::new(state, views, session, "audit", REFRESH),
         service,
         schedule: service.schedule.as_ref().map(|schedule| schedule.0.as_str()),
         on_call: on_call(views, service),
         failed: report.findings.iter().map(|finding| row(finding, &of_service, &clock)).collect(),
-        accepted: report.accepted.iter().map(|it| accepted(it, &clock)).collect(),
-        not_checked: unknown
-            .map(|unknown| (title(unknown.criterion), unknown.resource.to_string(), unknown.why.as_str()))
-            .collect(),
+        accepted: accepted(report, &clock),
+        not_checked: not_checked(report),
         met: met(acceptance, report),
         changes: changes(&of_service, &clock),
     }
@@ -116,16 +106,6 @@ fn row<'a>(
         level: finding.level.as_str(),
         since: last.filter(|last| !last.is_met).map(|last| clock.full(last.at)),
         finding,
-    }
-}
-
-fn accepted<'a>(accepted: &'a audit::report::Accepted, clock: &Clock<'_>) -> Accepted<'a> {
-    Accepted {
-        title: title(accepted.finding.criterion),
-        finding: &accepted.finding,
-        owner: &accepted.owner.0,
-        until: clock.full(accepted.until),
-        why: &accepted.why,
     }
 }
 
@@ -162,8 +142,4 @@ fn changes<'a>(
         evidence: changed.evidence.as_deref().unwrap_or_default(),
     };
     all.into_iter().take(CHANGES_MAX).map(row).collect()
-}
-
-fn title(criterion: Criterion) -> &'static str {
-    criteria::definition(criterion).map_or("", |definition| definition.title)
 }

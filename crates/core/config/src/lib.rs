@@ -52,6 +52,7 @@ use parse::scalar;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use types::audit::AuditSettings;
 use types::{CallerId, Config, PoolId};
 
 /// The longest text that is read, in bytes.
@@ -138,16 +139,14 @@ fn interpret(text: &str, recovered: &str, folder: &Path, diagnostics: &mut Diagn
     resolve::load::check(&raw, diagnostics);
     let derived = resolve::derive::derive(&raw, diagnostics);
     warnings::warn(&raw, &derived, diagnostics);
-    let resources = derived.resources(&raw);
     let (external_pools, pools): (BTreeMap<_, _>, BTreeMap<_, _>) =
         raw.pools.into_iter().partition(|(_, pool)| pool.is_external());
-    let audit = raw.audit.resolve(raw.people.keys().map(String::as_str), &resources, diagnostics);
     let mut status_page = raw.status_page;
     let mut order: Vec<_> =
         raw.services.iter().map(|(name, service)| (service.written.place.start, name.as_str())).collect();
     order.sort_unstable();
     status_page.order = order.into_iter().map(|(_, name)| name.into()).collect();
-    Config {
+    let mut config = Config {
         digest: digest(text),
         site: raw.site,
         dns: raw.dns,
@@ -178,9 +177,12 @@ fn interpret(text: &str, recovered: &str, folder: &Path, diagnostics: &mut Diagn
             .filter_map(|(name, raw)| raw.resolve(&name).map(|it| (name, it)))
             .collect(),
         status_page,
-        audit,
+        audit: AuditSettings::default(),
         graph: derived.graph,
-    }
+    };
+    // An exception may name anything that the configuration has.
+    config.audit = raw.audit.resolve(raw.people.keys().map(String::as_str), &config.resources(), diagnostics);
+    config
 }
 
 fn digest(text: &str) -> String {

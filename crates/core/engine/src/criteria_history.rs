@@ -4,8 +4,7 @@ use audit::Report;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use types::audit::{Criterion, CriterionChange, Level};
-use types::config::ProbeKind;
-use types::{Config, Kind, Resource, Time};
+use types::{Config, Resource, Time};
 
 /// Changes that are kept of one criterion of one resource.
 const CHANGES_MAX: usize = 20;
@@ -64,6 +63,7 @@ impl History {
         }
         let unknown: BTreeSet<(Criterion, &Resource)> =
             report.not_checked.iter().map(|unknown| (unknown.criterion, &unknown.resource)).collect();
+        let known = config.resources();
         for (pair, _) in self.changes.iter().filter(|(pair, _)| self.is_lost(pair)) {
             let (criterion, resource) = pair;
             let is_off = config.audit.levels.get(criterion) == Some(&Level::Off);
@@ -71,7 +71,7 @@ impl History {
                 continue;
             }
             // What was removed from the configuration meets nothing.
-            if exists(config, resource) {
+            if known.contains(resource) {
                 changes.push(CriterionChange {
                     criterion: *criterion,
                     resource: resource.clone(),
@@ -104,23 +104,5 @@ impl History {
         if let Some(pair) = oldest {
             self.changes.remove(&pair);
         }
-    }
-}
-
-/// Whether the configuration still has a resource.
-fn exists(config: &Config, resource: &Resource) -> bool {
-    let name = resource.name.as_str();
-    match resource.kind {
-        Kind::Mainstay => true,
-        Kind::Service => config.services.contains_key(&name.into()),
-        Kind::Pool => {
-            config.pools.contains_key(&name.into()) || config.external_pools.contains_key(&name.into())
-        }
-        Kind::Database => config.databases.contains_key(name),
-        _ => config.graph.contains(resource) || config.probes.values().any(|probe| {
-            probe.about == *resource
-                || matches!(&probe.kind, ProbeKind::Domain { name } if *resource == Resource::domain(name))
-                || matches!(&probe.kind, ProbeKind::Dns { zone, .. } if *resource == Resource::dns(zone))
-        }),
     }
 }

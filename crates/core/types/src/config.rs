@@ -459,6 +459,28 @@ impl Config {
         (self.probes.len() >= LARGE).then(|| REACTION_PAUSE.saturating_mul(pauses))
     }
 
+    /// Everything that an alert or the audit may name.
+    #[must_use]
+    pub fn resources(&self) -> BTreeSet<Resource> {
+        let mut all: BTreeSet<Resource> = self.graph.resources().cloned().collect();
+        all.insert(Resource::here());
+        all.extend(self.services.keys().map(|id| Resource::service(&id.0)));
+        all.extend(self.pools.keys().chain(self.external_pools.keys()).map(|id| Resource::pool(&id.0)));
+        all.extend(self.databases.keys().map(Resource::database));
+        all.extend(self.domains.keys().map(Resource::domain));
+        for probe in self.probes.values() {
+            all.insert(probe.about.clone());
+            all.extend(match &probe.kind {
+                ProbeKind::Domain { name } => Some(Resource::domain(name)),
+                ProbeKind::Dns { zone, .. } => Some(Resource::dns(zone)),
+                ProbeKind::Tls { host, port: 443 } => Some(Resource::tls(host)),
+                ProbeKind::Tls { host, port } => Some(Resource::tls(format!("{host}:{port}"))),
+                _ => None,
+            });
+        }
+        all
+    }
+
     /// How the edge serves a service; `None` when it does not.
     #[must_use]
     pub fn traffic_of(&self, service: &ServiceId) -> Option<&Traffic> {

@@ -40,29 +40,6 @@ pub(crate) struct Derived {
     pub(crate) zones: BTreeSet<String>,
 }
 
-impl Derived {
-    /// Everything that an alert or the audit may name.
-    pub(crate) fn resources(&self, raw: &RawConfig) -> BTreeSet<Resource> {
-        let mut all: BTreeSet<Resource> = self.graph.resources().cloned().collect();
-        all.insert(Resource::here());
-        all.extend(raw.services.keys().map(Resource::service));
-        all.extend(raw.pools.keys().map(Resource::pool));
-        all.extend(raw.databases.keys().map(Resource::database));
-        all.extend(raw.domains.keys().map(Resource::domain));
-        for probe in self.probes.values() {
-            all.insert(probe.about.clone());
-            all.extend(match &probe.kind {
-                ProbeKind::Domain { name } => Some(Resource::domain(name)),
-                ProbeKind::Dns { zone, .. } => Some(Resource::dns(zone)),
-                ProbeKind::Tls { host, port: 443 } => Some(Resource::tls(host)),
-                ProbeKind::Tls { host, port } => Some(Resource::tls(format!("{host}:{port}"))),
-                _ => None,
-            });
-        }
-        all
-    }
-}
-
 /// Derives services, probes and graph.
 pub(crate) fn derive(raw: &RawConfig, diagnostics: &mut Diagnostics) -> Derived {
     let mut hosts: BTreeMap<String, Host> = BTreeMap::new();

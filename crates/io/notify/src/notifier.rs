@@ -7,7 +7,7 @@ use std::time::Duration;
 use thiserror::Error;
 use tokens::Key;
 use types::notification::{Delivery, Notification, NotificationKey, Undelivered, Urgency};
-use types::{ChannelId, Config, Time, time};
+use types::{ChannelId, Config, PageTest, Time, time};
 
 /// Lifetime of a link that acknowledges an incident.
 const LINK_LIFETIME: Duration = Duration::from_secs(24 * 3600);
@@ -15,8 +15,6 @@ const LINK_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 /// Purpose of the tokens in these links. Their text is `INCIDENT|PERSON`.
 const PURPOSE: &str = "ack";
 
-/// Purpose of the tokens in the links of test pages. Their text is `SENT|PERSON|CONTACT`.
-const TEST_PURPOSE: &str = "test-page";
 /// Lifetime of the link of a test page: the test is over long before.
 const TEST_LIFETIME: Duration = Duration::from_secs(3_600);
 
@@ -117,9 +115,13 @@ impl Notifier {
         let Some(incident) = notification.incident else {
             // Pages about mainstay itself have no incident either, and nothing to answer.
             let is_test = notification.key.0.starts_with(NotificationKey::TEST);
-            let person = notification.person.as_ref().filter(|_| is_test)?;
-            let text = format!("{now}|{person}|{}", notification.contact);
-            return Some(self.key.sign(TEST_PURPOSE, &text, time::later(now, TEST_LIFETIME)));
+            let person = notification.person.clone().filter(|_| is_test)?;
+            let test = PageTest { sent: now, person, contact: notification.contact.to_string() };
+            return Some(self.key.sign(
+                PageTest::PURPOSE,
+                &test.to_string(),
+                time::later(now, TEST_LIFETIME),
+            ));
         };
         let person = notification.person.as_ref().map_or(FALLBACK, |person| &person.0);
         Some(self.key.sign(PURPOSE, &format!("{}|{person}", incident.0), time::later(now, LINK_LIFETIME)))

@@ -11,10 +11,8 @@ use axum::http::{HeaderMap, Response, StatusCode};
 use axum::response::IntoResponse as _;
 use axum::routing::get;
 use std::sync::Arc;
+use types::page_test::NotATest;
 use types::{Actor, Command, PageTest, Via};
-
-/// Purpose that the tokens of these links are signed for. Their text is `SENT|PERSON|CONTACT`.
-const PURPOSE: &str = "test-page";
 
 pub(crate) fn routes() -> Router<Arc<WebState>> {
     Router::new().route("/ack/test/{token}", get(show).post(answer))
@@ -64,19 +62,11 @@ async fn answer(
 }
 
 fn open(state: &WebState, token: &str) -> Result<PageTest, Problem> {
-    let text = state.settings().key.verify(PURPOSE, token, now()).map_err(|error| {
+    let text = state.settings().key.verify(PageTest::PURPOSE, token, now()).map_err(|error| {
         let hint = "Send another test: `mainstay page test PERSON`.";
         Problem::new(StatusCode::FORBIDDEN, error.to_string(), hint)
     })?;
-    let mut parts = text.splitn(3, '|');
-    let (sent, person, contact) = (parts.next(), parts.next(), parts.next());
-    let read = |sent: &str, person: &str, contact: &str| {
-        let sent = sent.parse().ok()?;
-        Some(PageTest { sent, person: person.into(), contact: contact.to_owned() })
-    };
-    let test =
-        sent.zip(person).zip(contact).and_then(|((sent, person), contact)| read(sent, person, contact));
-    test.ok_or_else(|| {
-        Problem::new(StatusCode::FORBIDDEN, "this is not the link of a test page", "Send another test.")
+    text.parse().map_err(|error: NotATest| {
+        Problem::new(StatusCode::FORBIDDEN, error.to_string(), "Send another test.")
     })
 }

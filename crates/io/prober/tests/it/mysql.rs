@@ -2,7 +2,7 @@
 
 use crate::certs;
 use crate::config;
-use crate::rounds::{PAUSE, cpu_ticks, encryption, facts, monitor, round, until};
+use crate::rounds::{PAUSE, cpu_ticks, encryption, facts, five_minutes_pass, monitor, round, until};
 use prober::DatabaseMonitor;
 use rustix::process::Signal;
 use std::time::Duration;
@@ -265,6 +265,19 @@ async fn writable_replica_is_a_replica_until_it_follows_none() {
     until(&mut monitor, "a pair", |seen| roles(seen) == Some((Role::Primary, Role::Replica))).await;
     replica.sql("stop slave; reset slave all");
     until(&mut monitor, "two primaries", |seen| roles(seen) == Some((Role::Primary, Role::Primary))).await;
+}
+
+#[tokio::test]
+async fn right_that_is_granted_later_is_used_without_a_restart() {
+    let server = Mariadb::start(&[]);
+    server.sql("revoke process, slave monitor, binlog monitor on *.* from mainstay@'%'");
+    let mut monitor = monitor(&[server.url()]);
+    assert!(facts(&round(&mut monitor).await, 0).lacks.is_some());
+    server.sql("grant process, slave monitor, binlog monitor on *.* to mainstay@'%'");
+    five_minutes_pass().await;
+    let seen = round(&mut monitor).await;
+    assert_eq!(facts(&seen, 0).lacks, None, "{seen:#?}");
+    assert!(facts(&seen, 0).sessions.known().is_some(), "{seen:#?}");
 }
 
 #[tokio::test]

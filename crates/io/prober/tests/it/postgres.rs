@@ -2,7 +2,7 @@
 
 use crate::certs;
 use crate::config;
-use crate::rounds::{cpu_ticks, encryption, facts, monitor, round, until};
+use crate::rounds::{cpu_ticks, encryption, facts, five_minutes_pass, monitor, round, until};
 use prober::{DatabaseMonitor, Prober};
 use rustix::process::Signal;
 use std::time::Duration;
@@ -274,6 +274,19 @@ async fn statement_that_grew_is_named() {
     let loads = facts(&seen, 0).statements.known().unwrap();
     assert_eq!((loads[0].statement.as_str(), loads[0].calls), ("select pg_sleep($1)", 1));
     assert!(loads[0].mean >= Duration::from_millis(300), "{loads:?}");
+}
+
+#[tokio::test]
+async fn right_that_is_granted_later_is_used_without_a_restart() {
+    let server = Postgres::start(&[]).await;
+    server.sql("revoke pg_monitor from mainstay").await;
+    let mut monitor = monitor(&[server.url()]);
+    assert!(facts(&round(&mut monitor).await, 0).lacks.is_some());
+    server.sql("grant pg_monitor to mainstay").await;
+    five_minutes_pass().await;
+    let seen = round(&mut monitor).await;
+    assert_eq!(facts(&seen, 0).lacks, None, "{seen:#?}");
+    assert!(facts(&seen, 0).sessions.known().is_some(), "{seen:#?}");
 }
 
 #[tokio::test]

@@ -29,6 +29,13 @@ pub(crate) async fn round(monitor: &mut DatabaseMonitor) -> DatabaseSeen {
     monitor.round(Duration::from_secs(20)).await
 }
 
+/// The clock of the timers passes five minutes, after which rights are read again.
+pub(crate) async fn five_minutes_pass() {
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(301)).await;
+    tokio::time::resume();
+}
+
 /// The facts of a node that must have answered.
 pub(crate) fn facts(seen: &DatabaseSeen, node: usize) -> &NodeFacts {
     match &seen.nodes[node] {

@@ -8,6 +8,8 @@
 //! Failure shares are near zero in that past, which says nothing about how they wander within an incident: their shift must
 //! also be 2.5 times the spread of the points on both sides, or a quarter of all requests in nearly all pairs of points.
 //!
+//! At least half of the shift must be one from the last points before the change: a recovery that was over by then is no effect.
+//!
 //! A change helped when `p < 0.04` and the shift is more than 10 %. Fewer than 6 points after it: too early. Points without
 //! an answer are no data, never an improvement.
 //!

@@ -33,6 +33,10 @@ const SPREADS_MIN: f64 = 2.5;
 /// a point before and one after. A recovery that is under way has a large spread, and would otherwise deny the fix that began it.
 const SHARE_GREAT: f64 = 0.25;
 const PAIRS_MIN: f64 = 0.85;
+/// Points directly before the change, to which the shift must be seen as well, at least this much of it: a recovery from an
+/// earlier fix that was over by then is not an effect of this one.
+const RECENT: std::ops::RangeInclusive<usize> = 3..=6;
+const RECENT_MIN: f64 = 0.5;
 /// A value within 5 % of the ceiling is at the ceiling.
 const AT_CEILING: f64 = 0.95;
 
@@ -117,6 +121,10 @@ pub fn judge(signal: &Signal<'_>) -> Judgement {
         Verdict::NoData
     } else if chance >= CHANCE || !stands_out || !worth_a_word(observed, &early, &late, signal.measure) {
         Verdict::NoEffect
+    } else if !is_recent(observed, last_of(&early_logs), &late_logs) {
+        // What it was when the change was made.
+        let before = median(&mut last_of(&early.values).to_vec());
+        return Judgement { before, ..judged(Verdict::NoEffect, chance) };
     } else if observed < 0.0 {
         Verdict::Helped
     } else {
@@ -175,6 +183,17 @@ fn logarithm(value: f64, measure: Measure) -> f64 {
 fn is_great(early: &[f64], late: &[f64]) -> bool {
     let moved = shift(early, late).unwrap_or(0.0);
     moved.abs() >= SHARE_GREAT && pairs(early, late, moved) >= PAIRS_MIN
+}
+
+/// The points directly before the change.
+fn last_of(early: &[f64]) -> &[f64] {
+    let count = (early.len() / 2).clamp(*RECENT.start(), *RECENT.end());
+    &early[early.len().saturating_sub(count)..]
+}
+
+/// Whether most of the shift is one from the last points before the change. Otherwise it had happened by then.
+fn is_recent(observed: f64, last: &[f64], late: &[f64]) -> bool {
+    shift(last, late).is_some_and(|recent| recent / observed >= RECENT_MIN)
 }
 
 fn worth_a_word(shift: f64, early: &Side, late: &Side, measure: Measure) -> bool {

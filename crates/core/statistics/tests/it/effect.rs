@@ -95,6 +95,27 @@ fn verdicts_and_their_limits() {
     assert_eq!(judged(LATENCY, &[], &[], &quick).verdict, Verdict::NoData);
 }
 
+/// The latency of an incident that falls from 1.9 s to 0.9 s before the change.
+fn judged_after_a_recovery(recovered: usize, after: f64) -> Judgement {
+    let usual = points(latency(5, 60, 240));
+    let usual_level = usual[0].unwrap();
+    let wave = |at: usize, level: f64| level * usual_level * (1.0 + 0.01 * (at % 5) as f64);
+    let before = points((0..20).map(|at| wave(at, if at < 20 - recovered { 19.0 } else { 9.0 })));
+    judged(LATENCY, &usual, &before, &points((0..12).map(|at| wave(at, after))))
+}
+
+#[test]
+fn recovery_that_was_over_before_the_change_is_no_effect_of_it() {
+    for recovered in [6, 8, 12] {
+        let judged = |after: f64| judged_after_a_recovery(recovered, after);
+        let figure = judged(9.0).figure().unwrap();
+        assert!((figure.after / figure.before - 1.0).abs() < 0.1, "{recovered} points before: {figure}");
+        let verdicts = [9.0, 1.0, 40.0].map(|after| judged(after).verdict);
+        let expected = [Verdict::NoEffect, Verdict::Helped, Verdict::MadeItWorse];
+        assert_eq!(verdicts, expected, "{recovered} points before");
+    }
+}
+
 #[test]
 fn values_at_the_timeout_are_no_data() {
     let usual = points(latency(4, 60, 240));

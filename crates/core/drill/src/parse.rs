@@ -34,7 +34,7 @@ pub enum Mistake {
     NothingToDo,
     #[error(
         "`limit {0}` is not a limit; expected `limit WHAT within 10s` (alert, cause, surge, conflict, statement, pool, idle, well, \
-         human, update), `limit cause before caches-expired`, `limit opens`, `limit wrong-effects 1`, `limit pages 1` or \
+         human, update), `limit cause before caches-expired`, `limit opens`, `limit effects right`, `limit pages 1` or \
          `limit false-alerts 0`"
     )]
     Limit(String),
@@ -175,7 +175,7 @@ impl PartialScript {
             ["idle", "within", within] => self.limits.idle = Some(duration(within)?),
             ["well", "within", within] => self.limits.well = Some(duration(within)?),
             ["opens"] => self.limits.opens = true,
-            ["wrong-effects", count] => self.limits.wrong_effects = Some(number(count)?),
+            ["effects", "right"] => self.limits.effects = true,
             ["crash-loop", "within", within] => self.limits.crash_loop = Some(duration(within)?),
             ["configuration", share] => self.limits.configuration = Some(percent(share)?),
             ["human", "within", within] => self.limits.human = Some(duration(within)?),

@@ -70,8 +70,8 @@ pub struct Limits {
     pub well: Option<Duration>,
     /// Whether no server may get more concurrent opens than its limit once the servers have returned.
     pub opens: bool,
-    /// Most noted fixes whose effect is not judged as the fixture measured it.
-    pub wrong_effects: Option<u32>,
+    /// Whether the effect of each noted fix must be judged as the fixture measured it.
+    pub effects: bool,
     /// From the third restart of a server until the incident with the right cause names the crash loop.
     pub crash_loop: Option<Duration>,
     /// Least share of the fetches of the sign-in configuration that get the right content while its source is down, in per cent.

@@ -10,6 +10,11 @@ pub(crate) fn median(values: &mut [f64]) -> Option<f64> {
     Some(f64::midpoint(lower, upper))
 }
 
+/// The mean; 0 of an empty sample.
+pub(crate) fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / count(values.len().max(1))
+}
+
 /// The value that half of the sample reaches or exceeds, without interpolation: the second of four.
 pub(crate) fn lower_median(values: &mut [f64]) -> Option<f64> {
     nth(values, values.len().saturating_sub(1) / 2)

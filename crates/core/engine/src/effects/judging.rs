@@ -1,6 +1,6 @@
 //! From samples to an effect.
 
-use super::signals::{EDGE_LATENCY, LATENCY, STEP_CALM, Signal};
+use super::signals::{EDGE_FAILED, EDGE_LATENCY, LATENCY, STEP_CALM, Signal};
 use super::tasks::Task;
 use statistics::effect::{self, Judgement, POINTS_MAX, POINTS_MIN, combine};
 use std::ops::Range;
@@ -11,8 +11,9 @@ use types::{Effect, Time};
 
 /// Points of the past that are compared with.
 const USUAL: usize = 240;
-/// Placebo moments that must remain: with a short history, fewer points of each side are used.
-const MOMENTS: usize = 30;
+/// Placebo moments that must remain, enough for one of two signals to be clear: with a short history, fewer points of each side
+/// are used.
+const MOMENTS: usize = 40;
 /// Share of the steps around a change that need a sample. With fewer, longer steps are compared.
 const SAMPLED_MIN: f64 = 0.75;
 /// Points after which the effect of a change is final when its incident has ended.
@@ -81,7 +82,12 @@ impl Task {
                 self.judge_signal(signal, now, past, around)
             })
             .collect();
-        let verdict = combine(&judgements);
+        let (users, others): (Vec<_>, Vec<_>) =
+            self.signals.iter().zip(&judgements).partition(|(signal, _)| signal.is_seen_by_users());
+        let of = |part: Vec<(&Signal, &Judgement)>| -> Vec<Judgement> {
+            part.into_iter().map(|(_, judgement)| *judgement).collect()
+        };
+        let verdict = combine(&of(users), &of(others));
         let figures = || judgements.iter().zip(&self.signals);
         let figure = figures()
             .find(|(judgement, _)| judgement.verdict == verdict && judgement.figure().is_some())
@@ -181,6 +187,11 @@ impl Signal {
     fn times(&self, times: usize) -> Self {
         let times = u32::try_from(times).unwrap_or(u32::MAX);
         Self { step: self.step.saturating_mul(times), ..self.clone() }
+    }
+
+    /// Whether it is of the requests at the edge, not of a probe.
+    fn is_seen_by_users(&self) -> bool {
+        matches!(self.metric, EDGE_FAILED | EDGE_LATENCY)
     }
 
     /// Steps that a change takes to come into effect: ten seconds of quick signals, for a restart, a health check, a reload.

@@ -6,15 +6,32 @@ use types::effect::Verdict;
 /// The placebo share below which one of several signals suffices, divided by their number.
 const CHANCE: f64 = 0.05;
 
-/// Combines the judgements of an incident's signals, the leading one first.
+/// Combines the judgements of an incident's signals, the leading one first: what its users see, and everything else.
 ///
-/// Signals without data say nothing, and neither do those that could not have improved, or become worse. Half of the others must agree, or one must be clear enough for the number of signals
-/// (Bonferroni): more signals must not mean more false effects. Where one helped and another became worse, the leading
-/// one of them decides: a fix that trades latency for failures is judged by what the incident is about.
+/// What users see decides, where it was bad before the change or became so; that a database answers quicker is no help as long as
+/// they wait. Otherwise all signals decide together.
 #[must_use]
-pub fn combine(judgements: &[Judgement]) -> Verdict {
-    let judged: Vec<&Judgement> =
-        judgements.iter().filter(|one| !matches!(one.verdict, Verdict::NoData | Verdict::TooEarly)).collect();
+pub fn combine(users: &[Judgement], others: &[Judgement]) -> Verdict {
+    let seen = agreed(users);
+    let was_bad = users.iter().any(|one| has_data(one) && one.could_be(Verdict::Helped));
+    if was_bad || matches!(seen, Verdict::Helped | Verdict::MadeItWorse) {
+        return seen;
+    }
+    agreed(&[users, others].concat())
+}
+
+fn has_data(one: &Judgement) -> bool {
+    !matches!(one.verdict, Verdict::NoData | Verdict::TooEarly)
+}
+
+/// The verdict of several signals.
+///
+/// Signals without data say nothing, and neither do those that could not have improved, or become worse. Half of the others
+/// must agree, or one must be clear enough for the number of signals (Bonferroni): more signals must not mean more false effects.
+/// Where one helped and another became worse, the leading one of them decides: a fix that trades latency for failures is judged by
+/// what the incident is about.
+fn agreed(judgements: &[Judgement]) -> Verdict {
+    let judged: Vec<&Judgement> = judgements.iter().filter(|one| has_data(one)).collect();
     if judged.is_empty() {
         let early = judgements.iter().any(|one| one.verdict == Verdict::TooEarly);
         return if early { Verdict::TooEarly } else { Verdict::NoData };
@@ -64,12 +81,13 @@ mod tests {
                 .map(|&(verdict, chance)| Judgement {
                     verdict,
                     measure: Measure::FailureShare,
+                    usual: None,
                     before: None,
                     after: None,
                     chance,
                 })
                 .collect();
-            assert_eq!(combine(&judgements), expected, "{signals:?}");
+            assert_eq!(agreed(&judgements), expected, "{signals:?}");
         }
     }
 
@@ -78,16 +96,47 @@ mod tests {
         let share = |verdict, before| Judgement {
             verdict,
             measure: Measure::FailureShare,
+            usual: Some(0.0),
             before: Some(before),
             after: Some(0.0),
             chance: if verdict == NoEffect { 0.5 } else { 0.03 },
         };
         let slow = |verdict| Judgement { measure: Measure::Latency { ceiling: None }, ..share(verdict, 2.4) };
         let well = share(NoEffect, 0.0);
-        assert_eq!(combine(&[well, well, well, slow(Helped)]), Helped);
-        assert_eq!(combine(&[well, share(NoEffect, 0.3), share(NoEffect, 0.3), slow(Helped)]), NoEffect);
-        assert_eq!(combine(&[well, well, well, slow(MadeItWorse)]), NoEffect, "they could have become worse");
+        assert_eq!(agreed(&[well, well, well, slow(Helped)]), Helped);
+        assert_eq!(agreed(&[well, share(NoEffect, 0.3), share(NoEffect, 0.3), slow(Helped)]), NoEffect);
+        assert_eq!(agreed(&[well, well, well, slow(MadeItWorse)]), NoEffect, "they could have become worse");
         let down = share(NoEffect, 1.0);
-        assert_eq!(combine(&[down, down, slow(MadeItWorse)]), MadeItWorse);
+        assert_eq!(agreed(&[down, down, slow(MadeItWorse)]), MadeItWorse);
+    }
+
+    #[test]
+    fn what_users_see_decides() {
+        let one = |measure, verdict, usual, before| Judgement {
+            verdict,
+            measure,
+            usual: Some(usual),
+            before: Some(before),
+            after: Some(usual),
+            chance: if verdict == NoEffect { 0.5 } else { 0.03 },
+        };
+        let failures = |verdict, before| one(Measure::FailureShare, verdict, 0.0, before);
+        let latency = |verdict, before| one(Measure::Latency { ceiling: None }, verdict, 0.1, before);
+        let well = [failures(NoEffect, 0.0), latency(NoEffect, 0.11)];
+        let slower = [failures(NoEffect, 0.0), latency(MadeItWorse, 0.11)];
+        let failing = [failures(NoEffect, 0.4), latency(NoEffect, 0.11)];
+        let quicker = [latency(Helped, 0.8)];
+        for (users, others, expected) in [
+            (&well, &quicker[..], Helped),
+            (&well, &[], NoEffect),
+            (&well, &[latency(Helped, 0.13)], NoEffect),
+            (&slower, &quicker, MadeItWorse),
+            (&slower, &[latency(NoEffect, 0.8); 4], MadeItWorse),
+            (&failing, &quicker, NoEffect),
+        ] {
+            assert_eq!(combine(users, others), expected, "{users:?} {others:?}");
+        }
+        assert_eq!(combine(&[], &quicker), Helped);
+        assert_eq!(combine(&[failures(NoData, 0.4)], &quicker), Helped);
     }
 }

@@ -1,7 +1,7 @@
 //! The verdict on one signal.
 
-use super::shift::{chance, pairs, shift, spread};
-use crate::order::{count, median};
+use super::shift::{chance, pairs, rarity, shift, spread};
+use crate::order::{count, mean, median};
 use std::fmt;
 use types::effect::{Figure, Metric, Verdict};
 
@@ -33,6 +33,12 @@ const SPREADS_MIN: f64 = 2.5;
 /// a point before and one after. A recovery that is under way has a large spread, and would otherwise deny the fix that began it.
 const SHARE_GREAT: f64 = 0.25;
 const PAIRS_MIN: f64 = 0.85;
+/// Requests that begin to fail in single points only, as while servers restart one after the other, move no median: after a quiet
+/// beginning, this share of them is a harm, in so many points.
+const BURSTS_MIN: f64 = 0.05;
+const BURST_POINTS: usize = 3;
+/// Times the usual latency from which there is something to improve.
+const SLOW: f64 = 2.0;
 /// Points directly before the change, to which the shift must be seen as well, at least this much of it: a recovery from an
 /// earlier fix that was over by then is not an effect of this one.
 const RECENT: std::ops::RangeInclusive<usize> = 3..=6;
@@ -74,9 +80,11 @@ pub struct Judgement {
     pub verdict: Verdict,
     /// What the figures are.
     pub measure: Measure,
-    /// Median of the points before the change; `None` without answers.
+    /// Median before the incident; `None` without answers.
+    pub usual: Option<f64>,
+    /// Median of the points before the change, their mean where failures come in bursts; `None` without answers.
     pub before: Option<f64>,
-    /// Median of the points since; `None` without answers.
+    /// The same of the points since; `None` without answers.
     pub after: Option<f64>,
     /// Share of placebo shifts that are as great; 1 without a comparison.
     pub chance: f64,
@@ -91,6 +99,7 @@ pub fn judge(signal: &Signal<'_>) -> Judgement {
     let judged = |verdict, chance| Judgement {
         verdict,
         measure: signal.measure,
+        usual: Side::of(signal.usual, signal.measure).median(),
         before: early.median(),
         after: late.median(),
         chance,
@@ -117,6 +126,10 @@ pub fn judge(signal: &Signal<'_>) -> Judgement {
                 || is_great(&early.values, &late.values)
         }
     };
+    if let Some(chance) = bursts(signal, &early.values, &late.values) {
+        let [before, after] = [&early.values, &late.values].map(|values| Some(mean(values)));
+        return Judgement { before, after, ..judged(Verdict::MadeItWorse, chance) };
+    }
     let verdict = if placebos < PLACEBOS_MIN {
         Verdict::NoData
     } else if chance >= CHANCE || !stands_out || !worth_a_word(observed, &early, &late, signal.measure) {
@@ -191,6 +204,25 @@ fn last_of(early: &[f64]) -> &[f64] {
     &early[early.len().saturating_sub(count)..]
 }
 
+/// Whether requests began to fail in bursts; the share of moments of the past at which the same was seen, if that is rare.
+fn bursts(signal: &Signal<'_>, early: &[f64], late: &[f64]) -> Option<f64> {
+    let began = |early: &[f64], late: &[f64]| {
+        let is_quiet = |share: &f64| *share <= SHARE_MIN;
+        let failed = late.iter().filter(|share| !is_quiet(share)).count();
+        let was_quiet =
+            median(&mut early.to_vec()).as_ref().is_some_and(is_quiet) && last_of(early).iter().all(is_quiet);
+        was_quiet && failed >= BURST_POINTS && mean(late) - mean(early) >= BURSTS_MIN
+    };
+    if signal.measure != Measure::FailureShare || !began(early, late) {
+        return None;
+    }
+    let [usual, incident] =
+        [signal.usual, signal.before].map(|points| Side::of(points, signal.measure).values);
+    let (chance, placebos) =
+        rarity(&[&usual, &incident], (early.len(), signal.gap, late.len()), |early, late| began(early, late));
+    (placebos >= PLACEBOS_MIN && chance < CHANCE).then_some(chance)
+}
+
 /// Whether most of the shift is one from the last points before the change. Otherwise it had happened by then.
 fn is_recent(observed: f64, last: &[f64], late: &[f64]) -> bool {
     shift(last, late).is_some_and(|recent| recent / observed >= RECENT_MIN)
@@ -205,10 +237,13 @@ fn worth_a_word(shift: f64, early: &Side, late: &Side, measure: Measure) -> bool
 }
 
 impl Judgement {
-    /// Whether the verdict could have been this one: where hardly a request failed before, none could be saved. Such a signal
-    /// says nothing about the question.
+    /// Whether the verdict could have been this one: where hardly a request failed before, none could be saved, and what was
+    /// hardly slower than usual needed no help. Such a signal says nothing about the question.
     pub(super) fn could_be(&self, verdict: Verdict) -> bool {
         match (self.measure, self.before) {
+            (Measure::Latency { .. }, Some(before)) if verdict == Verdict::Helped => {
+                self.usual.is_none_or(|usual| before >= SLOW * usual)
+            }
             (Measure::FailureShare, Some(before)) if verdict == Verdict::Helped => before >= SHARE_MIN,
             (Measure::FailureShare, Some(before)) if verdict == Verdict::MadeItWorse => {
                 before <= 1.0 - SHARE_MIN

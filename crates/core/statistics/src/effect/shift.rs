@@ -33,23 +33,30 @@ pub(super) fn spread(sides: &[&[f64]]) -> f64 {
 }
 
 /// Share of the placebo shifts that are at least as great as `observed`, in either direction, and their number. The
-/// observed one counts as one of them.
+/// observed one counts as one of them. The rest as in [`rarity`].
+pub(super) fn chance(observed: f64, stretches: &[&[f64]], lengths: (usize, usize, usize)) -> (f64, usize) {
+    rarity(stretches, lengths, |before, after| {
+        shift(before, after).is_some_and(|placebo| placebo.abs() >= observed.abs())
+    })
+}
+
+/// Share of the moments at which `is_alike` holds, the observed one included, and their number.
 ///
-/// Compares with shifts between windows of `before` and `after` values, with `gap` values between them, within each of the
+/// Looks at windows of `before` and `after` values, with `gap` values between them, within each of the
 /// `stretches`: never across their borders, where something did change.
-pub(super) fn chance(
-    observed: f64,
+pub(super) fn rarity(
     stretches: &[&[f64]],
     (before, gap, after): (usize, usize, usize),
+    is_alike: impl Fn(&[f64], &[f64]) -> bool,
 ) -> (f64, usize) {
     let length = before + gap + after;
     let moments: Vec<&[f64]> = stretches.iter().flat_map(|stretch| stretch.windows(length.max(1))).collect();
     let step = moments.len().div_ceil(PLACEBOS).max(1);
-    let shifts: Vec<f64> = moments
+    let looked: Vec<bool> = moments
         .iter()
         .step_by(step)
-        .filter_map(|moment| shift(&moment[..before], &moment[before + gap..]))
+        .map(|moment| is_alike(&moment[..before], &moment[before + gap..]))
         .collect();
-    let extreme = shifts.iter().filter(|placebo| placebo.abs() >= observed.abs()).count();
-    (count(extreme + 1) / count(shifts.len() + 1), shifts.len())
+    let alike = looked.iter().filter(|is_alike| **is_alike).count();
+    (count(alike + 1) / count(looked.len() + 1), looked.len())
 }

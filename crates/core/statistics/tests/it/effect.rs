@@ -142,7 +142,8 @@ fn failure_shares_have_verdicts_too() {
 fn figures_have_units() {
     let figure = |before: f64, after: f64| {
         let (before, after) = (Some(before), Some(after));
-        Judgement { verdict: Verdict::Helped, measure: LATENCY, before, after, chance: 0.01 }.to_string()
+        Judgement { verdict: Verdict::Helped, measure: LATENCY, usual: None, before, after, chance: 0.01 }
+            .to_string()
     };
     assert_eq!(figure(1.9, 0.4), "1.9 s -> 400 ms, -79 %");
     assert_eq!(figure(0.0042, 0.012), "4.2 ms -> 12 ms, +186 %");
@@ -165,4 +166,21 @@ proptest! {
         prop_assert_eq!(found.verdict == Verdict::TooEarly, after.len() < 6);
         prop_assert!(!found.to_string().is_empty());
     }
+}
+
+#[test]
+fn failures_in_bursts_after_a_quiet_time_made_it_worse() {
+    let usual = points((0..80).map(|at| if at == 40 { 0.02 } else { 0.0 }));
+    let quiet = points([0.0; 20]);
+    // A server after the other restarts: one second of three or four loses requests.
+    let bursts = |share: f64| points((0..24).map(|at| if at % 7 < 2 { share } else { 0.0 }));
+    let judge =
+        |before: &[Option<f64>], after: &[Option<f64>]| judged(Measure::FailureShare, &usual, before, after);
+    let worse = judge(&quiet, &bursts(0.4));
+    assert_eq!((worse.verdict, worse.to_string()), (Verdict::MadeItWorse, "0.0 % -> 13.3 %".to_owned()));
+    assert_eq!(judge(&quiet, &bursts(0.1)).verdict, Verdict::NoEffect, "one request in thirty");
+    let one = points((0..24).map(|at| if at < 2 { 1.0 } else { 0.0 }));
+    assert_eq!(judge(&quiet, &one).verdict, Verdict::NoEffect, "one burst");
+    let restless = [points([0.0; 14]), bursts(0.4), bursts(0.4), points([0.0; 6])].concat();
+    assert_eq!(judge(&restless, &bursts(0.4)).verdict, Verdict::NoEffect, "as before");
 }

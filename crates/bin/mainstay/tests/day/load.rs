@@ -26,12 +26,15 @@ static KINDS: [Kind; 13] = [
     Kind { name: "h2load", load: "h2load", slack: 4 },
     Kind { name: "h2load --h1", load: "h2load", slack: 2 },
     Kind { name: "ab -c 24", load: "ab", slack: 4 },
-    Kind { name: "gRPC unary", load: "grpc", slack: 1 },
-    Kind { name: "gRPC client_stream", load: "grpc", slack: 1 },
-    Kind { name: "gRPC server_stream", load: "grpc", slack: 1 },
-    Kind { name: "gRPC bidi", load: "grpc", slack: 1 },
+    Kind { name: "gRPC unary", load: "grpc", slack: RPC_SLACK },
+    Kind { name: "gRPC client_stream", load: "grpc", slack: RPC_SLACK },
+    Kind { name: "gRPC server_stream", load: "grpc", slack: RPC_SLACK },
+    Kind { name: "gRPC bidi", load: "grpc", slack: RPC_SLACK },
 ];
 
+/// Calls of one kind that the restarts of a day's servers may cancel. A server of grpcio answers CANCELLED to a call that it has read but
+/// not begun when it ends (grpc/grpc#41785): without a proxy, one of eight threads' calls at each of twelve restarts.
+const RPC_SLACK: u64 = 2;
 const UPLOAD_BYTES: usize = 2_000_000;
 /// What grpcio says of a call that a proxy refused, with an answer for gRPC or one for browsers.
 const REFUSALS: [&str; 3] = ["RESOURCE_EXHAUSTED", "header with status: 429", "header with status: 503"];

@@ -92,6 +92,8 @@ pub struct Site {
     pub extra_ca_files: Vec<PathBuf>,
     /// Private address ranges that probes and webhooks may connect to. A name that resolves to another one is a fault.
     pub allow_private: Vec<IpNet>,
+    /// Where the address of the dead man's switch outside is kept: a service that notifies people when no request comes any more.
+    pub dead_mans_switch: Option<SecretRef>,
 }
 
 /// DNS lookups.

@@ -7,11 +7,13 @@
 //! | [`queues`] | [`run`]: many notifications concurrently, a queue for each channel |
 //! | `providers` | one file for each kind of channel: its capabilities and its `send` |
 //! | [`secret`] | secrets, read when the notifier is created and never shown |
+//! | `dead_mans_switch` | the request that tells a service elsewhere that mainstay runs |
 //! | `http` | HTTP client: trusted roots, no redirects, no private addresses unless allowed |
 //! | `response` | the delivery result of a response, or of none |
 //! | `body_error` | errors in the body of a response with a success status |
 
 mod body_error;
+mod dead_mans_switch;
 mod http;
 pub mod notifier;
 mod providers;

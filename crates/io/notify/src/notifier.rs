@@ -1,5 +1,6 @@
 //! A notification in, its delivery result out, within ten seconds.
 
+use crate::dead_mans_switch::DeadMansSwitch;
 use crate::http::HttpClient;
 use crate::providers::{Capabilities, Links, Outgoing, Provider};
 use std::collections::BTreeMap;
@@ -38,6 +39,7 @@ impl SetupError {
 #[derive(Debug)]
 pub struct Notifier {
     providers: BTreeMap<ChannelId, Provider>,
+    dead_mans_switch: Option<DeadMansSwitch>,
     http: HttpClient,
     status_page: String,
     key: Key,
@@ -58,11 +60,21 @@ impl Notifier {
                 Err(error) => problems.push(format!("channel `{}`: {error}", channel.id)),
             }
         }
+        let source = config.site.dead_mans_switch.as_ref();
+        let dead_mans_switch = source.and_then(|source| {
+            let switch = DeadMansSwitch::new(source);
+            switch.map_err(|error| problems.push(format!("site.dead_mans_switch: {error}"))).ok()
+        });
         let http = HttpClient::new(config).map_err(|error| problems.push(error.to_string())).ok();
         match http {
-            Some(http) if problems.is_empty() => {
-                Ok(Self { providers, http, status_page: config.site.url.clone(), key, clock: Time::now })
-            }
+            Some(http) if problems.is_empty() => Ok(Self {
+                providers,
+                dead_mans_switch,
+                http,
+                status_page: config.site.url.clone(),
+                key,
+                clock: Time::now,
+            }),
             _ => Err(SetupError(problems)),
         }
     }
@@ -105,6 +117,17 @@ impl Notifier {
             }
         }
         Delivery { key: notification.key.clone(), result }
+    }
+
+    /// Requests the dead man's switch; without one, does nothing. Returns after ten seconds at most.
+    ///
+    /// # Errors
+    /// When there was no response, or one without success. The text has no part of the address.
+    pub async fn request_dead_mans_switch(&self) -> Result<(), Undelivered> {
+        match &self.dead_mans_switch {
+            Some(switch) => switch.request(&self.http).await,
+            None => Ok(()),
+        }
     }
 
     /// The token of the link that acknowledges; only a page and a test page have one.

@@ -34,6 +34,7 @@ pub fn empty() -> Config {
             url: "https://status.acme.net".to_owned(),
             extra_ca_files: Vec::new(),
             allow_private: Vec::new(),
+            dead_mans_switch: None,
         },
         dns: Dns { resolvers: Vec::new(), roots: Vec::new(), port: 53 },
         registry: Registry::default(),

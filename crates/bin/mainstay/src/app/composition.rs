@@ -21,7 +21,7 @@ use crate::app::keys::Keys;
 use crate::app::reload::{self, Changes};
 use crate::app::stored_samples::{self, StoredSamples};
 use crate::app::throttle::Throttle;
-use crate::app::{address_file, auditing, clock, measuring, sources, watchdog};
+use crate::app::{address_file, auditing, clock, dead_mans_switch, measuring, sources, watchdog};
 use edge::Sharing;
 use journal::sqlite::SqliteJournal;
 use journal::{PendingWrites, Series};
@@ -157,6 +157,7 @@ impl App {
             edge: edge.clone(),
             site: site.clone(),
         };
+        let current = targets_out.clone();
         tasks.extend([
             tokio::spawn(probe(targets_out.clone(), probe_results_in, terms, stopped.clone())),
             tokio::spawn(check_resolver_files(targets_out, unused_lines_in, stopped.clone())),
@@ -164,7 +165,8 @@ impl App {
             tokio::spawn(edge.clone().run(policies, rollups_in, stopped.clone())),
             tokio::spawn(show(site.clone(), views_out, stopped.clone())),
             tokio::spawn(serve(listener, site.clone(), stopped.clone())),
-            tokio::spawn(watchdog::run(heartbeat, config.clone(), notifiers, stopped.clone())),
+            tokio::spawn(dead_mans_switch::run(heartbeat.clone(), notifiers.clone(), stopped.clone())),
+            tokio::spawn(watchdog::run(heartbeat, current, notifiers, stopped.clone())),
             tokio::spawn(reload::follow(changes, config.clone(), keys.key, subscribers)),
         ]);
         let control = control::serve(&data, &site, &stopped, &mut tasks);

@@ -15,6 +15,12 @@ impl Default for Heartbeat {
 }
 
 impl Heartbeat {
+    /// The sign of life of an event loop that had its last batch so long ago.
+    #[cfg(test)]
+    pub(crate) fn silent_for(age: Duration) -> Self {
+        Self(Instant::now().checked_sub(age).unwrap(), Arc::default())
+    }
+
     /// Records that a batch begins.
     pub(crate) fn record(&self) {
         let since = u64::try_from(self.0.elapsed().as_millis()).unwrap_or(u64::MAX);

@@ -5,6 +5,7 @@
 //! | `composition` | starts every part, connects them, stops them |
 //! | `event_loop`, `inputs`, `heartbeat` | the one thread that asks the engine, its channels, its sign of life |
 //! | `watchdog` | notifies the fallback contacts when the event loop stalls |
+//! | `dead_mans_switch` | tells a service elsewhere that the event loop runs |
 //! | `edge_controller`, `edge_only`, `saved_policy` | the edge: follows the policy; alone, without event loop and journal |
 //! | `reload`, `config_path`, `watched_files`, `certificates` | takes over a changed configuration |
 //! | `measuring` | tasks of the engine that need stored samples: `effects` of notes and changes, likely `causes` |
@@ -23,6 +24,7 @@ pub(crate) mod clock;
 pub(crate) mod composition;
 pub(crate) mod config_path;
 pub(crate) mod control;
+mod dead_mans_switch;
 pub(crate) mod edge_controller;
 pub(crate) mod edge_only;
 mod effects;

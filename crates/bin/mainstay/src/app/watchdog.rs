@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use types::notification::{Contact, Notification, NotificationKey, Urgency};
-use types::{Config, PersonId};
+use types::{Config, PersonId, ProbeTargets};
 
 /// Age of the heartbeat from which on the event loop counts as stalled. When healthy it beats every two seconds, and an
 /// append may take two more.
-const STALLED_AFTER: Duration = Duration::from_secs(30);
+pub(crate) const STALLED_AFTER: Duration = Duration::from_secs(30);
 /// Interval of checks.
 const CHECK_EVERY: Duration = Duration::from_secs(5);
 /// Pause between two checks from which on the whole process was suspended, not the event loop alone.
@@ -22,7 +22,7 @@ const REPEAT_AFTER: Duration = Duration::from_secs(300);
 /// Notifies once per stall, and again every five minutes while it lasts.
 pub(crate) async fn run(
     heartbeat: Heartbeat,
-    config: Arc<Config>,
+    targets: watch::Receiver<ProbeTargets>,
     notifiers: watch::Receiver<Arc<Notifier>>,
     mut stop: watch::Receiver<bool>,
 ) {
@@ -55,6 +55,7 @@ pub(crate) async fn run(
             "the event loop is stalled: notifying the fallback contacts"
         );
         let notifier = notifiers.borrow().clone();
+        let config = Arc::clone(&targets.borrow().config);
         for (person, contact) in contacts(&config) {
             let notification = Notification {
                 key: NotificationKey(format!("watchdog/{times}/{contact}")),

@@ -1,6 +1,6 @@
 //! `[site]` and `[status_page]` as written.
 
-use crate::formats::{DAY, FILE, TIMEZONE};
+use crate::formats::{DAY, FILE, SECRET, TIMEZONE};
 use crate::keys::keys;
 use crate::kind::list::list;
 use crate::kind::scalar::{Boolean, duration};
@@ -14,7 +14,7 @@ use jiff::tz::TimeZone;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use types::config::{Publish, Site, StatusPage};
+use types::config::{Publish, SecretRef, Site, StatusPage};
 
 /// The default data folder.
 pub(crate) const DATA: &str = "mainstay-data";
@@ -48,6 +48,9 @@ keys! {
         /// Private address ranges that probes and webhooks may connect to. A monitored name that resolves to any other
         /// private address is a fault.
         allow_private: Vec<IpNet> = list(PRIVATE_RANGE), otherwise "none", example r#"["10.0.0.0/8"]"#;
+        /// URL of a dead man's switch elsewhere, such as a check of healthchecks.io, kept as a secret: mainstay requests it every 30 seconds as
+        /// long as its event loop runs. When the requests stay away, that service notifies people.
+        dead_mans_switch: Option<SecretRef> = SECRET, otherwise "none", example r#""env:DEAD_MANS_SWITCH_URL""#;
     }
 }
 
@@ -74,6 +77,7 @@ impl RawSite {
             ),
             extra_ca_files: self.extra_ca_files,
             allow_private: self.allow_private,
+            dead_mans_switch: self.dead_mans_switch,
         }
     }
 }

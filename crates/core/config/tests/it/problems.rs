@@ -157,7 +157,7 @@ fn unknown_keys_and_sections_are_reported() {
     assert_snapshot!(problems("site = 5\n"), @r"mainstay.toml:1:8: `site` must be a section, not a number without quotes (write [site] on a line of its own, once)");
     assert_snapshot!(problems("[site]\nresolvers = [\"9.9.9.9:53\"]\nxyzzy = 1\n"), @r"
     mainstay.toml:2:1: unknown key `resolvers` in site (it belongs in [dns])
-    mainstay.toml:3:1: unknown key `xyzzy` in site (keys here: `name`, `timezone`, `data`, `listen`, `url`, `extra_ca_files` and `allow_private`)
+    mainstay.toml:3:1: unknown key `xyzzy` in site (keys here: `name`, `timezone`, `data`, `listen`, `url`, `extra_ca_files`, `allow_private` and `dead_mans_switch`)
     ");
     assert_snapshot!(problems("[service.auth]\nhosts = \"a.acme.com\"\npublic = \"yes\"\nwildcard_samples = [5]\n"), @r#"
     mainstay.toml:2:9: `hosts` must be a list, each a host name such as "auth.acme.com", not text (write it as a list: hosts = ["a.acme.com"])

@@ -34,7 +34,7 @@ const SPREADS_MIN: f64 = 2.5;
 const SHARE_GREAT: f64 = 0.25;
 const PAIRS_MIN: f64 = 0.85;
 /// Requests that begin to fail in single points only, as while servers restart one after the other, move no median: after a quiet
-/// beginning, this share of them is a harm, in so many points.
+/// beginning, this share of them is a harm, when it came in several points.
 const BURSTS_MIN: f64 = 0.05;
 const BURST_POINTS: usize = 3;
 /// Times the usual latency from which there is something to improve.

@@ -75,6 +75,10 @@ impl HttpClient {
         Ok(Self(client))
     }
 
+    pub(crate) fn get(&self, url: Url) -> RequestBuilder {
+        self.0.get(url)
+    }
+
     pub(crate) fn post(&self, url: Url) -> RequestBuilder {
         self.0.post(url)
     }

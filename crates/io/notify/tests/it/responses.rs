@@ -108,13 +108,15 @@ async fn all_setup_problems_are_reported_together() {
     let missing = SecretRef::Env("NO_SUCH_VARIABLE_OF_OURS".to_owned());
     let mut config = config("https://ntfy.sh", "ftp://files.example", Some(missing));
     config.site.extra_ca_files.push("/nowhere/roots.pem".into());
+    config.site.dead_mans_switch = Some(secret());
     let error = Notifier::new(&config, key()).unwrap_err();
-    assert_eq!(error.problems().len(), 3, "{error}");
+    assert_eq!(error.problems().len(), 4, "{error}");
     let text = error.to_string();
     for part in [
         "channel `ntfy`: the environment variable NO_SUCH_VARIABLE_OF_OURS is not set",
         "channel `hook`: its address must begin with http:// or https://",
         "/nowhere/roots.pem",
+        "site.dead_mans_switch: its address must begin with http:// or https://",
     ] {
         assert!(text.contains(part), "{text}");
     }

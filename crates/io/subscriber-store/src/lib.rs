@@ -1,0 +1,30 @@
+//! The file with the subscribers of the status page: their addresses, and the progress of each update to each of them.
+//!
+//! Addresses are personal data. They are therefore not in the journal, which never forgets, but in this file, where a
+//! deletion is one: the row is removed and its bytes are overwritten.
+//!
+//! | module | contents |
+//! |---|---|
+//! | [`store`] | [`Store`]: opening, recovery after a crash |
+//! | `tables` | the SQL tables |
+//! | `people` | subscribers: requests, confirmations, changes, deletion |
+//! | `progress` | updates, and how far each of them is with each subscriber |
+//! | `letters` | mails about a subscription itself |
+//!
+//! # Invariants
+//!
+//! * A message is recorded as *sending* before its last byte leaves, and as *sent* after the server has taken it. One that
+//!   was *sending* when the process ended is not sent again.
+//! * Memory is bounded: subscribers are read in pages.
+//! * Decides nothing: order, matching, delays and limits are arguments.
+
+mod letters;
+mod people;
+mod progress;
+pub mod store;
+mod tables;
+
+pub use letters::Letter;
+pub use people::{Added, Counts};
+pub use progress::{Claimed, Progress, Totals};
+pub use store::{Recovered, Store, StoreError};

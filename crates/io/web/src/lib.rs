@@ -22,6 +22,7 @@
 //! | [`api`] | the HTTP API |
 //! | `intake` | changes that other systems report |
 //! | [`sources`] | the sources that may report them |
+//! | [`subscriptions`] | subscriptions of visitors |
 //! | [`callbacks`] | links in notifications |
 //! | [`metrics`] | `/metrics` |
 //! | [`edge`] | what a running edge provides |
@@ -63,6 +64,7 @@ pub mod snapshot;
 pub mod sources;
 pub mod state;
 pub mod status_page;
+pub mod subscriptions;
 mod wording;
 
 pub use command::{CommandError, CommandRequest, CommandResult};
@@ -72,3 +74,4 @@ pub use router::router;
 pub use samples::{Samples, SamplesError};
 pub use server::serve;
 pub use state::{WebSettings, WebState};
+pub use subscriptions::{Subscriptions, SubscriptionsError};

@@ -8,6 +8,7 @@
 //! stored samples --effects--> event loop --notes and changes to judge--> effects
 //! stored samples --likely causes--> event loop --incidents about slowness--> causes
 //! stored samples --peaks--> event loop --pools and databases--> headroom
+//! subscribers --updates--> SMTP server, webhooks <--views-- event loop; web --requests--> subscribers
 //! configuration on disk --configs--> event loop, notify
 //! web --traces, metrics?--> edge
 //! ```
@@ -20,6 +21,7 @@ use crate::app::inputs::{Inputs, MeasuredTasks, Messages, Outputs};
 use crate::app::keys::Keys;
 use crate::app::reload::{self, Changes};
 use crate::app::stored_samples::{self, StoredSamples};
+use crate::app::subscribers::{Setting, Subscriptions};
 use crate::app::throttle::Throttle;
 use crate::app::{address_file, auditing, clock, measuring, sources, watchdog};
 use edge::Sharing;
@@ -139,7 +141,9 @@ impl App {
             .map_err(cannot("journal"))?;
         let (policy, policies) = watch::channel(event_loop.policy());
         let edge = open_edge(&event_loop, &keys, &data, sharing)?;
-        let site = open_site(&config, &keys, edge.clone(), series, commands_in)?;
+        let (setting, subscriptions) = open_subscriptions(&config, &keys, &data)?.unzip();
+        tasks.extend(subscriptions.iter().flat_map(|opened| opened.start(&views_out, &stopped)));
+        let site = open_site(&config, &keys, edge.clone(), series, subscriptions, commands_in)?;
         let inputs = Inputs {
             messages: Messages { deliveries, commands, configs, measured, rollups, probe_results },
             config_problem,
@@ -156,6 +160,7 @@ impl App {
             problem: config_problem_in,
             edge: edge.clone(),
             site: site.clone(),
+            setting,
         };
         tasks.extend([
             tokio::spawn(probe(targets_out.clone(), probe_results_in, terms, stopped.clone())),
@@ -241,6 +246,18 @@ fn open_notifier(config: &Config, keys: &Keys) -> Result<Arc<Notifier>, StartErr
     Ok(Arc::new(notifier.with_clock(clock::now)))
 }
 
+/// Opens the subscribers of the status page, if there may be any; and where their settings go.
+fn open_subscriptions(
+    config: &Config,
+    keys: &Keys,
+    data: &Path,
+) -> Result<Option<(watch::Sender<Arc<Setting>>, Arc<Subscriptions>)>, StartError> {
+    let Some(setting) = Setting::read(config).map_err(cannot("subscribers"))? else { return Ok(None) };
+    let (sender, setting) = watch::channel(Arc::new(setting));
+    let opened = Subscriptions::open(data, keys.key.clone(), setting).map_err(cannot("subscribers"))?;
+    Ok(Some((sender, opened)))
+}
+
 async fn listen(at: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
     let listener = TcpListener::bind(at).await.map_err(cannot(format!("listening on {at}")))?;
     let address = listener.local_addr().map_err(cannot("listening"))?;
@@ -284,12 +301,14 @@ fn open_site(
     keys: &Keys,
     edge: Arc<EdgeController>,
     series: Option<Arc<Series>>,
+    subscriptions: Option<Arc<Subscriptions>>,
     commands: mpsc::Sender<web::CommandRequest>,
 ) -> Result<Arc<WebState>, StartError> {
     web::clock::set(clock::now);
     let site = WebState::new(site_settings(config, keys), commands);
     let samples = series.map(|series| Arc::new(StoredSamples(series)) as Arc<dyn web::Samples>);
     let site = site.with_read_token(keys.read_token.clone()).with_edge(edge).with_samples(samples);
+    let site = site.with_subscriptions(subscriptions.map(|opened| opened as Arc<dyn web::Subscriptions>));
     let site = Arc::new(site);
     site.set_sources(sources::read(config).map_err(cannot("sources"))?);
     site.load_snapshot();

@@ -22,4 +22,6 @@ mod instance;
 mod lifecycle;
 mod load_tests;
 mod monitoring_day;
+mod relay;
 mod response_times;
+mod subscribers;

@@ -1,9 +1,8 @@
 //! Mails about a subscription itself: the link that confirms it, or that it is there already.
 
-use crate::Store;
-use crate::people::by_id;
 use crate::progress::Progress;
-use crate::store::{StoreError, millis, time};
+use crate::rows::by_id;
+use crate::store::{Store, StoreError, millis, time};
 use rusqlite::params;
 use types::{Subscriber, SubscriberId, Time};
 

@@ -8,7 +8,9 @@
 //! | [`store`] | [`Store`]: opening, recovery after a crash |
 //! | `tables` | the SQL tables |
 //! | `people` | subscribers: requests, confirmations, changes, deletion |
-//! | `progress` | updates, and how far each of them is with each subscriber |
+//! | `deliveries` | updates, and how far each of them is with each subscriber |
+//! | `progress` | how far a message is |
+//! | `rows` | rows of subscribers |
 //! | `letters` | mails about a subscription itself |
 //!
 //! # Invariants
@@ -18,13 +20,16 @@
 //! * Memory is bounded: subscribers are read in pages.
 //! * Decides nothing: order, matching, delays and limits are arguments.
 
+mod deliveries;
 mod letters;
 mod people;
 mod progress;
+mod rows;
 pub mod store;
 mod tables;
 
+pub use deliveries::{Claimed, Totals};
 pub use letters::Letter;
 pub use people::{Added, Counts};
-pub use progress::{Claimed, Progress, Totals};
+pub use progress::Progress;
 pub use store::{Recovered, Store, StoreError};

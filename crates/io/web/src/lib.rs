@@ -22,7 +22,9 @@
 //! | [`api`] | the HTTP API |
 //! | `intake` | changes that other systems report |
 //! | [`sources`] | the sources that may report them |
-//! | [`subscriptions`] | subscriptions of visitors |
+//! | [`subscribe`] | subscriptions of visitors |
+//! | [`subscriptions`] | what a running process provides for them |
+//! | `client` | the client of a request |
 //! | [`callbacks`] | links in notifications |
 //! | [`metrics`] | `/metrics` |
 //! | [`edge`] | what a running edge provides |
@@ -42,6 +44,7 @@ mod audited;
 mod auth;
 pub mod cache;
 pub mod callbacks;
+mod client;
 pub mod clock;
 pub mod command;
 mod connections;
@@ -64,6 +67,7 @@ pub mod snapshot;
 pub mod sources;
 pub mod state;
 pub mod status_page;
+pub mod subscribe;
 pub mod subscriptions;
 mod wording;
 

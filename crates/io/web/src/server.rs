@@ -1,6 +1,7 @@
 //! The listening socket: rendered documents first, the router for the rest, every wait bounded.
 
 use crate::WebState;
+use crate::client::Client;
 use crate::connections::{Connections, Slot};
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode};
@@ -77,10 +78,6 @@ pub async fn serve(
     let _ = timeout(DRAIN_TIMEOUT, all_closed.recv()).await;
     Ok(())
 }
-
-/// Address from which the connection of a request comes.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Client(pub(crate) IpAddr);
 
 async fn serve_connection(
     stream: TcpStream,

@@ -117,8 +117,7 @@ impl App {
         let keys = Keys::open(&data).map_err(cannot("secrets of this installation"))?;
         let (writes, series) = open_storage(&data, loss)?;
         let notifier = open_notifier(&config, &keys)?;
-        // Built here only to fail at the start with the reason; the prober builds its own.
-        prober::Prober::new(&config).map_err(cannot("probes"))?;
+        check_probes(&config)?;
         let (listener, address) = listen(config.site.listen).await?;
         let (stop, stopped) = watch::channel(false);
         let changes = Changes::of(config_path, &config, stopped.clone()).map_err(cannot("signals"))?;
@@ -141,9 +140,8 @@ impl App {
             .map_err(cannot("journal"))?;
         let (policy, policies) = watch::channel(event_loop.policy());
         let edge = open_edge(&event_loop, &keys, &data, sharing)?;
-        let (setting, subscriptions) = open_subscriptions(&config, &keys, &data)?.unzip();
-        tasks.extend(subscriptions.iter().flat_map(|opened| opened.start(&views_out, &stopped)));
-        let site = open_site(&config, &keys, edge.clone(), series, subscriptions, commands_in)?;
+        let (setting, people) = open_subscribers(&config, &keys, &views_out, &stopped, &mut tasks)?;
+        let site = open_site(&config, &keys, edge.clone(), series, people, commands_in)?;
         let inputs = Inputs {
             messages: Messages { deliveries, commands, configs, measured, rollups, probe_results },
             config_problem,
@@ -246,16 +244,29 @@ fn open_notifier(config: &Config, keys: &Keys) -> Result<Arc<Notifier>, StartErr
     Ok(Arc::new(notifier.with_clock(clock::now)))
 }
 
-/// Opens the subscribers of the status page, if there may be any; and where their settings go.
-fn open_subscriptions(
+/// Builds a prober only to fail at the start with the reason; the task of the prober builds its own.
+fn check_probes(config: &Config) -> Result<(), StartError> {
+    prober::Prober::new(config).map(drop).map_err(cannot("probes"))
+}
+
+/// Where the settings of subscribers go, and the subscribers.
+type OpenedSubscribers = (Option<watch::Sender<Arc<Setting>>>, Option<Arc<Subscriptions>>);
+
+/// Opens the subscribers of the status page, if there may be any, and starts sending to them.
+fn open_subscribers(
     config: &Config,
     keys: &Keys,
-    data: &Path,
-) -> Result<Option<(watch::Sender<Arc<Setting>>, Arc<Subscriptions>)>, StartError> {
-    let Some(setting) = Setting::read(config).map_err(cannot("subscribers"))? else { return Ok(None) };
+    views: &watch::Receiver<Option<Arc<engine::Views>>>,
+    stop: &watch::Receiver<bool>,
+    tasks: &mut Vec<JoinHandle<()>>,
+) -> Result<OpenedSubscribers, StartError> {
+    let setting = Setting::read(config).map_err(cannot("subscribers"))?;
+    let Some(setting) = setting else { return Ok((None, None)) };
     let (sender, setting) = watch::channel(Arc::new(setting));
-    let opened = Subscriptions::open(data, keys.key.clone(), setting).map_err(cannot("subscribers"))?;
-    Ok(Some((sender, opened)))
+    let opened = Subscriptions::open(&config.site.data, keys.key.clone(), setting);
+    let opened = opened.map_err(cannot("subscribers"))?;
+    tasks.extend(opened.start(views, stop));
+    Ok((Some(sender), Some(opened)))
 }
 
 async fn listen(at: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {

@@ -12,10 +12,17 @@ use std::thread;
 /// A mail in a mailbox.
 pub(crate) struct Received {
     pub(crate) to: String,
+    /// Its headers and bodies; of a mail in the queue only the headers, as Exim stores them.
     pub(crate) text: String,
 }
 
 impl Received {
+    /// Its message id.
+    pub(crate) fn id(&self) -> String {
+        let rest = self.text.split_once("Message-ID: <").map(|(_, rest)| rest).unwrap_or_default();
+        rest.split('>').next().unwrap_or_default().to_owned()
+    }
+
     /// The value of a header, unfolded.
     pub(crate) fn header(&self, name: &str) -> String {
         let head =
@@ -69,10 +76,16 @@ impl Relay {
                 continue;
             }
             let Ok(text) = fs::read_to_string(path) else { continue };
-            let to = text.lines().skip_while(|line| *line != "1").nth(1).unwrap_or_default();
-            all.push(Received { to: to.to_owned(), text: String::new() });
+            let to = text.lines().skip_while(|line| *line != "1").nth(1).unwrap_or_default().to_owned();
+            all.push(Received { to, text });
         }
         all
+    }
+
+    /// Number of mails that Exim dropped because the client vanished before the reply.
+    pub(crate) fn dropped(&self) -> usize {
+        let log = fs::read_to_string(self.folder.path().join("log/mainlog")).unwrap_or_default();
+        log.matches("after final dot").count()
     }
 
     /// Number of mails so far.

@@ -1,12 +1,15 @@
 //! Subscribers of the status page, with a real SMTP server.
 
-use crate::instance::{Instance, SITE, Web, until};
+use crate::instance::{Instance, PATIENCE, SITE, Web, until};
 use crate::relay::{Received, Relay};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::net::SocketAddr;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Output;
+use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::Instant;
 
 /// Number of subscribers of the large test, if it is to have more than usual.
@@ -88,15 +91,21 @@ fn path(link: &str) -> String {
         .unwrap_or_default()
 }
 
+/// Sends a form as a client behind a proxy on this machine.
 fn form(instance: &Instance, path: &str, body: &str) -> String {
-    let request =
-        format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-www-form-urlencoded");
-    instance.exchange(
-        &request
-            .replace(" HTTP/1.1\r\nhost: x\r\n", " HTTP/1.1\r\nhost: y\r\nx-forwarded-for: 192.0.2.7\r\n"),
-        "",
-        body,
+    let mut stream =
+        TcpStream::connect(fs::read_to_string(instance.data().join("address")).unwrap()).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let length = body.len();
+    write!(
+        stream,
+        "POST {path} HTTP/1.1\r\nhost: x\r\nx-forwarded-for: 192.0.2.7\r\ncontent-length: {length}\r\n\
+         content-type: application/x-www-form-urlencoded\r\nconnection: close\r\n\r\n{body}"
     )
+    .unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    text
 }
 
 /// The link after this text in a mail, put together from the lines of quoted-printable.
@@ -112,41 +121,49 @@ fn every_subscriber_gets_every_update_once_although_the_process_is_killed() {
     let (shop, api, relay) = (Web::start(), Web::start(), Relay::start(true));
     let mut instance = failing(&shop, &api, &relay);
     import(&instance, count);
+    let before = instance.memory_peak_kib();
     let begun = Instant::now();
     publish(&instance, "investigating", "The shop is failing.");
+    let all = 2 * count;
     let (mut kills, mut peak) = (0, 0);
-    for share in [count / 5, count / 2, count * 4 / 5] {
+    for share in [all / 5, all / 2, all * 4 / 5] {
         until("a part of the mails", || (relay.count() >= share).then_some(()));
         peak = peak.max(instance.memory_peak_kib());
         instance.kill();
         kills += 1;
         instance.start();
+        if kills == 1 {
+            publish(&instance, "monitoring", "The shop is recovering.");
+        }
     }
     // What was on its way at a kill is not sent again: it has arrived, except where the kill came before the last byte.
     until("the last mails", || {
         let done = metric(&instance, "mainstay_subscriber_messages{progress=\"due\"}") == 0
             && metric(&instance, "mainstay_subscriber_messages{progress=\"sent\"}") > 0
-            && relay.count() + kills * CONCURRENCY >= count;
+            && relay.count() + kills * CONCURRENCY >= all;
         done.then_some(())
     });
     let seconds = begun.elapsed().as_secs_f64();
     peak = peak.max(instance.memory_peak_kib());
-    let mut mailboxes: BTreeMap<String, usize> = BTreeMap::new();
+    let mut mails: BTreeMap<String, usize> = BTreeMap::new();
     for mail in relay.received() {
-        *mailboxes.entry(mail.to).or_default() += 1;
+        assert!(mail.to.starts_with('s') && mail.id().starts_with("update-"), "{}", mail.text);
+        *mails.entry(format!("{} {}", mail.to, mail.id())).or_default() += 1;
     }
-    let twice: Vec<_> = mailboxes.iter().filter(|(_, mails)| **mails > 1).collect();
-    let uncertain = instance.log().matches("they are not sent again").count();
+    let twice: Vec<_> = mails.iter().filter(|(_, mails)| **mails > 1).collect();
+    let uncertain = metric(&instance, "mainstay_subscriber_messages{progress=\"uncertain\"}");
     println!(
-        "{count} subscribers, {kills} kills: {} mailboxes, {} twice, {} lost, {uncertain} times uncertain, \
-         {seconds:.1} s, {:.0} mails/s, peak memory {peak} KiB",
-        mailboxes.len(),
+        "{count} subscribers, 2 updates, {kills} kills: {} mails, {} twice, {} lost, {uncertain} uncertain, {} dropped by the \
+         server when its client vanished, {seconds:.1} s, \
+         {:.0} mails/s, peak memory {peak} KiB, {before} KiB before the first",
+        mails.len(),
         twice.len(),
-        count - mailboxes.len(),
-        count as f64 / seconds
+        all - mails.len(),
+        relay.dropped(),
+        all as f64 / seconds
     );
     assert!(twice.is_empty(), "{twice:?}");
-    assert!(mailboxes.len() + kills * CONCURRENCY >= count, "{} of {count}", mailboxes.len());
+    assert!(mails.len() + kills * CONCURRENCY >= all, "{} of {all}", mails.len());
 }
 
 #[test]
@@ -203,6 +220,96 @@ fn subscriber_confirms_gets_updates_of_its_components_and_unsubscribes_by_one_cl
     publish(&instance, "resolved", "The shop works again.");
     until("the record of the update", || instance.log().contains("update=update-2").then_some(()));
     assert_eq!(relay.count(), 3, "no one is left to get it");
+}
+
+/// A web server that takes every POST; head and body of each.
+fn taking() -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let taken = Arc::<Mutex<Vec<String>>>::default();
+    let log = taken.clone();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { continue };
+            let mut text = String::new();
+            let mut chunk = [0; 4_096];
+            // The body of a card ends with this brace, and is the end of the request.
+            while !(text.contains("\r\n\r\n") && text.ends_with('}')) {
+                match stream.read(&mut chunk) {
+                    Ok(read) if read > 0 => text.push_str(&String::from_utf8_lossy(&chunk[..read])),
+                    _ => break,
+                }
+            }
+            log.lock().unwrap().push(text);
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok");
+        }
+    });
+    (address, taken)
+}
+
+#[test]
+fn team_adds_webhooks_and_chats_with_texts_of_its_own_and_is_paged_by_mail() {
+    let (shop, api, relay) = (Web::start(), Web::start(), Relay::start(false));
+    let (hooks, taken) = taking();
+    let mut instance = Instance::with(&config(&shop, &api, relay.address));
+    let templates = instance.folder.path().join("templates");
+    fs::create_dir(&templates).unwrap();
+    fs::write(templates.join("update.subject.txt"), "[Test] {{ titel }}").unwrap();
+    let text =
+        config(&shop, &api, relay.address).replace("per_minute", "templates = \"templates\", per_minute");
+    instance.write_config(&format!("{text}\n[person.ana]\ncontacts = [\"mail:ana@acme.net\"]\n"));
+    let check = instance.command(&["check"]);
+    let said =
+        format!("{}{}", String::from_utf8_lossy(&check.stdout), String::from_utf8_lossy(&check.stderr));
+    assert!(!check.status.success() && said.contains("has the placeholder `titel`"), "{said}");
+    fs::write(templates.join("update.subject.txt"), "[Test] {{ title }}").unwrap();
+    instance.start();
+    let mut test = instance.prepared(&["page", "test", "ana"]).spawn().unwrap();
+    let page = until("the page", || relay.received().into_iter().find(|mail| mail.to == "ana@acme.net"));
+    let link = path(&link_after(&page, "Acknowledge:"));
+    assert!(link.starts_with("/ack/test/"), "{}", page.text);
+    assert!(form(&instance, &link, "").starts_with("HTTP/1.1 200"));
+    assert!(until("the end of the test page", || test.try_wait().unwrap()).success());
+
+    let mut secret = String::new();
+    for kind in ["webhook", "slack", "teams"] {
+        let added =
+            instance.json(&["subscriber", "add", kind, &format!("http://{hooks}/{kind}"), "--by", "ana"]);
+        assert_eq!(added["new"], true, "{added}");
+        secret = format!("{secret}{}", added["secret"].as_str().unwrap_or_default());
+    }
+    assert!(secret.len() > 40, "only the webhook has a key");
+    let refused = instance.command(&["subscriber", "add", "slack", "http://hooks.example.com/x"]);
+    assert_eq!(refused.status.code(), Some(1));
+    let refused =
+        instance.command(&["subscriber", "add", "mail", "ana@example.com", "--component", "nothing"]);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("no public service has the name `nothing`"));
+    succeed(&instance.command(&["subscriber", "add", "mail", "ben@example.com", "--component", "shop"]));
+    until("an operational shop", || (instance.state_of("shop") == "operational").then_some(()));
+    shop.answers(503);
+    until("an incident", || (!instance.json(&["status"])["open"].as_array()?.is_empty()).then_some(()));
+    publish(&instance, "identified", "A disk is full.");
+    let posts = until("three posts", || Some(taken.lock().unwrap().clone()).filter(|posts| posts.len() == 3));
+    for (kind, part) in [
+        ("webhook", "\"body\":\"A disk is full.\""),
+        ("slack", "\"text\":\"Identified: Shop is failing\""),
+        ("teams", "application/vnd.microsoft.card.adaptive"),
+    ] {
+        let post = posts.iter().find(|post| post.starts_with(&format!("POST /{kind} "))).unwrap();
+        assert!(post.contains(part), "{post}");
+        assert_eq!(post.contains("mainstay-signature: t="), kind == "webhook", "{post}");
+    }
+    // Not while it is still in the queue.
+    let mail = until("the mail", || {
+        relay
+            .received()
+            .into_iter()
+            .find(|mail| mail.to == "ben@example.com" && !mail.header("Subject").is_empty())
+    });
+    assert_eq!(mail.header("Subject"), "[Test] Shop is failing");
+    let removed = instance.command(&["subscriber", "remove", "1", "--by", "ana"]);
+    succeed(&removed);
+    assert_eq!(instance.json(&["subscriber", "list"])["subscribers"].as_array().unwrap().len(), 3);
 }
 
 fn states(instance: &Instance, address: &str) -> Vec<String> {

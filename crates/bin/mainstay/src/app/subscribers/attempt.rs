@@ -5,7 +5,7 @@ use crate::app::clock;
 use notify::outlet::Post;
 use secrecy::SecretString;
 use std::sync::Arc;
-use subscriber_store::{Claimed, Letter, Progress};
+use subscriber_store::{Claimed, Letter, Progress, Store, StoreError};
 use subscribers::{Answer, Next, chat, message, next};
 use types::subscription::{SubscriberKind, SubscriberState};
 use types::{PublicUpdate, SubscriberId};
@@ -35,9 +35,7 @@ impl Subscriptions {
         match work {
             Work::Letter(letter) => {
                 let id = letter.subscriber.id;
-                let give = move |store: &subscriber_store::Store| {
-                    store.letter_progress(id, Progress::Due, now, false)
-                };
+                let give = move |store: &Store| store.letter_progress(id, Progress::Due, now, false);
                 self.store("a message", give).await;
             }
             Work::Update(update, claimed) => {
@@ -47,22 +45,34 @@ impl Subscriptions {
         }
     }
 
+    /// Records on this thread that a message is about to leave: a change of threads between the record and the message is
+    /// time in which a kill would lose it.
+    fn record_now(&self, record: impl FnOnce(&Store) -> Result<bool, StoreError>) -> bool {
+        let recorded = tokio::task::block_in_place(|| record(&self.store));
+        recorded.unwrap_or_else(|error| {
+            tracing::error!(%error, "a message was not recorded, and is not sent");
+            false
+        })
+    }
+
     async fn letter(&self, setting: &Setting, letter: Letter) -> Option<Answer> {
         let Letter { subscriber, asked, attempts } = letter;
         let id = subscriber.id;
         let links = self.links(&setting.page.url, id);
         let request = format!("{id}.{}", asked.as_second());
         let (templates, page) = (&setting.templates, &setting.page);
-        let mail = if subscriber.state == SubscriberState::Pending {
-            message::confirmation(templates, page, &subscriber.components, &request, &links)
-        } else {
+        // A paused address is confirmed again: its mailbox may work by now.
+        let mail = if subscriber.state == SubscriberState::Confirmed {
             message::subscribed(templates, page, &subscriber.components, &request, &links)
+        } else {
+            message::confirmation(templates, page, &subscriber.components, &request, &links)
         };
         let record = |progress, next, counted| {
             self.store("a message", move |store| store.letter_progress(id, progress, next, counted))
         };
         let now = clock::now();
-        let ready = async { record(Progress::Sending, now, false).await == Some(true) };
+        let ready =
+            async { self.record_now(|store| store.letter_progress(id, Progress::Sending, now, false)) };
         let answer = setting.outlet.mail(&subscriber.address, &mail, now, ready).await?;
         let now = clock::now();
         match next(&answer, attempts.saturating_add(1), 0, now) {
@@ -96,7 +106,7 @@ impl Subscriptions {
         let following = next(&answer, attempts.saturating_add(1), subscriber.failures, clock::now());
         let permanent = matches!(answer, Answer::Refused(_));
         let counted = !matches!(answer, Answer::Unavailable(_));
-        let record = move |store: &subscriber_store::Store| match following {
+        let record = move |store: &Store| match following {
             Next::Sent => store.sent(number, id),
             Next::Again(at) => store.again(number, id, at, counted),
             Next::Failed { pause } => store.failed(number, id, permanent, pause),

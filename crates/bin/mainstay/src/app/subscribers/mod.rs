@@ -119,9 +119,9 @@ impl Subscriptions {
             types::time::later(now, subscribers::limits::MANAGE_WITHIN),
         );
         subscribers::Links {
-            confirm: web::subscriptions::confirm_link(&self.key, url, id, confirm),
-            manage: web::subscriptions::manage_link(&self.key, url, id, manage),
-            unsubscribe: web::subscriptions::unsubscribe_link(&self.key, url, id, manage),
+            confirm: web::subscribe::confirm_link(&self.key, url, id, confirm),
+            manage: web::subscribe::manage_link(&self.key, url, id, manage),
+            unsubscribe: web::subscribe::unsubscribe_link(&self.key, url, id, manage),
         }
     }
 }

@@ -1,14 +1,15 @@
 //! The pages: subscribe, confirm, change, unsubscribe.
 
+use super::call;
 use super::form::{Fields, client, components, page};
 use super::links::{manage_path, opened_confirm, opened_manage};
-use super::{SubscriptionsError, call};
+use crate::client::Client;
 use crate::clock::now;
 use crate::design::assets;
 use crate::message_page::{MessageForm, MessagePage, accepts_html};
 use crate::problem::Problem;
-use crate::server::Client;
 use crate::state::WebState;
+use crate::subscriptions::{Subscriptions, SubscriptionsError};
 use askama::Template;
 use axum::Extension;
 use axum::body::{Body, Bytes};
@@ -176,7 +177,7 @@ pub(super) async fn manage(
         let id = opened_manage(&state, &token)?;
         let fields = Fields::read(&body.map_err(Problem::from)?);
         let components = page(&state, |page| fields.components(page))?;
-        let change = move |subscriptions: &dyn super::Subscriptions| {
+        let change = move |subscriptions: &dyn Subscriptions| {
             subscriptions.change(id, &components)?;
             subscriptions.subscriber(id)
         };

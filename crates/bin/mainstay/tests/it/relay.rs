@@ -111,7 +111,7 @@ fn serve(stream: TcpStream, config: &Path) {
         .stdout(OwnedFd::from(stream))
         .stderr(Stdio::null())
         .spawn()
-        .expect("exim4 of the Debian package exim4-daemon-light; `cargo xtask ci` installs it");
+        .unwrap_or_else(|why| panic!("exim4: {why}; it is in the Debian package exim4-daemon-light"));
     thread::spawn(move || exim.wait());
 }
 

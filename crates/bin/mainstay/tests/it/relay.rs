@@ -62,14 +62,20 @@ impl Relay {
         Self { address, folder }
     }
 
-    /// All mails so far, delivered ones and those in the queue.
-    pub(crate) fn received(&self) -> Vec<Received> {
+    /// The mails that are delivered.
+    pub(crate) fn delivered(&self) -> Vec<Received> {
         let mut all: Vec<Received> = Vec::new();
         for path in files(&self.folder.path().join("mail/new")) {
             let Ok(text) = fs::read_to_string(path) else { continue };
             let mail = Received { to: String::new(), text };
             all.push(Received { to: mail.header("Envelope-to"), ..mail });
         }
+        all
+    }
+
+    /// All mails so far, delivered ones and those in the queue.
+    pub(crate) fn received(&self) -> Vec<Received> {
+        let mut all = self.delivered();
         // The recipient of a mail in the queue is the line after the number of recipients, which is one.
         for path in files(&self.folder.path().join("spool/input")) {
             if !path.to_string_lossy().ends_with("-H") {

@@ -13,8 +13,11 @@ const SUBNET_WINDOW: Duration = Duration::from_secs(86_400);
 /// Requests of everyone in an hour.
 const ALL_MAX: u32 = 300;
 const ALL_WINDOW: Duration = Duration::from_secs(3_600);
-/// Maximum number of subscribers, and of those that are not confirmed yet.
+/// Maximum number of subscribers.
 pub const SUBSCRIBERS_MAX: u64 = 200_000;
+/// Maximum number of addresses that are not confirmed: more than the requests of everyone in the lifetime of the link, which
+/// starts of the process do not multiply then.
+pub const PENDING_MAX: u64 = 10_000;
 /// Maximum number of components of one subscription.
 pub const COMPONENTS_MAX: usize = 500;
 /// Lifetime of the link that confirms; an address that is not confirmed is deleted then.

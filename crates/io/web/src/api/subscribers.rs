@@ -5,8 +5,8 @@ use crate::auth::may_write;
 use crate::params::{from_json, name};
 use crate::problem::{JsonResult, Problem};
 use crate::state::WebState;
-use crate::subscribe::call;
-use crate::subscriptions::NewSubscriber;
+use crate::subscribe::{call, with_ascii_domain};
+use crate::subscriptions::{NewSubscriber, Subscriptions};
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, Query, State};
@@ -15,7 +15,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use types::subscription::SubscriberKind;
 use types::{ServiceId, SubscriberId};
@@ -59,16 +59,20 @@ struct RemoveBody {
     by: String,
 }
 
-/// Lists subscribers by number; `next` is the parameter `after` of the next page.
+/// Lists subscribers by number, with the messages about recent updates by progress, at most 15 seconds old. `next` is the parameter `after` of the next page.
 async fn list(
     State(state): State<Arc<WebState>>,
     headers: HeaderMap,
     Query(After { after }): Query<After>,
 ) -> JsonResult {
     may_write(&state, &headers)?;
-    let found = call(&state, move |subscriptions| subscriptions.page(SubscriberId(after), PAGE)).await?;
+    let read = move |subscriptions: &dyn Subscriptions| {
+        Ok((subscriptions.page(SubscriberId(after), PAGE)?, subscriptions.counts().messages))
+    };
+    let (found, messages) = call(&state, read).await?;
+    let messages: BTreeMap<&str, u64> = messages.into_iter().collect();
     let next = found.last().filter(|_| found.len() == PAGE).map(|last| last.id);
-    json_response(&json!({ "subscribers": found, "next": next }))
+    json_response(&json!({ "subscribers": found, "messages": messages, "next": next }))
 }
 
 async fn add(
@@ -83,7 +87,10 @@ async fn add(
         let detail = format!("a request adds at most {ADD_MAX} subscribers");
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail, "Send several requests.").into());
     }
-    let new = |AddRow { kind, address, components }| NewSubscriber { kind, address, components };
+    let new = |AddRow { kind, address, components }| {
+        let address = if kind == SubscriberKind::Mail { with_ascii_domain(&address) } else { address };
+        NewSubscriber { kind, address, components }
+    };
     let new = subscribers.into_iter().map(new).collect();
     let added = call(&state, move |subscriptions| subscriptions.add(new)).await?;
     tracing::info!(%by, count = added.len(), "subscribers added");

@@ -24,8 +24,9 @@ impl Fields {
     /// The e-mail address.
     pub(super) fn address(&self) -> Result<String, Problem> {
         let given = self.0.iter().find(|(name, _)| name == "address").map_or("", |(_, value)| value.trim());
-        if is_mail_address(given) {
-            return Ok(given.to_owned());
+        let given = with_ascii_domain(given);
+        if is_mail_address(&given) {
+            return Ok(given);
         }
         let hint = "Go back, and write it as name@example.com.";
         Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "This is not an e-mail address.", hint))
@@ -59,6 +60,18 @@ fn is_one_click_multipart(headers: &HeaderMap, body: &[u8]) -> bool {
         && text.lines().any(|line| line.trim() == "One-Click")
 }
 
+/// An address whose domain is written as the domain name system has it: `ana@münchen.de` as `ana@xn--mnchen-3ya.de`, which
+/// every mail server takes.
+pub(crate) fn with_ascii_domain(address: &str) -> String {
+    let Some((local, domain)) = address.split_once('@').filter(|(_, domain)| !domain.is_ascii()) else {
+        return address.to_owned();
+    };
+    match url::Host::parse(domain) {
+        Ok(url::Host::Domain(domain)) => format!("{local}@{domain}"),
+        Ok(_) | Err(_) => address.to_owned(),
+    }
+}
+
 /// Components of the status page with their titles.
 pub(super) fn components(page: &StatusPage) -> impl Iterator<Item = (&ServiceId, &str)> {
     page.groups.iter().flat_map(|group| &group.components).map(|part| (&part.id, part.title.as_str()))
@@ -78,4 +91,47 @@ pub(super) fn client(state_peer: Option<IpAddr>, headers: &HeaderMap) -> IpAddr 
 /// The status page, or 503 before the first one.
 pub(super) fn page<T>(state: &WebState, read: impl FnOnce(&StatusPage) -> T) -> Result<T, Problem> {
     Ok(read(&state.views_or_problem()?.status_page))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn address_of_a_form_is_an_address_or_refused() {
+        let long = format!("ana@{}example.com", "a.".repeat(130));
+        for (given, expected) in [
+            ("ana@example.com", Some("ana@example.com")),
+            (" ana+status@example.com\n", Some("ana+status@example.com")),
+            ("ana@münchen.example", Some("ana@xn--mnchen-3ya.example")),
+            ("ana@例え.テスト", Some("ana@xn--r8jz45g.xn--zckzah")),
+            ("änä@example.com", None),
+            ("ana@münchen.example\r\nBcc: ben@example.com", None),
+            ("ana@example.com\r\nBcc: ben@example.com", None),
+            ("ana@example.com\nRCPT TO:<ben@example.com>", None),
+            ("ana@example.com,ben@example.com", None),
+            ("ana@example.com>", None),
+            ("ana\0@example.com", None),
+            ("ana@\u{ff11}27.0.0.1", None),
+            ("ana@mün\u{2028}chen.example", None),
+            (long.as_str(), None),
+            ("", None),
+        ] {
+            let body =
+                url::form_urlencoded::Serializer::new(String::new()).append_pair("address", given).finish();
+            assert_eq!(Fields::read(body.as_bytes()).address().ok().as_deref(), expected, "{given:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_proxy_on_this_machine_names_the_client() {
+        let mut headers = HeaderMap::new();
+        headers.append("x-forwarded-for", "203.0.113.9".parse().unwrap());
+        headers.append("x-forwarded-for", "198.51.100.1, 192.0.2.7".parse().unwrap());
+        for (peer, expected) in
+            [("127.0.0.1", "192.0.2.7"), ("::1", "192.0.2.7"), ("192.0.2.200", "192.0.2.200")]
+        {
+            assert_eq!(client(peer.parse().ok(), &headers).to_string(), expected);
+        }
+    }
 }

@@ -7,6 +7,7 @@ mod form;
 mod links;
 mod pages;
 
+pub(crate) use form::with_ascii_domain;
 pub use links::{confirm_link, manage_link, unsubscribe_link};
 
 use crate::problem::Problem;

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::PoisonError;
 use subscriber_store::{Added, StoreError};
-use subscribers::limits::{COMPONENTS_MAX, SUBSCRIBERS_MAX, may_ask_again};
-use types::subscription::{SubscriberKind, is_mail_address};
+use subscribers::limits::{COMPONENTS_MAX, PENDING_MAX, SUBSCRIBERS_MAX, may_ask_again};
+use types::subscription::{SubscriberKind, SubscriberState, is_mail_address};
 use types::{ServiceId, Subscriber, SubscriberId};
 use web::SubscriptionsError;
 use web::subscriptions::{AddedSubscriber, NewSubscriber, SubscriptionCounts};
@@ -24,6 +24,13 @@ impl Subscriptions {
     fn has_room(&self, more: usize) -> Result<bool, SubscriptionsError> {
         let all: u64 = self.store.counts().map_err(unavailable)?.values().sum();
         Ok(all.saturating_add(u64::try_from(more).unwrap_or(u64::MAX)) <= SUBSCRIBERS_MAX)
+    }
+
+    /// Whether a visitor may ask for another subscription.
+    fn has_room_for_a_request(&self) -> Result<bool, SubscriptionsError> {
+        let counts = self.store.counts().map_err(unavailable)?;
+        let pending = counts.get(&(SubscriberKind::Mail, SubscriberState::Pending)).copied().unwrap_or(0);
+        Ok(pending < PENDING_MAX && counts.values().sum::<u64>() < SUBSCRIBERS_MAX)
     }
 
     fn check(&self, setting: &Setting, new: &NewSubscriber) -> Result<(), SubscriptionsError> {
@@ -57,7 +64,7 @@ impl web::Subscriptions for Subscriptions {
     ) -> Result<(), SubscriptionsError> {
         let now = clock::now();
         let allowed = self.limits.lock().unwrap_or_else(PoisonError::into_inner).allow(client, now);
-        if !allowed || !self.has_room(1)? {
+        if !allowed || !self.has_room_for_a_request()? {
             tracing::warn!("a request to subscribe was over a limit; no mail is sent");
             return Ok(());
         }

@@ -23,5 +23,6 @@ mod lifecycle;
 mod load_tests;
 mod monitoring_day;
 mod relay;
+mod relay_sign_in;
 mod response_times;
 mod subscribers;

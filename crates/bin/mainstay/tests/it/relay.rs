@@ -9,10 +9,26 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 
+/// The account of a secure relay.
+pub(crate) const ACCOUNT: &str = "status";
+/// Its password.
+pub(crate) const PASSWORD: &str = "correct-horse-battery";
+
+/// How TLS begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tls {
+    /// STARTTLS.
+    Offered,
+    /// With the first byte.
+    FromStart,
+    /// Never.
+    None,
+}
+
 /// A mail in a mailbox.
 pub(crate) struct Received {
     pub(crate) to: String,
-    /// Its headers and bodies; of a mail in the queue only the headers, as Exim stores them.
+    /// Its headers and bodies; of a mail in the queue as Exim stores them.
     pub(crate) text: String,
 }
 
@@ -41,6 +57,44 @@ pub(crate) struct Relay {
 impl Relay {
     /// Starts it. With `queue_only` mails stay in the queue, which is faster.
     pub(crate) fn start(queue_only: bool) -> Self {
+        Self::with(|folder| configuration(folder, queue_only, "", "", ""), &[])
+    }
+
+    /// Starts one with TLS that takes mails of [`ACCOUNT`] with [`PASSWORD`] only. `tls` is how TLS begins.
+    pub(crate) fn secure(tls: Tls) -> Self {
+        let more = if tls == Tls::FromStart { &["-tls-on-connect"][..] } else { &[] };
+        Self::with(
+            |folder| {
+                certificate(folder);
+                let folder_shown = folder.display();
+                let advertised = if tls == Tls::None { "" } else { "*" };
+                let main = format!(
+                    "tls_certificate = {folder_shown}/relay.pem\ntls_privatekey = {folder_shown}/relay.key\n\
+                     tls_advertise_hosts = {advertised}\nauth_advertise_hosts = *\n"
+                );
+                let plain = format!(
+                    "begin authenticators\nplain:\n  driver = plaintext\n  public_name = PLAIN\n  server_prompts = :\n\
+                     \x20 server_condition = ${{if and{{{{eq{{$auth2}}{{{ACCOUNT}}}}}{{eq{{$auth3}}{{{PASSWORD}}}}}}}}}\n\
+                     \x20 server_set_id = $auth2\n"
+                );
+                configuration(folder, false, &main, "  require authenticated = *\n", &plain)
+            },
+            more,
+        )
+    }
+
+    /// The certificate of a secure relay, which signs itself.
+    pub(crate) fn certificate(&self) -> PathBuf {
+        self.folder.path().join("relay.pem")
+    }
+
+    /// The log of Exim.
+    pub(crate) fn log(&self) -> String {
+        let read = |name: &str| fs::read_to_string(self.folder.path().join("log").join(name));
+        format!("{}{}", read("mainlog").unwrap_or_default(), read("rejectlog").unwrap_or_default())
+    }
+
+    fn with(write: impl FnOnce(&Path) -> String, arguments: &'static [&'static str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
         for name in ["spool", "log", "mail"] {
@@ -49,14 +103,14 @@ impl Relay {
             fs::set_permissions(&path, fs::Permissions::from_mode(0o777)).unwrap();
         }
         let config = folder.path().join("exim.conf");
-        fs::write(&config, configuration(folder.path(), queue_only)).unwrap();
+        fs::write(&config, write(folder.path())).unwrap();
         fs::set_permissions(&config, fs::Permissions::from_mode(0o644)).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         thread::spawn(move || {
             for stream in listener.incoming() {
                 let Ok(stream) = stream else { continue };
-                serve(stream, &config);
+                serve(stream, &config, arguments);
             }
         });
         Self { address, folder }
@@ -81,17 +135,17 @@ impl Relay {
             if !path.to_string_lossy().ends_with("-H") {
                 continue;
             }
-            let Ok(text) = fs::read_to_string(path) else { continue };
+            let Ok(text) = fs::read_to_string(&path) else { continue };
+            let body = fs::read_to_string(path.with_file_name(body_name(&path))).unwrap_or_default();
             let to = text.lines().skip_while(|line| *line != "1").nth(1).unwrap_or_default().to_owned();
-            all.push(Received { to, text });
+            all.push(Received { to, text: format!("{text}\n\n{body}") });
         }
         all
     }
 
     /// Number of mails that Exim dropped because the client vanished before the reply.
     pub(crate) fn dropped(&self) -> usize {
-        let log = fs::read_to_string(self.folder.path().join("log/mainlog")).unwrap_or_default();
-        log.matches("after final dot").count()
+        self.log().matches("after final dot").count()
     }
 
     /// Number of mails so far.
@@ -102,17 +156,24 @@ impl Relay {
     }
 }
 
+/// The file with the body of a mail in the queue, by that with its headers.
+fn body_name(headers: &Path) -> String {
+    let name = headers.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    format!("{}D", name.trim_end_matches('H'))
+}
+
 fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten();
     entries.filter_map(|entry| Some(entry.ok()?.path())).collect()
 }
 
-fn serve(stream: TcpStream, config: &Path) {
+fn serve(stream: TcpStream, config: &Path, arguments: &[&str]) {
     let input = OwnedFd::from(stream.try_clone().unwrap());
     let mut exim = Command::new("exim4")
         .arg("-C")
         .arg(config)
         .arg("-bs")
+        .args(arguments)
         .stdin(input)
         .stdout(OwnedFd::from(stream))
         .stderr(Stdio::null())
@@ -121,7 +182,21 @@ fn serve(stream: TcpStream, config: &Path) {
     thread::spawn(move || exim.wait());
 }
 
-fn configuration(folder: &Path, queue_only: bool) -> String {
+/// A certificate for 127.0.0.1, readable for the user of Exim.
+fn certificate(folder: &Path) {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let params = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    for (name, text) in
+        [("relay.pem", params.self_signed(&key).unwrap().pem()), ("relay.key", key.serialize_pem())]
+    {
+        let path = folder.join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    }
+}
+
+/// `main` are more lines of the main section, `rule` one of the recipients, `sections` more sections.
+fn configuration(folder: &Path, queue_only: bool, main: &str, rule: &str, sections: &str) -> String {
     let folder = folder.display();
     format!(
         "primary_hostname = relay.test
@@ -134,9 +209,9 @@ queue_only = {queue_only}
 rfc1413_query_timeout = 0s
 host_lookup =
 never_users =
-begin acl
+{main}begin acl
 acl_rcpt:
-  deny local_parts = unknown
+{rule}  deny local_parts = unknown
        message = 5.1.1 no such mailbox
   accept
 begin routers
@@ -150,6 +225,6 @@ box:
   maildir_format
   envelope_to_add
   user = Debian-exim
-"
+{sections}"
     )
 }

@@ -3,9 +3,10 @@
 use jiff::civil;
 use jiff::tz::TimeZone;
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 use types::event::{ServiceState, UpdateStatus};
+use types::subscription::{EARLIER_MAX, EarlierUpdate};
 use types::{IncidentId, PublicUpdate, ServiceId, Time, UpdateId};
 
 /// The whole status page at one instant. Rendered once per change, served from memory.
@@ -70,12 +71,19 @@ impl StatusPageIncident {
         let titles: BTreeMap<&ServiceId, &String> =
             self.affected.iter().map(|(id, title, _)| (id, title)).collect();
         let mut concerned = BTreeSet::new();
+        let mut earlier = VecDeque::new();
         // Oldest first, so that each update has what the earlier ones affected.
         let all = self.updates.iter().rev().map(move |update| {
             concerned.extend(update.affected.iter().map(|(id, _)| id.clone()));
             let title =
                 |id: &ServiceId| titles.get(id).map_or_else(|| id.0.clone(), |title| (*title).clone());
-            PublicUpdate {
+            let own = EarlierUpdate {
+                id: update.id,
+                at: update.at,
+                status: update.status,
+                body: update.body.clone(),
+            };
+            let public = PublicUpdate {
                 id: update.id,
                 incident: self.id,
                 at: update.at,
@@ -84,7 +92,11 @@ impl StatusPageIncident {
                 body: update.body.clone(),
                 affected: update.affected.iter().map(|(id, state)| (id.clone(), title(id), *state)).collect(),
                 concerned: concerned.clone(),
-            }
+                earlier: earlier.iter().cloned().collect(),
+            };
+            earlier.push_front(own);
+            earlier.truncate(EARLIER_MAX);
+            public
         });
         all.filter(move |update| update.id > last)
     }

@@ -29,6 +29,8 @@ pub enum Answer {
     Refused(String),
     /// The server refuses this message for now: SMTP 450 or 452, HTTP 429 or 5xx.
     Later(String),
+    /// The message left, and the connection ended without an answer: it may have arrived.
+    InDoubt(String),
     /// The server takes nothing from anyone: no connection, 421, a refused sender or password.
     Unavailable(String),
 }
@@ -38,6 +40,9 @@ pub enum Answer {
 pub enum Next {
     /// It has the update.
     Sent,
+    /// It may have the update. No further attempt: an update that arrives twice looks like a second outage. The next update
+    /// of the incident has its words too.
+    InDoubt,
     /// Another attempt at this time.
     Again(Time),
     /// No further attempt; with `pause` no more updates either.
@@ -53,6 +58,7 @@ pub enum Next {
 pub fn next(answer: &Answer, attempts: u32, failures: u32, now: Time) -> Next {
     match answer {
         Answer::Accepted => Next::Sent,
+        Answer::InDoubt(_) => Next::InDoubt,
         Answer::Refused(_) => Next::Failed { pause: failures.saturating_add(1) >= FAILURES_MAX },
         // Not the fault of the subscriber: it waits for the channel, and no attempt counts.
         Answer::Unavailable(_) => Next::Again(now),
@@ -63,7 +69,7 @@ pub fn next(answer: &Answer, attempts: u32, failures: u32, now: Time) -> Next {
     }
 }
 
-/// Pauses of a channel that takes nothing: five seconds, then twice as long each time, at most five minutes.
+/// Pauses of a channel that takes nothing, or does not answer: five seconds, then twice as long each time, at most five minutes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Backoff {
     until: Option<Time>,
@@ -73,7 +79,7 @@ pub struct Backoff {
 impl Backoff {
     /// Counts an answer. Answers of attempts that were begun before the pause do not lengthen it.
     pub fn observe(&mut self, answer: &Answer, now: Time) {
-        if !matches!(answer, Answer::Unavailable(_)) {
+        if !matches!(answer, Answer::Unavailable(_) | Answer::InDoubt(_)) {
             *self = Self::default();
         } else if self.until.is_none_or(|until| until <= now) {
             self.pause = (self.pause * 2).clamp(PAUSE_MIN, PAUSE_MAX);
@@ -102,6 +108,7 @@ mod tests {
         let refused = || Answer::Refused("550".to_owned());
         for (answer, attempts, failures, expected) in [
             (Answer::Accepted, 1, 2, Next::Sent),
+            (Answer::InDoubt(String::new()), 1, 2, Next::InDoubt),
             (later(), 1, 0, Next::Again(at(60))),
             (later(), 2, 0, Next::Again(at(300))),
             (later(), 6, 2, Next::Again(at(8 * 3_600))),
@@ -119,13 +126,14 @@ mod tests {
     #[test]
     fn pauses_of_a_channel_grow_and_end_with_a_success() {
         let down = Answer::Unavailable(String::new());
+        let lost = Answer::InDoubt(String::new());
         let mut backoff = Backoff::default();
         let mut now = at(0);
         let mut pauses = Vec::new();
         for _ in 0..9 {
             backoff.observe(&down, now);
             // Four connections fail together: one pause.
-            backoff.observe(&down, now);
+            backoff.observe(&lost, now);
             let until = backoff.until(now).unwrap();
             pauses.push(time::between(now, until).as_secs());
             now = until;

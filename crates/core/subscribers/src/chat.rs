@@ -1,11 +1,11 @@
 //! JSON for webhooks, Slack and Teams.
 
-use crate::message::{Page, incident_url};
+use crate::message::{Page, earlier, incident_url};
 use serde_json::{Value, json};
 use text::{list, truncate};
 use types::PublicUpdate;
 use types::event::UpdateStatus;
-use types::subscription::SubscriberKind;
+use types::subscription::{EarlierUpdate, SubscriberKind};
 use types::time::formatted;
 
 /// Maximum length of a text of Slack, in characters; with escapes and markup it stays below 3,000.
@@ -17,16 +17,21 @@ const NAMES_MAX: usize = 6;
 
 /// The body of the POST to a subscriber; `None` for mail.
 #[must_use]
-pub fn body(kind: SubscriberKind, page: &Page, update: &PublicUpdate) -> Option<Value> {
+pub fn body(
+    kind: SubscriberKind,
+    page: &Page,
+    update: &PublicUpdate,
+    missed: &[&EarlierUpdate],
+) -> Option<Value> {
     match kind {
         SubscriberKind::Mail => None,
-        SubscriberKind::Webhook => Some(webhook(page, update)),
-        SubscriberKind::Slack => Some(slack(page, update)),
-        SubscriberKind::Teams => Some(teams(page, update)),
+        SubscriberKind::Webhook => Some(webhook(page, update, missed)),
+        SubscriberKind::Slack => Some(slack(page, update, missed)),
+        SubscriberKind::Teams => Some(teams(page, update, missed)),
     }
 }
 
-fn webhook(page: &Page, update: &PublicUpdate) -> Value {
+fn webhook(page: &Page, update: &PublicUpdate, missed: &[&EarlierUpdate]) -> Value {
     let affected =
         update.affected.iter().map(|(id, title, state)| json!({ "id": id, "title": title, "state": state }));
     json!({
@@ -37,6 +42,9 @@ fn webhook(page: &Page, update: &PublicUpdate) -> Value {
         "title": update.title,
         "body": update.body,
         "affected": affected.collect::<Vec<_>>(),
+        "earlier": missed.iter().map(|update| {
+            json!({ "key": update.id.to_string(), "at": update.at, "status": update.status, "body": update.body })
+        }).collect::<Vec<_>>(),
         "url": incident_url(page, update),
         "page": { "title": page.title, "url": page.url },
     })
@@ -53,7 +61,7 @@ fn slack_text(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-fn slack(page: &Page, update: &PublicUpdate) -> Value {
+fn slack(page: &Page, update: &PublicUpdate, missed: &[&EarlierUpdate]) -> Value {
     let status = update.status.title();
     let title = slack_text(&truncate::chars(&update.title, 200));
     let plain = |text: String| json!({ "type": "plain_text", "text": text, "emoji": false });
@@ -63,6 +71,9 @@ fn slack(page: &Page, update: &PublicUpdate) -> Value {
         json!({ "type": "section", "text": plain(format!("{status}: {}", truncate::chars(&update.title, 200))) }),
         json!({ "type": "section", "text": plain(truncate::chars(&update.body, SLACK_MAX)) }),
     ];
+    if let Some(earlier) = earlier(page, missed) {
+        blocks.push(json!({ "type": "section", "text": plain(truncate::chars(&earlier, SLACK_MAX)) }));
+    }
     let notes = affected(update).into_iter().chain([at]).map(plain);
     blocks.push(json!({ "type": "context", "elements": notes.collect::<Vec<_>>() }));
     let url = incident_url(page, update);
@@ -73,7 +84,7 @@ fn slack(page: &Page, update: &PublicUpdate) -> Value {
     json!({ "text": format!("{status}: {title}"), "blocks": blocks })
 }
 
-fn teams(page: &Page, update: &PublicUpdate) -> Value {
+fn teams(page: &Page, update: &PublicUpdate, missed: &[&EarlierUpdate]) -> Value {
     let color = if update.status == UpdateStatus::Resolved { "Good" } else { "Attention" };
     let at = formatted(update.at, &page.timezone, "%-d %b %Y, %H:%M");
     // Rich text runs are not read as Markdown.
@@ -89,6 +100,7 @@ fn teams(page: &Page, update: &PublicUpdate) -> Value {
         }),
         run(truncate::chars(&update.body, TEAMS_MAX)),
     ];
+    body.extend(earlier(page, missed).map(|earlier| run(truncate::chars(&earlier, TEAMS_MAX))));
     body.extend(affected(update).map(run));
     body.push(run(at));
     let card = json!({
@@ -107,12 +119,14 @@ fn teams(page: &Page, update: &PublicUpdate) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::fixture::{page, update};
+    use crate::message::fixture::{earlier, page, update};
 
     #[test]
     fn bodies_of_all_kinds() {
-        let bodies: Vec<Value> =
-            SubscriberKind::ALL.iter().filter_map(|kind| body(*kind, &page(), &update())).collect();
+        let bodies: Vec<Value> = SubscriberKind::ALL
+            .iter()
+            .filter_map(|kind| body(*kind, &page(), &update(), &[&earlier()]))
+            .collect();
         assert_eq!(bodies.len(), 3);
         insta::assert_snapshot!(serde_json::to_string_pretty(&bodies).unwrap());
     }
@@ -121,10 +135,14 @@ mod tests {
     fn long_texts_and_mentions_stay_text() {
         let long =
             PublicUpdate { title: "<!channel> & all".to_owned(), body: "<@U1> ".repeat(3_000), ..update() };
-        let slack = body(SubscriberKind::Slack, &page(), &long).unwrap();
+        let before = EarlierUpdate { body: "<@U1> ".repeat(3_000), ..earlier() };
+        let missed = [&before];
+        let slack = body(SubscriberKind::Slack, &page(), &long, &missed).unwrap();
         assert_eq!(slack["text"], "Investigating: &lt;!channel&gt; &amp; all");
-        assert!(slack["blocks"][1]["text"]["text"].as_str().unwrap().chars().count() <= 3_000);
-        let teams = body(SubscriberKind::Teams, &page(), &long).unwrap();
+        for block in [1, 2] {
+            assert!(slack["blocks"][block]["text"]["text"].as_str().unwrap().chars().count() <= 3_000);
+        }
+        let teams = body(SubscriberKind::Teams, &page(), &long, &missed).unwrap();
         assert!(teams.to_string().len() < 28 << 10);
     }
 }

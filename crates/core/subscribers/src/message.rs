@@ -1,11 +1,12 @@
 //! Mails to subscribers: subject, text, HTML, message ids.
 
 use crate::template::Templates;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use text::{escape, list};
 use types::config::StatusPage;
+use types::subscription::EarlierUpdate;
 use types::time::formatted;
-use types::{Config, PublicUpdate, ServiceId, SubscriberId};
+use types::{Config, PublicUpdate, ServiceId, SubscriberId, UpdateId};
 
 /// Components that a text names before it counts the rest.
 const NAMES_MAX: usize = 6;
@@ -84,8 +85,8 @@ pub fn update(
     templates: &Templates,
     page: &Page,
     update: &PublicUpdate,
-    subscriber: SubscriberId,
-    links: &Links,
+    missed: &[&EarlierUpdate],
+    (subscriber, links): (SubscriberId, &Links),
 ) -> Mail {
     let affected: Vec<String> =
         update.affected.iter().map(|(_, title, state)| format!("{title} ({})", state.title())).collect();
@@ -101,6 +102,7 @@ pub fn update(
         ("body", update.body.trim().to_owned()),
         ("at", formatted(update.at, &page.timezone, "%-d %b %Y, %H:%M")),
         ("affected", affected),
+        ("earlier", earlier(page, missed).unwrap_or_default()),
         ("url", incident_url(page, update)),
     ]);
     let id = format!("{}.{subscriber}", update.id);
@@ -135,6 +137,23 @@ pub fn subscribed<'a>(
     values.insert("components", page.components(components));
     let unsubscribe = Some(links.unsubscribe.clone());
     mail(templates, "subscribed", &values, format!("subscribed-{request}"), None, unsubscribe)
+}
+
+/// The earlier updates of the incident that a subscriber may not have got, newest first. `missed` are updates of all
+/// incidents.
+#[must_use]
+pub fn missed<'a>(update: &'a PublicUpdate, missed: &BTreeSet<UpdateId>) -> Vec<&'a EarlierUpdate> {
+    update.earlier.iter().filter(|earlier| missed.contains(&earlier.id)).collect()
+}
+
+/// Text with earlier updates; `None` without any.
+pub(crate) fn earlier(page: &Page, missed: &[&EarlierUpdate]) -> Option<String> {
+    let text = |update: &&EarlierUpdate| {
+        let at = formatted(update.at, &page.timezone, "%-d %b %Y, %H:%M");
+        format!("\n\n{}, {at}:\n{}", update.status.title(), update.body.trim())
+    };
+    let texts: String = missed.iter().map(text).collect();
+    (!missed.is_empty()).then(|| format!("Earlier, in case you have not got it:{texts}"))
 }
 
 /// The page of an incident.
@@ -172,8 +191,17 @@ fn mail(
 #[cfg(test)]
 pub(crate) mod fixture {
     use super::*;
+    use types::IncidentId;
     use types::event::{ServiceState, UpdateStatus};
-    use types::{IncidentId, UpdateId};
+
+    pub(crate) fn earlier() -> EarlierUpdate {
+        EarlierUpdate {
+            id: UpdateId(11),
+            at: "2026-12-02T11:50:00Z".parse().unwrap(),
+            status: UpdateStatus::Investigating,
+            body: "Sign-in is slow, <b>some</b> requests fail.".to_owned(),
+        }
+    }
 
     pub(crate) fn update() -> PublicUpdate {
         PublicUpdate {
@@ -188,6 +216,7 @@ pub(crate) mod fixture {
                 ("api".into(), "API".to_owned(), ServiceState::Degraded),
             ],
             concerned: ["auth".into(), "api".into()].into(),
+            earlier: Vec::new(),
         }
     }
 
@@ -203,7 +232,7 @@ pub(crate) mod fixture {
 
 #[cfg(test)]
 mod tests {
-    use super::fixture::{page, update};
+    use super::fixture::{earlier, page, update};
     use super::*;
 
     fn links() -> Links {
@@ -213,9 +242,28 @@ mod tests {
 
     #[test]
     fn mail_about_an_update() {
-        let mail = super::update(&Templates::default(), &page(), &update(), SubscriberId(3), &links());
+        let to = (SubscriberId(3), &links());
+        let mail = super::update(&Templates::default(), &page(), &update(), &[], to);
         insta::assert_snapshot!(format!("{}\n\n{}\n{}", mail.subject, mail.text, mail.html));
         assert_eq!((mail.id.as_str(), mail.thread.as_deref()), ("update-12.3", Some("incident-7.3")));
+    }
+
+    #[test]
+    fn mail_has_the_words_of_an_earlier_update_that_may_be_missing() {
+        let other = EarlierUpdate { id: UpdateId(10), body: "It arrived.".to_owned(), ..earlier() };
+        let update = PublicUpdate { earlier: vec![earlier(), other], ..update() };
+        let missed = missed(&update, &[UpdateId(3), UpdateId(11)].into());
+        assert_eq!(missed, [&earlier()]);
+        let mail =
+            super::update(&Templates::default(), &page(), &update, &missed, (SubscriberId(3), &links()));
+        let part = "\nEarlier, in case you have not got it:\n\nInvestigating, 2 Dec 2026, 11:50 UTC:\nSign-in is slow, <b>some</b>";
+        assert!(mail.text.contains(part), "{}", mail.text);
+        assert!(
+            mail.html.contains("11:50 UTC:<br>\nSign-in is slow, &lt;b&gt;some&lt;/b&gt;"),
+            "{}",
+            mail.html
+        );
+        assert!(!mail.text.contains("It arrived.") && mail.id == "update-12.3");
     }
 
     #[test]

@@ -8,8 +8,8 @@ pub const BYTES_MAX: usize = 64 << 10;
 /// Built-in templates by their file names, with the placeholders that each may have; those that it must have come first.
 const BUILT_IN: [(&str, &str, &[&str], &[&str]); 9] = [
     ("update.subject.txt", include_str!("../templates/update.subject.txt"), &[], UPDATE),
-    ("update.txt", include_str!("../templates/update.txt"), &["unsubscribe_url"], UPDATE),
-    ("update.html", include_str!("../templates/update.html"), &["unsubscribe_url"], UPDATE),
+    ("update.txt", include_str!("../templates/update.txt"), &["unsubscribe_url", "earlier"], UPDATE),
+    ("update.html", include_str!("../templates/update.html"), &["unsubscribe_url", "earlier"], UPDATE),
     ("confirm.subject.txt", include_str!("../templates/confirm.subject.txt"), &[], CONFIRM),
     ("confirm.txt", include_str!("../templates/confirm.txt"), &["confirm_url"], CONFIRM),
     ("confirm.html", include_str!("../templates/confirm.html"), &["confirm_url"], CONFIRM),
@@ -24,6 +24,7 @@ const UPDATE: &[&str] = &[
     "body",
     "at",
     "affected",
+    "earlier",
     "url",
     "page_title",
     "page_url",
@@ -107,7 +108,8 @@ impl Templates {
         Ok(())
     }
 
-    /// Fills a template. In HTML, values are escaped and their line breaks kept; a subject is one line.
+    /// Fills a template. In HTML, values are escaped and their line breaks kept; a subject is one line; a text has no more
+    /// than one empty line in a row.
     pub(crate) fn fill(&self, name: &str, values: &BTreeMap<&str, String>) -> String {
         let mut filled = String::new();
         for part in self.0.get(name).into_iter().flatten() {
@@ -123,7 +125,14 @@ impl Templates {
                 }
             }
         }
-        if name.ends_with(".subject.txt") { one_line(&filled) } else { filled }
+        if name.ends_with(".subject.txt") {
+            return one_line(&filled);
+        }
+        // A placeholder without a value leaves no gap.
+        while name.ends_with(".txt") && filled.contains("\n\n\n") {
+            filled = filled.replace("\n\n\n", "\n\n");
+        }
+        filled
     }
 }
 

@@ -123,6 +123,25 @@ pub struct PublicUpdate {
     pub affected: Vec<(ServiceId, String, ServiceState)>,
     /// Services that this or an earlier update of the incident affects: who got the first update gets the last one too.
     pub concerned: BTreeSet<ServiceId>,
+    /// Earlier updates of the incident, newest first, at most [`EARLIER_MAX`]: a subscriber who may have missed one gets it
+    /// with this one.
+    pub earlier: Vec<EarlierUpdate>,
+}
+
+/// Earlier updates that an update carries.
+pub const EARLIER_MAX: usize = 10;
+
+/// An earlier update of the same incident.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EarlierUpdate {
+    /// Its number.
+    pub id: UpdateId,
+    /// Time of its publication.
+    pub at: Time,
+    /// Status of the incident.
+    pub status: UpdateStatus,
+    /// Its text.
+    pub body: String,
 }
 
 /// Whether a text is an e-mail address that any mail server takes: ASCII, `local@domain.tld`, without quotes or comments.

@@ -4,7 +4,7 @@ use crate::progress::Progress;
 use crate::rows::{by_id, page};
 use crate::store::{Store, StoreError, fact, millis, set_fact};
 use rusqlite::{Connection, params};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use types::subscription::{SubscriberKind, SubscriberState};
 use types::{PublicUpdate, Subscriber, SubscriberId, Time, UpdateId};
 
@@ -13,6 +13,9 @@ const PAGE: usize = 1_000;
 
 /// Fact with the newest update that was recorded.
 const NEWEST: &str = "newest-update";
+
+/// How far a message is whose subscriber did not get it for certain.
+const MISSED: [Progress; 3] = [Progress::Failed, Progress::Closed, Progress::InDoubt];
 
 /// Number of messages about recent updates by progress.
 pub type Totals = BTreeMap<Progress, u64>;
@@ -24,6 +27,8 @@ pub struct Claimed {
     pub subscriber: Subscriber,
     /// Earlier attempts.
     pub attempts: u32,
+    /// Earlier updates, of any incident, that it did not get for certain, and whose words no later message had.
+    pub missed: BTreeSet<UpdateId>,
 }
 
 impl Store {
@@ -158,15 +163,37 @@ impl Store {
         Ok(changed > 0)
     }
 
-    /// Records that a server has taken a message.
+    /// Records that a server has taken a message, with the words of the updates `included`, which the subscriber did not get
+    /// for certain before.
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn sent(&self, update: UpdateId, subscriber: SubscriberId) -> Result<(), StoreError> {
-        let db = self.db();
-        set(&db, update, subscriber, Progress::Sending, Progress::Sent)?;
-        db.prepare_cached("UPDATE subscriber SET failures = 0 WHERE id = ?1 AND failures > 0")?
+    pub fn sent(
+        &self,
+        update: UpdateId,
+        subscriber: SubscriberId,
+        included: &[UpdateId],
+    ) -> Result<(), StoreError> {
+        let mut db = self.db();
+        let transaction = db.transaction()?;
+        set(&transaction, update, subscriber, Progress::Sending, Progress::Sent)?;
+        for earlier in included {
+            for progress in MISSED {
+                set(&transaction, *earlier, subscriber, progress, Progress::Included)?;
+            }
+        }
+        transaction
+            .prepare_cached("UPDATE subscriber SET failures = 0 WHERE id = ?1 AND failures > 0")?
             .execute([subscriber.0])?;
+        Ok(transaction.commit()?)
+    }
+
+    /// Records that it is not known whether a message has arrived: it is not sent again.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn in_doubt(&self, update: UpdateId, subscriber: SubscriberId) -> Result<(), StoreError> {
+        set(&self.db(), update, subscriber, Progress::Sending, Progress::InDoubt)?;
         Ok(())
     }
 
@@ -232,7 +259,7 @@ impl Store {
         Ok(transaction.commit()?)
     }
 
-    /// Number of messages about recorded updates by progress.
+    /// Number of messages about recorded updates by progress, also where it is 0.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -240,7 +267,7 @@ impl Store {
         let db = self.db();
         let mut query = db.prepare_cached("SELECT progress, count(*) FROM delivery GROUP BY progress")?;
         let rows = query.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
-        let mut totals = Totals::new();
+        let mut totals: Totals = Progress::ALL.into_iter().map(|progress| (progress, 0)).collect();
         for row in rows {
             let (stored, count) = row?;
             let progress = Progress::ALL.into_iter().find(|progress| progress.stored() == stored);
@@ -300,11 +327,25 @@ fn claim(
     for (subscriber, attempts) in rows {
         set(&transaction, update, SubscriberId(subscriber), Progress::Due, Progress::Claimed)?;
         if let Some(subscriber) = by_id(&transaction, SubscriberId(subscriber))? {
-            claimed.push(Claimed { subscriber, attempts });
+            let missed = missed(&transaction, subscriber.id, update)?;
+            claimed.push(Claimed { subscriber, attempts, missed });
         }
     }
     transaction.commit()?;
     Ok(claimed)
+}
+
+fn missed(
+    db: &Connection,
+    subscriber: SubscriberId,
+    before: UpdateId,
+) -> rusqlite::Result<BTreeSet<UpdateId>> {
+    let mut query = db.prepare_cached(
+        "SELECT published FROM delivery WHERE subscriber = ?1 AND published < ?2 AND progress IN (?3, ?4, ?5)",
+    )?;
+    let [a, b, c] = MISSED.map(Progress::stored);
+    let rows = query.query_map(params![subscriber.0, signed(before), a, b, c], |row| row.get::<_, i64>(0))?;
+    rows.map(|number| Ok(UpdateId(u64::try_from(number?).unwrap_or(0)))).collect()
 }
 
 fn set(

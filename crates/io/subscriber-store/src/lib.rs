@@ -16,7 +16,7 @@
 //! # Invariants
 //!
 //! * A message is recorded as *sending* before its last byte leaves, and as *sent* after the server has taken it. One that
-//!   was *sending* when the process ended is not sent again.
+//!   was *sending* when the process ended is in doubt: it is not sent again, and the next update has its words.
 //! * Memory is bounded: subscribers are read in pages.
 //! * Decides nothing: order, matching, delays and limits are arguments.
 

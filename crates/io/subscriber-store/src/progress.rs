@@ -15,13 +15,23 @@ pub enum Progress {
     Failed,
     /// A newer update made it superfluous, or it is too old.
     Closed,
-    /// The process ended while it was sent: it is not sent again.
-    Uncertain,
+    /// The process or the connection ended while it was sent: it is not sent again, and no later message has its words yet.
+    InDoubt,
+    /// Not sent for certain, and its words were in a later message.
+    Included,
 }
 
 impl Progress {
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Due, Self::Claimed, Self::Sending, Self::Sent, Self::Failed, Self::Closed, Self::Uncertain];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Due,
+        Self::Claimed,
+        Self::Sending,
+        Self::Sent,
+        Self::Failed,
+        Self::Closed,
+        Self::InDoubt,
+        Self::Included,
+    ];
 
     /// Its name in metrics.
     #[must_use]
@@ -33,7 +43,8 @@ impl Progress {
             Self::Sent => "sent",
             Self::Failed => "failed",
             Self::Closed => "closed",
-            Self::Uncertain => "uncertain",
+            Self::InDoubt => "in_doubt",
+            Self::Included => "included",
         }
     }
 
@@ -45,7 +56,8 @@ impl Progress {
             Self::Sent => 3,
             Self::Failed => 4,
             Self::Closed => 5,
-            Self::Uncertain => 6,
+            Self::InDoubt => 6,
+            Self::Included => 7,
         }
     }
 }

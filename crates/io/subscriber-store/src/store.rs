@@ -35,7 +35,7 @@ pub struct Recovered {
     /// Messages that were prepared and not begun: they are sent now.
     pub released: usize,
     /// Messages that may have been sent: they are not sent again.
-    pub uncertain: usize,
+    pub in_doubt: usize,
 }
 
 /// Subscribers, updates, and their progress. All methods block for the disk, most of them for less than a millisecond.
@@ -89,11 +89,11 @@ impl Store {
                 let sql = format!("UPDATE {table} SET progress = ?2 WHERE progress = ?1");
                 transaction.execute(&sql, params![from.stored(), to.stored()])
             };
-            recovered.uncertain += moved(Progress::Sending, Progress::Uncertain)?;
+            recovered.in_doubt += moved(Progress::Sending, Progress::InDoubt)?;
             if same_boot {
                 recovered.released += moved(Progress::Claimed, Progress::Due)?;
             } else {
-                recovered.uncertain += moved(Progress::Claimed, Progress::Uncertain)?;
+                recovered.in_doubt += moved(Progress::Claimed, Progress::InDoubt)?;
             }
         }
         set_fact(&transaction, "boot", boot)?;

@@ -92,14 +92,14 @@ impl Subscribers {
 fn list(common: &Common) -> Result<ExitCode, Failure> {
     let running = Running::find(common)?;
     let (mut all, mut after) = (Vec::new(), 0);
-    loop {
+    let messages = loop {
         let page = running.get(&format!("/api/v1/subscribers?after={after}"))?;
         all.extend(serde_json::from_value::<Vec<Subscriber>>(page["subscribers"].clone())?);
-        let Some(next) = page["next"].as_i64() else { break };
+        let Some(next) = page["next"].as_i64() else { break page["messages"].clone() };
         after = next;
-    }
+    };
     if common.json {
-        table::json(&json!({ "subscribers": all }))?;
+        table::json(&json!({ "subscribers": all, "messages": messages }))?;
         return Ok(ExitCode::SUCCESS);
     }
     if all.is_empty() {
@@ -116,6 +116,16 @@ fn list(common: &Common) -> Result<ExitCode, Failure> {
             table::cell(&subscriber.address, 40),
         ];
         table::say(&format!("{} {components}", cells.join(" ")));
+    }
+    let messages: Vec<String> = messages
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter(|(_, count)| count.as_u64() > Some(0))
+        .map(|(progress, count)| format!("{} {count}", progress.replace('_', " ")))
+        .collect();
+    if !messages.is_empty() {
+        table::say(&format!("messages about recent updates: {}", messages.join(", ")));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -44,7 +44,8 @@ impl Mail {
             Ok(Some(Answer::Later(code))) => {
                 Err(retriable(format!("the SMTP server refuses the mail for now ({code})")))
             }
-            Ok(Some(Answer::Unavailable(why))) => Err(retriable(why)),
+            // A page that arrives twice is better than one that does not arrive.
+            Ok(Some(Answer::Unavailable(why) | Answer::InDoubt(why))) => Err(retriable(why)),
             Ok(None) | Err(_) => Err(retriable("no reply of the SMTP server within 10 s".to_owned())),
         }
     }

@@ -16,9 +16,8 @@ use types::time;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// Timeout of a command.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(30);
-/// Timeout of the reply to a message. RFC 5321, section 4.5.3.2.6, asks for ten minutes; a server that needs more than two
-/// is overloaded, and gets the message again later, with the same message id.
-const MESSAGE_TIMEOUT: Duration = Duration::from_secs(120);
+/// Timeout of the reply to a message (RFC 5321, section 4.5.3.2.6). A shorter one leaves more messages in doubt.
+const MESSAGE_TIMEOUT: Duration = Duration::from_secs(600);
 /// Timeout of a polite end.
 const QUIT_TIMEOUT: Duration = Duration::from_millis(200);
 /// Length of a server's text in a log line, in characters.
@@ -30,7 +29,10 @@ enum Phase {
     Connect,
     Sender,
     Recipient,
+    /// `DATA`: the message has not left.
     Message,
+    /// The message itself.
+    Text,
 }
 
 /// Failure of a command.
@@ -114,7 +116,7 @@ impl Session {
             Err(_) => Failure::Timeout(MESSAGE_TIMEOUT),
         };
         self.is_broken |= is_lost(&failure);
-        answer(Phase::Message, &failure)
+        answer(Phase::Text, &failure)
     }
 
     /// Makes the connection ready for the next message; `false` when it cannot be used any more.
@@ -187,12 +189,16 @@ fn judge(phase: Phase, code: Option<u16>, text: &str) -> Answer {
     match (phase, code) {
         (Phase::Connect, _) => unavailable("the SMTP server does not let mainstay in"),
         (Phase::Sender, _) => unavailable("the SMTP server refuses the sender"),
-        (Phase::Recipient, None) | (_, Some(421)) => unavailable("the SMTP server ends the connection"),
+        // RFC 5321, section 6.1, asks for another attempt, and RFC 1047 says why mails arrive twice by it.
+        (Phase::Text, None) => Answer::InDoubt("the SMTP server did not answer a message".to_owned()),
+        (Phase::Recipient | Phase::Message, None) | (_, Some(421)) => {
+            unavailable("the SMTP server ends the connection")
+        }
         // Sign-in or encryption required: nothing about this recipient.
         (_, Some(530 | 534 | 535 | 538)) => unavailable("the SMTP server requires a sign-in"),
         (_, Some(500..=599)) if !is_policy => Answer::Refused(numbers()),
-        // 4xx, a policy that may change, or the end of the connection in a message.
-        (Phase::Recipient | Phase::Message, _) => Answer::Later(numbers()),
+        // 4xx, or a policy that may change.
+        (Phase::Recipient | Phase::Message | Phase::Text, _) => Answer::Later(numbers()),
     }
 }
 
@@ -209,11 +215,12 @@ mod tests {
 
     #[test]
     fn replies_are_judged_by_their_phase() {
-        use Phase::{Connect, Message, Recipient, Sender};
+        use Phase::{Connect, Message, Recipient, Sender, Text};
         let kind = |answer: Answer| match answer {
             Answer::Accepted => "accepted".to_owned(),
             Answer::Refused(why) => format!("refused {why}"),
             Answer::Later(why) => format!("later {why}"),
+            Answer::InDoubt(_) => "in doubt".to_owned(),
             Answer::Unavailable(_) => "unavailable".to_owned(),
         };
         for (phase, code, text, expected) in [
@@ -241,7 +248,12 @@ mod tests {
             (Message, Some(452), "transient error (452): 4.3.1 full", "later 452 4.3.1"),
             (Message, Some(554), "permanent error (554): 5.7.1 spam", "later 554 5.7.1"),
             (Message, Some(552), "permanent error (552): 5.3.4 too big", "refused 552 5.3.4"),
-            (Message, None, "network error: reset", "later no answer"),
+            (Message, None, "network error: reset", "unavailable"),
+            (Text, Some(452), "transient error (452): 4.3.1 full", "later 452 4.3.1"),
+            (Text, Some(554), "permanent error (554): 5.6.0 refused", "refused 554 5.6.0"),
+            (Text, Some(421), "transient error (421): 4.3.2 closing", "unavailable"),
+            (Text, None, "network error: reset", "in doubt"),
+            (Text, None, "no reply within 10 min", "in doubt"),
         ] {
             assert_eq!(kind(judge(phase, code, text)), expected, "{phase:?} {text}");
         }

@@ -129,7 +129,7 @@ async fn faults_of_a_server_decide_what_follows() {
         ("busy", "Unavailable"),
         ("cleo", "Accepted"),
         ("vanish", "Unavailable"),
-        ("closes", "Later(\"no answer\")"),
+        ("closes", "InDoubt"),
         ("spam", "Later(\"554 5.7.1\")"),
         ("full", "Later(\"452 4.3.1\")"),
         ("dora", "Accepted"),

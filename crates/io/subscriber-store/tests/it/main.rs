@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use subscriber_store::{Added, Progress, Recovered, Store};
 use types::event::UpdateStatus;
@@ -29,6 +29,7 @@ fn update(id: u64) -> PublicUpdate {
         body: "b".to_owned(),
         affected: Vec::new(),
         concerned: BTreeSet::new(),
+        earlier: Vec::new(),
     }
 }
 
@@ -58,7 +59,7 @@ fn update_is_claimed_once_and_in_order() {
     assert_eq!(store.claim(UpdateId(2), &[UpdateId(1)], MAIL, 9, at(1)).unwrap(), []);
     let first = claimed[0].subscriber.id;
     assert!(store.sending(UpdateId(1), first).unwrap());
-    store.sent(UpdateId(1), first).unwrap();
+    store.sent(UpdateId(1), first, &[]).unwrap();
     let second = store.claim(UpdateId(2), &[UpdateId(1)], MAIL, 9, at(1)).unwrap();
     assert_eq!(second.iter().map(|it| it.subscriber.id).collect::<Vec<_>>(), [first]);
     assert_eq!(store.claim(UpdateId(1), &[], MAIL, 9, at(1)).unwrap().len(), 2);
@@ -79,15 +80,31 @@ fn crash_repeats_nothing_that_may_have_been_sent() {
     let claimed = store.claim(UpdateId(1), &[], MAIL, 3, at(1)).unwrap();
     let ids: Vec<SubscriberId> = claimed.iter().map(|it| it.subscriber.id).collect();
     store.sending(UpdateId(1), ids[0]).unwrap();
-    store.sent(UpdateId(1), ids[0]).unwrap();
+    store.sent(UpdateId(1), ids[0], &[]).unwrap();
     store.sending(UpdateId(1), ids[1]).unwrap();
     drop(store);
     let (store, recovered) = open(folder.path());
-    assert_eq!(recovered, Recovered { released: 1, uncertain: 1 });
+    assert_eq!(recovered, Recovered { released: 1, in_doubt: 1 });
     let again = store.claim(UpdateId(1), &[], MAIL, 9, at(1)).unwrap();
     let again: BTreeSet<SubscriberId> = again.iter().map(|it| it.subscriber.id).collect();
     assert!(again.len() == 2 && !again.contains(&ids[0]) && !again.contains(&ids[1]), "{again:?}");
     store.sync().unwrap();
+    assert_eq!(store.totals().unwrap().get(&Progress::InDoubt), Some(&1));
+    // The next message says what may not have arrived, once.
+    store.publish(&update(2), at(2), everyone).unwrap();
+    let missed = |update: u64| {
+        let claimed = store.claim(UpdateId(update), &[], MAIL, 9, at(3)).unwrap();
+        claimed.into_iter().map(|it| (it.subscriber.id, it.missed)).collect::<BTreeMap<_, _>>()
+    };
+    let second = missed(2);
+    assert_eq!(second[&ids[1]], [UpdateId(1)].into());
+    assert!(second.iter().all(|(id, missed)| *id == ids[1] || missed.is_empty()), "{second:?}");
+    store.sending(UpdateId(2), ids[1]).unwrap();
+    store.sent(UpdateId(2), ids[1], &[UpdateId(1)]).unwrap();
+    let totals = store.totals().unwrap();
+    assert_eq!((totals.get(&Progress::InDoubt), totals.get(&Progress::Included)), (Some(&0), Some(&1)));
+    store.publish(&update(3), at(3), everyone).unwrap();
+    assert_eq!(missed(3)[&ids[1]], BTreeSet::new());
 }
 
 #[test]
@@ -123,7 +140,7 @@ fn refused_address_is_paused_and_a_success_forgives() {
     }
     store.failed(UpdateId(1), id, true, false).unwrap();
     assert_eq!(store.subscriber(id).unwrap().unwrap().failures, 1);
-    store.sent(UpdateId(2), id).unwrap();
+    store.sent(UpdateId(2), id, &[]).unwrap();
     assert_eq!(store.subscriber(id).unwrap().unwrap().failures, 0);
     store.publish(&update(3), at(0), everyone).unwrap();
     store.failed(UpdateId(2), id, true, true).unwrap();

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use subscriber_store::{Claimed, Letter, Progress, Store, StoreError};
 use subscribers::{Answer, Next, chat, message, next};
 use types::subscription::{SubscriberKind, SubscriberState};
-use types::{PublicUpdate, SubscriberId};
+use types::{PublicUpdate, SubscriberId, UpdateId};
 
 /// A message that is claimed.
 #[derive(Clone, Debug)]
@@ -77,6 +77,7 @@ impl Subscriptions {
         let now = clock::now();
         match next(&answer, attempts.saturating_add(1), 0, now) {
             Next::Sent => record(Progress::Sent, now, false).await,
+            Next::InDoubt => record(Progress::InDoubt, now, false).await,
             Next::Again(at) => record(Progress::Due, at, !matches!(answer, Answer::Unavailable(_))).await,
             Next::Failed { .. } => record(Progress::Failed, now, false).await,
         };
@@ -85,17 +86,19 @@ impl Subscriptions {
     }
 
     async fn update(&self, setting: &Setting, update: &PublicUpdate, claimed: Claimed) -> Option<Answer> {
-        let Claimed { subscriber, attempts } = claimed;
+        let Claimed { subscriber, attempts, missed } = claimed;
         let (number, id) = (update.id, subscriber.id);
         let now = clock::now();
-        let ready =
-            async { self.store("a message", move |store| store.sending(number, id)).await == Some(true) };
+        let ready = async { self.record_now(|store| store.sending(number, id)) };
+        let missed = message::missed(update, &missed);
+        let included: Vec<UpdateId> = missed.iter().map(|earlier| earlier.id).collect();
         let answer = if subscriber.kind == SubscriberKind::Mail {
             let links = self.links(&setting.page.url, id);
-            let mail = message::update(&setting.templates, &setting.page, update, id, &links);
+            let mail = message::update(&setting.templates, &setting.page, update, &missed, (id, &links));
             setting.outlet.mail(&subscriber.address, &mail, now, ready).await?
         } else {
-            let body = chat::body(subscriber.kind, &setting.page, update).unwrap_or_default().to_string();
+            let body = chat::body(subscriber.kind, &setting.page, update, &missed);
+            let body = body.unwrap_or_default().to_string();
             let secret =
                 (subscriber.kind == SubscriberKind::Webhook).then(|| SecretString::from(self.secret(id)));
             let key = update.id.to_string();
@@ -107,7 +110,8 @@ impl Subscriptions {
         let permanent = matches!(answer, Answer::Refused(_));
         let counted = !matches!(answer, Answer::Unavailable(_));
         let record = move |store: &Store| match following {
-            Next::Sent => store.sent(number, id),
+            Next::Sent => store.sent(number, id, &included),
+            Next::InDoubt => store.in_doubt(number, id),
             Next::Again(at) => store.again(number, id, at, counted),
             Next::Failed { pause } => store.failed(number, id, permanent, pause),
         };
@@ -122,6 +126,9 @@ fn note(subscriber: SubscriberId, answer: &Answer) {
     match answer {
         Answer::Refused(why) => tracing::warn!(%subscriber, why, "a subscriber refuses messages"),
         Answer::Later(why) => tracing::info!(%subscriber, why, "a message to a subscriber is repeated later"),
+        Answer::InDoubt(why) => {
+            tracing::warn!(%subscriber, why, "a message to a subscriber is in doubt, and not repeated")
+        }
         Answer::Accepted | Answer::Unavailable(_) => {}
     }
 }

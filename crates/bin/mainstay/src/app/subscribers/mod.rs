@@ -57,11 +57,12 @@ impl Subscriptions {
         setting: watch::Receiver<Arc<Setting>>,
     ) -> Result<Arc<Self>, StoreError> {
         let (store, recovered) = Store::open(&data.join("subscribers.db"))?;
-        if recovered.uncertain > 0 {
-            let count = recovered.uncertain;
+        if recovered.in_doubt > 0 {
+            let count = recovered.in_doubt;
             tracing::warn!(
                 count,
-                "messages to subscribers were on their way when mainstay ended; they are not sent again"
+                "messages to subscribers were on their way when mainstay ended: they are in doubt, not sent again, and \
+                 the next update has their words"
             );
         }
         Ok(Arc::new(Self {

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use types::subscription::SubscriberKind;
 use types::{Time, time};
 
-/// Messages that are claimed together: the bound of memory, and of what is uncertain after a crash of the machine.
+/// Messages that are claimed together: the bound of memory, and of what is in doubt after a crash of the machine.
 const BATCH: usize = 64;
 /// Longest wait without a look at what is due.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
@@ -79,8 +79,12 @@ impl Sender {
         let Some(answer) = answer else { return };
         let now = clock::now();
         let was_paused = self.backoff.until(now).is_some();
+        // Mails have one channel. A webhook or chat that does not answer says nothing about the others.
+        if !self.kinds.contains(&SubscriberKind::Mail) {
+            return;
+        }
         self.backoff.observe(&answer, now);
-        if let Answer::Unavailable(why) = &answer {
+        if let Answer::Unavailable(why) | Answer::InDoubt(why) = &answer {
             if let Some(until) = self.backoff.until(now).filter(|_| !was_paused) {
                 let pause = time::spoken(time::between(now, until));
                 tracing::warn!(kinds = ?self.kinds, why, "messages to subscribers wait {pause}");
@@ -100,7 +104,9 @@ impl Sender {
         self.release().await;
         let drained = async { while self.sending.join_next().await.is_some() {} };
         if tokio::time::timeout(DRAIN, drained).await.is_err() {
-            tracing::warn!("messages to subscribers are still on their way; they are not sent again");
+            tracing::warn!(
+                "messages to subscribers are still on their way: they are in doubt, and not sent again"
+            );
         }
         self.shared.store("the progress of messages", Store::sync).await;
     }

@@ -3,11 +3,13 @@
 use crate::run::{command, quiet};
 
 /// Each package, and a command that shows that it is there.
-const PACKAGES: [(&str, &str, &[&str]); 13] = [
+const PACKAGES: [(&str, &str, &[&str]); 14] = [
     ("apache2-utils", "ab", &["-V"]),
     ("chromium", "chromium", &["--version"]),
     ("chromium-driver", "chromedriver", &["--version"]),
     ("curl", "curl", &["--version"]),
+    // The tests run it with folders of their own; that of the system is not used.
+    ("exim4-daemon-light", "exim4", &["-bV"]),
     ("haproxy", "haproxy", &["-v"]),
     // The tests start servers of their own; that of the system is not used.
     ("mariadb-server", "/usr/sbin/mariadbd", &["--version"]),

@@ -136,6 +136,7 @@ fn interpret(text: &str, recovered: &str, folder: &Path, diagnostics: &mut Diagn
     resolve::cycle::check(&raw.services, diagnostics);
     resolve::serving::check(&raw, diagnostics);
     resolve::source::check(&raw, diagnostics);
+    resolve::subscribers::check(&raw, diagnostics);
     resolve::load::check(&raw, diagnostics);
     let derived = resolve::derive::derive(&raw, diagnostics);
     warnings::warn(&raw, &derived, diagnostics);

@@ -4,6 +4,7 @@ pub(crate) mod address;
 pub(crate) mod balancer;
 pub(crate) mod domain;
 pub(crate) mod host;
+pub(crate) mod mail;
 pub(crate) mod path;
 pub(crate) mod scalar;
 pub(crate) mod size;

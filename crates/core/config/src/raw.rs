@@ -90,6 +90,8 @@ pub(crate) struct RawConfig {
     pub(crate) sources: BTreeMap<String, RawSource>,
     pub(crate) loads: BTreeMap<String, RawLoad>,
     pub(crate) status_page: StatusPage,
+    /// `status_page.subscribers.mail`, if it is written.
+    pub(crate) mail_channel: Option<At<String>>,
     pub(crate) audit: RawAudit,
 }
 
@@ -130,7 +132,10 @@ pub(crate) fn read(root: &DocumentReader<'_>, context: &mut Context<'_>) -> RawC
     if let Some(edge) = &edge {
         edge.check(site.listen, context.diagnostics);
     }
+    let status_page: RawStatusPage = root.one(context);
     RawConfig {
+        mail_channel: status_page.subscribers.as_ref().and_then(|subscribers| subscribers.mail.clone()),
+        status_page: status_page.resolve(title),
         dns: root.one(context),
         registry,
         probe_defaults: root.one(context),
@@ -148,7 +153,6 @@ pub(crate) fn read(root: &DocumentReader<'_>, context: &mut Context<'_>) -> RawC
         callers: root.each(context, |_, caller: RawCaller, _, context| caller.check(context.diagnostics)),
         sources: root.each(context, |_, source: RawSource, _, context| source.check(context.diagnostics)),
         loads: root.each(context, |_, load, _, _| load),
-        status_page: root.one::<RawStatusPage>(context).resolve(title),
         audit: root.one(context),
         site,
         url,

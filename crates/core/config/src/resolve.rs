@@ -7,4 +7,5 @@ pub(crate) mod load;
 pub(crate) mod service;
 pub(crate) mod serving;
 pub(crate) mod source;
+pub(crate) mod subscribers;
 pub(crate) mod team;

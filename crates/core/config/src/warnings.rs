@@ -114,7 +114,11 @@ fn unused(raw: &RawConfig, diagnostics: &mut Diagnostics) {
 
     let of_people = raw.people.values().flat_map(|person| &person.contacts);
     let of_escalations = raw.escalations.values().flat_map(|escalation| &escalation.fallback);
-    let named: BTreeSet<&str> = of_people.chain(of_escalations).map(|at| at.value.channel.as_str()).collect();
+    let named: BTreeSet<&str> = of_people
+        .chain(of_escalations)
+        .map(|at| at.value.channel.as_str())
+        .chain(raw.mail_channel.iter().map(|at| at.value.as_str()))
+        .collect();
     for (name, channel) in raw.channels.iter().filter(|(name, _)| !named.contains(name.as_str())) {
         let message = format!("channel `{}` is not used", shown(name));
         diagnostics.warn(

@@ -38,6 +38,7 @@ pub(crate) fn status_page(context: &Context<'_>, state: &State) -> StatusPage {
         open: open.map(|(id, published)| incident(context, *id, published)).collect(),
         past: past(context, state),
         response_times: config.status_page.response_times,
+        subscriptions: config.status_page.subscribers.as_ref().is_some_and(|it| it.mail.is_some()),
         groups,
     }
 }

@@ -3,9 +3,11 @@
 use jiff::civil;
 use jiff::tz::TimeZone;
 use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 use types::event::{ServiceState, UpdateStatus};
-use types::{IncidentId, ServiceId, Time, UpdateId};
+use types::subscription::{EARLIER_MAX, EarlierUpdate};
+use types::{IncidentId, PublicUpdate, ServiceId, Time, UpdateId};
 
 /// The whole status page at one instant. Rendered once per change, served from memory.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -35,6 +37,69 @@ pub struct StatusPage {
     pub past: Vec<PastDay>,
     /// Whether it has charts of response times.
     pub response_times: bool,
+    /// Whether visitors can subscribe by e-mail.
+    pub subscriptions: bool,
+}
+
+impl StatusPage {
+    /// Number of the newest update on the page; 0 without one.
+    #[must_use]
+    pub fn newest_update(&self) -> UpdateId {
+        self.incidents()
+            .flat_map(|incident| &incident.updates)
+            .map(|update| update.id)
+            .max()
+            .unwrap_or(UpdateId(0))
+    }
+
+    /// Updates after this one, oldest first, as subscribers get them.
+    #[must_use]
+    pub fn updates_after(&self, last: UpdateId) -> Vec<PublicUpdate> {
+        let mut found: Vec<PublicUpdate> =
+            self.incidents().flat_map(|incident| incident.updates_after(last)).collect();
+        found.sort_by_key(|update| update.id);
+        found
+    }
+
+    fn incidents(&self) -> impl Iterator<Item = &StatusPageIncident> {
+        self.open.iter().chain(self.past.iter().flat_map(|day| &day.incidents))
+    }
+}
+
+impl StatusPageIncident {
+    fn updates_after(&self, last: UpdateId) -> impl Iterator<Item = PublicUpdate> {
+        let titles: BTreeMap<&ServiceId, &String> =
+            self.affected.iter().map(|(id, title, _)| (id, title)).collect();
+        let mut concerned = BTreeSet::new();
+        let mut earlier = VecDeque::new();
+        // Oldest first, so that each update has what the earlier ones affected.
+        let all = self.updates.iter().rev().map(move |update| {
+            concerned.extend(update.affected.iter().map(|(id, _)| id.clone()));
+            let title =
+                |id: &ServiceId| titles.get(id).map_or_else(|| id.0.clone(), |title| (*title).clone());
+            let own = EarlierUpdate {
+                id: update.id,
+                at: update.at,
+                status: update.status,
+                body: update.body.clone(),
+            };
+            let public = PublicUpdate {
+                id: update.id,
+                incident: self.id,
+                at: update.at,
+                status: update.status,
+                title: self.title.clone(),
+                body: update.body.clone(),
+                affected: update.affected.iter().map(|(id, state)| (id.clone(), title(id), *state)).collect(),
+                concerned: concerned.clone(),
+                earlier: earlier.iter().cloned().collect(),
+            };
+            earlier.push_front(own);
+            earlier.truncate(EARLIER_MAX);
+            public
+        });
+        all.filter(move |update| update.id > last)
+    }
 }
 
 /// Incident as the public sees it.

@@ -408,6 +408,57 @@ pub enum ChannelKind {
         /// Its URL.
         url: String,
     },
+    /// E-mail over an SMTP server; its addresses are e-mail addresses.
+    Mail {
+        /// The server that relays it.
+        server: SmtpServer,
+        /// Its sender.
+        from: Mailbox,
+    },
+}
+
+/// An SMTP server that relays e-mail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SmtpServer {
+    /// Name or address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// Encryption of the connection.
+    pub security: SmtpSecurity,
+    /// Name of the account; no sign-in without one.
+    pub user: Option<String>,
+}
+
+/// Encryption of a connection to an SMTP server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SmtpSecurity {
+    /// TLS from the first byte (RFC 8314).
+    Tls,
+    /// STARTTLS, which the server must offer (RFC 3207).
+    StartTls,
+    /// None: only on this machine.
+    Loopback,
+}
+
+/// An e-mail address with the name that is shown beside it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mailbox {
+    /// The shown name; empty without one.
+    pub name: String,
+    /// The address.
+    pub address: String,
+}
+
+/// Who gets the updates of the status page besides its readers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscriptions {
+    /// The channel of mails; without one, visitors cannot subscribe.
+    pub mail: Option<ChannelId>,
+    /// Mails per minute, at most.
+    pub per_minute: u32,
+    /// Folder with texts that replace the built-in ones.
+    pub templates: Option<PathBuf>,
 }
 
 /// Reference to a secret, resolved at run time.
@@ -432,6 +483,8 @@ pub struct StatusPage {
     pub order: Vec<ServiceId>,
     /// Whether it has charts of response times.
     pub response_times: bool,
+    /// Subscribers, if there may be any.
+    pub subscribers: Option<Subscriptions>,
 }
 
 /// Who publishes updates on the public status page.

@@ -6,6 +6,7 @@ use crate::providers::{Capabilities, Links, Outgoing, Provider};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use thiserror::Error;
+use tls_roots::Roots;
 use tokens::Key;
 use types::notification::{Delivery, Notification, NotificationKey, Undelivered, Urgency};
 use types::{ChannelId, Config, PageTest, Time, time};
@@ -28,6 +29,10 @@ const FALLBACK: &str = "fallback";
 pub struct SetupError(Vec<String>);
 
 impl SetupError {
+    pub(crate) fn one(problem: String) -> Self {
+        Self(vec![problem])
+    }
+
     /// One sentence for each problem, without secrets.
     #[must_use]
     pub fn problems(&self) -> &[String] {
@@ -54,8 +59,9 @@ impl Notifier {
     pub fn new(config: &Config, key: Key) -> Result<Self, SetupError> {
         let mut problems = Vec::new();
         let mut providers = BTreeMap::new();
+        let (roots, _) = Roots::load_usable(&config.site.extra_ca_files);
         for channel in config.channels.values() {
-            match Provider::new(channel) {
+            match Provider::new(channel, &roots) {
                 Ok(provider) => drop(providers.insert(channel.id.clone(), provider)),
                 Err(error) => problems.push(format!("channel `{}`: {error}", channel.id)),
             }

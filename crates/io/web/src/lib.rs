@@ -22,6 +22,9 @@
 //! | [`api`] | the HTTP API |
 //! | `intake` | changes that other systems report |
 //! | [`sources`] | the sources that may report them |
+//! | [`subscribe`] | subscriptions of visitors |
+//! | [`subscriptions`] | what a running process provides for them |
+//! | `client` | the client of a request |
 //! | [`callbacks`] | links in notifications |
 //! | [`metrics`] | `/metrics` |
 //! | [`edge`] | what a running edge provides |
@@ -41,6 +44,7 @@ mod audited;
 mod auth;
 pub mod cache;
 pub mod callbacks;
+mod client;
 pub mod clock;
 pub mod command;
 mod connections;
@@ -63,6 +67,8 @@ pub mod snapshot;
 pub mod sources;
 pub mod state;
 pub mod status_page;
+pub mod subscribe;
+pub mod subscriptions;
 mod wording;
 
 pub use command::{CommandError, CommandRequest, CommandResult};
@@ -72,3 +78,4 @@ pub use router::router;
 pub use samples::{Samples, SamplesError};
 pub use server::serve;
 pub use state::{WebSettings, WebState};
+pub use subscriptions::{Subscriptions, SubscriptionsError};

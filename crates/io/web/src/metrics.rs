@@ -91,6 +91,7 @@ fn own(encoder: &mut DescriptorEncoder<'_>, state: &WebState) -> fmt::Result {
         let mut family = gauges(encoder, name, "Time since the last heartbeat of the event loop.")?;
         gauge(&mut family, &[], age.as_secs_f64())?;
     }
+    subscribers(encoder, state)?;
     let Some(views) = state.views() else { return Ok(()) };
     let now = &views.now;
     incidents(encoder, now)?;
@@ -108,6 +109,22 @@ fn own(encoder: &mut DescriptorEncoder<'_>, state: &WebState) -> fmt::Result {
         let name = "mainstay_probe_lag_p99_seconds";
         let mut family = gauges(encoder, name, "p99 of the schedule lag of probes in the last minute.")?;
         gauge(&mut family, &[], lag.as_secs_f64())?;
+    }
+    Ok(())
+}
+
+fn subscribers(encoder: &mut DescriptorEncoder<'_>, state: &WebState) -> fmt::Result {
+    let Some(subscriptions) = state.subscriptions() else { return Ok(()) };
+    let counts = subscriptions.counts();
+    let help = "Subscribers of the status page by kind and state.";
+    let mut family = gauges(encoder, "mainstay_subscribers", help)?;
+    for (kind, state, count) in counts.subscribers {
+        gauge(&mut family, &[("kind", kind.name()), ("state", state.name())], count)?;
+    }
+    let help = "Messages to subscribers about recent updates by progress.";
+    let mut family = gauges(encoder, "mainstay_subscriber_messages", help)?;
+    for (progress, count) in counts.messages {
+        gauge(&mut family, &[("progress", progress)], count)?;
     }
     Ok(())
 }

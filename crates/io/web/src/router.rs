@@ -3,7 +3,7 @@
 use crate::cache::PAGE_POLICY;
 use crate::problem::Problem;
 use crate::state::WebState;
-use crate::{api, callbacks, console, intake, metrics};
+use crate::{api, callbacks, console, intake, metrics, subscribe};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Request, State};
@@ -29,6 +29,7 @@ pub fn router(state: Arc<WebState>) -> Router {
             .merge(api::edge::routes())
             .merge(intake::routes())
             .merge(api::valves::routes())
+            .merge(subscribe::routes())
             .fallback(document)
     };
     routes

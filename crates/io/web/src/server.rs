@@ -1,6 +1,7 @@
 //! The listening socket: rendered documents first, the router for the rest, every wait bounded.
 
 use crate::WebState;
+use crate::client::Client;
 use crate::connections::{Connections, Slot};
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode};
@@ -13,6 +14,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use std::convert::Infallible;
 use std::io;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,7 +62,7 @@ pub async fn serve(
                 tokio::spawn(async move {
                     tokio::select! {
                         () = slot.closed() => {}
-                        () = serve_connection(stream, &slot, state, router, stop) => {}
+                        () = serve_connection(stream, peer.ip(), &slot, state, router, stop) => {}
                     }
                     drop((slot, open));
                 });
@@ -79,6 +81,7 @@ pub async fn serve(
 
 async fn serve_connection(
     stream: TcpStream,
+    peer: IpAddr,
     slot: &Slot,
     state: Arc<WebState>,
     router: axum::Router,
@@ -87,9 +90,10 @@ async fn serve_connection(
     // Responses are written whole: Nagle would only delay them.
     let _ = stream.set_nodelay(true);
     let router = TowerToHyperService::new(router);
-    let service = service_fn(|request: Request<Incoming>| {
+    let service = service_fn(|mut request: Request<Incoming>| {
         let busy = slot.busy();
         let rendered = state.cache().response(request.method(), request.uri().path(), request.headers());
+        request.extensions_mut().insert(Client(peer));
         // The router is called only without a rendered document.
         let routed = rendered.is_none().then(|| timeout(REQUEST_TIMEOUT, router.call(request)));
         async move {

@@ -10,6 +10,7 @@ use crate::problem::Problem;
 use crate::samples::{Reader, Samples};
 use crate::session::Sessions;
 use crate::sources::{ChangeSource, Sources};
+use crate::subscriptions::Subscriptions;
 use crate::{params, snapshot, status_page};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use axum::http::StatusCode;
@@ -70,6 +71,8 @@ pub struct WebState {
     cache: RenderedCache,
     edge: Arc<dyn Edge>,
     samples: Reader,
+    /// Subscriptions, if there may be any.
+    subscriptions: Option<Arc<dyn Subscriptions>>,
     /// Latencies on the status page.
     latencies: ArcSwap<PublicLatencies>,
     /// Token of programs that only read. Empty: no program is let in by it.
@@ -116,6 +119,7 @@ impl WebState {
             cache,
             edge: Arc::new(NoEdge),
             samples: Reader::new(None),
+            subscriptions: None,
             latencies: ArcSwap::default(),
             read_token: SecretString::default(),
             only_edge: false,
@@ -142,6 +146,12 @@ impl WebState {
     #[must_use]
     pub fn with_samples(self, samples: Option<Arc<dyn Samples>>) -> Self {
         Self { samples: Reader::new(samples), ..self }
+    }
+
+    /// Adds subscriptions.
+    #[must_use]
+    pub fn with_subscriptions(self, subscriptions: Option<Arc<dyn Subscriptions>>) -> Self {
+        Self { subscriptions, ..self }
     }
 
     /// Adds a read-only token: for scrapers and dashboards, which must not acknowledge or deny.
@@ -356,6 +366,10 @@ impl WebState {
             let detail = "no probe results yet";
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail, "Try again in a few seconds.")
         })
+    }
+
+    pub(crate) fn subscriptions(&self) -> Option<&Arc<dyn Subscriptions>> {
+        self.subscriptions.as_ref()
     }
 
     pub(crate) fn sources(&self) -> &Sources {

@@ -8,6 +8,7 @@
 //! stored samples --effects--> event loop --notes and changes to judge--> effects
 //! stored samples --likely causes--> event loop --incidents about slowness--> causes
 //! stored samples --peaks--> event loop --pools and databases--> headroom
+//! subscribers --updates--> SMTP server, webhooks <--views-- event loop; web --requests--> subscribers
 //! configuration on disk --configs--> event loop, notify
 //! web --traces, metrics?--> edge
 //! ```
@@ -20,6 +21,7 @@ use crate::app::inputs::{Inputs, MeasuredTasks, Messages, Outputs};
 use crate::app::keys::Keys;
 use crate::app::reload::{self, Changes};
 use crate::app::stored_samples::{self, StoredSamples};
+use crate::app::subscribers::{Setting, Subscriptions};
 use crate::app::throttle::Throttle;
 use crate::app::{address_file, auditing, clock, dead_mans_switch, measuring, sources, watchdog};
 use edge::Sharing;
@@ -115,8 +117,7 @@ impl App {
         let keys = Keys::open(&data).map_err(cannot("secrets of this installation"))?;
         let (writes, series) = open_storage(&data, loss)?;
         let notifier = open_notifier(&config, &keys)?;
-        // Built here only to fail at the start with the reason; the prober builds its own.
-        prober::Prober::new(&config).map_err(cannot("probes"))?;
+        check_probes(&config)?;
         let (listener, address) = listen(config.site.listen).await?;
         let (stop, stopped) = watch::channel(false);
         let changes = Changes::of(config_path, &config, stopped.clone()).map_err(cannot("signals"))?;
@@ -139,7 +140,8 @@ impl App {
             .map_err(cannot("journal"))?;
         let (policy, policies) = watch::channel(event_loop.policy());
         let edge = open_edge(&event_loop, &keys, &data, sharing)?;
-        let site = open_site(&config, &keys, edge.clone(), series, commands_in)?;
+        let (setting, people) = open_subscribers(&config, &keys, &views_out, &stopped, &mut tasks)?;
+        let site = open_site(&config, &keys, edge.clone(), series, people, commands_in)?;
         let inputs = Inputs {
             messages: Messages { deliveries, commands, configs, measured, rollups, probe_results },
             config_problem,
@@ -156,6 +158,7 @@ impl App {
             problem: config_problem_in,
             edge: edge.clone(),
             site: site.clone(),
+            setting,
         };
         let current = targets_out.clone();
         tasks.extend([
@@ -243,6 +246,31 @@ fn open_notifier(config: &Config, keys: &Keys) -> Result<Arc<Notifier>, StartErr
     Ok(Arc::new(notifier.with_clock(clock::now)))
 }
 
+/// Builds a prober only to fail at the start with the reason; the task of the prober builds its own.
+fn check_probes(config: &Config) -> Result<(), StartError> {
+    prober::Prober::new(config).map(drop).map_err(cannot("probes"))
+}
+
+/// Where the settings of subscribers go, and the subscribers.
+type OpenedSubscribers = (Option<watch::Sender<Arc<Setting>>>, Option<Arc<Subscriptions>>);
+
+/// Opens the subscribers of the status page, if there may be any, and starts sending to them.
+fn open_subscribers(
+    config: &Config,
+    keys: &Keys,
+    views: &watch::Receiver<Option<Arc<engine::Views>>>,
+    stop: &watch::Receiver<bool>,
+    tasks: &mut Vec<JoinHandle<()>>,
+) -> Result<OpenedSubscribers, StartError> {
+    let setting = Setting::read(config).map_err(cannot("subscribers"))?;
+    let Some(setting) = setting else { return Ok((None, None)) };
+    let (sender, setting) = watch::channel(Arc::new(setting));
+    let opened = Subscriptions::open(&config.site.data, keys.key.clone(), setting);
+    let opened = opened.map_err(cannot("subscribers"))?;
+    tasks.extend(opened.start(views, stop));
+    Ok((Some(sender), Some(opened)))
+}
+
 async fn listen(at: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
     let listener = TcpListener::bind(at).await.map_err(cannot(format!("listening on {at}")))?;
     let address = listener.local_addr().map_err(cannot("listening"))?;
@@ -286,12 +314,14 @@ fn open_site(
     keys: &Keys,
     edge: Arc<EdgeController>,
     series: Option<Arc<Series>>,
+    subscriptions: Option<Arc<Subscriptions>>,
     commands: mpsc::Sender<web::CommandRequest>,
 ) -> Result<Arc<WebState>, StartError> {
     web::clock::set(clock::now);
     let site = WebState::new(site_settings(config, keys), commands);
     let samples = series.map(|series| Arc::new(StoredSamples(series)) as Arc<dyn web::Samples>);
     let site = site.with_read_token(keys.read_token.clone()).with_edge(edge).with_samples(samples);
+    let site = site.with_subscriptions(subscriptions.map(|opened| opened as Arc<dyn web::Subscriptions>));
     let site = Arc::new(site);
     site.set_sources(sources::read(config).map_err(cannot("sources"))?);
     site.load_snapshot();

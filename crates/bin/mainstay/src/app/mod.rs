@@ -10,6 +10,7 @@
 //! | `reload`, `config_path`, `watched_files`, `certificates` | takes over a changed configuration |
 //! | `measuring` | tasks of the engine that need stored samples: `effects` of notes and changes, likely `causes` |
 //! | `auditing` | the audit once an hour, for the history of criteria |
+//! | `subscribers` | subscribers of the status page: requests, and the sending of updates |
 //! | `sources` | secrets of the sources that report changes |
 //! | `control`, `address_file` | how the command line reaches this process |
 //! | `clock`, `throttle`, `lag_monitor` | engine time, cost of views, lateness of probes |
@@ -40,6 +41,7 @@ mod reload;
 mod saved_policy;
 pub(crate) mod sources;
 mod stored_samples;
+pub(crate) mod subscribers;
 mod throttle;
 mod watchdog;
 mod watched_files;

@@ -14,7 +14,7 @@ const STICKY: u32 = 0o1000;
 
 /// Prefixes of the names that mainstay writes into its data folder. Other files there are not changed: the
 /// configuration may be in the same folder, with permissions of its own.
-const OURS: [&str; 9] = [
+const OURS: [&str; 10] = [
     "address",
     "api-token",
     "status_page",
@@ -23,6 +23,7 @@ const OURS: [&str; 9] = [
     "journal.",
     "key",
     "read-token",
+    "subscribers.",
     "valves.json",
 ];
 const SAMPLES: &str = "samples.db";

@@ -2,6 +2,7 @@
 
 use crate::app::edge_controller::{self, EdgeController, TokenError};
 use crate::app::sources::{self, SourceError};
+use crate::app::subscribers::{Setting, SettingError};
 use crate::app::watched_files::WatchedFiles;
 use crate::app::{certificates, clock, config_path};
 use notify::Notifier;
@@ -104,6 +105,8 @@ pub(crate) struct Subscribers {
     pub edge: Arc<EdgeController>,
     /// The web server, for the secrets of sources.
     pub site: Arc<WebState>,
+    /// Subscribers of the status page, if there may be any.
+    pub setting: Option<watch::Sender<Arc<Setting>>>,
 }
 
 /// Why the configuration on disk is not in force. It is read again when one of its files changes and at SIGHUP.
@@ -135,6 +138,9 @@ pub(crate) enum ReloadError {
     /// The secret of a source.
     #[error(transparent)]
     Source(#[from] SourceError),
+    /// The channel and the texts of subscribers.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
     /// Channels and their secrets.
     #[error(transparent)]
     Notifier(#[from] notify::SetupError),
@@ -161,9 +167,12 @@ pub(crate) async fn follow(mut changes: Changes, mut current: Arc<Config>, key: 
             None => (new, problem),
         };
         to.problem.send_replace(problem);
-        if let Some(Ready { config, notifier, sources }) = new {
+        if let Some(Ready { config, notifier, sources, setting }) = new {
             current = config.clone();
             to.site.set_sources(sources);
+            if let (Some(to), Some(setting)) = (&to.setting, setting) {
+                to.send_replace(Arc::new(setting));
+            }
             to.notifiers.send_replace(Arc::new(notifier));
             if to.configs.send(config).await.is_err() {
                 return;
@@ -181,6 +190,7 @@ struct Ready {
     config: Arc<Config>,
     notifier: Notifier,
     sources: Vec<ChangeSource>,
+    setting: Option<Setting>,
 }
 
 impl Ready {
@@ -188,8 +198,9 @@ impl Ready {
     fn new(config: Config, key: &Key) -> Result<Self, ReloadError> {
         prober::Prober::new(&config)?;
         let sources = sources::read(&config)?;
+        let setting = Setting::read(&config)?;
         let notifier = Notifier::new(&config, key.clone())?.with_clock(clock::now);
-        Ok(Self { config: Arc::new(config), notifier, sources })
+        Ok(Self { config: Arc::new(config), notifier, sources, setting })
     }
 }
 
@@ -239,6 +250,10 @@ pub(crate) fn another(path: &Path, current: &Config) -> Result<Option<Config>, R
         ("site.listen", config.site.listen == current.site.listen),
         ("site.data", config.site.data == current.site.data),
         ("site.url", config.site.url == current.site.url),
+        (
+            "status_page.subscribers",
+            config.status_page.subscribers.is_some() == current.status_page.subscribers.is_some(),
+        ),
         (
             "edge.threads",
             config

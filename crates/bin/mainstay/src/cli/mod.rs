@@ -24,6 +24,7 @@ mod requirements;
 mod run;
 mod running;
 mod status;
+mod subscriber;
 pub mod table;
 mod time_argument;
 mod timezone;
@@ -105,6 +106,9 @@ enum Command {
         /// The trace id, from the error page or the header `x-request-id`.
         id: Option<String>,
     },
+    /// List, add, import and remove subscribers of the status page.
+    #[command(subcommand)]
+    Subscriber(subscriber::Subscribers),
     /// Send test pages.
     #[command(subcommand)]
     Page(page::Page),
@@ -153,6 +157,7 @@ impl CommandLine {
             Command::Cache(cache) => cache.run(&common),
             Command::Trace { id: Some(id) } => trace::trace(&common, &id),
             Command::Trace { id: None } => trace::list(&common),
+            Command::Subscriber(subscribers) => subscribers.run(&common),
             Command::Page(page) => page.run(&common),
             Command::Backup(backup) => backup.run(&common),
             Command::Journal(journal) => journal.run(&common),

@@ -255,7 +255,8 @@ fn whole(web: &Web, copy: &Web) -> String {
     let services = format!(
         "hosts = [\"shop.test\"]\ntraffic = {{ pool = \"shop\", cache = [{{ path = \"/kept/*\" }}] }}\n[pool.shop]\nservers = [\"{}\"]\n\
          [load.copy]\ntarget = \"http://localhost:{}/\"\nservice = \"shop\"\nallow = {{ rate = \"20/s\" }}\n\
-         [edge]\nlisten = [\"127.0.0.1:0\"]\n[schedule.main]\nlayer = [{{ people = [\"ana\"], start = 2026-01-01T09:00:00, rotation = \"1 day\" }}]\n",
+         [edge]\nlisten = [\"127.0.0.1:0\"]\n[schedule.main]\nlayer = [{{ people = [\"ana\"], start = 2026-01-01T09:00:00, rotation = \"1 day\" }}]\n\
+         [status_page]\nsubscribers = {{}}\n",
         web.address,
         copy.address.port()
     );
@@ -307,6 +308,14 @@ fn json_output_is_documented() {
         ("trace ID", &["trace", &failed], 3),
         ("trace", &["trace"], 1),
         ("backup list", &["backup", "list"], 1),
+        (
+            "subscriber add KIND ADDRESS",
+            &["subscriber", "add", "webhook", "http://127.0.0.1:9/", "--by", "ana"],
+            1,
+        ),
+        ("subscriber list", &["subscriber", "list"], 2),
+        ("subscriber import FILE", &["subscriber", "import", "/dev/null", "--by", "ana"], 1),
+        ("subscriber remove ID", &["subscriber", "remove", "1", "--by", "ana"], 1),
         ("page test PERSON", &["page", "test", "ana", "--wait", "0s"], 2),
         ("journal verify", &["journal", "verify"], 2),
         ("journal backup FILE", &["journal", "backup", &backup], 2),

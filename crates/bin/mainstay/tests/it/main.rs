@@ -22,4 +22,7 @@ mod instance;
 mod lifecycle;
 mod load_tests;
 mod monitoring_day;
+mod relay;
+mod relay_sign_in;
 mod response_times;
+mod subscribers;

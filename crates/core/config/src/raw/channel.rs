@@ -1,7 +1,7 @@
 //! `[channel.NAME]` as written.
 
 use crate::diagnostics::Diagnostics;
-use crate::formats::{SECRET, URL};
+use crate::formats::{MAILBOX, SECRET, SMTP, URL};
 use crate::keys::keys;
 use crate::kind::Context;
 use crate::kind::list::map;
@@ -12,7 +12,7 @@ use crate::kind::table::made;
 use crate::parse::url::Url;
 use crate::suggest::shown;
 use std::collections::BTreeMap;
-use types::config::{self, AcceptedWhen, ChannelKind, SecretRef};
+use types::config::{self, AcceptedWhen, ChannelKind, Mailbox, SecretRef, SmtpServer};
 
 keys! {
     /// A notification channel.
@@ -22,7 +22,12 @@ keys! {
         ntfy: Option<Url> = URL, example r#""https://ntfy.sh""#;
         /// URL that receives a signed POST; its addresses may be empty.
         webhook: Option<Url> = URL, example r#""https://hooks.acme.net/mainstay""#;
-        /// Token or signing key: the name of an environment variable or a file, never the secret itself.
+        /// SMTP server that relays e-mail; its addresses are e-mail addresses. `smtps://` is TLS from the first byte,
+        /// `smtp://` is STARTTLS, and plain text on this machine only. An account is written before an `@`.
+        smtp: Option<SmtpServer> = SMTP, example r#""smtps://status@relay.acme.net""#;
+        /// Sender of e-mail.
+        from: Option<Mailbox> = MAILBOX, example r#""Acme status <status@acme.net>""#;
+        /// Token, signing key or password: the name of an environment variable or a file, never the secret itself.
         secret: Option<SecretRef> = SECRET, otherwise "none", example r#""env:NTFY_TOKEN""#;
         /// What the body of a 2xx response must have for a delivery to count as accepted.
         accepted_when: Option<AcceptedWhen> = made(check_conditions),
@@ -31,7 +36,6 @@ keys! {
     unsupported {
         twilio: "phone calls and SMS through Twilio";
         account: "accounts of phone channels";
-        from: "sender numbers of phone channels";
     }
 }
 
@@ -51,29 +55,58 @@ impl RawChannel {
         // ntfy accepts JSON at its root only; at a topic the JSON text would be the message.
         let ntfy = |url: &Url| ChannelKind::Ntfy { url: url.text().trim_end_matches('/').to_owned() };
         let webhook = |url: &Url| ChannelKind::Webhook { url: url.text() };
-        self.ntfy.as_ref().map(ntfy).or_else(|| self.webhook.as_ref().map(webhook))
+        let mail = || {
+            let (server, from) = (self.smtp.clone()?, self.from.clone()?);
+            Some(ChannelKind::Mail { server, from })
+        };
+        self.ntfy.as_ref().map(ntfy).or_else(|| self.webhook.as_ref().map(webhook)).or_else(mail)
     }
 
     /// Checks that there is one destination.
     pub(crate) fn check(self, diagnostics: &mut Diagnostics) -> Self {
         let written = &self.written;
-        match (written.has("ntfy"), written.has("webhook")) {
-            (true, true) => diagnostics.error(
-                written.key_place("webhook"),
-                format!("{} is both `ntfy` and `webhook`", shown(&written.path)),
+        let kinds: Vec<&str> =
+            ["ntfy", "webhook", "smtp"].into_iter().filter(|key| written.has(key)).collect();
+        match kinds[..] {
+            [first, second, ..] => diagnostics.error(
+                written.key_place(second),
+                format!("{} is both `{first}` and `{second}`", shown(&written.path)),
                 "a channel has one type: declare two channels",
             ),
-            (false, false) if !written.has("twilio") => diagnostics.missing(
+            [] if !written.has("twilio") => diagnostics.missing(
                 written.place.clone(),
                 format!("{} has no destination", shown(&written.path)),
-                "add ntfy = \"https://ntfy.sh\" or webhook = \"https://...\"",
+                "add ntfy = \"https://ntfy.sh\" or webhook = \"https://...\" or smtp = \"smtps://...\"",
             ),
             _ => {}
         }
+        self.check_mail(diagnostics);
         if let Some((message, hint)) = self.ntfy.as_ref().and_then(below_the_root) {
             diagnostics.error(written.key_place("ntfy"), message, hint);
         }
         self
+    }
+}
+
+impl RawChannel {
+    /// Checks that e-mail has a sender, and a password where it has an account.
+    fn check_mail(&self, diagnostics: &mut Diagnostics) {
+        let written = &self.written;
+        let path = shown(&written.path);
+        if written.has("smtp") && !written.has("from") {
+            let hint = "add from = \"Acme status <status@acme.net>\"";
+            diagnostics.missing(written.place.clone(), format!("{path} has no sender"), hint);
+        }
+        if written.has("from") && !written.has("smtp") {
+            let hint = "add smtp = \"smtps://...\", or remove `from`";
+            diagnostics.error(written.key_place("from"), format!("{path} has a sender and no `smtp`"), hint);
+        }
+        let has_account = self.smtp.as_ref().is_some_and(|server| server.user.is_some());
+        if has_account != written.has("secret") && self.smtp.is_some() {
+            let message = format!("{path} needs both an account and its password, or neither");
+            let hint = "smtp = \"smtps://ACCOUNT@relay.acme.net\" and secret = \"env:SMTP_PASSWORD\"";
+            diagnostics.error(written.key_place("smtp"), message, hint);
+        }
     }
 }
 

@@ -3,8 +3,9 @@
 use crate::formats::{DAY, FILE, SECRET, TIMEZONE};
 use crate::keys::keys;
 use crate::kind::list::list;
-use crate::kind::scalar::{Boolean, duration};
-use crate::kind::string::{Choice, Format, Text, format};
+use crate::kind::scalar::{Boolean, duration, integer};
+use crate::kind::string::{Choice, Format, NameOf, Text, format};
+use crate::kind::table::table;
 use crate::kind::value::At;
 use crate::parse::address::{cidr, listen};
 use crate::parse::url::Url;
@@ -14,7 +15,8 @@ use jiff::tz::TimeZone;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use types::config::{Publish, SecretRef, Site, StatusPage};
+use types::ChannelId;
+use types::config::{Publish, SecretRef, Site, StatusPage, Subscriptions};
 
 /// The default data folder.
 pub(crate) const DATA: &str = "mainstay-data";
@@ -97,6 +99,9 @@ fn status_page_url(text: &str) -> Result<Url, ValueError> {
 
 const HISTORY_DAYS: u16 = 90;
 
+/// Mails to subscribers per minute; relays that limit them allow more.
+const MAILS_PER_MINUTE: u32 = 600;
+
 keys! {
     /// The public status page.
     [status_page]
@@ -115,6 +120,22 @@ keys! {
         ]), default Publish::Automatic, example r#""approve""#;
         /// Whether the page has charts of the response times of public services.
         response_times: bool = Boolean, default true, example "false";
+        /// Who gets the updates of the page besides its readers. Without it there are no subscribers.
+        subscribers: Option<RawSubscribers> = table::<RawSubscribers>(), otherwise "none",
+            example r#"{ mail = "mail" }"#;
+    }
+}
+
+keys! {
+    /// Subscribers of the status page.
+    struct RawSubscribers {
+        /// The channel of mails to subscribers, one with `smtp`. Without it, visitors cannot subscribe; webhooks and chats
+        /// are added by the team, with `mainstay subscriber add`.
+        mail: Option<At<String>> = NameOf("channel"), otherwise "no mails", example r#""mail""#;
+        /// Mails per minute, at most. Keep it below the limit of the relay.
+        per_minute: u32 = integer::<u32>(1, 1_000_000), default MAILS_PER_MINUTE, example "600";
+        /// Folder with texts that replace the built-in ones.
+        templates: Option<PathBuf> = FILE, otherwise "the built-in texts", example r#""templates""#;
     }
 }
 
@@ -126,6 +147,11 @@ impl RawStatusPage {
             history_days: u16::try_from(self.history.as_secs().div_ceil(86_400)).unwrap_or(HISTORY_DAYS),
             publish: self.publish,
             response_times: self.response_times,
+            subscribers: self.subscribers.map(|subscribers| Subscriptions {
+                mail: subscribers.mail.map(|mail| ChannelId(mail.value)),
+                per_minute: subscribers.per_minute,
+                templates: subscribers.templates,
+            }),
             order: Vec::new(),
         }
     }

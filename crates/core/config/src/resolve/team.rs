@@ -8,6 +8,7 @@ use crate::suggest::shown;
 use std::collections::BTreeMap;
 use types::config::{Channel, ChannelKind, Escalation, Layer, Person, Schedule, Step};
 use types::notification::Contact;
+use types::subscription::is_mail_address;
 use types::{ChannelId, EscalationId, PersonId, ScheduleId};
 
 /// The name of the escalation that always exists.
@@ -153,6 +154,10 @@ fn check_contact(raw: &RawConfig, contact: &RawContact, place: &Place, diagnosti
         (1..=64).contains(&text.len())
             && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
     };
+    if matches!(channel.kind(), Some(ChannelKind::Mail { .. })) && !is_mail_address(&contact.address) {
+        let message = format!("`{}` is not an e-mail address", shown(&contact.address));
+        diagnostics.conflict(place.clone(), message, format!("for example: \"{name}:ana@acme.net\""));
+    }
     if matches!(channel.kind(), Some(ChannelKind::Ntfy { .. })) && !is_topic(&contact.address) {
         let message = format!("`{}` is not an ntfy topic", shown(&contact.address));
         diagnostics.conflict(

@@ -43,7 +43,6 @@ fn reference_is_complete_and_its_tables_are_well_formed() {
     - `override` in `[schedule.NAME]`: overrides of single shifts
     - `twilio` in `[channel.NAME]`: phone calls and SMS through Twilio
     - `account` in `[channel.NAME]`: accounts of phone channels
-    - `from` in `[channel.NAME]`: sender numbers of phone channels
     - `alertmanager` in `[source.NAME]`: alerts of Prometheus
     - `grafana` in `[source.NAME]`: alerts of Grafana
     - `pagerduty` in `[source.NAME]`: alerts in the format of PagerDuty
@@ -84,7 +83,7 @@ fn examples_of_the_reference_are_valid() {
             line.strip_suffix("` |").and_then(|line| line.rsplit_once(" | `")).filter(|_| !skip)
         {
             // A probe has one target, a channel one type.
-            let other = ["tcp =", "dns =", "tls =", "domain =", "webhook ="];
+            let other = ["tcp =", "dns =", "tls =", "domain =", "webhook =", "smtp =", "from ="];
             let is_other =
                 (text.contains("[probe.") || text.contains("[channel.")) && !text.contains("[status_page]");
             // A pool has servers, or a load balancer that is asked for them.
@@ -110,6 +109,7 @@ fn examples_of_the_reference_are_valid() {
     for name in ["bo", "cto"] {
         text.push_str(&format!("[person.{name}]\ncontacts = [\"ntfy:{name}\"]\n"));
     }
+    text.push_str("[channel.mail]\nsmtp = \"smtps://relay.acme.net\"\nfrom = \"status@acme.net\"\n");
     text.push_str("[service.mail]\nhosts = [\"mail.acme.com\"]\n");
     assert!(text.lines().count() > 60, "{text}");
     valid(&text);

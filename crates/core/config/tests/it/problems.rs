@@ -209,7 +209,8 @@ expect = { json = { a = 1 } }
     mainstay.toml:21:21: `override` (overrides of single shifts) is not supported by this version (remove it for now; no key is ignored silently)
     mainstay.toml:26:1: `twilio` (phone calls and SMS through Twilio) is not supported by this version (remove it for now; no key is ignored silently)
     mainstay.toml:27:1: `account` (accounts of phone channels) is not supported by this version (remove it for now; no key is ignored silently)
-    mainstay.toml:28:1: `from` (sender numbers of phone channels) is not supported by this version (remove it for now; no key is ignored silently)
+    mainstay.toml:28:1: channel.twilio has a sender and no `smtp` (add smtp = "smtps://...", or remove `from`)
+    mainstay.toml:28:8: `+372` is not an e-mail address (for example: from = "Acme status <status@acme.net>")
     mainstay.toml:31:12: `json` (checks of a JSON body) is not supported by this version (remove it for now; no key is ignored silently)
     "#);
 }
@@ -388,7 +389,7 @@ hosts = ["auth.acme.com"]
 schedule = "emty"
 escalation = "defualt"
 "#), @r#"
-    mainstay.toml:4:10: channel.nowhere has no destination (add ntfy = "https://ntfy.sh" or webhook = "https://...")
+    mainstay.toml:4:10: channel.nowhere has no destination (add ntfy = "https://ntfy.sh" or webhook = "https://..." or smtp = "smtps://...")
     mainstay.toml:8:1: channel.two is both `ntfy` and `webhook` (a channel has one type: declare two channels)
     mainstay.toml:10:13: `ana bell` is not an ntfy topic (letters, digits, - and _ after the colon: "ntfy:ana")
     mainstay.toml:12:12: `contacts` is empty (for example: contacts = ["ntfy:ana"])

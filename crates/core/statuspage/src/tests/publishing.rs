@@ -221,3 +221,24 @@ fn manual_mode_publishes_nothing_automatically() {
     assert_eq!(published(&fixture).len(), 1);
     assert_eq!(fixture.publisher.drafts().count(), 0);
 }
+
+#[test]
+fn update_for_subscribers_carries_what_the_incident_said_before() {
+    let mut fixture = failing(Publish::Manual);
+    for n in 1..=13 {
+        fixture.advance(1);
+        fixture.write(1, UpdateStatus::Investigating, &format!("text {n}"));
+    }
+    fixture.react();
+    let page = fixture.status_page();
+    let updates = page.updates_after(types::UpdateId(0));
+    let texts = |update: &types::PublicUpdate| {
+        update.earlier.iter().map(|earlier| earlier.body.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(texts(&updates[0]), [""; 0]);
+    assert_eq!(texts(&updates[2]), ["text 2", "text 1"], "newest first");
+    let last = updates.last().unwrap();
+    assert_eq!((last.body.as_str(), last.earlier.len()), ("text 13", 10));
+    assert_eq!(page.updates_after(updates[11].id), std::slice::from_ref(last));
+    assert_eq!(page.newest_update(), last.id);
+}

@@ -55,6 +55,13 @@ pub(crate) struct Response {
 #[derive(Debug)]
 pub(crate) struct HttpClient(reqwest::Client);
 
+/// A request without a response.
+pub(crate) struct NoResponse {
+    pub(crate) undelivered: Undelivered,
+    /// Whether there was a connection, so that the server may have taken the request.
+    pub(crate) may_have_arrived: bool,
+}
+
 impl HttpClient {
     pub(crate) fn new(config: &Config) -> Result<Self, HttpError> {
         let roots = Roots::load(&config.site.extra_ca_files)?;
@@ -85,13 +92,23 @@ impl HttpClient {
 
     /// Sends a request and reads its response. Returns after ten seconds at most.
     pub(crate) async fn send(request: RequestBuilder) -> Result<Response, Undelivered> {
+        Self::attempt(request).await.map_err(|none| none.undelivered)
+    }
+
+    /// As [`Self::send`]; without a response it says whether the request may have arrived.
+    pub(crate) async fn attempt(request: RequestBuilder) -> Result<Response, NoResponse> {
         let deadline = Instant::now() + TIMEOUT;
         let response = match tokio::time::timeout_at(deadline, request.send()).await {
             Ok(Ok(response)) => response,
-            Ok(Err(error)) => return Err(failure::unanswered(&error)),
+            Ok(Err(error)) => {
+                let undelivered = failure::unanswered(&error);
+                let may_have_arrived = undelivered.retriable && !error.is_connect();
+                return Err(NoResponse { undelivered, may_have_arrived });
+            }
             Err(_) => {
                 let why = format!("no response within {}", time::spoken(TIMEOUT));
-                return Err(Undelivered { why, retriable: true, retry_after: None });
+                let undelivered = Undelivered { why, retriable: true, retry_after: None };
+                return Err(NoResponse { undelivered, may_have_arrived: true });
             }
         };
         let status = response.status().as_u16();

@@ -4,6 +4,7 @@ use super::Outgoing;
 use crate::http::{HttpClient, Response};
 use crate::response;
 use crate::secret::{self, SecretError};
+use crate::smtp::SmtpError;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{RequestBuilder, Url};
 use secrecy::zeroize::Zeroizing;
@@ -15,7 +16,7 @@ use types::config::{AcceptedWhen, Channel};
 use types::notification::{Delivered, Undelivered};
 
 /// A channel of the configuration cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[derive(Debug, Error)]
 pub(crate) enum ChannelError {
     /// The address cannot be parsed.
     #[error("its address is not a URL: {0}")]
@@ -29,6 +30,9 @@ pub(crate) enum ChannelError {
     /// The secret cannot be sent as a bearer token.
     #[error("its secret contains characters that are not allowed in a token")]
     NotAToken,
+    /// The SMTP server cannot be used as it is configured.
+    #[error(transparent)]
+    Smtp(#[from] SmtpError),
 }
 
 /// The address of a channel, with its secret.

@@ -3,13 +3,17 @@
 //! A new kind of channel is a file with a type that has `capabilities` and `send`, and a variant of `Provider`.
 
 mod endpoint;
+mod mail;
 mod ntfy;
-mod signature;
+pub(crate) mod signature;
 mod webhook;
 
 use crate::http::HttpClient;
+use crate::smtp::Smtp;
 use endpoint::{ChannelError, Endpoint};
+use mail::Mail;
 use ntfy::Ntfy;
+use tls_roots::Roots;
 use types::Time;
 use types::config::{Channel, ChannelKind};
 use types::notification::{Delivered, Notification, Undelivered};
@@ -29,6 +33,7 @@ pub struct Capabilities {
 pub(crate) enum Provider {
     Ntfy(Ntfy),
     Webhook(Webhook),
+    Mail(Mail),
 }
 
 /// A notification with everything that a provider adds to it.
@@ -51,10 +56,13 @@ pub(crate) struct Links<'a> {
 }
 
 impl Provider {
-    pub(crate) fn new(channel: &Channel) -> Result<Self, ChannelError> {
+    pub(crate) fn new(channel: &Channel, roots: &Roots) -> Result<Self, ChannelError> {
         match &channel.kind {
             ChannelKind::Ntfy { url } => Ok(Self::Ntfy(Ntfy::new(Endpoint::new(url, channel)?)?)),
             ChannelKind::Webhook { url } => Ok(Self::Webhook(Webhook::new(Endpoint::new(url, channel)?))),
+            ChannelKind::Mail { server, from } => {
+                Ok(Self::Mail(Mail::new(Smtp::new(server, from, channel.secret.as_ref(), roots)?)))
+            }
         }
     }
 
@@ -62,6 +70,7 @@ impl Provider {
         match self {
             Self::Ntfy(_) => Ntfy::CAPABILITIES,
             Self::Webhook(_) => Webhook::CAPABILITIES,
+            Self::Mail(_) => Mail::CAPABILITIES,
         }
     }
 
@@ -74,6 +83,7 @@ impl Provider {
         match self {
             Self::Ntfy(ntfy) => ntfy.send(http, outgoing).await,
             Self::Webhook(webhook) => webhook.send(http, outgoing).await,
+            Self::Mail(mail) => mail.send(outgoing).await,
         }
     }
 }

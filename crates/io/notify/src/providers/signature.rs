@@ -11,11 +11,11 @@ use text::hex;
 use types::Time;
 
 /// Name of the header.
-pub(super) const HEADER: &str = "Mainstay-Signature";
+pub(crate) const HEADER: &str = "Mainstay-Signature";
 
 /// Value of the header for a body sent at `now`. `None` only for a key that HMAC rejects, and it rejects none.
 #[must_use]
-pub(super) fn sign(secret: &SecretString, now: Time, body: &[u8]) -> Option<String> {
+pub(crate) fn sign(secret: &SecretString, now: Time, body: &[u8]) -> Option<String> {
     let secs = now.as_second();
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes()).ok()?;
     mac.update(format!("{secs}.").as_bytes());

@@ -8,6 +8,7 @@ mod queues;
 mod requests;
 mod responses;
 mod safety;
+mod smtp;
 
 use testkit::config::{channel, empty};
 use tokens::Key;

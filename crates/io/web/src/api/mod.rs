@@ -11,6 +11,7 @@ mod latency;
 mod load_tests;
 mod now;
 pub(crate) mod restores;
+mod subscribers;
 mod traffic;
 pub(crate) mod valves;
 
@@ -46,6 +47,7 @@ pub(crate) fn routes() -> Router<Arc<WebState>> {
         .merge(latency::routes())
         .merge(load_tests::routes())
         .merge(restores::routes())
+        .merge(subscribers::routes())
 }
 
 #[derive(Deserialize)]

@@ -54,6 +54,7 @@ mod tests {
             groups: vec![Group { name: String::new(), components }],
             past: Vec::new(),
             response_times: true,
+            subscriptions: false,
         }
     }
 

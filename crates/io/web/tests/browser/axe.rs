@@ -3,6 +3,7 @@
 use crate::chromium::{Browser, Scripts, is_installed};
 use crate::fixture::Fixture;
 use crate::pages::{PUBLIC, TEAM};
+use crate::subscriptions;
 use crate::team::signed_in;
 use crate::views;
 use serde_json::{Value, json};
@@ -68,6 +69,15 @@ async fn axe_finds_no_violations() {
     signed_in(&browser, &fixture).await;
     browser.run("document.documentElement.removeAttribute('lang')").await;
     assert_eq!(violations(&browser, &axe).await[0][0], "html-has-lang", "axe detects a violation");
+    fixture.state.publish(Arc::new(subscriptions::views()));
+    for colours in ["light", "dark"] {
+        browser.look(390, colours).await;
+        for link in subscriptions::links(&fixture) {
+            browser.open(&link).await;
+            let found = violations(&browser, &axe).await;
+            assert_eq!(found, json!([]), "{link}, {colours}: {found:#}");
+        }
+    }
     for (state, views) in [("outage", views::outage()), ("healthy", views::healthy())] {
         fixture.state.publish(Arc::new(views));
         fixture.state.refresh_latencies();

@@ -16,6 +16,9 @@ mod pages;
 mod public;
 #[path = "../it/stub_samples.rs"]
 mod stub_samples;
+#[path = "../it/stub_subscriptions.rs"]
+mod stub_subscriptions;
+mod subscriptions;
 mod team;
 #[path = "../it/views.rs"]
 mod views;

@@ -2,6 +2,7 @@
 
 use crate::chromium::{Browser, Scripts, is_installed};
 use crate::fixture::Fixture;
+use crate::subscriptions;
 use crate::team::signed_in;
 use crate::views;
 use serde_json::json;
@@ -77,6 +78,10 @@ async fn every_page_fits_every_width_and_violates_no_policy() {
     let browser = Browser::start(Scripts::Run).await;
     for page in PUBLIC {
         has_no_overflow(&browser, &format!("{}{page}", fixture.base)).await;
+    }
+    fixture.state.publish(Arc::new(subscriptions::views()));
+    for link in subscriptions::links(&fixture) {
+        has_no_overflow(&browser, &link).await;
     }
     fixture.state.publish(Arc::new(views::healthy()));
     has_no_overflow(&browser, &fixture.base).await;

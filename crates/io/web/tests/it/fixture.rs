@@ -1,5 +1,6 @@
 //! A web server on loopback, with an event loop whose results the test chooses.
 
+use crate::stub_subscriptions::StubSubscriptions;
 use crate::{fixed_time, views};
 use engine::views::Views;
 use reqwest::redirect::Policy;
@@ -28,6 +29,7 @@ pub(crate) struct Fixture {
     pub(crate) folder: Arc<TempDir>,
     pub(crate) received: Arc<Mutex<Vec<String>>>,
     pub(crate) client: Client,
+    pub(crate) subscriptions: Arc<StubSubscriptions>,
     _stop: watch::Sender<bool>,
 }
 
@@ -71,6 +73,8 @@ impl Fixture {
             data: folder.path().to_owned(),
         };
         let state = WebState::new(settings, sender).with_edge(Arc::new(crate::edge_views::StubEdge));
+        let subscriptions = Arc::new(StubSubscriptions::new());
+        let state = state.with_subscriptions(Some(subscriptions.clone()));
         let state = Arc::new(state.with_samples(Some(Arc::new(crate::stub_samples::StubSamples))));
         if let Some(views) = views {
             state.publish(Arc::new(views));
@@ -85,7 +89,7 @@ impl Fixture {
             .timeout(Duration::from_secs(60))
             .build()
             .unwrap();
-        Self { state, base, key, folder, received, client, _stop: stop }
+        Self { state, base, key, folder, received, client, subscriptions, _stop: stop }
     }
 
     pub(crate) fn get(&self, path: &str) -> RequestBuilder {

@@ -15,5 +15,7 @@ mod metrics;
 mod requests;
 mod sign_in;
 mod stub_samples;
+mod stub_subscriptions;
+mod subscriptions;
 mod texts;
 mod views;

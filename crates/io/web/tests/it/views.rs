@@ -193,6 +193,7 @@ fn status_page(outage: bool) -> StatusPage {
             })
             .collect(),
         response_times: true,
+        subscriptions: false,
     }
 }
 

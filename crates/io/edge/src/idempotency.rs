@@ -7,10 +7,12 @@ mod answer;
 mod keeper;
 mod store;
 mod table;
+mod usage;
 
 pub(crate) use answer::StoredAnswer;
 pub(crate) use keeper::{Asked, Unavailable};
 pub(crate) use store::{KeyStore, RememberedKey, Reply};
+pub(crate) use usage::Usage;
 
 use std::time::Duration;
 

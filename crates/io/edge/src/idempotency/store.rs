@@ -2,7 +2,8 @@
 
 use super::answer::StoredAnswer;
 use super::keeper::{Asked, Keeper, Order, Unavailable};
-use super::table::KeyId;
+use super::table::{FILE_MAX, KeyId};
+use super::usage::{Outcome, Outcomes, Usage};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
@@ -32,8 +33,10 @@ pub(crate) enum Reply {
 /// The store of keys. Dropped, it writes the last answers.
 #[derive(Debug)]
 pub(crate) struct KeyStore {
+    path: PathBuf,
     orders: Option<Sender<Order>>,
     waiting: AtomicUsize,
+    outcomes: Outcomes,
     thread: std::sync::Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -42,6 +45,8 @@ pub(crate) struct KeyStore {
 pub(crate) struct RememberedKey {
     store: Arc<KeyStore>,
     id: Option<KeyId>,
+    /// Whether a server may have its request already.
+    is_again: bool,
 }
 
 impl RememberedKey {
@@ -73,11 +78,12 @@ impl KeyStore {
     /// starting.
     pub(crate) fn new(path: PathBuf) -> std::io::Result<Arc<Self>> {
         let (orders, inbox) = channel();
-        let keeper = Keeper::new(path);
+        let keeper = Keeper::new(path.clone());
         let thread =
             std::thread::Builder::new().name("edge-keys".into()).spawn(move || keeper.run(&inbox))?;
         let thread = std::sync::Mutex::new(Some(thread));
-        Ok(Arc::new(Self { orders: Some(orders), waiting: AtomicUsize::new(0), thread }))
+        let (waiting, outcomes) = (AtomicUsize::new(0), Outcomes::default());
+        Ok(Arc::new(Self { path, orders: Some(orders), waiting, outcomes, thread }))
     }
 
     /// Remembers the key of a request that is to be forwarded, or finds what is known of it.
@@ -85,6 +91,17 @@ impl KeyStore {
     /// # Errors
     /// When the disk fails or is too slow.
     pub(crate) async fn begin(self: &Arc<Self>, asked: Asked) -> Result<Reply, Unavailable> {
+        let reply = self.ask(asked).await;
+        self.outcomes.count(outcome(&reply));
+        reply
+    }
+
+    /// What the keys take on the disk, and what came of requests with one.
+    pub(crate) fn usage(&self) -> Usage {
+        Usage::of(&self.path, FILE_MAX.unsigned_abs(), &self.outcomes)
+    }
+
+    async fn ask(self: &Arc<Self>, asked: Asked) -> Result<Reply, Unavailable> {
         let _place = Place::take(&self.waiting).ok_or(Unavailable)?;
         let (reply, found) = oneshot::channel();
         let id = KeyId { service: asked.service.clone(), key: asked.key.clone() };
@@ -93,8 +110,8 @@ impl KeyStore {
         let found = tokio::time::timeout(WAIT, found).await;
         let Ok(Ok(Ok(found))) = found else { return Err(Unavailable) };
         Ok(match found.decision {
-            Decision::Forward { .. } => {
-                Reply::Forward(RememberedKey { store: Arc::clone(self), id: Some(id) })
+            Decision::Forward { is_again } => {
+                Reply::Forward(RememberedKey { store: Arc::clone(self), id: Some(id), is_again })
             }
             Decision::Replay => Reply::Replay(found.answer.ok_or(Unavailable)?),
             Decision::OtherRequest => Reply::OtherRequest,
@@ -118,6 +135,17 @@ impl Drop for KeyStore {
         while thread.as_ref().is_some_and(|thread| !thread.is_finished()) && Instant::now() < until {
             std::thread::sleep(LOOK);
         }
+    }
+}
+
+fn outcome(reply: &Result<Reply, Unavailable>) -> Outcome {
+    match reply {
+        Ok(Reply::Forward(begun)) if begun.is_again => Outcome::ForwardedAgain,
+        Ok(Reply::Forward(_)) => Outcome::Forwarded,
+        Ok(Reply::Replay(_)) => Outcome::Replayed,
+        Ok(Reply::OtherRequest) => Outcome::OtherRequest,
+        Ok(Reply::InFlight) => Outcome::InFlight,
+        Err(Unavailable) => Outcome::Unavailable,
     }
 }
 

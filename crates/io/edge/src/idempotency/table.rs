@@ -11,7 +11,7 @@ use types::Time;
 /// How long the thread waits for another program that holds the write lock.
 const BUSY: Duration = Duration::from_secs(2);
 /// Bytes of the file. Beyond that new keys are refused: an old one that is still remembered must not be dropped for them.
-const FILE_MAX: i64 = 512 << 20;
+pub(super) const FILE_MAX: i64 = 512 << 20;
 const PAGE: i64 = 4096;
 /// Keys that are forgotten in one transaction.
 const FORGOTTEN_MAX: u32 = 1_000;

@@ -50,6 +50,17 @@ fn second_request_gets_the_answer_of_the_first() {
         assert!(matches!(store.begin(asked("key", 2)).await, Ok(Reply::OtherRequest)));
         let other = Asked { service: "shop".into(), ..asked("key", 2) };
         drop(forwarded(store.begin(other).await));
+        let usage = store.usage();
+        let expected = [
+            ("forwarded", 2),
+            ("forwarded_again", 0),
+            ("replayed", 2),
+            ("other_request", 2),
+            ("in_flight", 1),
+            ("unavailable", 0),
+        ];
+        assert_eq!(usage.outcomes, expected);
+        assert!(usage.bytes > 0 && usage.bytes < usage.max_bytes, "{usage:?}");
     });
 }
 

@@ -81,6 +81,8 @@
     }
     emit('mainstay-offline-ready', {});
   };
-  if (document.readyState === 'complete') begin().catch(() => {});
-  else addEventListener('load', () => begin().catch(() => {}));
+  // After the page: the kit costs it nothing.
+  const after = () => setTimeout(() => begin().catch(() => {}));
+  if (document.readyState === 'complete') after();
+  else addEventListener('load', after);
 })();

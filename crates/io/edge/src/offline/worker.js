@@ -20,6 +20,8 @@ const FAILS_MAX = 8;
 const CHECK = 600000;
 // Statuses of the edge while it reaches no server.
 const DOWN = [502, 503, 504];
+// Parts of pages that are kept with them.
+const PARTS = CONFIG.pages.length ? ['style', 'script', 'image', 'font', 'manifest'] : [];
 
 let failing = false;
 let signIn = false;
@@ -151,7 +153,7 @@ const store = async request => {
     key: request.headers.get('idempotency-key') || `"${crypto.randomUUID()}"`,
     method: request.method, url: request.url, body, at: Date.now(), tried: 0,
     headers: names.filter(name => request.headers.has(name)).map(name => [name, request.headers.get(name)]),
-    page: request.mode === 'navigate' ? request.referrer || '/' : undefined
+    page: request.mode === 'navigate' ? request.referrer : undefined
   };
   const before = await count('writes');
   if (before >= CONFIG.maxWrites || await waiting() + sizeOf(item) > CONFIG.maxBytes) {
@@ -289,15 +291,32 @@ const check = async () => {
   if (Date.now() - checked < CHECK) return;
   checked = Date.now();
   const response = await fetch(BASE + 'offline-worker.js', { cache: 'no-store', method: 'HEAD' }).catch(() => 0);
-  if ([404, 410].includes(response.status)) {
+  // A site that answers every path with a page of its own has none either.
+  const isOther = response.ok && !response.redirected && !/javascript/.test(response.headers.get('content-type'));
+  if (isOther || [404, 410].includes(response.status)) {
     leaving = true;
     await deliver();
   }
 };
 
+// Where the browser knows static routes, it asks the network itself and the worker beside it, and asks the worker alone for writes.
+const route = event => {
+  const at = path => ({ urlPattern: { pathname: path.replace(/[\\:(){}?+]|\*(?!$)/g, '\\$&') } });
+  const source = 'race-network-and-fetch-handler';
+  const reads = [...CONFIG.get.map(at), ...PARTS.map(requestDestination => ({ requestDestination }))];
+  return event.addRoutes?.([
+    ...CONFIG.writes.map(([requestMethod, path]) => ({ condition: { requestMethod, ...at(path) }, source: 'fetch-event' })),
+    { condition: { requestMethod: 'GET', requestMode: 'navigate' }, source },
+    ...reads.map(condition => ({ condition: { requestMethod: 'GET', ...condition }, source })),
+    { condition: { urlPattern: {} }, source: 'network' }
+  ]);
+};
 addEventListener('install', event => {
   skipWaiting();
-  if (!leaving) event.waitUntil(caches.open(PAGES).then(cache => cache.add(SHELL)).catch(() => {}));
+  if (leaving) return;
+  // Without them everything comes here.
+  event.waitUntil(Promise.resolve(route(event)).catch(() => {}));
+  event.waitUntil(caches.open(PAGES).then(cache => cache.add(SHELL)).catch(() => {}));
 });
 addEventListener('activate', event => event.waitUntil((async () => {
   await registration.navigationPreload?.[leaving ? 'disable' : 'enable']();
@@ -315,11 +334,13 @@ addEventListener('fetch', event => {
     const isPage = request.mode === 'navigate';
     const isNamed = isPage
       ? matches(CONFIG.pages, path)
-      : matches(CONFIG.get, path) || CONFIG.pages.length && ['style', 'script', 'image', 'font', 'manifest'].includes(request.destination);
+      : matches(CONFIG.get, path) || PARTS.includes(request.destination);
     if (path.startsWith(BASE) && !path.endsWith('.js') || request.headers.has('range') || !isPage && !isNamed) return;
     event.respondWith(read(event, url.href.split('#')[0], isPage, isNamed));
     if (isPage) event.waitUntil(check());
-  } else if (CONFIG.writes.some(([method, pattern]) => method === request.method && matches([pattern], path))) {
+  } else if (CONFIG.writes.some(([method, pattern]) => method === request.method && matches([pattern], path)) &&
+    // A form of another site must not be sent again as one of this site: with its cookies, and as of the same origin.
+    (request.mode !== 'navigate' || request.referrer.startsWith(location.origin + '/'))) {
     event.respondWith(write(event));
   }
 });

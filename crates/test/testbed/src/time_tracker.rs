@@ -19,6 +19,8 @@ const HTML: &str = "text/html; charset=utf-8";
 const JSON: &str = "application/json";
 const PAGE: &str = include_str!("time_tracker/page.html");
 const SCRIPT: &str = include_str!("time_tracker/app.js");
+/// Paths whose reads are counted.
+const PATHS: [&str; 4] = ["/", "/timer", "/static/app.js", "/api/entries"];
 /// An entry with this text is refused with 409, as if it overlapped with another one.
 pub const OVERLAP: &str = "overlap";
 
@@ -42,6 +44,8 @@ pub struct Recorded {
     pub deliveries: BTreeMap<String, u32>,
     /// Requests without a key.
     pub without_key: u32,
+    /// How often each page and file was read.
+    pub reads: BTreeMap<String, u32>,
 }
 
 impl Recorded {
@@ -96,7 +100,11 @@ fn app(recorded: &Arc<Mutex<Recorded>>) -> Handler {
 }
 
 fn respond(parts: &Parts, body: &Bytes, recorded: &Mutex<Recorded>) -> Answer {
-    match (&parts.method, parts.uri.path()) {
+    let path = parts.uri.path();
+    if parts.method == Method::GET && PATHS.contains(&path) {
+        *lock(recorded).reads.entry(path.to_owned()).or_default() += 1;
+    }
+    match (&parts.method, path) {
         (&Method::GET, "/" | "/timer") => answer(StatusCode::OK, HTML, PAGE),
         (&Method::GET, "/static/app.js") => answer(StatusCode::OK, "text/javascript", SCRIPT),
         (&Method::GET, "/api/entries") => {

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
+use thirtyfour::WindowHandle;
 use thirtyfour::prelude::*;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout};
@@ -103,6 +104,21 @@ impl Browser {
             assert!(began.elapsed() < TIMEOUT, "not true after {TIMEOUT:?}: {expression}: {found}");
             tokio::time::sleep(INTERVAL).await;
         }
+    }
+
+    /// Opens one more tab, and goes on in it. Returns the one before, for [`Browser::tab`].
+    pub(crate) async fn new_tab(&self) -> WindowHandle {
+        let before = self.session.window().await.unwrap();
+        let tab = self.session.new_tab().await.unwrap();
+        self.session.switch_to_window(tab).await.unwrap();
+        before
+    }
+
+    /// Goes on in this tab. Returns the one before.
+    pub(crate) async fn tab(&self, tab: WindowHandle) -> WindowHandle {
+        let before = self.session.window().await.unwrap();
+        self.session.switch_to_window(tab).await.unwrap();
+        before
     }
 
     /// The messages of the console since the last call.

@@ -11,4 +11,6 @@
 mod chromium;
 mod edge_process;
 mod offline;
+mod removal;
+mod tabs;
 mod visits;

@@ -13,10 +13,10 @@ const WRITES: u64 = 60;
 const CUTS: u64 = 5;
 /// Cuts within which the browser is started again.
 const RESTARTS: [u64; 2] = [1, 3];
-const KIT: &str = "offline = { pages = [\"/\", \"/timer\"], get = [\"/api/entries\", \"/static/*\"], writes = [\"POST /api/entries\"], max_writes = 5000 }";
+pub(crate) const KIT: &str = "offline = { pages = [\"/\", \"/timer\"], get = [\"/api/entries\", \"/static/*\"], writes = [\"POST /api/entries\"], max_writes = 5000 }";
 
 /// Opens the page, and waits until it has a worker and is kept.
-async fn first_visit(browser: &Browser, edge: &EdgeProcess) {
+pub(crate) async fn first_visit(browser: &Browser, edge: &EdgeProcess) {
     browser.open(&edge.url("/")).await;
     browser.until("window.mainstayOffline && navigator.serviceWorker.controller").await;
     browser.until("await caches.match('/') && await caches.match('/static/app.js') && await caches.match('/.mainstay/offline.js')").await;
@@ -31,7 +31,7 @@ async fn save(browser: &Browser, count: u64) -> serde_json::Value {
 }
 
 /// Waits until nothing waits in the browser.
-async fn until_delivered(browser: &Browser) {
+pub(crate) async fn until_delivered(browser: &Browser) {
     browser.until("(await mainstayOffline.deliver(), mainstayOffline.state.queued === 0)").await;
 }
 

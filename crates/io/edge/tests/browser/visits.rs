@@ -26,6 +26,16 @@ async fn nothing_is_stale_while_the_site_can_be_reached() {
         browser.until(&format!("document.querySelector('#count').textContent === '{count}'")).await;
     }
     assert_eq!(browser.run("document.querySelector('#mainstay-offline')").await, json!(null));
+    // Each read reaches the server once, although browser and worker both ask for it.
+    let before = tracker.recorded().reads;
+    browser.open(&edge.url("/timer")).await;
+    browser.until("document.querySelector('#count').textContent === '5'").await;
+    browser.until("await caches.match('/timer')").await;
+    let after = tracker.recorded().reads;
+    for path in ["/timer", "/static/app.js", "/api/entries"] {
+        let count = |reads: &std::collections::BTreeMap<String, u32>| reads.get(path).copied().unwrap_or(0);
+        assert_eq!(count(&after) - count(&before), 1, "{path}: {before:?} {after:?}");
+    }
     assert_eq!(
         browser.run("(await fetch('/api/entries')).headers.get('mainstay-offline')").await,
         json!(null)

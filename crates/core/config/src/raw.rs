@@ -10,6 +10,7 @@ pub(crate) mod external_pool;
 pub(crate) mod http;
 pub(crate) mod load;
 pub(crate) mod lookups;
+pub(crate) mod offline;
 pub(crate) mod people;
 pub(crate) mod pool;
 pub(crate) mod probe;

@@ -30,6 +30,7 @@
 //! | `queue` | queue of waiting requests by class and client |
 //! | `retry_budget` | budget of retries |
 //! | `pool`, `server` | server states and the choice of a server |
+//! | [`idempotency`], `offline` | keys of writes that are delivered once; paths of the offline kit |
 //! | [`top_k`] | most frequent keys of a stream, in constant memory |
 //! | `source_rules`, `cidr_map` | rules by country, autonomous system and CIDR |
 //! | `valve` | the share of clients that is let in |
@@ -50,8 +51,10 @@ mod crowd;
 mod demand;
 pub mod drain;
 pub mod facts;
+pub mod idempotency;
 pub mod load_balancer;
 pub mod meters;
+mod offline;
 mod open_rate;
 mod opens;
 mod overload;
@@ -82,6 +85,7 @@ pub use client_number::subnet_number;
 pub use facts::{Class, Facts, Held, Identity, Limit, Quota, Refusal, Verdict};
 pub use load_balancer::LoadBalancer;
 pub use meters::Meters;
+pub use offline::OfflinePaths;
 pub use policy::Policy;
 pub use route::Route;
 pub use tick::Tick;

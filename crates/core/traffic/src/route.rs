@@ -3,6 +3,7 @@
 use crate::client_number::{client_number, of_address, subnet_number};
 use crate::facts::{Class, Facts, Identity, Limit, Quota, Refusal, Verdict};
 use crate::meters::{Account, Meters};
+use crate::offline::OfflinePaths;
 use crate::path_pattern::PathPattern;
 use crate::random::{hash_text, mix};
 use crate::rate::Rate;
@@ -43,6 +44,7 @@ pub struct Route {
     /// `None`: fully open.
     valve: Option<Box<Valve>>,
     cache: Vec<(PathPattern, Arc<CacheRule>)>,
+    offline: Option<Box<OfflinePaths>>,
 }
 
 #[derive(Clone, Debug)]
@@ -103,6 +105,7 @@ impl Route {
                 .iter()
                 .map(|rule| (PathPattern::new(&rule.path), Arc::new(rule.clone())))
                 .collect(),
+            offline: guard.offline.as_ref().map(|kit| Box::new(OfflinePaths::new(kit))),
         }
     }
 
@@ -241,6 +244,12 @@ impl Route {
     #[must_use]
     pub fn cache_rule(&self, path: &str) -> Option<&Arc<CacheRule>> {
         self.cache.iter().find(|(pattern, _)| pattern.matches(path)).map(|(_, rule)| rule)
+    }
+
+    /// Returns the paths of the service's offline kit.
+    #[must_use]
+    pub fn offline(&self) -> Option<&OfflinePaths> {
+        self.offline.as_deref()
     }
 
     fn class(&self, facts: &Facts<'_>) -> Class {

@@ -18,6 +18,7 @@ use ipnet::IpNet;
 use jiff::civil;
 use jiff::tz::TimeZone;
 pub use load::{LoadBounds, LoadHeader, LoadTarget};
+pub use offline::{Offline, OfflineWrite};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -27,6 +28,7 @@ mod balancer;
 mod cache;
 mod edge;
 mod load;
+mod offline;
 
 /// The configuration.
 #[derive(Clone, Debug)]

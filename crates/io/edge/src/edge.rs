@@ -283,6 +283,9 @@ impl Edge {
         if let Some(cache) = &view.cache {
             self.shared.telemetry.cache_metrics(cache.usage(), encoder)?;
         }
+        if let Some(keys) = &view.keys {
+            self.shared.telemetry.key_metrics(&keys.usage(), encoder)?;
+        }
         let ends = self.shared.certificates.ends();
         self.shared.telemetry.certificate_metrics(&ends, encoder)
     }

@@ -6,6 +6,7 @@ use crate::connection::{Busy, Connection};
 use crate::connection_table::ConnectionSlot;
 use crate::forwarded::ForwardedInfo;
 use crate::head::{self, ConnectionOptions, HeaderPresence, Host};
+use crate::idempotency::Keyed;
 use crate::inbound::Inbound;
 use crate::request_body::RequestBody;
 use crate::telemetry::OpenRecord;
@@ -72,6 +73,8 @@ pub(crate) struct Admitted {
     pub(crate) busy: Busy,
     /// What the response cache does with it, where its path is cached.
     pub(crate) cache: Option<Box<Fetch>>,
+    /// Its idempotency key, where it is a write that is delivered once.
+    pub(crate) keyed: Option<Box<Keyed>>,
 }
 
 /// A request that no denial and no limit refuses.

@@ -1,6 +1,7 @@
 //! Errors of forwarding: the cause, and with it whether another server may be tried.
 
 use crate::telemetry;
+use http::Method;
 use std::io;
 use traffic::Shed;
 
@@ -73,6 +74,25 @@ pub(crate) enum Unanswered {
     Shed(Shed),
     /// It was forwarded, or should have been.
     Failed(ForwardError),
+}
+
+impl Unanswered {
+    /// Whether no server has got the request. Not where it may have been sent to another one before.
+    pub(crate) fn is_unsent(&self, method: &Method) -> bool {
+        match self {
+            Self::Shed(_) => true,
+            // Of these methods a request is sent again after a failure.
+            Self::Failed(_) if method.is_idempotent() => false,
+            Self::Failed(why) => matches!(
+                why,
+                ForwardError::Connect(_)
+                    | ForwardError::ConnectTime
+                    | ForwardError::Certificate { .. }
+                    | ForwardError::Handshake(_)
+                    | ForwardError::Refused
+            ),
+        }
+    }
 }
 
 impl ForwardError {

@@ -16,6 +16,8 @@
 //! | `request` | the phases of a request, in order |
 //! | `phases` | accept, parse, identify, admit, cache, forward, respond, record: one file each |
 //! | `cache` | stored responses: what may be stored, for how long it is fresh, one fetch for concurrent requests |
+//! | `idempotency` | keys of writes that are delivered once, on disk |
+//! | `offline` | files of the offline kit: script, worker, page |
 //! | `exchange` | a request on its way through the phases |
 //! | `head`, `fields`, `forwarded`, `client`, `probe_tokens` | head validation; hop-by-hop fields; trusted proxies; recognized clients and callers; mainstay's own probes |
 //! | `request_body`, `inbound`, `uploads` | a request's body by either protocol; slow uploads |
@@ -47,9 +49,11 @@ pub mod geo;
 mod grpc;
 mod head;
 mod health;
+mod idempotency;
 mod inbound;
 mod listen;
 mod long_lived;
+mod offline;
 mod outgoing_headers;
 mod phases;
 mod pool;

@@ -1,18 +1,23 @@
 //! One request from its head to the head of its response: the list of its phases.
 
+mod once;
+
+use crate::cache::fetch::Fetch;
 use crate::cache::store::RefreshSlot;
 use crate::client::RecognizedClient;
 use crate::connection::{Busy, Connection};
 use crate::exchange::{Admitted, Cleared, ErrorFormat, Exchange, opening};
-use crate::forward_error::Unanswered;
+use crate::forward_error::{ForwardError, Unanswered};
+use crate::forwarded::ForwardedInfo;
+use crate::head::Host;
 use crate::inbound::Inbound;
 use crate::phases::admit::{self, Deadlines, NO_POOL};
 use crate::phases::cache::serve::Served;
 use crate::phases::cache::{self, Lookup};
-use crate::phases::forward::Relayed;
+use crate::phases::forward::{self as forwarding, Relayed};
 use crate::phases::respond::body::Body;
 use crate::phases::respond::{self, Responder, error_page};
-use crate::phases::{accept, forward, identify, parse};
+use crate::phases::{accept, idempotency, identify, offline, parse};
 use crate::request_body::RequestBody;
 use crate::telemetry::{OpenRecord, Phase};
 use crate::thread::{Thread, ThreadView};
@@ -77,10 +82,50 @@ pub(crate) fn start(
 
 /// Runs the phases after the verdict. `interim` is called with the interim responses before the final one.
 pub(crate) async fn finish(exchange: Exchange, interim: &dyn Fn(StatusCode, &HeaderMap)) -> Response<Body> {
+    let mut exchange = exchange;
+    // A request that the pool refuses needs no key.
+    if exchange.admitted.announced.is_ok()
+        && let Some(keyed) = exchange.admitted.keyed.take()
+    {
+        return Box::pin(once::answer(exchange, *keyed)).await;
+    }
+    forward(exchange, interim).await.0
+}
+
+/// Asks the servers. Returns the response, and who made it.
+async fn forward(exchange: Exchange, interim: &dyn Fn(StatusCode, &HeaderMap)) -> (Response<Body>, Answered) {
     let Exchange { thread, connection, mut parts, admitted } = exchange;
-    let response = from_verdict(&thread, &connection, &mut parts, admitted, interim).await;
+    let answered = from_verdict(&thread, &connection, &mut parts, admitted, interim).await;
     thread.keep_map(parts.headers);
-    response
+    answered
+}
+
+/// Who made a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answered {
+    /// A server.
+    ByServer,
+    /// The edge, and no server has the request.
+    Unsent,
+    /// The edge, and a server may have the request.
+    Unknown,
+}
+
+/// The response to a request whose body did not come.
+fn failed(exchange: Exchange, why: ForwardError) -> Response<Body> {
+    let Exchange { thread, connection, parts, mut admitted } = exchange;
+    let format = std::mem::take(&mut admitted.format);
+    let responder = Responder { thread: &thread, connection: &connection, format };
+    let view = Rc::clone(&admitted.view);
+    match view.shared.policy.routes().get(admitted.route) {
+        Some(route) => unanswered(&responder, &view, route, &parts, *admitted, &Unanswered::Failed(why)),
+        None => responder.shed(&NO_POOL, admitted.record, admitted.busy),
+    }
+}
+
+/// The response to a request whose thread ends: its record is closed already.
+fn ended(thread: &Rc<Thread>, connection: &Rc<Connection>) -> Response<Body> {
+    Responder { thread, connection, format: ErrorFormat::default() }.health(connection.begin())
 }
 
 /// The phases accept, parse, identify, cache and the first part of admit: they need neither a server nor a body.
@@ -112,6 +157,14 @@ fn until_verdict(
         Err(why) => return Err(responder.not_cleared(&why, route, &parts.method, record, busy)),
     };
     let shown = identified.shown;
+    if let Some(file) = offline::file(&view, route, parts) {
+        return Err(responder.offline_file(file, parts, record, busy));
+    }
+    let keyed = match idempotency::keyed(route, parts) {
+        Ok(keyed) => keyed,
+        Err(why) => return Err(responder.refused(why, record, busy)),
+    };
+    offline::prepare(route, parts);
     let is_empty = body.as_ref().is_none_or(Inbound::is_end_stream);
     let is_plain = is_empty && options.upgrade.is_none();
     let url = (&host, &forwarded, connection.tls);
@@ -120,12 +173,7 @@ fn until_verdict(
         Lookup::Ask(fetch) => Some(fetch),
         Lookup::Serve(served, fetch) => {
             let from = (&host, &forwarded, &cleared);
-            let request = fetch.and_then(|fetch| {
-                cache::refresh::request(thread, connection, (&view, route), parts, from, fetch)
-            });
-            if let Some((exchange, slot)) = request {
-                refresh(exchange, slot);
-            }
+            refresh((thread, connection), (&view, route), parts, from, fetch);
             let client = (&cleared, shown);
             return Err(stored(&responder, (&view, route), parts, client, &served, (record, busy)));
         }
@@ -138,6 +186,7 @@ fn until_verdict(
         tunnel: None,
         announced: Ok(()),
         cache: fetch,
+        keyed,
         host,
         options,
         length,
@@ -152,8 +201,22 @@ fn until_verdict(
     announce(thread, connection, parts, Box::new(admitted), body, (is_empty, came))
 }
 
-/// Refreshes a stored response in the background.
-fn refresh(exchange: Exchange, slot: RefreshSlot) {
+/// Refreshes a stored response in the background, where that is due.
+fn refresh(
+    (thread, connection): (&Rc<Thread>, &Rc<Connection>),
+    (view, route): (&Rc<ThreadView>, &Route),
+    parts: &Parts,
+    from: (&Host, &ForwardedInfo, &Cleared),
+    fetch: Option<Box<Fetch>>,
+) {
+    let request = fetch
+        .and_then(|fetch| cache::refresh::request(thread, connection, (view, route), parts, from, fetch));
+    if let Some((exchange, slot)) = request {
+        spawn_refresh(exchange, slot);
+    }
+}
+
+fn spawn_refresh(exchange: Exchange, slot: RefreshSlot) {
     tokio::task::spawn_local(Box::pin(async move {
         let response = finish(exchange, &|_, _| {}).await;
         let mut body = pin!(response.into_body());
@@ -218,19 +281,20 @@ async fn from_verdict(
     parts: &mut Parts,
     mut admitted: Box<Admitted>,
     interim: &dyn Fn(StatusCode, &HeaderMap),
-) -> Response<Body> {
+) -> (Response<Body>, Answered) {
     let format = std::mem::take(&mut admitted.format);
     admitted.record.opens = admitted.opening.is_some();
     let responder = Responder { thread, connection, format };
     let view = Rc::clone(&admitted.view);
     let Some(route) = view.shared.policy.routes().get(admitted.route) else {
-        return responder.shed(&NO_POOL, admitted.record, admitted.busy);
+        return (responder.shed(&NO_POOL, admitted.record, admitted.busy), Answered::Unsent);
     };
     if let Some(fetch) = &mut admitted.cache {
         if let Some(served) = Box::pin(fetch.join(&parts.headers, thread)).await {
             let client = (&admitted.cleared, admitted.shown);
             let record = (admitted.record, admitted.busy);
-            return stored(&responder, (&view, route), parts, client, &served, record);
+            let response = stored(&responder, (&view, route), parts, client, &served, record);
+            return (response, Answered::ByServer);
         }
         fetch.prepare(&mut parts.headers);
     }
@@ -240,7 +304,10 @@ async fn from_verdict(
     }
     let (relayed, accept) = match answered {
         Ok(answered) => answered,
-        Err(why) => return unanswered(&responder, &view, route, parts, *admitted, &why),
+        Err(why) => {
+            let by = if why.is_unsent(&parts.method) { Answered::Unsent } else { Answered::Unknown };
+            return (unanswered(&responder, &view, route, parts, *admitted, &why), by);
+        }
     };
     let upgrade = admitted.options.upgrade.as_ref().map(|_| accept);
     let (record, busy) = (admitted.record, admitted.busy);
@@ -250,11 +317,12 @@ async fn from_verdict(
     };
     let status = response.status();
     let client = (&admitted.cleared, admitted.shown);
+    offline::inject(route, parts, &mut response);
     respond::add_headers(&view, route, connection, parts, client, &mut response);
     if status == StatusCode::SWITCHING_PROTOCOLS && parts.version == Version::HTTP_2 {
         *response.status_mut() = StatusCode::OK;
     }
-    response
+    (response, Answered::ByServer)
 }
 
 /// Waits for a body and a place, and asks servers. Returns the response of one, and the `Sec-WebSocket-Accept` that it
@@ -279,7 +347,7 @@ async fn ask(
     let (held, from) =
         pool.arrive(tick, deadlines.arrival, admitted.opening).await.map_err(Unanswered::Shed)?;
     admitted.record.stamp(Phase::Admitted, from.0);
-    let (forwarded, accept) = forward::forward(
+    let (forwarded, accept) = forwarding::forward(
         (thread, connection),
         parts,
         admitted,
@@ -323,6 +391,7 @@ fn stored(
     (record, busy): (Box<OpenRecord>, Busy),
 ) -> Response<Body> {
     let mut response = responder.stored(served, parts, record, busy);
+    offline::inject(route, parts, &mut response);
     respond::add_headers(view, route, responder.connection, parts, client, &mut response);
     response
 }

@@ -138,6 +138,40 @@ impl RequestBody {
         .await
     }
 
+    /// Reads all of it: a body that is compared with another one. `wait` and `room` as in [`RequestBody::read_before`].
+    ///
+    /// # Errors
+    /// Those of [`RequestBody::read_before`].
+    pub(crate) async fn read_whole(&mut self, wait: u32, room: u64) -> Result<(), ForwardError> {
+        let ticks = Rc::clone(&self.thread.ticks);
+        let alarm = ticks.alarm();
+        let mut pace = Pace::new(ticks.now(), self.came, wait);
+        let mut due = ticks.now() + wait;
+        poll_fn(|cx| {
+            loop {
+                self.count(0);
+                match self.read(cx) {
+                    Poll::Ready(true) if self.held > room => return Poll::Ready(Err(ForwardError::TooLarge)),
+                    Poll::Ready(true) => due = ticks.now() + wait,
+                    Poll::Ready(false) if self.rest.is_none() => return Poll::Ready(Ok(())),
+                    Poll::Ready(false) => return Poll::Ready(Err(ForwardError::ClientClosed)),
+                    Poll::Pending => break,
+                }
+            }
+            if ticks.now() >= due || pace.is_too_slow(ticks.now(), self.came, true) {
+                return Poll::Ready(Err(ForwardError::Slow));
+            }
+            alarm.set(due, cx);
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// The parts that were read and not sent yet.
+    pub(crate) fn read_parts(&self) -> impl Iterator<Item = &Bytes> {
+        self.first.iter().chain(&self.before)
+    }
+
     /// Reads one frame. Ready with false: no more data comes, because it ended or because it failed.
     fn read(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         let Some(rest) = &mut self.rest else { return Poll::Ready(false) };

@@ -2,6 +2,8 @@
 
 use crate::cache::store::ResponseCache;
 use crate::client::ClientTokens;
+use crate::idempotency::KeyStore;
+use crate::offline::OfflineFiles;
 use crate::pool::{Pool, Tls, TlsError};
 use crate::probe_tokens::ProbeTokens;
 use crate::tls::outward;
@@ -11,12 +13,12 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::hash::{DefaultHasher, Hasher};
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tls_roots::Roots;
 use types::config::{self, Protocol};
-use types::{CallerId, PoolId, Time};
+use types::{CallerId, PoolId, ServiceId, Time};
 
 /// The part of a file of trusted roots that is compared.
 const TRUST_MAX: u64 = 16 << 20;
@@ -33,6 +35,10 @@ pub(crate) struct View {
     pub(crate) probe_tokens: ProbeTokens,
     /// Stored responses, where a path is cached.
     pub(crate) cache: Option<Arc<ResponseCache>>,
+    /// Idempotency keys, where a service has writes that are delivered once.
+    pub(crate) keys: Option<Arc<KeyStore>>,
+    /// The files of the offline kit of each route, by index.
+    pub(crate) offline: Vec<Option<Arc<OfflineFiles>>>,
     /// The files of trusted roots, each with its content as a number.
     trust: Vec<(PathBuf, Option<u64>)>,
 }
@@ -101,7 +107,23 @@ impl View {
             cache.resize(edge.cache_size);
             cache
         });
+        let offline = compiled.routes().iter().map(|route| {
+            let service = policy.config.services.get(&route.service)?;
+            let traffic = service.traffic.as_ref()?;
+            let kit = traffic.offline.as_ref()?;
+            let kept =
+                before.and_then(|view| view.offline_files(&route.service, kit, traffic.response_timeout));
+            Some(kept.unwrap_or_else(|| OfflineFiles::new(&service.title, kit, traffic.response_timeout)))
+        });
+        let offline: Vec<_> = offline.collect();
+        let keys = if offline.iter().flatten().any(|files| files.has_writes()) {
+            keys(&policy.config.site.data, before)
+        } else {
+            None
+        };
         Self {
+            keys,
+            offline,
             edge,
             policy: compiled,
             pools,
@@ -111,6 +133,17 @@ impl View {
             cache,
             trust: trusted,
         }
+    }
+
+    /// The files of before, where nothing in them has changed.
+    fn offline_files(
+        &self,
+        service: &ServiceId,
+        kit: &config::Offline,
+        timeout: Duration,
+    ) -> Option<Arc<OfflineFiles>> {
+        let index = self.policy.routes().iter().find(|route| route.service == *service)?.index;
+        self.offline.get(index)?.clone().filter(|files| files.is_of(kit, timeout))
     }
 
     /// The pool of before, where the configuration speaks to it in the same way.
@@ -125,6 +158,15 @@ impl View {
     pub(crate) fn pool_of(&self, route: &traffic::Route) -> Option<usize> {
         *self.route_pool.get(route.index)?
     }
+}
+
+/// The store of idempotency keys; the one of before, where there is one.
+fn keys(data: &Path, before: Option<&View>) -> Option<Arc<KeyStore>> {
+    if let Some(keys) = before.and_then(|view| view.keys.clone()) {
+        return Some(keys);
+    }
+    let store = KeyStore::new(data.join("idempotency.db"));
+    store.inspect_err(|why| tracing::error!("the thread for idempotency keys cannot be started: {why}")).ok()
 }
 
 /// The pool with the initial limit that a load test gives it. A pool that is there already keeps what it has learned.

@@ -15,6 +15,7 @@
 //! | [`pages`] | pages with many resources, as browsers load them |
 //! | [`origin`] | a server behind a proxy: immediate or at a fixed rate, WebSockets, gRPC |
 //! | [`signin`] | a sign-in front end and its API, whose limits conflict after a flood |
+//! | [`time_tracker`] | a web application in which people record their time |
 //! | [`balancer`] | a plain round-robin balancer, for comparison |
 //! | [`flood`] | an open-loop load generator |
 //! | [`idle_connections`] | connections that are kept open |
@@ -52,6 +53,7 @@ pub mod surge;
 mod tasks;
 mod team;
 mod template;
+pub mod time_tracker;
 pub mod web;
 
 pub use expired_name::{ExpiredName, Settings};

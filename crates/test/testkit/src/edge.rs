@@ -62,6 +62,7 @@ pub fn traffic(pool: &str) -> Traffic {
         priority_paths: Vec::new(),
         response_timeout: secs(10),
         cache: Vec::new(),
+        offline: None,
     }
 }
 

@@ -78,7 +78,7 @@ pub(crate) fn placed(rule: CacheRule, place: Place) -> At<CacheRule> {
 }
 
 /// Parses the name of a request header that responses may vary by.
-fn field(text: &str) -> Result<String, ValueError> {
+pub(crate) fn field(text: &str) -> Result<String, ValueError> {
     let name = text.trim().to_ascii_lowercase();
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     if name.is_empty() || name.len() > 64 || !name.bytes().all(is_token) {

@@ -11,10 +11,12 @@ use crate::kind::value::{At, Slot};
 use crate::parse::host::{Host, Pattern};
 use crate::parse::url::Url;
 use crate::raw::http::RawHttp;
+use crate::raw::offline;
 use crate::raw::traffic::{self, RawTraffic};
 use crate::suggest::shown;
 use crate::value_error::ValueError;
 use types::Resource;
+use types::config::Offline;
 
 const A_HOST: &str = "a host name such as \"auth.acme.com\"";
 const SERVED: Format<Option<Pattern>> =
@@ -57,6 +59,11 @@ keys! {
         /// How the edge serves its hosts: pool, limits, denials. Requires `[edge]`.
         traffic: Option<RawTraffic> = made(traffic::check),
             otherwise "not served by the edge", example r#"{ pool = "auth" }"#;
+        /// What browsers keep of the site, so that pages open and writes are not lost while it cannot be reached. Requires
+        /// `traffic`.
+        offline: Option<At<Offline>> = made(|kit: Offline, written, _| {
+            Some(offline::placed(kit, written.place.clone()))
+        }), otherwise "no offline kit", example r#"{ pages = ["/"], writes = ["POST /api/entries"] }"#;
         /// Request of the derived `http` probes; `false` derives none. A `[probe.NAME]` that requests the same host and port
         /// by https for this service replaces the derived one.
         http: Option<RawHttp> = OrFalse { table: table::<RawHttp>(), otherwise: RawHttp::none },

@@ -16,7 +16,7 @@ use crate::value_error::ValueError;
 use std::time::Duration;
 use types::DenyTarget;
 use types::PoolId;
-use types::config::{CacheRule, Rate, Recognize, Traffic};
+use types::config::{CacheRule, Offline, Rate, Recognize, Traffic};
 use types::traffic::is_everybody;
 
 const RATE: Format<Rate> =
@@ -141,7 +141,7 @@ impl RawTraffic {
     }
 
     /// The policy; complete when no problem is reported.
-    pub(crate) fn policy(&self) -> Traffic {
+    pub(crate) fn policy(&self, offline: Option<&At<Offline>>) -> Traffic {
         let limit = self.limit.as_ref();
         let targets =
             |origins: &Option<RawOrigins>| origins.as_ref().map_or_else(Vec::new, RawOrigins::targets);
@@ -158,6 +158,7 @@ impl RawTraffic {
             priority_paths: self.priority_paths.clone(),
             response_timeout: self.response_timeout,
             cache: self.cache.iter().map(|at| at.value.clone()).collect(),
+            offline: offline.map(|at| at.value.clone()),
         }
     }
 }

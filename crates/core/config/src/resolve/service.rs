@@ -5,7 +5,6 @@ use crate::kind::value::At;
 use crate::parse::host::{self, Host};
 use crate::parse::url::Url;
 use crate::raw::service::RawService;
-use crate::raw::traffic::RawTraffic;
 use crate::raw::{RawConfig, title_of};
 use crate::resolve::team::DEFAULT;
 use crate::suggest::shown;
@@ -44,7 +43,7 @@ pub(crate) fn resolve(
             service.escalation.as_ref().map_or_else(|| DEFAULT.to_owned(), |at| at.value.clone()),
         ),
         public: service.public,
-        traffic: service.traffic.as_ref().map(RawTraffic::policy),
+        traffic: service.traffic.as_ref().map(|traffic| traffic.policy(service.offline.as_ref())),
         runbook: service.runbook.as_ref().map(Url::text),
     }
 }

@@ -8,7 +8,7 @@ use crate::parse::host::{self, Pattern};
 use crate::raw::pool::RawPool;
 use crate::raw::service::RawService;
 use crate::raw::traffic::RawTraffic;
-use crate::raw::{RawConfig, cache};
+use crate::raw::{RawConfig, cache, offline};
 use crate::suggest::shown;
 use ipnet::IpNet;
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,8 +43,22 @@ pub(crate) fn check(raw: &RawConfig, diagnostics: &mut Diagnostics) {
             }
         }
     }
+    for (name, service) in &raw.services {
+        check_offline(name, service, diagnostics);
+    }
     check_all_hosts(raw, diagnostics);
     check_callers(raw, diagnostics);
+}
+
+/// Checks that a service with an offline kit is served by the edge.
+fn check_offline(name: &str, service: &RawService, diagnostics: &mut Diagnostics) {
+    let Some(kit) = &service.offline else { return };
+    if service.traffic.is_none() {
+        let message = format!("service `{}` has `offline`, but no `traffic`", shown(name));
+        let hint = format!("the edge serves the kit: add [service.{}.traffic] with a pool", shown(name));
+        diagnostics.conflict(kit.place.clone(), message, hint);
+    }
+    offline::check(kit, diagnostics);
 }
 
 /// Checks that `*` is declared by one service only, and that the edge serves it.

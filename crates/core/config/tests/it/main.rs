@@ -11,6 +11,7 @@ mod examples;
 mod external_pools;
 mod hostile;
 mod loads;
+mod offline;
 mod problems;
 mod renames;
 mod team;

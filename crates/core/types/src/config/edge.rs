@@ -1,6 +1,6 @@
 //! The declared edge: listeners, traffic policies, pools, callers.
 
-use crate::config::{CacheRule, SecretRef};
+use crate::config::{CacheRule, Offline, SecretRef};
 use crate::deny_target::DenyTarget;
 use crate::{PoolId, ServiceId};
 use ipnet::IpNet;
@@ -118,6 +118,8 @@ pub struct Traffic {
     pub response_timeout: Duration,
     /// Paths whose responses are cached; the first that matches applies.
     pub cache: Vec<CacheRule>,
+    /// What browsers keep of the site; `None`: the site has no offline kit.
+    pub offline: Option<Offline>,
 }
 
 /// A rate limit.

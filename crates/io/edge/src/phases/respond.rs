@@ -14,6 +14,7 @@ use crate::client::RecognizedClient;
 use crate::connection::{Busy, Connection};
 use crate::exchange::{Cleared, ErrorFormat};
 use crate::forward_error::{ForwardError, Unanswered};
+use crate::idempotency::StoredAnswer;
 use crate::long_lived::{LongLived, Switched};
 use crate::pool::Held;
 use crate::telemetry::{self, OpenRecord, Verdict};
@@ -24,7 +25,7 @@ use crate::upstream::h1::conn::Conn;
 use body::Body;
 use error_page::Refusal;
 use event_stream::EventStream;
-use http::header::{self, HeaderMap, HeaderValue};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
 use http_body::SizeHint;
@@ -34,6 +35,10 @@ use traffic::{Outcome, Route, Shed, ShedWhy, Tick};
 
 /// Length of a response from which on its server's place is given back with the head.
 const LONG_BYTES: u64 = 64 * 1024;
+
+/// The header of an answer that is sent again (draft-ietf-httpapi-idempotency-key-header-07 names none; this is the usual
+/// one).
+const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// A request that is to be answered.
 pub(crate) struct Responder<'a> {
@@ -111,6 +116,37 @@ impl Responder<'_> {
     ) -> Response<Body> {
         record.answered_here(Verdict::Malformed, refusal.status.as_u16(), refusal.why, self.thread.tick().0);
         self.refuse(refusal, record, busy)
+    }
+
+    /// The response to a request that is refused for a short time.
+    pub(crate) fn wait(
+        &self,
+        refusal: Refusal,
+        wait: Duration,
+        mut record: Box<OpenRecord>,
+        busy: Busy,
+    ) -> Response<Body> {
+        record.answered_here(Verdict::Shed, refusal.status.as_u16(), refusal.why, self.thread.tick().0);
+        self.refuse_for(refusal, Some(wait), record, busy)
+    }
+
+    /// The stored answer of the first request with an idempotency key.
+    pub(crate) fn replayed(
+        &self,
+        answer: StoredAnswer,
+        mut record: Box<OpenRecord>,
+        busy: Busy,
+    ) -> Response<Body> {
+        let why = "the answer to the first request with its idempotency key";
+        record.answered_here(Verdict::Cached, answer.status.as_u16(), why, self.thread.tick().0);
+        let digits = record.ids.trace.digits();
+        let body = answer.body.unwrap_or_default();
+        let mut response = Response::new(Body::whole(body, self.completion(record, busy)));
+        *response.status_mut() = answer.status;
+        *response.headers_mut() = answer.headers;
+        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+        error_page::request_id(response.headers_mut(), &digits);
+        response
     }
 
     fn redirect(&self, location: String, mut record: Box<OpenRecord>, busy: Busy) -> Response<Body> {

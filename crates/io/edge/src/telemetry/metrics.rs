@@ -6,6 +6,7 @@ use super::names::Names;
 use super::record::CacheOutcome;
 use super::rollup::named;
 use super::{Kind, Telemetry, lock};
+use crate::idempotency::Usage;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeGaugeValue, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use std::collections::BTreeMap;
@@ -110,6 +111,31 @@ impl Telemetry {
         for ((name, help), value) in all.into_iter().zip(usage) {
             let value = i64::try_from(value).unwrap_or(i64::MAX);
             gauge(&mut gauges(encoder, name, help)?, &[], value)?;
+        }
+        Ok(())
+    }
+
+    /// Encodes how full the store of idempotency keys is, and what came of requests with one.
+    ///
+    /// # Errors
+    /// When the encoder cannot write.
+    pub(crate) fn key_metrics(&self, usage: &Usage, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let all = [
+            ("mainstay_edge_key_bytes", "Bytes of the idempotency keys on disk.", usage.bytes),
+            (
+                "mainstay_edge_key_max_bytes",
+                "Maximum of the same: beyond it new keys are refused.",
+                usage.max_bytes,
+            ),
+        ];
+        for (name, help, value) in all {
+            let value = i64::try_from(value).unwrap_or(i64::MAX);
+            gauge(&mut gauges(encoder, name, help)?, &[], value)?;
+        }
+        let mut family =
+            counters(encoder, "mainstay_edge_key_requests", "Requests with an idempotency key by outcome.")?;
+        for (outcome, count) in usage.outcomes {
+            counter(&mut family, &[("outcome", outcome)], count)?;
         }
         Ok(())
     }

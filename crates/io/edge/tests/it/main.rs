@@ -11,6 +11,7 @@ mod fixture;
 mod http2;
 mod listeners;
 mod local;
+mod offline;
 mod ordinary;
 mod pools;
 mod proxied;

@@ -71,6 +71,7 @@ pub(crate) fn request(
         record,
         busy: own.begin(),
         cache: Some(fetch),
+        keyed: None,
     });
     Some((Exchange { thread: Rc::clone(thread), connection: own, parts: own_parts, admitted }, slot))
 }

@@ -8,8 +8,9 @@ use crate::cache::recording::Recording;
 use crate::forward_error::ForwardError;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
+use std::future::poll_fn;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 /// A response's body. When it is dropped the request is over.
@@ -28,6 +29,20 @@ enum Kind {
     Whole(Bytes),
     Rest(Box<Download>),
     Http2(Box<http2_call::Download>),
+    /// A part that was read already, then the rest.
+    Behind(Bytes, Box<Kind>),
+    /// A body, then a part of the edge's own.
+    Before(Box<Kind>, Bytes),
+    /// It broke off.
+    Broken(Option<ForwardError>),
+}
+
+/// The result of [`Body::collect`].
+pub(crate) enum Collected {
+    /// All of it.
+    Whole(Bytes),
+    /// It is longer than that, or broke off.
+    Part,
 }
 
 impl Body {
@@ -110,12 +125,99 @@ impl Body {
         self.completion.thread.view().shared.edge.limits.body_timeout
     }
 
+    /// Reads up to `most` bytes of it. It can be sent afterwards as before, without trailers where all was read.
+    pub(crate) async fn collect(&mut self, most: usize) -> Collected {
+        let mut read = Vec::new();
+        let mut is_whole = true;
+        let broken = loop {
+            if http_body::Body::is_end_stream(self) {
+                break None;
+            }
+            match poll_fn(|cx| http_body::Body::poll_frame(Pin::new(&mut *self), cx)).await {
+                None => break None,
+                Some(Err(why)) => break Some(why),
+                Some(Ok(frame)) => read.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data)),
+            }
+            if read.len() > most {
+                is_whole = false;
+                break None;
+            }
+        };
+        is_whole &= broken.is_none();
+        let read = Bytes::from(read);
+        let rest = match broken {
+            Some(why) => Kind::Broken(Some(why)),
+            None => std::mem::replace(&mut self.kind, Kind::Whole(Bytes::new())),
+        };
+        self.sent = 0;
+        if is_whole {
+            self.over = read.is_empty();
+            self.kind = Kind::Whole(read.clone());
+            return Collected::Whole(read);
+        }
+        self.over = false;
+        self.kind = Kind::Behind(read, Box::new(rest));
+        Collected::Part
+    }
+
+    /// Adds a part at its end.
+    pub(crate) fn append(&mut self, last: &'static [u8]) {
+        self.over = false;
+        self.kind = match std::mem::replace(&mut self.kind, Kind::Whole(Bytes::new())) {
+            Kind::Whole(bytes) => Kind::Whole([&bytes[..], last].concat().into()),
+            other => Kind::Before(Box::new(other), Bytes::from_static(last)),
+        };
+    }
+}
+
+impl Kind {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ForwardError>>> {
-        match &mut self.kind {
-            Kind::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
-            Kind::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            Kind::Rest(download) => download.poll_frame(cx),
-            Kind::Http2(download) => download.poll_frame(cx),
+        let next = match self {
+            Self::Whole(bytes) if bytes.is_empty() => return Poll::Ready(None),
+            Self::Whole(bytes) => return Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Self::Rest(download) => return download.poll_frame(cx),
+            Self::Http2(download) => return download.poll_frame(cx),
+            Self::Broken(why) => return Poll::Ready(why.take().map(Err)),
+            Self::Behind(part, rest) => {
+                let part = std::mem::take(part);
+                let rest = std::mem::replace(&mut **rest, Self::Whole(Bytes::new()));
+                (part, rest)
+            }
+            Self::Before(first, last) => {
+                match ready!(first.poll(cx)) {
+                    Some(Ok(frame)) if frame.is_data() => return Poll::Ready(Some(Ok(frame))),
+                    Some(Err(why)) => return Poll::Ready(Some(Err(why))),
+                    // Trailers, or the end.
+                    Some(Ok(_)) | None => (std::mem::take(last), Self::Whole(Bytes::new())),
+                }
+            }
+        };
+        *self = next.1;
+        Poll::Ready(Some(Ok(Frame::data(next.0))))
+    }
+
+    fn is_end(&self) -> bool {
+        match self {
+            Self::Whole(bytes) => bytes.is_empty(),
+            Self::Rest(download) => download.ended(),
+            Self::Http2(download) => download.ended(),
+            Self::Broken(why) => why.is_none(),
+            Self::Behind(..) | Self::Before(..) => false,
+        }
+    }
+
+    fn size(&self) -> SizeHint {
+        let more = |hint: SizeHint, bytes: usize| {
+            let exact = hint.exact().map(|exact| exact.saturating_add(bytes as u64));
+            exact.map_or_else(SizeHint::default, SizeHint::with_exact)
+        };
+        match self {
+            Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Self::Rest(download) => download.size_hint(),
+            Self::Http2(download) => download.size_hint(),
+            Self::Broken(_) => SizeHint::default(),
+            Self::Behind(part, rest) => more(rest.size(), part.len()),
+            Self::Before(first, last) => more(first.size(), last.len()),
         }
     }
 }
@@ -133,7 +235,7 @@ impl http_body::Body for Body {
             self.kind = Kind::Whole(Bytes::new());
             self.stream = None;
         }
-        let polled = self.poll(cx);
+        let polled = self.kind.poll(cx);
         match &polled {
             Poll::Ready(Some(Ok(frame))) => {
                 if let (Some(stream), Some(data)) = (&mut self.stream, frame.data_ref()) {
@@ -163,20 +265,12 @@ impl http_body::Body for Body {
 
     #[inline]
     fn is_end_stream(&self) -> bool {
-        match &self.kind {
-            Kind::Whole(bytes) => bytes.is_empty(),
-            Kind::Rest(download) => download.ended(),
-            Kind::Http2(download) => download.ended(),
-        }
+        self.kind.is_end()
     }
 
     #[inline]
     fn size_hint(&self) -> SizeHint {
-        match &self.kind {
-            Kind::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Kind::Rest(download) => download.size_hint(),
-            Kind::Http2(download) => download.size_hint(),
-        }
+        self.kind.size()
     }
 }
 

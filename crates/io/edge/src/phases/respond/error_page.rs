@@ -90,6 +90,19 @@ pub(crate) const TUNNELS: Refusal = Refusal::new(
     "Your network has as many open connections and WebSockets as this site allows. Please close some first.",
 );
 
+pub(crate) const OTHER_REQUEST: Refusal = Refusal::new(
+    StatusCode::UNPROCESSABLE_ENTITY,
+    "The Idempotency-Key of this request belongs to another request. A retry does not help; each request needs a key of its own.",
+);
+pub(crate) const IN_FLIGHT: Refusal = Refusal::new(
+    StatusCode::CONFLICT,
+    "The first request with this Idempotency-Key has no answer yet. Please try again after the time in Retry-After.",
+);
+pub(crate) const NO_KEYS: Refusal = Refusal::new(
+    StatusCode::SERVICE_UNAVAILABLE,
+    "This site cannot make sure at present that the request takes effect once, so it was not accepted. Please try again in a moment.",
+);
+
 /// The response, as a page, as problem+json (RFC 9457), as an event stream or as gRPC has it. `wait`: the time after
 /// which the client may come again. `headers` is an empty map: an old one saves an allocation.
 pub(crate) fn response(

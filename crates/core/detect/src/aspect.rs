@@ -11,7 +11,7 @@ pub(crate) enum Aspect {
     Answer,
     /// Time to the answer.
     Latency,
-    /// Time to the answer compared with what is usual, which has its own counters.
+    /// Time to the answer, or another level, compared with what is usual, which has its own counters.
     Slowness,
     /// Consistency of the addresses behind the name.
     Addresses,
@@ -50,7 +50,7 @@ impl Aspect {
     pub(crate) fn of(fault: &Fault) -> Self {
         match fault {
             Fault::Slow { .. } => Self::Latency,
-            Fault::SlowerThanUsual { .. } => Self::Slowness,
+            Fault::SlowerThanUsual { .. } | Fault::Creeping { .. } => Self::Slowness,
             Fault::SomeAddresses { .. } => Self::Addresses,
             Fault::Intermittent { .. } => Self::Intermittent,
             Fault::Unstable { last, .. } => Self::of(last),

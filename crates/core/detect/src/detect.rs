@@ -16,6 +16,7 @@ use types::{
 
 mod capacity;
 mod counting;
+mod creeping;
 mod dates;
 mod early;
 mod edge;

@@ -28,6 +28,7 @@ mod alert;
 mod aspect;
 mod aspects;
 mod connectivity;
+mod creeping;
 mod detect;
 mod index;
 mod lookup;

@@ -97,7 +97,10 @@ pub(crate) fn is_still_configured(config: &Config, alert: &Alert) -> bool {
     let name = &alert.about.name;
     let is_served = || config.traffic_of(&ServiceId(name.clone())).is_some();
     let is_configured = match &alert.fault {
-        Fault::Surge { .. } | Fault::RetryStorm { .. } | Fault::SlowerThanUsual { .. } => is_served(),
+        Fault::Surge { .. }
+        | Fault::RetryStorm { .. }
+        | Fault::SlowerThanUsual { .. }
+        | Fault::Creeping { .. } => is_served(),
         Fault::LimitConflict { caller, .. } => {
             let caller = CallerId(caller.clone());
             is_served() && config.callers.contains_key(&caller)

@@ -6,6 +6,7 @@ use crate::aspects::delegation::Zone;
 use crate::aspects::intermittent::ResultWindow;
 use crate::aspects::restarts::NodeRestarts;
 use crate::connectivity::Connectivity;
+use crate::creeping::Levels;
 use crate::index::Index;
 use crate::lookup::{Lookup, Troubles};
 use crate::places::Places;
@@ -52,6 +53,8 @@ pub(crate) struct Volatile {
     pub(crate) databases: BTreeMap<ProbeId, DatabaseSeen>,
     /// What is usual of each latency.
     pub(crate) latencies: Latencies,
+    /// Medians of each level that has a limit.
+    pub(crate) levels: Levels,
     /// What is remembered of the nodes of each database.
     pub(crate) nodes: BTreeMap<ProbeId, NodeMemory>,
     /// Ends and starts of each host, by probe, and of the nodes of each database.
@@ -117,5 +120,6 @@ impl Volatile {
         self.troubles.retain(|_, trouble| !trouble.seen_by.is_empty());
         self.traffic.follow(config, now);
         self.latencies.retain(|id, _| stays(id) || self.traffic.serves(id));
+        self.levels.retain(|(id, _), _| stays(id) || self.traffic.serves(id));
     }
 }

@@ -44,6 +44,7 @@ pub mod effects;
 mod ended_alerts;
 pub mod headroom;
 mod last_results;
+pub mod levels;
 pub mod load_tests;
 mod queries;
 mod show;
@@ -292,6 +293,9 @@ impl Engine {
             Observation::Effect { of, effect, is_final } => return self.measured(*of, effect, *is_final),
             Observation::PeaksRead { resource, hours, at_limit } => {
                 self.headroom.read(now, resource, hours, at_limit);
+            }
+            Observation::MediansRead { of, medians, until } => {
+                self.detect.judge_medians(&context, (of, medians, *until), &mut events);
             }
             Observation::CriteriaChanged(changes) => return self.acceptance.changed(changes),
             Observation::CausesRanked { incident, likely } => return self.causes_ranked(*incident, likely),

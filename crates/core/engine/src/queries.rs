@@ -1,6 +1,6 @@
 //! What I/O crates read of the engine.
 
-use crate::{Engine, Views, causes, effects, headroom, show, traffic, views};
+use crate::{Engine, Views, causes, effects, headroom, levels, show, traffic, views};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -102,6 +102,12 @@ impl Engine {
     #[must_use]
     pub fn headroom_tasks(&self) -> Vec<headroom::Task> {
         headroom::tasks(self)
+    }
+
+    /// Medians of levels that are to be read from stored samples.
+    #[must_use]
+    pub fn level_tasks(&self) -> Vec<levels::Task> {
+        levels::tasks(self)
     }
 
     /// Whether the last result of a probe was no failure; true before the first.

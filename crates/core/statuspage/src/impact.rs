@@ -57,7 +57,7 @@ pub(crate) fn of_alert(alert: &Alert) -> Impact {
             _,
         ) => Impact::None,
         // How slow is too slow for the public is declared by `max_latency`.
-        (Fault::SlowerThanUsual { .. }, _) => Impact::None,
+        (Fault::SlowerThanUsual { .. } | Fault::Creeping { .. }, _) => Impact::None,
         (Fault::Slow { .. }, Severity::Warning | Severity::Critical) => Impact::Slow,
         (Fault::SomeAddresses { answers: false, .. }, _) => Impact::None,
         (Fault::SomeAddresses { .. } | Fault::Intermittent { .. } | Fault::Unstable { .. }, _) => {

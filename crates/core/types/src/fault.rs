@@ -13,6 +13,7 @@ use text::number::grouped;
 use thiserror::Error;
 
 mod crash_loop;
+mod creeping;
 mod database;
 mod dns;
 mod domain;
@@ -20,6 +21,7 @@ pub mod pool;
 mod tls;
 
 pub use crash_loop::CrashLoop;
+pub use creeping::{Creeping, Level};
 pub use database::DatabaseFault;
 pub use dns::DnsFault;
 pub use domain::DomainFault;
@@ -333,6 +335,12 @@ pub enum Fault {
         /// What was seen.
         crash_loop: CrashLoop,
     },
+    /// A level has risen for hours, and will meet its limit.
+    #[error(transparent)]
+    Creeping {
+        /// What was measured.
+        creeping: Box<Creeping>,
+    },
 }
 
 /// `4.1`.
@@ -430,6 +438,7 @@ impl Fault {
             Self::PoolMemberIdle { .. } => "pool-member-idle",
             Self::RetryStorm { .. } => "retry-storm",
             Self::CrashLoop { .. } => "crash-loop",
+            Self::Creeping { creeping } => creeping.level.as_str(),
         }
     }
 }
@@ -463,6 +472,7 @@ impl Fault {
             self,
             Self::Slow { .. }
                 | Self::SlowerThanUsual { .. }
+                | Self::Creeping { .. }
                 | Self::SomeAddresses { .. }
                 | Self::Intermittent { .. }
                 | Self::Unstable { .. }

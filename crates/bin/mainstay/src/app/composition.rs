@@ -9,6 +9,7 @@
 //! stored samples --likely causes--> event loop --incidents about slowness--> causes
 //! stored samples --peaks--> event loop --pools and databases--> headroom
 //! subscribers --updates--> SMTP server, webhooks <--views-- event loop; web --requests--> subscribers
+//! stored samples --medians--> event loop --series with a limit--> levels
 //! configuration on disk --configs--> event loop, notify
 //! web --traces, metrics?--> edge
 //! ```
@@ -232,13 +233,15 @@ fn start_measuring(
     let (effects, of_effects) = watch::channel(Vec::new());
     let (causes, of_causes) = watch::channel(Vec::new());
     let (headroom, of_headroom) = watch::channel(Vec::new());
+    let (levels, of_levels) = watch::channel(Vec::new());
     let tasks = vec![
         tokio::spawn(measuring::run(series.clone(), of_effects, results_in.clone(), stop.clone())),
         tokio::spawn(measuring::run(series.clone(), of_causes, results_in.clone(), stop.clone())),
-        tokio::spawn(measuring::run(series, of_headroom, results_in.clone(), stop.clone())),
+        tokio::spawn(measuring::run(series.clone(), of_headroom, results_in.clone(), stop.clone())),
+        tokio::spawn(measuring::run(series, of_levels, results_in.clone(), stop.clone())),
         tokio::spawn(auditing::run(views, results_in, stop.clone())),
     ];
-    (MeasuredTasks { effects, causes, headroom }, tasks, results)
+    (MeasuredTasks { effects, causes, headroom, levels }, tasks, results)
 }
 
 fn open_notifier(config: &Config, keys: &Keys) -> Result<Arc<Notifier>, StartError> {

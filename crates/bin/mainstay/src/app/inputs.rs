@@ -115,6 +115,8 @@ pub(crate) struct MeasuredTasks {
     pub causes: watch::Sender<Vec<engine::causes::Task>>,
     /// Pools and databases whose peaks are to be read.
     pub headroom: watch::Sender<Vec<engine::headroom::Task>>,
+    /// Levels whose medians are to be read.
+    pub levels: watch::Sender<Vec<engine::levels::Task>>,
 }
 
 /// Senders of the event loop.

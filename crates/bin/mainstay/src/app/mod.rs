@@ -35,6 +35,7 @@ mod heartbeat;
 mod inputs;
 pub(crate) mod keys;
 mod lag_monitor;
+mod levels;
 mod measuring;
 pub(crate) mod permissions;
 mod reload;

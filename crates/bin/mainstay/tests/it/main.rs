@@ -12,6 +12,7 @@ mod certificates;
 mod changes;
 mod check;
 mod cli;
+mod creeping;
 mod databases;
 mod docs;
 mod edge;

@@ -110,6 +110,12 @@ impl Fixture {
         self.words(&new)
     }
 
+    /// Events of a call, recorded; in words.
+    pub fn follow(&mut self, kinds: Events) -> String {
+        let new = self.record(kinds);
+        self.words(&new)
+    }
+
     pub fn tick(&mut self) -> String {
         let mut kind = Events::new();
         self.detect.react(&Context::new(&self.config, self.now), &mut kind);

@@ -4,6 +4,7 @@
 mod certificates;
 mod counting;
 mod crash_loops;
+mod creeping;
 mod databases;
 mod edge;
 mod external_pools;

@@ -19,7 +19,7 @@ const LOCK_QUEUE: &str = "lock_queue";
 /// Metric of a database's probe: connection slots in use in percent, of the fullest node.
 pub(crate) const CONNECTIONS: &str = "connections_percent";
 /// Metric of a database's probe: memory in use in percent of its limit, of the fullest node.
-const MEMORY: &str = "memory_percent";
+pub(crate) const MEMORY: &str = "memory_percent";
 
 /// Metrics of a probe that measures a database.
 pub(super) const OF_DATABASE: [&str; 7] =

@@ -22,7 +22,7 @@ pub use figures::{
 };
 pub use tasks::Task;
 
-pub(crate) use figures::CONNECTIONS;
+pub(crate) use figures::{CONNECTIONS, MEMORY};
 pub(crate) use tasks::{is_ranked, tasks};
 
 use std::collections::BTreeMap;

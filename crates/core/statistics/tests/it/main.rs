@@ -4,6 +4,8 @@
 #![allow(clippy::print_stdout, reason = "the figures are shown with `--nocapture`")]
 #![allow(unreachable_pub, reason = "two modules are shared with the examples")]
 
+mod creep;
+mod creep_figures;
 mod effect;
 mod effect_figures;
 mod generated;

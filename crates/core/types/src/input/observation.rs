@@ -2,6 +2,7 @@
 
 use crate::audit::CriterionChange;
 use crate::effect::{ChangePoint, Effect};
+use crate::series::{LevelSeries, Medians};
 use crate::{Delivery, IncidentId, LikelyCause, ProbeResult, Resource, Rollup, Time};
 
 /// One observation. It is never refused.
@@ -42,6 +43,15 @@ pub enum Observation {
         hours: Vec<(Time, f64)>,
         /// Requests a second of one server in each ten seconds in which the edge limited the pool, with their time.
         at_limit: Vec<(Time, f64)>,
+    },
+    /// Medians of a level that has a limit were read from stored samples.
+    MediansRead {
+        /// The series.
+        of: LevelSeries,
+        /// Steps that ended since the last read; at first ten days.
+        medians: Medians,
+        /// End of the last step that was read.
+        until: Time,
     },
     /// Two audits in a row agree on what changed.
     CriteriaChanged(Vec<CriterionChange>),

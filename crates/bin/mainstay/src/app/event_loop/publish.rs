@@ -35,6 +35,7 @@ impl EventLoop {
         publish_tasks(&outputs.to_measure.effects, self.engine.effect_tasks());
         publish_tasks(&outputs.to_measure.causes, self.engine.ranking_tasks());
         publish_tasks(&outputs.to_measure.headroom, self.engine.headroom_tasks());
+        publish_tasks(&outputs.to_measure.levels, self.engine.level_tasks());
     }
 
     /// Problems of mainstay itself that the engine does not know.

@@ -3,7 +3,7 @@
 use crate::run::{command, quiet};
 
 /// Each package, and a command that shows that it is there.
-const PACKAGES: [(&str, &str, &[&str]); 14] = [
+const PACKAGES: [(&str, &str, &[&str]); 15] = [
     ("apache2-utils", "ab", &["-V"]),
     ("chromium", "chromium", &["--version"]),
     ("chromium-driver", "chromedriver", &["--version"]),
@@ -15,6 +15,8 @@ const PACKAGES: [(&str, &str, &[&str]); 14] = [
     ("mariadb-server", "/usr/sbin/mariadbd", &["--version"]),
     ("nghttp2-client", "h2load", &["--version"]),
     ("nginx-light", "nginx", &["-v"]),
+    // The program in the search path starts nothing until /etc/nut/nut.conf says so.
+    ("nut-server", "/lib/nut/upsd", &["-V"]),
     ("pgbackrest", "pgbackrest", &["version"]),
     // The client alone is not enough: the server is in no folder of the search path.
     ("postgresql", "sh", &["-c", "ls /usr/lib/postgresql/*/bin/postgres"]),

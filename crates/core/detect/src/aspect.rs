@@ -1,7 +1,8 @@
 //! Aspects of an answer: faults of one aspect exclude one another. Also when two faults mean the same to a reader.
 
+use std::time::Duration;
 use types::Fault;
-use types::fault::{DatabaseFault, DnsFault, DomainFault, TlsFault};
+use types::fault::{DatabaseFault, DnsFault, DomainFault, TlsFault, UpsFault};
 
 /// One aspect of a probe's answers. Within an aspect one fault replaces another; aspects are independent, so that a
 /// slow answer does not hide an expiring certificate.
@@ -39,6 +40,10 @@ pub(crate) enum Aspect {
     Pool(&'static str),
     /// Members of a pool behind another load balancer that restart again and again.
     Restarts,
+    /// Power of a UPS: from the mains, from the battery, low, off.
+    Power,
+    /// Another condition of a UPS, by the code of its fault.
+    Ups(&'static str),
     /// mainstay's own connectivity.
     Connectivity,
     /// Traffic as the edge counts it, which has its own counters.
@@ -70,6 +75,11 @@ impl Aspect {
                 Self::Database("database-backup-fails")
             }
             Fault::Database { database } => Self::Database(database.as_str()),
+            Fault::Ups { ups } => match ups {
+                UpsFault::OnBattery { .. } | UpsFault::LowBattery { .. } | UpsFault::Off => Self::Power,
+                UpsFault::Unknown { .. } => Self::Answer,
+                _ => Self::Ups(ups.as_str()),
+            },
             Fault::Dns { dns } => match dns {
                 DnsFault::DelegationMoved { .. } | DnsFault::NotDelegated | DnsFault::NxDomain => {
                     Self::Delegation
@@ -134,6 +144,7 @@ pub(crate) fn same_meaning(one: &Fault, other: &Fault) -> bool {
         (F::PoolBelowMinimum { .. }, F::PoolBelowMinimum { .. })
         | (F::PoolShrunken { .. }, F::PoolShrunken { .. }) => !crate::traffic::pool::is_news(one, other),
         (F::PoolUnseen { .. }, F::PoolUnseen { .. }) => true,
+        (F::Ups { ups: a }, F::Ups { ups: b }) => ups_alike(a, b),
         (F::SomeAddresses { bad: a, .. }, F::SomeAddresses { bad: b, .. }) => a == b,
         (
             F::Domain { domain: DomainFault::Stale { .. } },
@@ -152,6 +163,21 @@ pub(crate) fn same_meaning(one: &Fault, other: &Fault) -> bool {
 /// Whether the same layer starves idle capacity: one that turns out to be short, or no longer is, is news.
 fn starved_alike(one: &Fault, other: &Fault) -> bool {
     one.starved_by().map(|by| &by.layer) == other.starved_by().map(|by| &by.layer)
+}
+
+/// Whether an alert has no news for a reader: its time left is within a quarter, or two minutes, of what it says.
+fn ups_alike(one: &UpsFault, other: &UpsFault) -> bool {
+    use UpsFault as U;
+    match (one, other) {
+        (U::OnBattery { .. }, U::OnBattery { .. }) => {}
+        (U::LowBattery { is_shutting_down: a, .. }, U::LowBattery { is_shutting_down: b, .. }) if a == b => {}
+        (U::Unknown { .. }, U::Unknown { .. }) | (U::Overloaded { .. }, U::Overloaded { .. }) => return true,
+        (one, other) => return one == other,
+    }
+    match (one.runtime(), other.runtime()) {
+        (Some(one), Some(other)) => one.abs_diff(other) <= (one / 4).max(Duration::from_secs(120)),
+        (one, other) => one.is_some() == other.is_some(),
+    }
 }
 
 #[cfg(test)]

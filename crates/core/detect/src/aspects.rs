@@ -11,6 +11,7 @@
 //! | `database` | rounds of databases |
 //! | `pool` | looks at pools behind other load balancers |
 //! | `restarts` | hosts, databases and members of pools that restart again and again |
+//! | `ups` | states of uninterruptible power supplies |
 //! | `intermittent` | the share of bad answers |
 
 pub(crate) mod addresses;
@@ -23,3 +24,4 @@ pub(crate) mod pool;
 pub(crate) mod registration;
 pub(crate) mod response;
 pub(crate) mod restarts;
+pub(crate) mod ups;

@@ -72,8 +72,11 @@ impl Index {
                 ProbeKind::Http { url, .. } => (host_of(url), false),
                 ProbeKind::Tcp { host, .. } | ProbeKind::Tls { host, .. } => (host.as_str(), false),
                 ProbeKind::Dns { zone, .. } => (zone.as_str(), true),
-                // A database or load balancer in one's own network proves no connectivity.
-                ProbeKind::Domain { .. } | ProbeKind::Database { .. } | ProbeKind::Pool { .. } => continue,
+                // A database, load balancer or UPS in one's own network proves no connectivity.
+                ProbeKind::Domain { .. }
+                | ProbeKind::Database { .. }
+                | ProbeKind::Pool { .. }
+                | ProbeKind::Nut { .. } => continue,
             };
             if hosts.insert((host.to_owned(), names)) {
                 let zone = self.zone_of(&probe.kind, &probe.about).unwrap_or_else(|| host.to_owned());

@@ -47,7 +47,8 @@ pub(crate) fn of_alert(alert: &Alert) -> Impact {
         (Fault::CrashLoop { .. }, _) => Impact::None,
         // A server with a wrong certificate is out of rotation; the others answer.
         (Fault::ServerCertificate { .. }, _) => Impact::None,
-        (Fault::Database { .. }, _) => Impact::None,
+        // What a UPS carries is probed by itself.
+        (Fault::Database { .. } | Fault::Ups { .. }, _) => Impact::None,
         // Still valid.
         (Fault::Tls { tls: TlsFault::Expiring { .. } }, _) => Impact::None,
         (Fault::Domain { domain }, _) if !is_lost(domain) => Impact::None,

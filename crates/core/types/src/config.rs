@@ -216,6 +216,17 @@ pub enum ProbeKind {
         /// Its name in [`Config::external_pools`].
         name: PoolId,
     },
+    /// Asks the daemon of Network UPS Tools for the state of an uninterruptible power supply.
+    Nut {
+        /// Name of the UPS at the daemon.
+        ups: String,
+        /// Name or address of the daemon.
+        host: String,
+        /// Port.
+        port: u16,
+        /// Reference to `USER:PASSWORD`; without it no login is sent.
+        login: Option<SecretRef>,
+    },
 }
 
 /// Which HTTP responses are successful.
@@ -464,7 +475,7 @@ pub struct Subscriptions {
 }
 
 /// Reference to a secret, resolved at run time.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SecretRef {
     /// An environment variable.
     Env(String),

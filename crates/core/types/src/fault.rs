@@ -19,6 +19,7 @@ mod dns;
 mod domain;
 pub mod pool;
 mod tls;
+mod ups;
 
 pub use crash_loop::CrashLoop;
 pub use creeping::{Creeping, Level};
@@ -27,6 +28,7 @@ pub use dns::DnsFault;
 pub use domain::DomainFault;
 pub use pool::Starving;
 pub use tls::TlsFault;
+pub use ups::UpsFault;
 
 /// A fault. `Display` is the predicate of a sentence about the resource: "auth.acme.com" + "refuses connections".
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Error)]
@@ -341,6 +343,12 @@ pub enum Fault {
         /// What was measured.
         creeping: Box<Creeping>,
     },
+    /// A fault of an uninterruptible power supply.
+    #[error(transparent)]
+    Ups {
+        /// The fault.
+        ups: UpsFault,
+    },
 }
 
 /// `4.1`.
@@ -390,6 +398,7 @@ impl Fault {
             }
             Self::LimitConflict { limits, .. } => limits.iter_mut().for_each(clean),
             Self::CrashLoop { crash_loop } => crash_loop.clean(),
+            Self::Ups { ups } => ups.clean(),
             _ => {}
         }
     }
@@ -439,6 +448,7 @@ impl Fault {
             Self::RetryStorm { .. } => "retry-storm",
             Self::CrashLoop { .. } => "crash-loop",
             Self::Creeping { creeping } => creeping.level.as_str(),
+            Self::Ups { ups } => ups.as_str(),
         }
     }
 }

@@ -29,6 +29,7 @@
 //! | [`likely_cause`] | which resource moved with an incident |
 //! | [`event`] | events of the journal: a stable format |
 //! | [`pool`] | facts of one look at a pool behind another load balancer |
+//! | [`ups`] | state of an uninterruptible power supply |
 //! | [`headroom`] | shares of a knee, peaks and trends of pools and databases |
 //! | [`percent`] | percentages for display, never rounded up |
 //! | [`notification`] | messages to people, and their deliveries |
@@ -68,6 +69,7 @@ pub mod subscription;
 pub mod time;
 pub mod trace;
 pub mod traffic;
+pub mod ups;
 pub mod valve;
 
 pub use actor::{Actor, ActorKind, Via};

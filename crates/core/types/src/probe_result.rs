@@ -4,6 +4,7 @@ use crate::database::DatabaseSeen;
 use crate::fault::{DnsFault, Fault, TlsFault};
 use crate::pool::PoolSeen;
 use crate::shown::{clean, clean_all};
+use crate::ups::UpsSeen;
 use crate::{ProbeId, Time};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -72,6 +73,7 @@ impl Answer {
             Self::Domain(seen) => seen.clean(),
             Self::Database(seen) => seen.clean(),
             Self::Pool(seen) => seen.clean(),
+            Self::Ups(seen) => seen.clean(),
             Self::Failed(fault) => fault.clean(),
         }
     }
@@ -157,6 +159,8 @@ pub enum Answer {
     Database(Box<DatabaseSeen>),
     /// Members of a pool behind another load balancer.
     Pool(Box<PoolSeen>),
+    /// State of an uninterruptible power supply.
+    Ups(UpsSeen),
     /// No answer. For a `domain` probe this means "unknown", never "expired".
     Failed(Fault),
 }

@@ -201,9 +201,12 @@ fn fault(answer: &Answer, expect: Option<&Expect>) -> Option<Fault> {
             let certificates = seen.hops.iter().filter_map(|hop| hop.tls.as_ref());
             certificates.filter_map(|tls| refused(&tls.faults)).next().or_else(|| page_fault(seen, expect?))
         }
-        Answer::Tcp { .. } | Answer::Dns(_) | Answer::Domain(_) | Answer::Database(_) | Answer::Pool(_) => {
-            None
-        }
+        Answer::Tcp { .. }
+        | Answer::Dns(_)
+        | Answer::Domain(_)
+        | Answer::Database(_)
+        | Answer::Pool(_)
+        | Answer::Ups(_) => None,
     }
 }
 

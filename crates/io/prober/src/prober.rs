@@ -5,9 +5,10 @@ use crate::addresses::Measurement;
 use crate::databases::WatchedDatabase;
 use crate::kinds::balancer::WatchedPool;
 use crate::kinds::tls::Tls;
-use crate::kinds::{dns, domain, http, tcp, tls};
+use crate::kinds::{dns, domain, http, nut, tcp, tls};
 use crate::names::Names;
-use crate::setup::{Clock, ProbeToken, SetupError};
+use crate::setup::{Clock, ProbeToken, SetupError, secret};
+use secrecy::{ExposeSecret as _, SecretString};
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hasher};
 use std::io::Read;
@@ -17,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tls_roots::Roots;
 use tokio::time::{Instant, timeout};
-use types::config::{Probe, ProbeKind};
+use types::config::{Probe, ProbeKind, SecretRef};
 use types::fault::Phase;
 use types::probe_result::Phases;
 use types::{Answer, Config, Fault, PoolId, ProbeResult, Time};
@@ -40,6 +41,8 @@ pub struct Prober {
     domain: Arc<domain::Domain>,
     databases: BTreeMap<String, Arc<WatchedDatabase>>,
     pools: BTreeMap<PoolId, Arc<WatchedPool>>,
+    /// `USER:PASSWORD` of `nut` probes.
+    logins: BTreeMap<SecretRef, SecretString>,
     clock: Clock,
     token: Option<ProbeToken>,
 }
@@ -105,6 +108,7 @@ impl Prober {
             config: Settings::of(config),
             databases: WatchedDatabase::all(config, &BTreeMap::new(), (&names, &tls, &clock))?,
             pools: watched_pools(config, &BTreeMap::new(), &names, &clock)?,
+            logins: logins(config)?,
             domain,
             tls,
             dns,
@@ -135,6 +139,7 @@ impl Prober {
             config: self.config.clone(),
             databases: WatchedDatabase::all(config, &self.databases, (&self.names, &self.tls, &self.clock))?,
             pools: watched_pools(config, &self.pools, &self.names, &self.clock)?,
+            logins: logins(config)?,
             tls: Arc::clone(&self.tls),
             dns: Arc::clone(&self.dns),
             domain: Arc::clone(&self.domain),
@@ -211,8 +216,28 @@ impl Prober {
                 };
                 alone((answer, Phases::default()))
             }
+            ProbeKind::Nut { ups, host, port, login } => {
+                let login = login.as_ref().and_then(|login| self.logins.get(login));
+                let target = nut::Target { ups, host, port: *port, login };
+                alone(nut::run(names, target, deadline).await)
+            }
         }
     }
+}
+
+/// The logins of `nut` probes, read once, so that a missing one is reported at the start.
+fn logins(config: &Config) -> Result<BTreeMap<SecretRef, SecretString>, SetupError> {
+    let mut logins = BTreeMap::new();
+    for probe in config.probes.values() {
+        let ProbeKind::Nut { login: Some(source), .. } = &probe.kind else { continue };
+        let refused = |why: String| SetupError::Login { probe: probe.id.0.clone(), why };
+        let login = secret(source).map_err(|why| refused(why.to_string()))?;
+        if !login.expose_secret().contains(':') {
+            return Err(refused("it is not USER:PASSWORD".to_owned()));
+        }
+        logins.insert(source.clone(), login);
+    }
+    Ok(logins)
 }
 
 /// Every pool behind another load balancer. Those of `before` that did not change keep their clients.

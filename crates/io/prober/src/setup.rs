@@ -47,6 +47,14 @@ pub enum SetupError {
         /// The reason, and the next step.
         why: String,
     },
+    /// The login of a probe cannot be used. It is not quoted.
+    #[error("`login` of probe.{probe} cannot be used: {why}")]
+    Login {
+        /// The probe.
+        probe: String,
+        /// The reason.
+        why: String,
+    },
     /// The registry settings of the configuration cannot be used.
     #[error("registrations cannot be looked up: {why} (check registry.bootstrap)")]
     Registry {

@@ -204,7 +204,9 @@ impl World {
             ProbeKind::Dns { zone, names } => Answer::Dns(self.dns(config, zone, names, at)),
             ProbeKind::Domain { name } => self.registration(name, at),
             // The world has none.
-            ProbeKind::Database { .. } | ProbeKind::Pool { .. } => Answer::Failed(Fault::Refused),
+            ProbeKind::Database { .. } | ProbeKind::Pool { .. } | ProbeKind::Nut { .. } => {
+                Answer::Failed(Fault::Refused)
+            }
         }
     }
 

@@ -20,6 +20,7 @@ mod load;
 mod log;
 mod oncall;
 mod page;
+mod probe;
 mod requirements;
 mod run;
 mod running;
@@ -83,6 +84,8 @@ enum Command {
         /// A service, host, domain, or any resource by the name that alerts give it.
         resource: String,
     },
+    /// Run one probe and show what it sees, with the duration of its phases. Exit code 1: the answer is bad, or there is none.
+    Probe(probe::ProbeOnce),
     /// Show who is on call.
     Oncall(oncall::Oncall),
     /// List, show, acknowledge, note, update, approve, resolve incidents.
@@ -148,6 +151,7 @@ impl CommandLine {
             Command::Headroom(headroom) => headroom.run(&common),
             Command::Status => status::status(&common),
             Command::Why { resource } => status::why(&common, &resource),
+            Command::Probe(probe) => probe.run(&common),
             Command::Oncall(oncall) => oncall.run(&common),
             Command::Incident(incident) => incident.run(&common),
             Command::Change(change) => change.run(&common),

@@ -1,7 +1,7 @@
 //! `[probe.NAME]` and `[probe_defaults]` as written.
 
 use crate::diagnostics::Diagnostics;
-use crate::formats::{FAILING_FOR, HOST, INTERVAL, THRESHOLD, TIMEOUT, URL};
+use crate::formats::{FAILING_FOR, HOST, INTERVAL, SECRET, THRESHOLD, TIMEOUT, URL};
 use crate::keys::keys;
 use crate::kind::list::filled_list;
 use crate::kind::scalar::{duration, integer};
@@ -14,18 +14,24 @@ use crate::parse::url::Url;
 use crate::suggest::shown;
 use crate::value_error::ValueError;
 use std::time::Duration;
-use types::config::Expect;
+use types::config::{Expect, SecretRef};
 
 const SERVICE_PORT: Format<(Host, u16)> =
     format("a host with a port: \"mail.acme.com:25\"", None, |text, _| with_port(text));
 const DOMAIN: Format<String> =
     format("a registrable domain such as \"acme.app\"", None, |text, context| zone(text, &context.declared));
+const UPS: Format<(String, Host)> =
+    format("a UPS at the daemon of Network UPS Tools: \"rack@10.0.0.3\"", Some("^[^@]+@."), |text, _| {
+        ups(text)
+    });
+/// Longest name of a UPS: upsd has no limit, and no name is that long.
+const UPS_MAX: usize = 64;
 
 keys! {
     /// A probe in addition to those derived from `hosts`.
     [probe.NAME]
     struct RawProbe {
-        /// Requests this URL and follows redirects. A probe has exactly one of `http`, `tcp`, `dns`, `tls`, `domain`.
+        /// Requests this URL and follows redirects. A probe has exactly one of `http`, `tcp`, `dns`, `tls`, `domain`, `nut`.
         http: Option<Url> = URL, example r#""https://shop.acme.com/health""#;
         /// Opens a TCP connection.
         tcp: Option<(Host, u16)> = SERVICE_PORT, example r#""mail.acme.com:25""#;
@@ -35,6 +41,11 @@ keys! {
         tls: Option<Host> = HOST, example r#""mail.acme.com:993""#;
         /// Queries the registry of a domain.
         domain: Option<String> = DOMAIN, example r#""acme.app""#;
+        /// Asks the daemon of Network UPS Tools (upsd) for the state of an uninterruptible power supply: its name, `@`, and the
+        /// host of the daemon, with a port if it is not 3493.
+        nut: Option<(String, Host)> = UPS, example r#""rack@10.0.0.3""#;
+        /// Reference to `USER:PASSWORD` for `nut`. Without it no login is sent; upsd needs none for reading.
+        login: Option<SecretRef> = SECRET, otherwise "none", example r#""env:NUT_LOGIN""#;
         /// Time between probes.
         interval: Option<Duration> = INTERVAL, otherwise "as in [probe_defaults]", example r#""30s""#;
         /// Timeout of one probe.
@@ -76,7 +87,7 @@ keys! {
     /// Intervals, timeouts and thresholds of derived probes; defaults of `[probe.NAME]`.
     [probe_defaults]
     struct ProbeDefaults {
-        /// Interval of `http` and `tcp` probes.
+        /// Interval of `http`, `tcp` and `nut` probes.
         http: Duration = INTERVAL, default Duration::from_secs(30), example r#""30s""#;
         /// Interval of `tls` probes, which fetch the certificate of a host.
         tls: Duration = INTERVAL, default Duration::from_secs(3_600), example r#""1h""#;
@@ -105,9 +116,10 @@ pub(crate) enum RawAsk {
     Dns(String),
     Tls(Host),
     Domain(String),
+    Nut { ups: String, host: Host, login: Option<SecretRef> },
 }
 
-const PROBE_KINDS: [&str; 5] = ["http", "tcp", "dns", "tls", "domain"];
+const PROBE_KINDS: [&str; 6] = ["http", "tcp", "dns", "tls", "domain", "nut"];
 
 impl RawProbe {
     /// The target; `None` when it is missing or invalid, which was reported already.
@@ -117,6 +129,9 @@ impl RawProbe {
             .or_else(|| self.dns.clone().map(RawAsk::Dns))
             .or_else(|| self.tls.clone().map(RawAsk::Tls))
             .or_else(|| self.domain.clone().map(RawAsk::Domain))
+            .or_else(|| {
+                self.nut.clone().map(|(ups, host)| RawAsk::Nut { ups, host, login: self.login.clone() })
+            })
     }
 
     /// Checks that there is one target.
@@ -127,7 +142,7 @@ impl RawProbe {
             [] => diagnostics.missing(
                 written.place.clone(),
                 format!("{} has no target", shown(&written.path)),
-                "add one of http, tcp, dns, tls, domain: http = \"https://shop.acme.com/health\"",
+                "add one of http, tcp, dns, tls, domain, nut: http = \"https://shop.acme.com/health\"",
             ),
             [_] => {}
             [first, second, ..] => diagnostics.error(
@@ -136,12 +151,14 @@ impl RawProbe {
                 "a probe has one target: declare two probes",
             ),
         }
-        if written.has("expect") && !written.has("http") && !given.is_empty() {
-            diagnostics.error(
-                written.key_place("expect"),
-                "`expect` belongs to `http` only",
-                "remove it, or use `http`",
-            );
+        for (key, kind) in [("expect", "http"), ("login", "nut")] {
+            if written.has(key) && !written.has(kind) && !given.is_empty() {
+                diagnostics.error(
+                    written.key_place(key),
+                    format!("`{key}` belongs to `{kind}` only"),
+                    format!("remove it, or use `{kind}`"),
+                );
+            }
         }
         self
     }
@@ -154,6 +171,23 @@ fn with_port(text: &str) -> Result<(Host, u16), ValueError> {
         None => Err(ValueError::new(format!("`{}` has no port", shown(text)))
             .hint(format!("for example: tcp = \"{}:25\"", shown(&host.text(0))))),
     }
+}
+
+/// Parses `NAME@HOST` or `NAME@HOST:PORT`, as the tools of Network UPS Tools write it.
+fn ups(text: &str) -> Result<(String, Host), ValueError> {
+    let error = |message: String| ValueError::new(message).hint("for example: nut = \"rack@10.0.0.3\"");
+    let (name, host) = text
+        .trim()
+        .split_once('@')
+        .ok_or_else(|| error(format!("`{}` has no `@` between the UPS and the host of upsd", shown(text))))?;
+    let is_name = |name: &str| {
+        (1..=UPS_MAX).contains(&name.len())
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+    };
+    if !is_name(name) {
+        return Err(error(format!("`{}` is not the name of a UPS", shown(name))));
+    }
+    Ok((name.to_owned(), Host::read(host)?))
 }
 
 /// Parses a registrable domain, by the public suffix list and the declarations of the configuration.

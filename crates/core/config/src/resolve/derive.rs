@@ -7,7 +7,7 @@
 //! | `traffic` of a service | the service and its hosts depend on `pool.NAME` |
 //! | a database | probe `database.NAME` of `database.NAME` |
 //! | a pool behind another load balancer | probe `pool.NAME` of `pool.NAME`; the hosts of a service that depends on it depend on it |
-//! | a probe | itself: of `probe.NAME` for http and tcp, otherwise of its target, replacing the derived one |
+//! | a probe | itself: of `probe.NAME` for http, tcp and nut, otherwise of its target, replacing the derived one |
 //! | an `http` probe of a host of its own service by https | itself, of `host.HOST`, replacing the derived one |
 
 use crate::diagnostics::{Diagnostics, Place};
@@ -30,6 +30,9 @@ pub(crate) const MAX_PROBES: usize = 50_000;
 
 /// Maximum names compared by one `dns` probe: each costs a packet per server and resolver.
 const MAX_NAMES: usize = 20;
+
+/// Port of upsd, as IANA has it.
+const NUT_PORT: u16 = 3493;
 
 /// The derived part of a configuration.
 pub(crate) struct Derived {
@@ -238,6 +241,10 @@ fn declared(
                 (Resource::dns(&zone), ProbeKind::Dns { zone, names })
             }
             RawAsk::Domain(zone) => (Resource::domain(&zone), ProbeKind::Domain { name: zone }),
+            RawAsk::Nut { ups, host, login } => {
+                let port = host.port.unwrap_or(NUT_PORT);
+                (Resource::new(Kind::Probe, name), ProbeKind::Nut { ups, host: host.bare(), port, login })
+            }
         };
         graph.add(about.clone());
         if let Some(service) = service.filter(|name| raw.services.contains_key(*name)) {
@@ -280,6 +287,7 @@ fn timed(
         // Databases and pools have intervals of their own.
         ProbeKind::Http { .. }
         | ProbeKind::Tcp { .. }
+        | ProbeKind::Nut { .. }
         | ProbeKind::Database { .. }
         | ProbeKind::Pool { .. } => defaults.http,
         ProbeKind::Tls { .. } => defaults.tls,

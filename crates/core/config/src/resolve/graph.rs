@@ -112,7 +112,8 @@ impl RawAsk {
             Self::Http(url, _) => Some((url.target(), url.is_https)),
             Self::Tcp(host, port) => Some((Host { name: host.name.clone(), port: Some(*port) }, false)),
             Self::Tls(host) => Some((host.clone(), false)),
-            Self::Dns(_) | Self::Domain(_) => None,
+            // The machine beside the UPS is no host of a service, and its name no part of one.
+            Self::Dns(_) | Self::Domain(_) | Self::Nut { .. } => None,
         }
     }
 }

@@ -19,6 +19,9 @@ fn probes(text: &str) -> String {
             ProbeKind::Domain { name } => format!("domain {name}"),
             ProbeKind::Database { name } => format!("database {name}"),
             ProbeKind::Pool { name } => format!("pool {name}"),
+            ProbeKind::Nut { ups, host, port, login } => {
+                format!("nut {ups} {host} {port}{}", if login.is_some() { " with login" } else { "" })
+            }
         };
         let pace = format!(
             "{:?}/{:?} {}/{}",
@@ -338,4 +341,19 @@ fn paths_are_relative_to_the_configuration() {
     assert_eq!(config.site.extra_ca_files[1].to_string_lossy(), "/abs/ca.pem");
     assert_eq!(config.registry.bootstrap.unwrap().to_string_lossy(), "/etc/mainstay/dns.json");
     assert_eq!(config.site.url, "https://status.acme.net");
+}
+
+#[test]
+fn power_supply_is_a_probe_of_its_own() {
+    assert_snapshot!(probes(r#"
+[probe.rack-ups]
+nut = "rack@10.0.0.3"
+[probe.cellar-ups]
+nut = "cellar@ups.acme.com:13493"
+login = "env:NUT_LOGIN"
+interval = "1m"
+"#), @"
+    cellar-ups (probe.cellar-ups): nut cellar ups.acme.com 13493 with login, 60s/10s 3/2
+    rack-ups (probe.rack-ups): nut rack 10.0.0.3 3493, 30s/10s 3/2
+    ");
 }

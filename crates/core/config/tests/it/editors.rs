@@ -83,7 +83,8 @@ fn examples_of_the_reference_are_valid() {
             line.strip_suffix("` |").and_then(|line| line.rsplit_once(" | `")).filter(|_| !skip)
         {
             // A probe has one target, a channel one type.
-            let other = ["tcp =", "dns =", "tls =", "domain =", "webhook =", "smtp =", "from ="];
+            let other =
+                ["tcp =", "dns =", "tls =", "domain =", "nut =", "login =", "webhook =", "smtp =", "from ="];
             let is_other =
                 (text.contains("[probe.") || text.contains("[channel.")) && !text.contains("[status_page]");
             // A pool has servers, or a load balancer that is asked for them.

@@ -117,7 +117,7 @@ fn syntax_errors_hide_no_problem_and_cause_none() {
     mainstay.toml:5:15: unknown service `mial` (did you mean `mail`?)
     mainstay.toml:7:10: `*.acme.com` has no sample: a wildcard cannot be probed (add existing names: wildcard_samples = ["demo.acme.com"])
     mainstay.toml:8:13: this is not TOML: unclosed table (expected `]`)
-    mainstay.toml:10:8: probe.nothing has no target (add one of http, tcp, dns, tls, domain: http = "https://shop.acme.com/health")
+    mainstay.toml:10:8: probe.nothing has no target (add one of http, tcp, dns, tls, domain, nut: http = "https://shop.acme.com/health")
     "#);
     assert_snapshot!(problems("[service.a]\nhosts = [\"*.acme.app\", \"b.acme.app\"\n[service.b]\ndepends_on = [\"service.a\", \"service.x\"]\nxyzzy = 1\n"), @r"
     mainstay.toml:2:1: this is not TOML: the value does not end (a quote, bracket or brace is missing at its end)
@@ -345,7 +345,7 @@ dns = "acme.com"
 [service.auth]
 hosts = ["auth.acme.com"]
 "#), @r#"
-    mainstay.toml:2:8: probe.none has no target (add one of http, tcp, dns, tls, domain: http = "https://shop.acme.com/health")
+    mainstay.toml:2:8: probe.none has no target (add one of http, tcp, dns, tls, domain, nut: http = "https://shop.acme.com/health")
     mainstay.toml:6:1: probe.both has both `http` and `tcp` (a probe has one target: declare two probes)
     mainstay.toml:8:7: `acme.com` has no port (for example: tcp = "acme.com:25")
     mainstay.toml:10:10: `www.acme.com` is below a registered domain, not one itself (the registered domain is "acme.com")
@@ -441,4 +441,28 @@ fn exception_for_an_unknown_resource_is_reported() {
     assert_snapshot!(problems(&text("database.mian")), @"mainstay.toml:14:12: unknown database `mian` (did you mean `main`?)");
     assert_snapshot!(problems(&text("mainstay.her")), @r#"mainstay.toml:14:12: unknown resource `mainstay.her` (findings about mainstay itself have the resource "mainstay.here")"#);
     assert_snapshot!(problems(&text("domain.acme.org")), @"mainstay.toml:14:12: unknown domain `acme.org` (did you mean `acme.com`?)");
+}
+
+#[test]
+fn invalid_power_supplies_are_reported() {
+    assert_snapshot!(problems(r#"
+[probe.bare]
+nut = "rack"
+[probe.named]
+nut = "rack one@10.0.0.3"
+[probe.placed]
+nut = "rack@"
+[probe.secret]
+nut = "rack@10.0.0.3"
+login = "mainstay:password"
+[probe.login]
+tcp = "acme.com:25"
+login = "env:NUT_LOGIN"
+"#), @r#"
+    mainstay.toml:3:7: `rack` has no `@` between the UPS and the host of upsd (for example: nut = "rack@10.0.0.3")
+    mainstay.toml:5:7: `rack one` is not the name of a UPS (for example: nut = "rack@10.0.0.3")
+    mainstay.toml:7:7: `` is not a host name: it must have 1 to 253 characters (for example: nut = "rack@10.0.0.3")
+    mainstay.toml:10:9: a secret must not be written in the configuration (refer to it: "env:NAME" or "file:PATH"; replace this one, it may have been copied with the file)
+    mainstay.toml:13:1: `login` belongs to `nut` only (remove it, or use `nut`)
+    "#);
 }

@@ -33,7 +33,9 @@ pub(crate) fn judge(
             let violation = Violation::new(fault.clone(), Severity::Critical);
             Verdict::unreached(fault).bad(violation)
         }
-        Answer::Dns(_) | Answer::Domain(_) | Answer::Database(_) | Answer::Pool(_) => Verdict::default(),
+        Answer::Dns(_) | Answer::Domain(_) | Answer::Database(_) | Answer::Pool(_) | Answer::Ups(_) => {
+            Verdict::default()
+        }
     };
     // With a probe of its own the host reports its addresses itself.
     let verdict = if host_too { verdict } else { with_addresses(verdict, result) };

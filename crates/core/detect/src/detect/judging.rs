@@ -4,7 +4,7 @@ use super::Detect;
 use crate::alert::AlertEvents;
 use crate::aspect::Aspect;
 use crate::aspects::baseline::baseline;
-use crate::aspects::{registration, response, restarts};
+use crate::aspects::{registration, response, restarts, ups};
 use crate::lookup::{Lookup, Trouble};
 use crate::violation::{Judgement, Reachability, Verdict, hurts_now};
 use std::collections::BTreeMap;
@@ -26,6 +26,7 @@ impl Detect {
         match (&probe.kind, &result.answer) {
             (_, Answer::Database(seen)) => self.judge_database(config, probe, seen, now),
             (ProbeKind::Pool { name }, answer) => self.judge_pool(config, probe, name, answer, now, events),
+            (ProbeKind::Nut { .. }, answer) => ups::judge(answer),
             (ProbeKind::Dns { names, .. }, Answer::Dns(seen)) => self.judge_zone(seen, names, now, events),
             (ProbeKind::Domain { .. }, Answer::Domain(seen)) => {
                 self.judge_registration(config, probe, seen, now, events)
@@ -40,7 +41,7 @@ impl Detect {
                 ProbeKind::Domain { .. } | ProbeKind::Dns { .. } | ProbeKind::Database { .. },
                 Answer::Http(_) | Answer::Tcp { .. } | Answer::Tls(_),
             )
-            | (_, Answer::Pool(_)) => Verdict::default(),
+            | (_, Answer::Pool(_) | Answer::Ups(_)) => Verdict::default(),
             _ => {
                 let host = Resource::host(probe.about.name.clone());
                 let host_too = probe.about.kind == Kind::Tls

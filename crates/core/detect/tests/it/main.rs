@@ -22,3 +22,4 @@ mod slowness;
 mod speed;
 mod story;
 mod surges;
+mod ups;

@@ -12,6 +12,7 @@
 //! | `postgres` | the state of a PostgreSQL node |
 //! | `redis` | the state of a Redis or Valkey node |
 //! | `mysql` | the state of a MariaDB or MySQL node |
+//! | `nut` | the state of an uninterruptible power supply, as Network UPS Tools knows it |
 //! | `database` | what the kinds of databases have in common |
 //!
 //! A new kind is a folder here, an arm in [`crate::prober`], and its aspect in `detect`.
@@ -22,6 +23,7 @@ pub(crate) mod dns;
 pub(crate) mod domain;
 pub(crate) mod http;
 pub(crate) mod mysql;
+pub(crate) mod nut;
 pub(crate) mod postgres;
 pub(crate) mod redis;
 pub(crate) mod tcp;

@@ -20,6 +20,7 @@ mod http;
 mod mysql;
 mod mysql_hostile;
 mod names;
+mod nut;
 mod postgres;
 mod postgres_hostile;
 mod redis;

@@ -289,7 +289,9 @@ impl Story {
                 ..registration(name)
             }),
             // No situation has one.
-            ProbeKind::Database { .. } | ProbeKind::Pool { .. } => Answer::Failed(Fault::Refused),
+            ProbeKind::Database { .. } | ProbeKind::Pool { .. } | ProbeKind::Nut { .. } => {
+                Answer::Failed(Fault::Refused)
+            }
         }
     }
 

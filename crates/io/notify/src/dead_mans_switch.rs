@@ -4,12 +4,22 @@
 //! address is a secret: whoever knows it can keep the switch quiet.
 
 use crate::http::HttpClient;
-use crate::secret;
+use crate::secret::{self, SecretError};
 use reqwest::Url;
 use secrecy::ExposeSecret as _;
 use std::fmt;
+use thiserror::Error;
 use types::config::SecretRef;
 use types::notification::Undelivered;
+
+/// A switch that cannot be requested. The text has no part of its address.
+#[derive(Debug, Error)]
+pub(crate) enum SwitchError {
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    #[error("its address must begin with http:// or https://")]
+    Address,
+}
 
 pub(crate) struct DeadMansSwitch(Url);
 
@@ -21,11 +31,10 @@ impl fmt::Debug for DeadMansSwitch {
 
 impl DeadMansSwitch {
     /// Reads its address; the error has none of it.
-    pub(crate) fn new(source: &SecretRef) -> Result<Self, String> {
-        let text = secret::read(source).map_err(|error| error.to_string())?;
-        match Url::parse(text.expose_secret()) {
+    pub(crate) fn new(source: &SecretRef) -> Result<Self, SwitchError> {
+        match Url::parse(secret::read(source)?.expose_secret()) {
             Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(Self(url)),
-            _ => Err("its address must begin with http:// or https://".to_owned()),
+            _ => Err(SwitchError::Address),
         }
     }
 

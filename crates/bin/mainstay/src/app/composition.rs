@@ -161,7 +161,7 @@ impl App {
             site: site.clone(),
             setting,
         };
-        let current = targets_out.clone();
+        tasks.extend(monitor_event_loop(&heartbeat, &targets_out, &notifiers, &stopped));
         tasks.extend([
             tokio::spawn(probe(targets_out.clone(), probe_results_in, terms, stopped.clone())),
             tokio::spawn(check_resolver_files(targets_out, unused_lines_in, stopped.clone())),
@@ -169,8 +169,6 @@ impl App {
             tokio::spawn(edge.clone().run(policies, rollups_in, stopped.clone())),
             tokio::spawn(show(site.clone(), views_out, stopped.clone())),
             tokio::spawn(serve(listener, site.clone(), stopped.clone())),
-            tokio::spawn(dead_mans_switch::run(heartbeat.clone(), notifiers.clone(), stopped.clone())),
-            tokio::spawn(watchdog::run(heartbeat, current, notifiers, stopped.clone())),
             tokio::spawn(reload::follow(changes, config.clone(), keys.key, subscribers)),
         ]);
         let control = control::serve(&data, &site, &stopped, &mut tasks);
@@ -208,6 +206,18 @@ impl App {
         }
         let _ = closing.await;
     }
+}
+
+/// What notices a stalled event loop: the watchdog here, and a dead man's switch elsewhere.
+fn monitor_event_loop(
+    heartbeat: &Heartbeat,
+    targets: &watch::Receiver<ProbeTargets>,
+    notifiers: &watch::Receiver<Arc<Notifier>>,
+    stop: &watch::Receiver<bool>,
+) -> [JoinHandle<()>; 2] {
+    let watchdog = watchdog::run(heartbeat.clone(), targets.clone(), notifiers.clone(), stop.clone());
+    let switch = dead_mans_switch::run(heartbeat.clone(), notifiers.clone(), stop.clone());
+    [tokio::spawn(watchdog), tokio::spawn(switch)]
 }
 
 /// Opens the journal, and the store of probe results, without which mainstay runs too.

@@ -56,7 +56,6 @@ mod tests {
     use std::io::{Read as _, Write as _};
     use std::net::TcpListener;
     use tokens::Key;
-    use types::config::SecretRef;
 
     /// A switch at a server that responds with these statuses, one request after the other.
     fn switch_at(statuses: &'static [u16]) -> (Notifier, std::thread::JoinHandle<Vec<String>>) {
@@ -64,9 +63,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("url");
         std::fs::write(&file, format!("http://{}/ping/secret-id\n", listener.local_addr().unwrap())).unwrap();
-        let mut config = testkit::config::empty();
-        config.site.dead_mans_switch = Some(SecretRef::File(file));
-        config.site.allow_private = vec!["127.0.0.0/8".parse().unwrap()];
+        let text = format!(
+            "[site]\ndead_mans_switch = \"file:{}\"\nallow_private = [\"127.0.0.0/8\"]\n",
+            file.display()
+        );
+        let config = config::read(&text, "mainstay.toml", folder.path()).unwrap().config;
         let notifier = Notifier::new(&config, Key::new([7; 32])).unwrap();
         let server = std::thread::spawn(move || {
             let one = |status: &u16| {

@@ -15,7 +15,7 @@ impl Default for Heartbeat {
 }
 
 impl Heartbeat {
-    /// The sign of life of an event loop that had its last batch so long ago.
+    /// The sign of life of an event loop whose last batch was `age` ago.
     #[cfg(test)]
     pub(crate) fn silent_for(age: Duration) -> Self {
         Self(Instant::now().checked_sub(age).unwrap(), Arc::default())

@@ -13,8 +13,10 @@ fn knee(test: &LoadTest) -> f64 {
     test.knee.map_or(0.0, |knee| knee.rate_milli as f64 / 1_000.0)
 }
 
+/// Within ten percent. Rates are whole numbers from 10/s on: a capacity between two of them is as near to either.
 fn near(test: &LoadTest, capacity: f64) -> bool {
-    (knee(test) / capacity - 1.0).abs() <= 0.1
+    let rounding = if capacity < 10.0 { 0.05 } else { 0.5 };
+    (knee(test) - capacity).abs() <= 0.1 * capacity + rounding
 }
 
 /// What the server got in any second, beside the bound.

@@ -8,6 +8,9 @@
 )]
 #![allow(clippy::print_stdout, reason = "says why a test was skipped, and figures")]
 
+mod browser;
+#[path = "../../../web/tests/browser/chromium.rs"]
+#[allow(dead_code, reason = "shared with the tests of the site, which use more of it")]
 mod chromium;
 mod edge_process;
 mod offline;

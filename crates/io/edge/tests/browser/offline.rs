@@ -1,7 +1,8 @@
 //! A site goes on without its edge: pages open, writes are kept, delivered once and in order, refused ones are reported, and
 //! the kit goes without a trace.
 
-use crate::chromium::{Browser, TIMEOUT, is_installed};
+use crate::browser::{Browser, TIMEOUT};
+use crate::chromium::is_installed;
 use crate::edge_process::EdgeProcess;
 use serde_json::json;
 use std::time::Instant;
@@ -15,8 +16,27 @@ const CUTS: u64 = 5;
 const RESTARTS: [u64; 2] = [1, 3];
 pub(crate) const KIT: &str = "offline = { pages = [\"/\", \"/timer\"], get = [\"/api/entries\", \"/static/*\"], writes = [\"POST /api/entries\"], max_writes = 5000 }";
 
+/// A time tracker, an edge before it with these keys of the service, a profile and a browser with it; `None` where there is no browser.
+pub(crate) async fn started(kit: &str) -> Option<(TimeTracker, EdgeProcess, TempDir, Browser)> {
+    if !is_installed() {
+        return None;
+    }
+    let tracker = TimeTracker::start().await.unwrap();
+    let (mut edge, profile) = (EdgeProcess::new(), TempDir::new().unwrap());
+    edge.start(tracker.address, kit);
+    let browser = Browser::start(profile.path()).await;
+    Some((tracker, edge, profile, browser))
+}
+
+/// As [`started`] with [`KIT`], after the first visit.
+pub(crate) async fn visited() -> Option<(TimeTracker, EdgeProcess, TempDir, Browser)> {
+    let (tracker, edge, profile, browser) = started(KIT).await?;
+    first_visit(&browser, &edge).await;
+    Some((tracker, edge, profile, browser))
+}
+
 /// Opens the page, and waits until it has a worker and is kept.
-pub(crate) async fn first_visit(browser: &Browser, edge: &EdgeProcess) {
+async fn first_visit(browser: &Browser, edge: &EdgeProcess) {
     browser.open(&edge.url("/")).await;
     browser.until("window.mainstayOffline && navigator.serviceWorker.controller").await;
     browser.until("await caches.match('/') && await caches.match('/static/app.js') && await caches.match('/.mainstay/offline.js')").await;
@@ -37,16 +57,10 @@ pub(crate) async fn until_delivered(browser: &Browser) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn writes_over_cuts_and_restarts_are_recorded_once_and_in_order() {
-    if !is_installed() {
-        return;
-    }
+    let began = Instant::now();
+    let Some((tracker, mut edge, profile, mut browser)) = visited().await else { return };
     let writes =
         std::env::var("MAINSTAY_OFFLINE_WRITES").ok().and_then(|text| text.parse().ok()).unwrap_or(WRITES);
-    let tracker = TimeTracker::start().await.unwrap();
-    let (mut edge, profile, began) = (EdgeProcess::new(), TempDir::new().unwrap(), Instant::now());
-    edge.start(tracker.address, KIT);
-    let mut browser = Browser::start(profile.path()).await;
-    first_visit(&browser, &edge).await;
     assert_eq!(save(&browser, 3).await, json!({ "201": 3 }), "online: the answer of the server");
     let client = browser.run("localStorage.client").await.as_str().unwrap().to_owned();
     let (each, rest) = (writes / CUTS, writes % CUTS);
@@ -72,7 +86,7 @@ async fn writes_over_cuts_and_restarts_are_recorded_once_and_in_order() {
         browser.run("mainstayOffline.deliver()").await;
         let waits = Instant::now();
         while (tracker.recorded().entries.len() as u64) < some {
-            assert!(waits.elapsed() < TIMEOUT, "cut {cut}: {:?}", browser.console().await);
+            assert!(waits.elapsed() < TIMEOUT, "cut {cut}: {:?}", browser.complaints().await);
             tokio::time::sleep(std::time::Duration::from_millis(1)).await;
         }
         edge.kill();
@@ -97,14 +111,7 @@ async fn writes_over_cuts_and_restarts_are_recorded_once_and_in_order() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn refused_write_is_reported_and_the_kit_goes_without_a_trace() {
-    if !is_installed() {
-        return;
-    }
-    let tracker = TimeTracker::start().await.unwrap();
-    let (mut edge, profile) = (EdgeProcess::new(), TempDir::new().unwrap());
-    edge.start(tracker.address, KIT);
-    let browser = Browser::start(profile.path()).await;
-    first_visit(&browser, &edge).await;
+    let Some((tracker, mut edge, _profile, browser)) = visited().await else { return };
     assert_eq!(
         browser.run(&format!("await save('{OVERLAP}')")).await,
         json!(409),

@@ -1,13 +1,10 @@
 //! The kit goes where the edge no longer has it: the section is gone, or mainstay is.
 
-use crate::chromium::{Browser, is_installed};
-use crate::edge_process::EdgeProcess;
-use crate::offline::{KIT, first_visit};
+use crate::browser::Browser;
+use crate::offline::visited;
 use serde_json::json;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
-use tempfile::TempDir;
-use testbed::time_tracker::TimeTracker;
 
 /// Waits until the browser has nothing of the kit any more. Each visit asks once more: a worker that was asked a moment ago waits
 /// before it asks again, but not after it was started again.
@@ -19,14 +16,7 @@ async fn until_gone(browser: &Browser) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kit_goes_where_the_section_is_gone() {
-    if !is_installed() {
-        return;
-    }
-    let tracker = TimeTracker::start().await.unwrap();
-    let (mut edge, profile) = (EdgeProcess::new(), TempDir::new().unwrap());
-    edge.start(tracker.address, KIT);
-    let browser = Browser::start(profile.path()).await;
-    first_visit(&browser, &edge).await;
+    let Some((tracker, mut edge, profile, browser)) = visited().await else { return };
     edge.kill();
     assert_eq!(browser.run("await save('waits')").await, json!(202));
     browser.quit().await;
@@ -65,14 +55,7 @@ fn site_that_answers_everything(address: SocketAddr) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kit_goes_where_another_site_answers_everything() {
-    if !is_installed() {
-        return;
-    }
-    let tracker = TimeTracker::start().await.unwrap();
-    let (mut edge, profile) = (EdgeProcess::new(), TempDir::new().unwrap());
-    edge.start(tracker.address, KIT);
-    let browser = Browser::start(profile.path()).await;
-    first_visit(&browser, &edge).await;
+    let Some((_tracker, mut edge, profile, browser)) = visited().await else { return };
     browser.quit().await;
     edge.kill();
     site_that_answers_everything(edge.address);

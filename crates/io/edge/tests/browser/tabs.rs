@@ -1,25 +1,14 @@
 //! Several tabs of one browser have one store and one order; a form of another site is none of theirs.
 
-use crate::chromium::{Browser, is_installed};
-use crate::edge_process::EdgeProcess;
-use crate::offline::{KIT, first_visit, until_delivered};
+use crate::offline::{KIT, until_delivered, visited};
 use serde_json::json;
-use tempfile::TempDir;
-use testbed::time_tracker::TimeTracker;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tabs_deliver_once_and_in_the_order_of_all() {
     const EACH: usize = 5;
-    if !is_installed() {
-        return;
-    }
-    let tracker = TimeTracker::start().await.unwrap();
-    let (mut edge, profile) = (EdgeProcess::new(), TempDir::new().unwrap());
-    edge.start(tracker.address, KIT);
-    let browser = Browser::start(profile.path()).await;
-    first_visit(&browser, &edge).await;
+    let Some((tracker, mut edge, _profile, browser)) = visited().await else { return };
     edge.kill();
-    let first = browser.new_tab().await;
+    let first = browser.open_tab().await;
     browser.open(&edge.url("/timer")).await;
     browser.until("window.mainstayOffline && navigator.serviceWorker.controller").await;
     for at in 0..EACH {
@@ -50,14 +39,7 @@ async fn tabs_deliver_once_and_in_the_order_of_all() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn form_of_another_site_is_not_sent_again_as_one_of_this_site() {
-    if !is_installed() {
-        return;
-    }
-    let tracker = TimeTracker::start().await.unwrap();
-    let (mut edge, profile) = (EdgeProcess::new(), TempDir::new().unwrap());
-    edge.start(tracker.address, KIT);
-    let browser = Browser::start(profile.path()).await;
-    first_visit(&browser, &edge).await;
+    let Some((tracker, mut edge, _profile, browser)) = visited().await else { return };
     // Another site: the same edge under another name. The text of the form is what the site takes for an entry.
     let submit = |address: &str| {
         format!(

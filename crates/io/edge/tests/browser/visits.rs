@@ -1,7 +1,8 @@
 //! An ordinary day: nothing stale while the site can be reached, and what a visit costs.
 
-use crate::chromium::{Browser, is_installed};
+use crate::browser::Browser;
 use crate::edge_process::EdgeProcess;
+use crate::offline::started;
 use serde_json::json;
 use tempfile::TempDir;
 use testbed::time_tracker::TimeTracker;
@@ -11,13 +12,7 @@ const KIT: &str =
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_stale_while_the_site_can_be_reached() {
-    if !is_installed() {
-        return;
-    }
-    let tracker = TimeTracker::start().await.unwrap();
-    let (mut edge, profile) = (EdgeProcess::new(), TempDir::new().unwrap());
-    edge.start(tracker.address, KIT);
-    let browser = Browser::start(profile.path()).await;
+    let Some((tracker, mut edge, _profile, browser)) = started(KIT).await else { return };
     browser.open(&edge.url("/")).await;
     browser.until("window.mainstayOffline && navigator.serviceWorker.controller").await;
     for count in 1..=5 {

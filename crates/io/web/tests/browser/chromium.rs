@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use std::ops::Deref;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -47,7 +48,7 @@ pub(crate) enum Scripts {
 pub(crate) struct Browser {
     session: WebDriver,
     _driver: Driver,
-    _profile: TempDir,
+    _profile: Option<TempDir>,
 }
 
 impl Deref for Browser {
@@ -65,19 +66,30 @@ impl Browser {
 
     /// Starts with further command-line switches. Certificates of unknown authorities are accepted.
     pub(crate) async fn start_with(scripts: Scripts, switches: &[&str]) -> Self {
+        let profile = TempDir::new().unwrap();
+        let browser = Self::start_in(profile.path(), scripts, switches, TIMEOUT).await;
+        Self { _profile: Some(profile), ..browser }
+    }
+
+    /// Starts with a profile that outlives the browser, and another timeout of its operations.
+    pub(crate) async fn start_in(
+        profile: &Path,
+        scripts: Scripts,
+        switches: &[&str],
+        timeout: Duration,
+    ) -> Self {
         // Only HTTP is used, but the client needs a provider.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder()
             .no_proxy()
-            .timeout(TIMEOUT)
+            .timeout(timeout)
             // The end of the session blocks the runtime of the test, and with it every connection made so far.
             .pool_max_idle_per_host(0)
             .build()
             .unwrap();
         let driver = Driver::start().await;
-        let profile = TempDir::new().unwrap();
         let mut wanted = DesiredCapabilities::chrome();
-        wanted.add_arg(&format!("--user-data-dir={}", profile.path().display())).unwrap();
+        wanted.add_arg(&format!("--user-data-dir={}", profile.display())).unwrap();
         let always = [
             "--headless",
             "--no-sandbox",
@@ -103,10 +115,10 @@ impl Browser {
         wanted.set_browser_log_level(LoggingPrefsLogLevel::All).unwrap();
         let session = WebDriver::builder(format!("http://127.0.0.1:{}", driver.port), wanted)
             .client(client)
-            .poller(Arc::new(ElementPollerWithTimeout::new(TIMEOUT, INTERVAL)))
+            .poller(Arc::new(ElementPollerWithTimeout::new(timeout, INTERVAL)))
             .await
             .unwrap();
-        Self { session, _driver: driver, _profile: profile }
+        Self { session, _driver: driver, _profile: None }
     }
 
     pub(crate) async fn open(&self, address: &str) {

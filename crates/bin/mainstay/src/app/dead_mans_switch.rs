@@ -30,7 +30,11 @@ pub(crate) async fn run(
             _ = turns.tick() => {}
         }
         let notifier = notifiers.borrow().clone();
-        let failure = request(&heartbeat, &notifier).await.err();
+        // An address that does not answer must not delay the end of the process.
+        let failure = tokio::select! {
+            _ = stop.changed() => return,
+            result = request(&heartbeat, &notifier) => result.err(),
+        };
         match &failure {
             Some(failure) if !has_failed => {
                 tracing::warn!("site.dead_mans_switch was not reached: {}", failure.why);

@@ -82,13 +82,12 @@ impl Task {
                 self.judge_signal(signal, now, past, around)
             })
             .collect();
-        let (users, others): (Vec<_>, Vec<_>) =
-            self.signals.iter().zip(&judgements).partition(|(signal, _)| signal.is_seen_by_users());
-        let of = |part: Vec<(&Signal, &Judgement)>| -> Vec<Judgement> {
-            part.into_iter().map(|(_, judgement)| *judgement).collect()
-        };
-        let verdict = combine(&of(users), &of(others));
         let figures = || judgements.iter().zip(&self.signals);
+        let of = |users: bool| -> Vec<Judgement> {
+            let part = figures().filter(|(_, signal)| signal.is_seen_by_users() == users);
+            part.map(|(judgement, _)| *judgement).collect()
+        };
+        let verdict = combine(&of(true), &of(false));
         let figure = figures()
             .find(|(judgement, _)| judgement.verdict == verdict && judgement.figure().is_some())
             .or_else(|| figures().find(|(judgement, _)| judgement.figure().is_some()));

@@ -218,8 +218,7 @@ fn bursts(signal: &Signal<'_>, early: &[f64], late: &[f64]) -> Option<f64> {
     }
     let [usual, incident] =
         [signal.usual, signal.before].map(|points| Side::of(points, signal.measure).values);
-    let (chance, placebos) =
-        rarity(&[&usual, &incident], (early.len(), signal.gap, late.len()), |early, late| began(early, late));
+    let (chance, placebos) = rarity(&[&usual, &incident], (early.len(), signal.gap, late.len()), began);
     (placebos >= PLACEBOS_MIN && chance < CHANCE).then_some(chance)
 }
 

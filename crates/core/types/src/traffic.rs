@@ -4,7 +4,7 @@
 
 use crate::deny_target::{DenyTarget, plain};
 use crate::{CallerId, Config, DenialId, PoolId, ServiceId, Time, Valve};
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -49,6 +49,16 @@ pub fn client_prefix(address: IpAddr) -> IpAddr {
         IpAddr::V6(six) => IpAddr::V6(Ipv6Addr::from_bits(six.to_bits() >> 64 << 64)),
         four => four,
     }
+}
+
+/// Returns the subnet of an address, as limits, counters and traces use it: an IPv4 /24, an IPv6 /48.
+#[must_use]
+pub fn subnet(address: IpAddr) -> IpNet {
+    let net = match address.to_canonical() {
+        IpAddr::V4(address) => Ipv4Net::new(address, 24).map(IpNet::V4),
+        IpAddr::V6(address) => Ipv6Net::new(address, 48).map(IpNet::V6),
+    };
+    net.map_or_else(|_| IpNet::from(address), |net| net.trunc())
 }
 
 /// Whether a range covers an eighth of all IPv4 or 1/128 of all IPv6 addresses, or more: too large for one source of
@@ -329,6 +339,22 @@ impl ServerState {
             Self::Ejected => "ejected",
             Self::Down => "down",
             Self::Draining => "draining",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn subnet_of_either_family() {
+        for (address, expected) in [
+            ("192.0.2.77", "192.0.2.0/24"),
+            ("::ffff:192.0.2.77", "192.0.2.0/24"),
+            ("2001:db8:1:2::3", "2001:db8:1::/48"),
+        ] {
+            assert_eq!(subnet(address.parse().unwrap()).to_string(), expected);
         }
     }
 }

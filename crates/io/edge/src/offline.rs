@@ -42,6 +42,7 @@ pub(crate) struct File {
 /// The files of one service.
 #[derive(Debug)]
 pub(crate) struct OfflineFiles {
+    title: String,
     kit: Offline,
     timeout: Duration,
     script: File,
@@ -54,17 +55,18 @@ impl OfflineFiles {
     pub(crate) fn new(title: &str, kit: &Offline, timeout: Duration) -> Arc<Self> {
         let worker = format!("const CONFIG = {};\n{}", settings(kit, timeout), compact(WORKER));
         Arc::new(Self {
+            title: title.to_owned(),
             kit: kit.clone(),
             timeout,
             script: File::new(JAVASCRIPT, compact(SCRIPT), false),
             worker: File::new(JAVASCRIPT, worker, true),
-            page: File::new(HTML, PAGE.replace("{title}", &escaped(title)), false),
+            page: File::new(HTML, PAGE.replace("{title}", &text::escape::html(title)), false),
         })
     }
 
     /// Whether these are the files of that configuration.
-    pub(crate) fn is_of(&self, kit: &Offline, timeout: Duration) -> bool {
-        self.kit == *kit && self.timeout == timeout
+    pub(crate) fn is_of(&self, title: &str, kit: &Offline, timeout: Duration) -> bool {
+        self.title == title && self.kit == *kit && self.timeout == timeout
     }
 
     /// Whether browsers keep writes.
@@ -128,10 +130,6 @@ fn gzip(text: &[u8]) -> Vec<u8> {
     written.and_then(|()| encoder.finish()).unwrap_or_default()
 }
 
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -170,7 +168,8 @@ mod tests {
         let (one, other) = (files(&kit()), files(&Offline { enabled: false, ..kit() }));
         assert_ne!(one.worker.etags, other.worker.etags);
         assert_eq!(one.script.etags, other.script.etags);
-        assert!(one.is_of(&kit(), Duration::from_secs(10)) && !other.is_of(&kit(), Duration::from_secs(10)));
+        let is_of = |files: &OfflineFiles, title| files.is_of(title, &kit(), Duration::from_secs(10));
+        assert!(is_of(&one, "A") && !is_of(&one, "B") && !is_of(&other, "A"));
         let text = String::from_utf8(other.worker.plain.to_vec()).unwrap();
         assert!(text.contains("\"off\":true") && !text.contains("\n//"), "{text}");
     }

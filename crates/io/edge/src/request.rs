@@ -123,9 +123,12 @@ fn failed(exchange: Exchange, why: ForwardError) -> Response<Body> {
     }
 }
 
-/// The response to a request whose thread ends: its record is closed already.
+/// The response to a request whose task ended without one: its record is closed already, and nothing is known of the write.
 fn ended(thread: &Rc<Thread>, connection: &Rc<Connection>) -> Response<Body> {
-    Responder { thread, connection, format: ErrorFormat::default() }.health(connection.begin())
+    let mut response =
+        Responder { thread, connection, format: ErrorFormat::default() }.health(connection.begin());
+    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    response
 }
 
 /// The phases accept, parse, identify, cache and the first part of admit: they need neither a server nor a body.

@@ -138,22 +138,25 @@ impl RequestBody {
         .await
     }
 
-    /// Reads all of it: a body that is compared with another one. `wait` and `room` as in [`RequestBody::read_before`].
+    /// Reads all of it: a body that is compared with another one. `wait` and `room` as in [`RequestBody::read_before`]. False
+    /// where all bodies together hold so much that there is no room for it now.
     ///
     /// # Errors
     /// Those of [`RequestBody::read_before`].
-    pub(crate) async fn read_whole(&mut self, wait: u32, room: u64) -> Result<(), ForwardError> {
+    pub(crate) async fn read_whole(&mut self, wait: u32, room: u64) -> Result<bool, ForwardError> {
         let ticks = Rc::clone(&self.thread.ticks);
         let alarm = ticks.alarm();
         let mut pace = Pace::new(ticks.now(), self.came, wait);
         let mut due = ticks.now() + wait;
         poll_fn(|cx| {
             loop {
-                self.count(0);
+                if !self.count(0) {
+                    return Poll::Ready(Ok(false));
+                }
                 match self.read(cx) {
                     Poll::Ready(true) if self.held > room => return Poll::Ready(Err(ForwardError::TooLarge)),
                     Poll::Ready(true) => due = ticks.now() + wait,
-                    Poll::Ready(false) if self.rest.is_none() => return Poll::Ready(Ok(())),
+                    Poll::Ready(false) if self.rest.is_none() => return Poll::Ready(Ok(true)),
                     Poll::Ready(false) => return Poll::Ready(Err(ForwardError::ClientClosed)),
                     Poll::Pending => break,
                 }

@@ -10,7 +10,6 @@
 //! | [`record`] | [`RequestRecord`]: the record of one request |
 //! | [`limit`] | the limit that refused a request, of the edge or of a server |
 //! | [`names`] | small numbers for services, pools and callers |
-//! | [`subnet`] | subnet of an address |
 //! | [`access`] | access log: one line of JSON per request |
 //! | [`otlp`] | export of spans to an OpenTelemetry collector |
 //! | `recorder` | counters and records of one thread |
@@ -34,7 +33,6 @@ pub mod record;
 mod recorder;
 mod ring;
 mod rollup;
-pub mod subnet;
 mod text;
 mod top_lists;
 mod trace;

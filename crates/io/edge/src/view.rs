@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tls_roots::Roots;
 use types::config::{self, Protocol};
-use types::{CallerId, PoolId, ServiceId, Time};
+use types::{CallerId, PoolId, Time};
 
 /// The part of a file of trusted roots that is compared.
 const TRUST_MAX: u64 = 16 << 20;
@@ -111,15 +111,15 @@ impl View {
             let service = policy.config.services.get(&route.service)?;
             let traffic = service.traffic.as_ref()?;
             let kit = traffic.offline.as_ref()?;
-            let kept =
-                before.and_then(|view| view.offline_files(&route.service, kit, traffic.response_timeout));
+            let kept = before.and_then(|view| view.offline_files(service, kit, traffic.response_timeout));
             Some(kept.unwrap_or_else(|| OfflineFiles::new(&service.title, kit, traffic.response_timeout)))
         });
         let offline: Vec<_> = offline.collect();
         let keys = if offline.iter().flatten().any(|files| files.has_writes()) {
             keys(&policy.config.site.data, before)
         } else {
-            None
+            // Requests in flight end in their store, and a section that comes back finds it.
+            before.and_then(|view| view.keys.clone())
         };
         Self {
             keys,
@@ -138,12 +138,12 @@ impl View {
     /// The files of before, where nothing in them has changed.
     fn offline_files(
         &self,
-        service: &ServiceId,
+        service: &types::config::Service,
         kit: &config::Offline,
         timeout: Duration,
     ) -> Option<Arc<OfflineFiles>> {
-        let index = self.policy.routes().iter().find(|route| route.service == *service)?.index;
-        self.offline.get(index)?.clone().filter(|files| files.is_of(kit, timeout))
+        let index = self.policy.routes().iter().find(|route| route.service == service.id)?.index;
+        self.offline.get(index)?.clone().filter(|files| files.is_of(&service.title, kit, timeout))
     }
 
     /// The pool of before, where the configuration speaks to it in the same way.

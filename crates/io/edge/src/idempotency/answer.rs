@@ -33,7 +33,9 @@ impl StoredAnswer {
     pub(crate) fn new(status: StatusCode, headers: &HeaderMap, body: Option<Bytes>) -> Self {
         let mut kept = HeaderMap::new();
         let mut room = HEAD_MAX;
-        for name in KEPT {
+        // Fields of a body that is not stored would belie the empty one.
+        let of_body = [header::CONTENT_ENCODING, header::ETAG, header::LAST_MODIFIED];
+        for name in KEPT.into_iter().filter(|name| body.is_some() || !of_body.contains(name)) {
             for value in headers.get_all(&name) {
                 if let Some(rest) = room.checked_sub(name.as_str().len() + value.len() + 2) {
                     room = rest;

@@ -16,8 +16,8 @@ use types::Time;
 const BATCH: usize = 512;
 /// Interval at which keys are forgotten whose time is over.
 const EXPIRE: Duration = Duration::from_secs(30);
-/// Longest time for which another process that hands over to this one may still forward a request.
-const HAND_OVER: Duration = Duration::from_secs(120);
+/// Longest time for which another process that hands over to this one may still forward a request: that of the timeouts.
+const HAND_OVER: Duration = Duration::from_secs(3_600);
 /// Answers that could not be written, and are written with the next ones.
 const OWED_MAX: usize = 512;
 /// Interval between two logs of a disk that fails.
@@ -88,10 +88,15 @@ impl Keeper {
             let first = match inbox.recv_timeout(EXPIRE) {
                 Ok(order) => Some(order),
                 Err(RecvTimeoutError::Timeout) => None,
-                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Disconnected) => {
+                    if !self.owed.is_empty() {
+                        self.take(Vec::new());
+                    }
+                    return;
+                }
             };
             let orders: Vec<Order> = first.into_iter().chain(inbox.try_iter().take(BATCH)).collect();
-            if !orders.is_empty() || self.db.is_some() {
+            if !orders.is_empty() || !self.owed.is_empty() || self.db.is_some() {
                 self.take(orders);
             }
         }
@@ -100,7 +105,9 @@ impl Keeper {
     /// Commits these orders, and answers those who wait.
     pub(super) fn take(&mut self, orders: Vec<Order>) {
         let owed = std::mem::take(&mut self.owed).into_iter().map(|(id, answer)| Order::End(id, answer));
-        let orders: Vec<Order> = owed.chain(orders).collect();
+        let mut orders: Vec<Order> = owed.chain(orders).collect();
+        // Results first: a request that comes together with the answer to its first one gets that answer.
+        orders.sort_by_key(|order| matches!(order, Order::Begin(..)));
         // Whatever the disk does, these are no longer in flight.
         for order in &orders {
             if let Order::End(id, _) | Order::Leave(id) = order {
@@ -194,8 +201,9 @@ impl Keeper {
         };
         let tx = table::begin(&mut db)?;
         if self.expired.is_none_or(|at| at.elapsed() >= EXPIRE) {
-            self.expired = Some(Instant::now());
-            table::expire(&tx, now)?;
+            // Those that are left are forgotten with the next orders.
+            let is_all = table::expire(&tx, now)? < table::FORGOTTEN_MAX as usize;
+            self.expired = is_all.then(Instant::now);
         }
         let mut all = Vec::with_capacity(orders.len());
         for order in orders {

@@ -1,7 +1,7 @@
 //! The store as requests see it: a key is begun, and its answer is stored.
 
 use super::answer::StoredAnswer;
-use super::keeper::{Asked, Keeper, Order, Unavailable};
+use super::keeper::{Asked, Found, Keeper, Order, Unavailable};
 use super::table::{FILE_MAX, KeyId};
 use super::usage::{Outcome, Outcomes, Usage};
 use std::path::PathBuf;
@@ -106,8 +106,8 @@ impl KeyStore {
         let (reply, found) = oneshot::channel();
         let id = KeyId { service: asked.service.clone(), key: asked.key.clone() };
         self.order(Order::Begin(asked, reply));
-        // Dropped when no one waits any more: the thread takes the key back, where it was not committed yet.
-        let found = tokio::time::timeout(WAIT, found).await;
+        let mut waiting = Waiting { store: self, id: id.clone(), found };
+        let found = tokio::time::timeout(WAIT, &mut waiting.found).await;
         let Ok(Ok(Ok(found))) = found else { return Err(Unavailable) };
         Ok(match found.decision {
             Decision::Forward { is_again } => {
@@ -134,6 +134,26 @@ impl Drop for KeyStore {
         let until = Instant::now() + LAST;
         while thread.as_ref().is_some_and(|thread| !thread.is_finished()) && Instant::now() < until {
             std::thread::sleep(LOOK);
+        }
+    }
+}
+
+/// A request that waits for the thread. Dropped before it got its answer, it gives its key back: it will not be forwarded.
+struct Waiting<'a> {
+    store: &'a KeyStore,
+    id: KeyId,
+    found: oneshot::Receiver<Result<Found, Unavailable>>,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        // What comes from now on the thread takes back itself.
+        self.found.close();
+        if let Ok(Ok(found)) = self.found.try_recv()
+            && let Decision::Forward { is_again } = found.decision
+        {
+            let id = self.id.clone();
+            self.store.order(if is_again { Order::Leave(id) } else { Order::End(id, None) });
         }
     }
 }

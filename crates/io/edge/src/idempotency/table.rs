@@ -2,6 +2,7 @@
 //! to the other.
 
 use super::answer::StoredAnswer;
+use atomic_file::with_suffix;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, TransactionBehavior, params};
 use std::path::Path;
 use std::time::Duration;
@@ -14,7 +15,7 @@ const BUSY: Duration = Duration::from_secs(2);
 pub(super) const FILE_MAX: i64 = 512 << 20;
 const PAGE: i64 = 4096;
 /// Keys that are forgotten in one transaction.
-const FORGOTTEN_MAX: u32 = 1_000;
+pub(super) const FORGOTTEN_MAX: u32 = 1_000;
 /// Bytes that the log keeps after a burst.
 const LOG_BYTES: i64 = 4 << 20;
 
@@ -68,14 +69,9 @@ pub(super) fn open(path: &Path) -> rusqlite::Result<Connection> {
                 "{} is damaged ({why}) and is renamed: writes that were in flight may be delivered twice where their server does not honour Idempotency-Key",
                 path.display()
             );
+            let aside = with_suffix(path, ".damaged");
             for part in ["-wal", "-shm", ""] {
-                let name = |end: &str| {
-                    let mut name = path.as_os_str().to_owned();
-                    name.push(part);
-                    name.push(end);
-                    name
-                };
-                let _ = std::fs::rename(name(""), name(".damaged"));
+                let _ = std::fs::rename(with_suffix(path, part), with_suffix(&aside, part));
             }
             prepare(path)
         }

@@ -1,5 +1,6 @@
 //! How full the store of keys is, and what came of requests with a key: for `/metrics`.
 
+use atomic_file::with_suffix;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -46,11 +47,7 @@ pub(crate) struct Usage {
 
 impl Usage {
     pub(super) fn of(path: &Path, max_bytes: u64, outcomes: &Outcomes) -> Self {
-        let size = |end: &str| {
-            let mut name = path.as_os_str().to_owned();
-            name.push(end);
-            std::fs::metadata(name).map_or(0, |file| file.len())
-        };
+        let size = |end: &str| std::fs::metadata(with_suffix(path, end)).map_or(0, |file| file.len());
         let count = |at: usize| outcomes.0.get(at).map_or(0, |count| count.load(Ordering::Relaxed));
         let outcomes =
             std::array::from_fn(|at| (Outcome::NAMES.get(at).copied().unwrap_or_default(), count(at)));

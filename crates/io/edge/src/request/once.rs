@@ -8,7 +8,7 @@ use crate::connection::Busy;
 use crate::exchange::Exchange;
 use crate::idempotency::{Keyed, RememberedKey, Reply, StoredAnswer, Unavailable};
 use crate::phases::idempotency::begin;
-use crate::phases::respond::body::{Body, Collected};
+use crate::phases::respond::body::Body;
 use crate::phases::respond::{Responder, error_page};
 use crate::telemetry::OpenRecord;
 use crate::ticks::ticks;
@@ -24,13 +24,20 @@ const UNAVAILABLE_RETRY: Duration = Duration::from_secs(5);
 pub(super) async fn answer(mut exchange: Exchange, keyed: Keyed) -> Response<Body> {
     let limits = &exchange.admitted.view.shared.edge.limits;
     let (wait, room) = (ticks(limits.body_timeout), keyed.max_body.min(limits.body_bytes));
-    if let Some(body) = &mut exchange.admitted.body
-        && let Err(why) = body.read_whole(wait, room).await
-    {
-        return failed(exchange, why);
-    }
-    match begin(&exchange, keyed).await {
-        Ok(Reply::Forward(begun)) => forward(exchange, begun).await,
+    let has_room = match &mut exchange.admitted.body {
+        Some(body) => match body.read_whole(wait, room).await {
+            Ok(has_room) => has_room,
+            Err(why) => return failed(exchange, why),
+        },
+        None => true,
+    };
+    let reply = if has_room { begin(&exchange, keyed).await } else { Err(Unavailable) };
+    match reply {
+        Ok(Reply::Forward(begun)) => {
+            // The body and the disk took their time; the wait for a server begins now.
+            exchange.admitted.tick = exchange.thread.tick();
+            forward(exchange, begun).await
+        }
         Ok(Reply::Replay(answer)) => {
             respond(exchange, |responder, record, busy| responder.replayed(answer, record, busy))
         }
@@ -54,10 +61,7 @@ async fn forward(exchange: Exchange, begun: RememberedKey) -> Response<Body> {
         let (mut response, by) = super::forward(exchange, &|_, _| {}).await;
         match by {
             Answered::ByServer if is_result(response.status().as_u16()) => {
-                let body = match response.body_mut().collect(ANSWER_MAX).await {
-                    Collected::Whole(body) => Some(body),
-                    Collected::Part => None,
-                };
+                let body = response.body_mut().collect(ANSWER_MAX).await;
                 begun.answered(StoredAnswer::new(response.status(), response.headers(), body));
             }
             Answered::ByServer | Answered::Unsent => begun.undone(),
@@ -67,7 +71,7 @@ async fn forward(exchange: Exchange, begun: RememberedKey) -> Response<Body> {
     }));
     match answered.await {
         Ok(response) => response,
-        // Only when the thread ends.
+        // Only when the thread ends, or the task panicked.
         Err(_) => ended(&thread, &connection),
     }
 }

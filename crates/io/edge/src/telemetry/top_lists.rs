@@ -2,7 +2,6 @@
 
 use super::distinct::Distinct;
 use super::record::RequestRecord;
-use super::subnet;
 use super::text::Text;
 use ipnet::IpNet;
 use std::fmt;
@@ -80,7 +79,7 @@ impl TopLists {
         } else {
             return;
         };
-        self.subnets.add_many(&subnet::subnet(record.client), weight);
+        self.subnets.add_many(&types::traffic::subnet(record.client), weight);
         self.clients.add_many(&client, weight);
         self.paths.add_many(&record.path, weight);
     }

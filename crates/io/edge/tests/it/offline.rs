@@ -254,6 +254,38 @@ fn script_is_added_to_pages_that_may_be_changed() {
 }
 
 #[test]
+fn page_is_stored_without_the_tag_and_gets_it_once() {
+    let data = TempDir::new().unwrap();
+    // In two parts: streamed, as longer pages are.
+    let server = Server::new(|head| {
+        let head = String::from_utf8_lossy(head);
+        let kind = "content-type: text/html\r\ncache-control: max-age=60\r\n";
+        Some(if head.contains("/chunked") {
+            format!(
+                "HTTP/1.1 200 OK\r\n{kind}transfer-encoding: chunked\r\n\r\n3\r\n<p>\r\n1\r\na\r\n0\r\n\r\n"
+            )
+            .into_bytes()
+        } else {
+            format!("HTTP/1.1 200 OK\r\n{kind}content-length: 300000\r\n\r\n{}", "a".repeat(300_000))
+                .into_bytes()
+        })
+    });
+    let kit = "pages = [\"/p/*\"]\ninject = true\n[[service.web.traffic.cache]]\npath = \"/p/*\"";
+    let edge = with_kit(server.at, data.path(), kit);
+    let at = door(&edge, false);
+    let tag = "<script src=\"/.mainstay/offline.js\" defer></script>";
+    for path in ["/p/long", "/p/chunked"] {
+        for round in 0..3 {
+            let head = format!("GET {path} HTTP/1.1\r\nhost: a.test\r\nconnection: close\r\n\r\n");
+            let page = crate::fixture::all(at, head.as_bytes());
+            let found = (status(&page), page.matches(tag).count());
+            assert_eq!(found, (200, 1), "{path} {round}: {}", &page[page.len().saturating_sub(300)..]);
+        }
+    }
+    assert_eq!(server.asked(), 2, "each is stored with its first response");
+}
+
+#[test]
 fn kit_is_added_and_removed_by_a_reload() {
     let data = TempDir::new().unwrap();
     let server = counting("404 Not Found");

@@ -65,6 +65,40 @@ fn second_request_gets_the_answer_of_the_first() {
 }
 
 #[test]
+fn request_that_comes_together_with_the_answer_to_its_first_one_gets_it() {
+    let folder = TempDir::new().unwrap();
+    let mut keeper = Keeper::new(folder.path().join("idempotency.db"));
+    let ask = |keeper: &mut Keeper, besides: Vec<Order>| {
+        let (reply, mut found) = oneshot::channel();
+        let orders = std::iter::once(Order::Begin(asked("key", 1), reply)).chain(besides);
+        keeper.take(orders.collect());
+        found.try_recv().unwrap().unwrap().decision
+    };
+    assert_eq!(ask(&mut keeper, Vec::new()), Decision::Forward { is_again: false });
+    let id = KeyId { service: "web".into(), key: "key".into() };
+    assert_eq!(ask(&mut keeper, vec![Order::End(id, Some(created(b"1")))]), Decision::Replay);
+}
+
+#[test]
+fn key_of_a_request_whose_client_left_is_given_back() {
+    let folder = TempDir::new().unwrap();
+    block(async {
+        let store = store(&folder);
+        let (reply, found) = oneshot::channel();
+        let id = KeyId { service: "web".into(), key: "key".into() };
+        let mut waiting = Waiting { store: &store, id, found };
+        store.order(Order::Begin(asked("key", 1), reply));
+        // The answer has come, and nobody took it.
+        while waiting.found.is_empty() {
+            tokio::time::sleep(LOOK).await;
+        }
+        drop(waiting);
+        // Nothing is known of the key.
+        drop(forwarded(store.begin(asked("key", 2)).await));
+    });
+}
+
+#[test]
 fn write_that_did_not_take_place_is_forwarded_as_the_first() {
     let folder = TempDir::new().unwrap();
     block(async {

@@ -31,18 +31,10 @@ enum Kind {
     Http2(Box<http2_call::Download>),
     /// A part that was read already, then the rest.
     Behind(Bytes, Box<Kind>),
-    /// A body, then a part of the edge's own.
+    /// A body, then a part of the edge's own, which is empty once it was sent.
     Before(Box<Kind>, Bytes),
     /// It broke off.
-    Broken(Option<ForwardError>),
-}
-
-/// The result of [`Body::collect`].
-pub(crate) enum Collected {
-    /// All of it.
-    Whole(Bytes),
-    /// It is longer than that, or broke off.
-    Part,
+    Broken(Option<Box<ForwardError>>),
 }
 
 impl Body {
@@ -89,6 +81,12 @@ impl Body {
     /// Passes on to the cache what was received.
     fn keep(&mut self, polled: &Poll<Option<Result<Frame<Bytes>, ForwardError>>>) {
         let Some(recording) = self.recording.take() else { return };
+        if let (Kind::Before(body, last), Poll::Ready(Some(Ok(_)))) = (&self.kind, polled)
+            && last.is_empty()
+        {
+            // The part of the edge's own is not stored: a stored response gets it again.
+            return if body.is_end() { recording.finish() } else { recording.broke() };
+        }
         match polled {
             Poll::Ready(Some(Ok(frame))) => match frame.data_ref() {
                 Some(data) => self.recording = recording.push(data),
@@ -125,8 +123,12 @@ impl Body {
         self.completion.thread.view().shared.edge.limits.body_timeout
     }
 
-    /// Reads up to `most` bytes of it. It can be sent afterwards as before, without trailers where all was read.
-    pub(crate) async fn collect(&mut self, most: usize) -> Collected {
+    /// Reads up to `most` bytes of it; `None` where it is longer, or breaks off. It can be sent afterwards as before, without
+    /// trailers where all was read.
+    pub(crate) async fn collect(&mut self, most: usize) -> Option<Bytes> {
+        if let Kind::Whole(bytes) = &self.kind {
+            return (bytes.len() <= most).then(|| bytes.clone());
+        }
         let mut read = Vec::new();
         let mut is_whole = true;
         let broken = loop {
@@ -146,18 +148,18 @@ impl Body {
         is_whole &= broken.is_none();
         let read = Bytes::from(read);
         let rest = match broken {
-            Some(why) => Kind::Broken(Some(why)),
+            Some(why) => Kind::Broken(Some(Box::new(why))),
             None => std::mem::replace(&mut self.kind, Kind::Whole(Bytes::new())),
         };
         self.sent = 0;
         if is_whole {
             self.over = read.is_empty();
             self.kind = Kind::Whole(read.clone());
-            return Collected::Whole(read);
+            return Some(read);
         }
         self.over = false;
         self.kind = Kind::Behind(read, Box::new(rest));
-        Collected::Part
+        None
     }
 
     /// Adds a part at its end.
@@ -177,19 +179,20 @@ impl Kind {
             Self::Whole(bytes) => return Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
             Self::Rest(download) => return download.poll_frame(cx),
             Self::Http2(download) => return download.poll_frame(cx),
-            Self::Broken(why) => return Poll::Ready(why.take().map(Err)),
+            Self::Broken(why) => return Poll::Ready(why.take().map(|why| Err(*why))),
             Self::Behind(part, rest) => {
                 let part = std::mem::take(part);
                 let rest = std::mem::replace(&mut **rest, Self::Whole(Bytes::new()));
                 (part, rest)
             }
+            Self::Before(_, last) if last.is_empty() => return Poll::Ready(None),
             Self::Before(first, last) => {
-                match ready!(first.poll(cx)) {
-                    Some(Ok(frame)) if frame.is_data() => return Poll::Ready(Some(Ok(frame))),
-                    Some(Err(why)) => return Poll::Ready(Some(Err(why))),
+                return Poll::Ready(Some(match ready!(first.poll(cx)) {
+                    Some(Ok(frame)) if frame.is_data() => Ok(frame),
+                    Some(Err(why)) => Err(why),
                     // Trailers, or the end.
-                    Some(Ok(_)) | None => (std::mem::take(last), Self::Whole(Bytes::new())),
-                }
+                    Some(Ok(_)) | None => Ok(Frame::data(std::mem::take(last))),
+                }));
             }
         };
         *self = next.1;
@@ -202,7 +205,8 @@ impl Kind {
             Self::Rest(download) => download.ended(),
             Self::Http2(download) => download.ended(),
             Self::Broken(why) => why.is_none(),
-            Self::Behind(..) | Self::Before(..) => false,
+            Self::Behind(..) => false,
+            Self::Before(_, last) => last.is_empty(),
         }
     }
 

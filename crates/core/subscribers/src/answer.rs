@@ -81,16 +81,16 @@ impl Backoff {
     pub fn observe(&mut self, answer: &Answer, now: Time) {
         if !matches!(answer, Answer::Unavailable(_) | Answer::InDoubt(_)) {
             *self = Self::default();
-        } else if self.until.is_none_or(|until| until <= now) {
+        } else if self.until(now).is_none() {
             self.pause = (self.pause * 2).clamp(PAUSE_MIN, PAUSE_MAX);
             self.until = Some(time::later(now, self.pause));
         }
     }
 
-    /// The end of the pause, if there is one now.
+    /// The end of the pause, if there is one now. One that is farther away than a pause lasts was set before the clock was set back.
     #[must_use]
     pub fn until(&self, now: Time) -> Option<Time> {
-        self.until.filter(|until| *until > now)
+        self.until.filter(|until| *until > now && time::between(now, *until) <= PAUSE_MAX)
     }
 }
 

@@ -1,8 +1,8 @@
 //! JSON for webhooks, Slack and Teams.
 
-use crate::message::{Page, earlier, incident_url};
+use crate::message::{Page, affected, earlier, incident_url};
 use serde_json::{Value, json};
-use text::{list, truncate};
+use text::truncate;
 use types::PublicUpdate;
 use types::event::UpdateStatus;
 use types::subscription::{EarlierUpdate, SubscriberKind};
@@ -12,8 +12,6 @@ use types::time::formatted;
 const SLACK_MAX: usize = 2_000;
 /// Maximum length of the text of a card of Teams, in characters: a card has at most 28 KB.
 const TEAMS_MAX: usize = 5_000;
-/// Affected services that a text names before it counts the rest.
-const NAMES_MAX: usize = 6;
 
 /// The body of the POST to a subscriber; `None` for mail.
 #[must_use]
@@ -48,12 +46,6 @@ fn webhook(page: &Page, update: &PublicUpdate, missed: &[&EarlierUpdate]) -> Val
         "url": incident_url(page, update),
         "page": { "title": page.title, "url": page.url },
     })
-}
-
-fn affected(update: &PublicUpdate) -> Option<String> {
-    let titles = update.affected.iter().map(|(_, title, state)| format!("{title} ({})", state.title()));
-    let titles: Vec<String> = titles.collect();
-    (!titles.is_empty()).then(|| format!("Affected: {}", list::and_more(titles, NAMES_MAX)))
 }
 
 /// The three characters that Slack reads as markup of links and mentions.

@@ -1,5 +1,6 @@
 //! Limits of requests to subscribe: a form that sends mails to any address must not become a weapon.
 
+use ipnet::IpNet;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -25,10 +26,15 @@ pub const CONFIRM_WITHIN: Duration = Duration::from_secs(86_400);
 /// Lifetime of the links in a mail, from its sending.
 pub const MANAGE_WITHIN: Duration = Duration::from_secs(400 * 86_400);
 
+/// Whether a time is within a window before now. One in the future was taken before the clock was set back, and is not.
+fn is_within(at: Time, window: Duration, now: Time) -> bool {
+    at <= now && time::between(at, now) < window
+}
+
 /// Whether an address may get another confirmation mail.
 #[must_use]
 pub fn may_ask_again(last: Option<Time>, now: Time) -> bool {
-    last.is_none_or(|last| time::between(last, now) >= ADDRESS_EVERY)
+    last.is_none_or(|last| !is_within(last, ADDRESS_EVERY, now))
 }
 
 /// Requests within a window of time.
@@ -40,7 +46,7 @@ struct Count {
 
 impl Count {
     fn current(self, window: Duration, now: Time) -> Self {
-        if time::between(self.since, now) < window { self } else { Self { since: now, count: 0 } }
+        if is_within(self.since, window, now) { self } else { Self { since: now, count: 0 } }
     }
 }
 
@@ -48,18 +54,16 @@ impl Count {
 #[derive(Debug, Default)]
 pub struct RequestLimits {
     all: Option<Count>,
-    subnets: BTreeMap<Subnet, Count>,
+    subnets: BTreeMap<IpNet, Count>,
 }
-
-type Subnet = [u8; 6];
 
 impl RequestLimits {
     /// Counts a request of a client; `false` when it is one too many.
     pub fn allow(&mut self, client: IpAddr, now: Time) -> bool {
         let new = Count { since: now, count: 0 };
         let all = self.all.unwrap_or(new).current(ALL_WINDOW, now);
-        self.subnets.retain(|_, count| time::between(count.since, now) < SUBNET_WINDOW);
-        let subnet = subnet(client);
+        self.subnets.retain(|_, count| is_within(count.since, SUBNET_WINDOW, now));
+        let subnet = types::traffic::subnet(client);
         let own = self.subnets.get(&subnet).copied().unwrap_or(new);
         if all.count >= ALL_MAX || own.count >= SUBNET_MAX {
             return false;
@@ -67,20 +71,6 @@ impl RequestLimits {
         self.all = Some(Count { count: all.count + 1, ..all });
         self.subnets.insert(subnet, Count { count: own.count + 1, ..own });
         true
-    }
-}
-
-/// The /24 of an IPv4 address, the /48 of an IPv6 address.
-fn subnet(client: IpAddr) -> Subnet {
-    match client.to_canonical() {
-        IpAddr::V4(ip) => {
-            let [a, b, c, _] = ip.octets();
-            [0, 0, 0, a, b, c]
-        }
-        IpAddr::V6(ip) => {
-            let [a, b, c, d, e, f, ..] = ip.octets();
-            [a, b, c, d, e, f]
-        }
     }
 }
 
@@ -116,6 +106,14 @@ mod tests {
         };
         assert_eq!((all(0), all(60), all(3_600)), (300, 0, 300));
         assert!(limits.subnets.len() <= 600, "refused requests are not kept");
+    }
+
+    #[test]
+    fn clock_that_is_set_back_refuses_nobody() {
+        let mut limits = RequestLimits::default();
+        let mut allowed = |secs| (0..30).filter(|_| limits.allow([192, 0, 2, 1].into(), at(secs))).count();
+        assert_eq!((allowed(86_400), allowed(0), allowed(60)), (20, 20, 0));
+        assert!(may_ask_again(Some(at(86_400)), at(0)));
     }
 
     #[test]

@@ -88,26 +88,26 @@ pub fn update(
     missed: &[&EarlierUpdate],
     (subscriber, links): (SubscriberId, &Links),
 ) -> Mail {
-    let affected: Vec<String> =
-        update.affected.iter().map(|(_, title, state)| format!("{title} ({})", state.title())).collect();
-    let affected = if affected.is_empty() {
-        String::new()
-    } else {
-        format!("Affected: {}", list::and_more(affected, NAMES_MAX))
-    };
     let mut values = common(page, links);
     values.extend([
         ("status", update.status.title().to_owned()),
         ("title", update.title.clone()),
         ("body", update.body.trim().to_owned()),
         ("at", formatted(update.at, &page.timezone, "%-d %b %Y, %H:%M")),
-        ("affected", affected),
+        ("affected", affected(update).unwrap_or_default()),
         ("earlier", earlier(page, missed).unwrap_or_default()),
         ("url", incident_url(page, update)),
     ]);
     let id = format!("{}.{subscriber}", update.id);
     let thread = Some(format!("{}.{subscriber}", update.incident));
     mail(templates, "update", &values, id, thread, Some(links.unsubscribe.clone()))
+}
+
+/// The affected services of an update, each with its state; `None` without any.
+pub(crate) fn affected(update: &PublicUpdate) -> Option<String> {
+    let titles = update.affected.iter().map(|(_, title, state)| format!("{title} ({})", state.title()));
+    let titles: Vec<String> = titles.collect();
+    (!titles.is_empty()).then(|| format!("Affected: {}", list::and_more(titles, NAMES_MAX)))
 }
 
 /// The mail with the link that confirms a subscription. `request` distinguishes it from earlier ones.

@@ -35,6 +35,10 @@ impl Pace {
 
     /// Takes up to this number of messages; returns how many.
     pub fn take(&mut self, wanted: usize, now: Time) -> usize {
+        if now < self.at {
+            // The clock was set back.
+            self.at = now;
+        }
         let passed = u64::try_from(time::between(self.at, now).as_micros()).unwrap_or(u64::MAX);
         let grown = passed.saturating_mul(u64::from(self.per_minute)) / 60_000;
         // Less than a thousandth is kept for the next call.
@@ -64,6 +68,15 @@ impl Pace {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn clock_that_is_set_back_stops_nothing() {
+        let mut now: Time = "2026-12-02T12:00:00Z".parse().unwrap();
+        let mut pace = Pace::new(60, time::later(now, Duration::from_secs(86_400)));
+        pace.take(usize::MAX, now);
+        now = time::later(now, Duration::from_secs(2));
+        assert_eq!(pace.take(usize::MAX, now), 2);
+    }
 
     #[test]
     fn minute_has_its_number_of_messages_after_the_first_burst() {

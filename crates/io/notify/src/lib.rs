@@ -1,5 +1,5 @@
-//! Sends notifications to people over ntfy, signed webhooks and e-mail, and updates to subscribers of the status page. One attempt for each notification; whether another
-//! attempt follows, and over which contact, is decided by `oncall`.
+//! Sends notifications to people over ntfy, signed webhooks and e-mail, and updates to subscribers of the status page. One
+//! attempt for each notification; whether another attempt follows, and over which contact, is decided by `oncall`.
 //!
 //! | module | content |
 //! |---|---|

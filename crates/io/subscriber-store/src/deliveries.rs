@@ -2,7 +2,7 @@
 
 use crate::progress::Progress;
 use crate::rows::{by_id, page};
-use crate::store::{Store, StoreError, fact, millis, set_fact};
+use crate::store::{Store, StoreError, durably, fact, latest, millis, names, set_fact};
 use rusqlite::{Connection, params};
 use std::collections::{BTreeMap, BTreeSet};
 use types::subscription::{SubscriberKind, SubscriberState};
@@ -91,7 +91,7 @@ impl Store {
         Ok(count)
     }
 
-    /// Updates that some subscribers of these kinds have not got yet.
+    /// Updates that some subscribers of these kinds have not got yet. One that is on its way counts: its successor waits for it.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -99,9 +99,11 @@ impl Store {
         let db = self.db();
         let mut query = db.prepare_cached(
             "SELECT body FROM published WHERE EXISTS (SELECT 1 FROM delivery
-             WHERE published = published.id AND progress = ?1 AND kind IN (SELECT value FROM json_each(?2)))",
+             WHERE published = published.id AND progress BETWEEN ?1 AND ?2
+             AND kind IN (SELECT value FROM json_each(?3)))",
         )?;
-        let rows = query.query_map(params![Progress::Due.stored(), names(kinds)], |row| row.get(0))?;
+        let values = params![Progress::Due.stored(), Progress::Sending.stored(), names(kinds)];
+        let rows = query.query_map(values, |row| row.get(0))?;
         let read = |body: rusqlite::Result<String>| {
             serde_json::from_str(&body?).map_err(|why| StoreError::Damaged(format!("an update: {why}")))
         };
@@ -132,11 +134,7 @@ impl Store {
         max: usize,
         now: Time,
     ) -> Result<Vec<Claimed>, StoreError> {
-        let mut db = self.db();
-        db.pragma_update(None, "synchronous", "FULL")?;
-        let claimed = claim(&mut db, update, after, kinds, max, now);
-        db.pragma_update(None, "synchronous", "NORMAL")?;
-        claimed
+        durably(&mut self.db(), |db| claim(db, update, after, kinds, max, now))
     }
 
     /// Earliest time at which a message about any update is due for these kinds.
@@ -146,7 +144,8 @@ impl Store {
     pub fn next_due(&self, kinds: &[SubscriberKind]) -> Result<Option<Time>, StoreError> {
         let db = self.db();
         let mut query = db.prepare_cached(
-            "SELECT min(next) FROM delivery WHERE progress = ?1 AND kind IN (SELECT value FROM json_each(?2))",
+            "SELECT min((SELECT min(next) FROM delivery WHERE published = published.id AND progress = ?1 AND kind = kinds.value))
+             FROM published, json_each(?2) AS kinds",
         )?;
         let next: Option<i64> =
             query.query_row(params![Progress::Due.stored(), names(kinds)], |row| row.get(0))?;
@@ -177,10 +176,13 @@ impl Store {
         let mut db = self.db();
         let transaction = db.transaction()?;
         set(&transaction, update, subscriber, Progress::Sending, Progress::Sent)?;
+        let [a, b, c] = MISSED.map(Progress::stored);
         for earlier in included {
-            for progress in MISSED {
-                set(&transaction, *earlier, subscriber, progress, Progress::Included)?;
-            }
+            transaction
+                .prepare_cached(
+                    "UPDATE delivery SET progress = ?3 WHERE published = ?1 AND subscriber = ?2 AND progress IN (?4, ?5, ?6)",
+                )?
+                .execute(params![signed(*earlier), subscriber.0, Progress::Included.stored(), a, b, c])?;
         }
         transaction
             .prepare_cached("UPDATE subscriber SET failures = 0 WHERE id = ?1 AND failures > 0")?
@@ -265,14 +267,15 @@ impl Store {
     /// When the file cannot be read.
     pub fn totals(&self) -> Result<Totals, StoreError> {
         let db = self.db();
-        let mut query = db.prepare_cached("SELECT progress, count(*) FROM delivery GROUP BY progress")?;
+        let mut query =
+            db.prepare_cached("SELECT progress, count(*) FROM delivery GROUP BY published, progress")?;
         let rows = query.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
         let mut totals: Totals = Progress::ALL.into_iter().map(|progress| (progress, 0)).collect();
         for row in rows {
             let (stored, count) = row?;
             let progress = Progress::ALL.into_iter().find(|progress| progress.stored() == stored);
             if let Some(progress) = progress {
-                totals.insert(progress, u64::try_from(count).unwrap_or(0));
+                *totals.entry(progress).or_default() += u64::try_from(count).unwrap_or(0);
             }
         }
         Ok(totals)
@@ -306,7 +309,7 @@ fn claim(
     let rows: Vec<(i64, u32)> = {
         let mut query = transaction.prepare_cached(
             "SELECT subscriber, attempts FROM delivery
-             WHERE published = ?1 AND progress = ?2 AND kind IN (SELECT value FROM json_each(?3)) AND next <= ?4
+             WHERE published = ?1 AND progress = ?2 AND kind IN (SELECT value FROM json_each(?3)) AND (next <= ?4 OR next > ?8)
              AND NOT EXISTS (SELECT 1 FROM delivery AS earlier WHERE earlier.subscriber = delivery.subscriber
                  AND earlier.published IN (SELECT value FROM json_each(?5)) AND earlier.progress <= ?6)
              LIMIT ?7",
@@ -319,6 +322,7 @@ fn claim(
             after,
             Progress::Sending.stored(),
             i64::try_from(max).unwrap_or(i64::MAX),
+            latest(now),
         ];
         let rows = query.query_map(values, |row| Ok((row.get(0)?, row.get(1)?)))?;
         rows.collect::<rusqlite::Result<_>>()?
@@ -359,11 +363,6 @@ fn set(
         "UPDATE delivery SET progress = ?4 WHERE published = ?1 AND subscriber = ?2 AND progress = ?3",
     )?
     .execute(params![signed(update), subscriber.0, from.stored(), to.stored()])
-}
-
-fn names(kinds: &[SubscriberKind]) -> String {
-    let names: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
-    serde_json::to_string(&names).unwrap_or_default()
 }
 
 fn signed(update: UpdateId) -> i64 {

@@ -2,8 +2,8 @@
 
 use crate::progress::Progress;
 use crate::rows::by_id;
-use crate::store::{Store, StoreError, millis, time};
-use rusqlite::params;
+use crate::store::{Store, StoreError, durably, latest, millis, time};
+use rusqlite::{Connection, params};
 use types::{Subscriber, SubscriberId, Time};
 
 /// A mail about a subscription.
@@ -18,34 +18,12 @@ pub struct Letter {
 }
 
 impl Store {
-    /// Claims mails about subscriptions, at most `max`.
+    /// Claims mails about subscriptions, at most `max`. They are on disk as claimed before this returns.
     ///
     /// # Errors
     /// When the file cannot be written.
     pub fn claim_letters(&self, max: usize, now: Time) -> Result<Vec<Letter>, StoreError> {
-        let mut db = self.db();
-        let transaction = db.transaction()?;
-        let rows: Vec<(i64, i64, u32)> = {
-            let mut query = transaction.prepare_cached(
-                "SELECT subscriber, asked, attempts FROM letter WHERE progress = ?1 AND next <= ?2 LIMIT ?3",
-            )?;
-            let max = i64::try_from(max).unwrap_or(i64::MAX);
-            let values = params![Progress::Due.stored(), millis(now), max];
-            let rows = query.query_map(values, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-            rows.collect::<rusqlite::Result<_>>()?
-        };
-        let mut letters = Vec::with_capacity(rows.len());
-        for (id, asked, attempts) in rows {
-            transaction.execute(
-                "UPDATE letter SET progress = ?2 WHERE subscriber = ?1",
-                params![id, Progress::Claimed.stored()],
-            )?;
-            if let Some(subscriber) = by_id(&transaction, SubscriberId(id))? {
-                letters.push(Letter { subscriber, asked: time(asked), attempts });
-            }
-        }
-        transaction.commit()?;
-        Ok(letters)
+        durably(&mut self.db(), |db| claim(db, max, now))
     }
 
     /// Records how far a mail about a subscription is, and when its next attempt is due. Returns `false` when the
@@ -79,4 +57,29 @@ impl Store {
         )?;
         Ok(next.map(time))
     }
+}
+
+fn claim(db: &mut Connection, max: usize, now: Time) -> Result<Vec<Letter>, StoreError> {
+    let transaction = db.transaction()?;
+    let rows: Vec<(i64, i64, u32)> = {
+        let mut query = transaction.prepare_cached(
+            "SELECT subscriber, asked, attempts FROM letter WHERE progress = ?1 AND (next <= ?2 OR next > ?4) LIMIT ?3",
+        )?;
+        let max = i64::try_from(max).unwrap_or(i64::MAX);
+        let values = params![Progress::Due.stored(), millis(now), max, latest(now)];
+        let rows = query.query_map(values, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        rows.collect::<rusqlite::Result<_>>()?
+    };
+    let mut letters = Vec::with_capacity(rows.len());
+    for (id, asked, attempts) in rows {
+        transaction.execute(
+            "UPDATE letter SET progress = ?2 WHERE subscriber = ?1",
+            params![id, Progress::Claimed.stored()],
+        )?;
+        if let Some(subscriber) = by_id(&transaction, SubscriberId(id))? {
+            letters.push(Letter { subscriber, asked: time(asked), attempts });
+        }
+    }
+    transaction.commit()?;
+    Ok(letters)
 }

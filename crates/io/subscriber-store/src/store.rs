@@ -8,9 +8,17 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use types::Time;
+use types::subscription::SubscriberKind;
+use types::time::later;
 
 /// Longest wait for another connection to the same file, such as that of a backup.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Size to which the log is cut after it was written back.
+const LOG_MAX: i64 = 16 << 20;
+
+/// Longest delay before an attempt. A time beyond it was set before the clock was set back, and is due now.
+const DELAY_MAX: Duration = Duration::from_secs(8 * 3_600);
 
 /// Where Linux names this start of the machine.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
@@ -57,6 +65,8 @@ impl Store {
         let db = Connection::open(path)?;
         db.busy_timeout(BUSY_TIMEOUT)?;
         db.pragma_update(None, "journal_mode", "WAL")?;
+        db.pragma_update(None, "journal_size_limit", LOG_MAX)?;
+        db.pragma_update(None, "synchronous", "NORMAL")?;
         db.pragma_update(None, "foreign_keys", true)?;
         // Deleted addresses are overwritten.
         db.pragma_update(None, "secure_delete", true)?;
@@ -106,12 +116,53 @@ impl Store {
     /// # Errors
     /// When the file cannot be written.
     pub fn sync(&self) -> Result<(), StoreError> {
-        let db = self.db();
-        db.pragma_update(None, "synchronous", "FULL")?;
-        let written = set_fact(&db, "synced", "");
-        db.pragma_update(None, "synchronous", "NORMAL")?;
-        Ok(written?)
+        durably(&mut self.db(), |db| Ok(set_fact(db, "synced", "")?))
     }
+
+    /// Takes messages back that stayed where they were because their progress could not be written. Only while none of these kinds is
+    /// on its way: what may have been sent is in doubt.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn take_back(&self, kinds: &[SubscriberKind]) -> Result<(), StoreError> {
+        let mut db = self.db();
+        let transaction = db.transaction()?;
+        for (from, to) in [(Progress::Claimed, Progress::Due), (Progress::Sending, Progress::InDoubt)] {
+            transaction.execute(
+                "UPDATE delivery SET progress = ?2 WHERE progress = ?1 AND kind IN (SELECT value FROM json_each(?3))",
+                params![from.stored(), to.stored(), names(kinds)],
+            )?;
+            if kinds.contains(&SubscriberKind::Mail) {
+                transaction.execute(
+                    "UPDATE letter SET progress = ?2 WHERE progress = ?1",
+                    params![from.stored(), to.stored()],
+                )?;
+            }
+        }
+        Ok(transaction.commit()?)
+    }
+}
+
+/// Runs transactions that a crash of the machine does not lose either.
+pub(crate) fn durably<T>(
+    db: &mut Connection,
+    work: impl FnOnce(&mut Connection) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    db.pragma_update(None, "synchronous", "FULL")?;
+    let done = work(db);
+    db.pragma_update(None, "synchronous", "NORMAL")?;
+    done
+}
+
+/// The latest time that an attempt may be due at.
+pub(crate) fn latest(now: Time) -> i64 {
+    millis(later(now, DELAY_MAX))
+}
+
+/// Kinds as a query takes them.
+pub(crate) fn names(kinds: &[SubscriberKind]) -> String {
+    let names: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
+    serde_json::to_string(&names).unwrap_or_default()
 }
 
 /// Removes what was deleted from the log of SQLite too.

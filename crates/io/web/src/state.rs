@@ -21,7 +21,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tokens::Key;
+use tokens::{Key, TokenError};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::timeout;
 use types::{Actor, Command, IncidentId, Trace};
@@ -279,6 +279,15 @@ impl WebState {
     #[must_use]
     pub fn login_link(&self) -> String {
         format!("{}/console/login?token={}", self.settings.url, self.sessions.new_link(now()))
+    }
+
+    /// The text of a signed link: 410 when it has expired, 403 when it is not one of ours for this purpose.
+    pub(crate) fn verified(&self, purpose: &str, token: &str, hint: &'static str) -> Result<String, Problem> {
+        self.settings.key.verify(purpose, token, now()).map_err(|error| {
+            let expired = matches!(error, TokenError::Expired(_));
+            let status = if expired { StatusCode::GONE } else { StatusCode::FORBIDDEN };
+            Problem::new(status, error.to_string(), hint)
+        })
     }
 
     /// Records a heartbeat of the event loop. When the next one is overdue, `/api/v1/health` responds 503.

@@ -267,7 +267,8 @@ fn check_probes(config: &Config) -> Result<(), StartError> {
 /// Where the settings of subscribers go, and the subscribers.
 type OpenedSubscribers = (Option<watch::Sender<Arc<Setting>>>, Option<Arc<Subscriptions>>);
 
-/// Opens the subscribers of the status page, if there may be any, and starts sending to them.
+/// Opens the subscribers of the status page, if there may be any, and starts sending to them. Monitoring and paging go on without their
+/// file.
 fn open_subscribers(
     config: &Config,
     keys: &Keys,
@@ -278,8 +279,9 @@ fn open_subscribers(
     let setting = Setting::read(config).map_err(cannot("subscribers"))?;
     let Some(setting) = setting else { return Ok((None, None)) };
     let (sender, setting) = watch::channel(Arc::new(setting));
-    let opened = Subscriptions::open(&config.site.data, keys.key.clone(), setting);
-    let opened = opened.map_err(cannot("subscribers"))?;
+    let opened = Subscriptions::open(&config.site.data, keys.key.clone(), setting)
+        .inspect_err(|why| tracing::error!("subscribers get no updates until the next start: {why}"));
+    let Ok(opened) = opened else { return Ok((None, None)) };
     tasks.extend(opened.start(views, stop));
     Ok((Some(sender), Some(opened)))
 }

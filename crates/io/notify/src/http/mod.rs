@@ -83,11 +83,11 @@ impl HttpClient {
     }
 
     pub(crate) fn get(&self, url: Url) -> RequestBuilder {
-        self.0.get(url)
+        self.0.get(without_fragment(url))
     }
 
     pub(crate) fn post(&self, url: Url) -> RequestBuilder {
-        self.0.post(url)
+        self.0.post(without_fragment(url))
     }
 
     /// Sends a request and reads its response. Returns after ten seconds at most.
@@ -117,6 +117,12 @@ impl HttpClient {
         let (body, complete) = read(response, deadline.min(Instant::now() + BODY_TIMEOUT)).await;
         Ok(Response { status, retry_after, body, complete })
     }
+}
+
+/// A fragment is never part of a request, and the crate `http` of third_party/ would send it.
+fn without_fragment(mut url: Url) -> Url {
+    url.set_fragment(None);
+    url
 }
 
 /// Reads a body until its end, a limit or the deadline. Returns whether it was read to its end.

@@ -51,9 +51,7 @@ impl fmt::Debug for Endpoint {
 
 impl Endpoint {
     pub(super) fn new(url: &str, channel: &Channel) -> Result<Self, ChannelError> {
-        let mut url: Url = url.parse().map_err(|error| ChannelError::NotAUrl(format!("{error}")))?;
-        // A fragment is never part of a request, and the crate `http` of third_party/ would send it.
-        url.set_fragment(None);
+        let url: Url = url.parse().map_err(|error| ChannelError::NotAUrl(format!("{error}")))?;
         if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
             return Err(ChannelError::NotHttp);
         }

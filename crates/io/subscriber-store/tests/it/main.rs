@@ -71,6 +71,53 @@ fn update_is_claimed_once_and_in_order() {
     assert_eq!(store.totals().unwrap().get(&Progress::Closed), Some(&4));
 }
 
+fn outstanding(store: &Store) -> Vec<u64> {
+    store.outstanding(MAIL).unwrap().iter().map(|update| update.id.0).collect()
+}
+
+#[test]
+fn update_on_its_way_holds_its_successor_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path());
+    add(&store, 1);
+    store.publish(&update(1), at(0), everyone).unwrap();
+    let id = store.claim(UpdateId(1), &[], MAIL, 9, at(1)).unwrap()[0].subscriber.id;
+    store.publish(&update(2), at(2), everyone).unwrap();
+    assert_eq!(outstanding(&store), [1, 2], "claimed");
+    store.sending(UpdateId(1), id).unwrap();
+    assert_eq!(outstanding(&store), [1, 2], "it is being sent");
+    assert_eq!(store.claim(UpdateId(2), &[UpdateId(1)], MAIL, 9, at(3)).unwrap(), []);
+    store.again(UpdateId(1), id, at(60), true).unwrap();
+    assert_eq!((outstanding(&store), store.next_due(MAIL).unwrap()), (vec![1, 2], Some(at(2))));
+    store.failed(UpdateId(1), id, false, false).unwrap();
+    assert_eq!(outstanding(&store), [2]);
+}
+
+#[test]
+fn message_whose_progress_was_not_written_is_taken_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path());
+    add(&store, 2);
+    store.publish(&update(1), at(0), everyone).unwrap();
+    let claimed = store.claim(UpdateId(1), &[], MAIL, 9, at(1)).unwrap();
+    store.sending(UpdateId(1), claimed[0].subscriber.id).unwrap();
+    store.take_back(&[SubscriberKind::Slack]).unwrap();
+    assert_eq!(store.claim(UpdateId(1), &[], MAIL, 9, at(1)).unwrap(), [], "another sender's");
+    store.take_back(MAIL).unwrap();
+    let again = store.claim(UpdateId(1), &[], MAIL, 9, at(1)).unwrap();
+    assert_eq!(again, claimed[1..], "the other one may have been sent");
+    assert_eq!(store.totals().unwrap().get(&Progress::InDoubt), Some(&1));
+}
+
+#[test]
+fn clock_that_is_set_back_delays_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path());
+    add(&store, 1);
+    store.publish(&update(1), at(86_400), everyone).unwrap();
+    assert_eq!(store.claim(UpdateId(1), &[], MAIL, 9, at(0)).unwrap().len(), 1);
+}
+
 #[test]
 fn crash_repeats_nothing_that_may_have_been_sent() {
     let folder = tempfile::tempdir().unwrap();

@@ -6,7 +6,6 @@
 //! A link to an incident that was merged acknowledges the other incident; a link to a resolved incident changes
 //! nothing.
 
-use crate::clock::now;
 use crate::command::CommandError;
 use crate::message_page::{MessageForm, MessagePage, accepts_html};
 use crate::problem::Problem;
@@ -128,12 +127,8 @@ fn resolved(state: &WebState, headers: &HeaderMap, incident: IncidentId) -> Resp
 }
 
 fn open(state: &WebState, token: &str) -> Result<(IncidentId, String), Problem> {
-    let text = state.settings().key.verify(PURPOSE, token, now()).map_err(|error| {
-        let expired = matches!(error, TokenError::Expired(_));
-        let status = if expired { StatusCode::GONE } else { StatusCode::FORBIDDEN };
-        let hint = "You can also acknowledge in the console, or with `mainstay incident ack`.";
-        Problem::new(status, error.to_string(), hint)
-    })?;
+    let hint = "You can also acknowledge in the console, or with `mainstay incident ack`.";
+    let text = state.verified(PURPOSE, token, hint)?;
     let invalid = || {
         let hint = "You can also acknowledge in the console.";
         Problem::new(StatusCode::FORBIDDEN, TokenError::Invalid.to_string(), hint)

@@ -1,6 +1,5 @@
 //! The link of a test page. As for a page, GET shows a button and changes nothing; POST records that a person has answered.
 
-use crate::clock::now;
 use crate::message_page::{MessageForm, MessagePage, accepts_html};
 use crate::problem::Problem;
 use crate::state::WebState;
@@ -62,10 +61,7 @@ async fn answer(
 }
 
 fn open(state: &WebState, token: &str) -> Result<PageTest, Problem> {
-    let text = state.settings().key.verify(PageTest::PURPOSE, token, now()).map_err(|error| {
-        let hint = "Send another test: `mainstay page test PERSON`.";
-        Problem::new(StatusCode::FORBIDDEN, error.to_string(), hint)
-    })?;
+    let text = state.verified(PageTest::PURPOSE, token, "Send another test: `mainstay page test PERSON`.")?;
     text.parse().map_err(|error: NotATest| {
         Problem::new(StatusCode::FORBIDDEN, error.to_string(), "Send another test.")
     })

@@ -1,6 +1,5 @@
 //! Signed links in mails to subscribers.
 
-use crate::clock::now;
 use crate::problem::Problem;
 use crate::state::WebState;
 use axum::http::StatusCode;
@@ -45,11 +44,7 @@ pub(super) fn opened_manage(state: &WebState, token: &str) -> Result<SubscriberI
 
 fn open(state: &WebState, purpose: &str, token: &str) -> Result<SubscriberId, Problem> {
     let hint = "Subscribe again on the status page: the new mail has new links.";
-    let text = state.settings().key.verify(purpose, token, now()).map_err(|error| {
-        let expired = matches!(error, TokenError::Expired(_));
-        let status = if expired { StatusCode::GONE } else { StatusCode::FORBIDDEN };
-        Problem::new(status, error.to_string(), hint)
-    })?;
+    let text = state.verified(purpose, token, hint)?;
     let invalid = |_| Problem::new(StatusCode::FORBIDDEN, TokenError::Invalid.to_string(), hint);
     text.parse().map(SubscriberId).map_err(invalid)
 }

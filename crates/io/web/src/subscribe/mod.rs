@@ -28,10 +28,8 @@ pub(crate) async fn call<T: Send + 'static>(
     state: &WebState,
     work: impl FnOnce(&dyn Subscriptions) -> Result<T, SubscriptionsError> + Send + 'static,
 ) -> Result<T, Problem> {
-    let Some(subscriptions) = state.subscriptions().cloned() else {
-        let hint = "The status page and its feeds have every update.";
-        return Err(Problem::new(StatusCode::NOT_FOUND, "There are no subscriptions here.", hint));
-    };
+    let none = || none("There are no subscriptions here.");
+    let subscriptions = state.subscriptions().cloned().ok_or_else(none)?;
     let working = tokio::task::spawn_blocking(move || work(&*subscriptions));
     match timeout(WAIT_MAX, working).await {
         Ok(Ok(done)) => Ok(done?),
@@ -39,6 +37,10 @@ pub(crate) async fn call<T: Send + 'static>(
             Err(SubscriptionsError::Unavailable("no answer of the disk in time".to_owned()).into())
         }
     }
+}
+
+fn none(detail: &str) -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, detail, "The status page and its feeds have every update.")
 }
 
 pub(crate) fn routes() -> Router<Arc<WebState>> {

@@ -85,8 +85,7 @@ pub(super) async fn subscribe_form(State(state): State<Arc<WebState>>) -> Respon
 }
 
 fn none_here() -> Problem {
-    let hint = "The status page and its feeds have every update.";
-    Problem::new(StatusCode::NOT_FOUND, "There are no subscriptions by e-mail here.", hint)
+    super::none("There are no subscriptions by e-mail here.")
 }
 
 /// Records a request. The response is the same for every address, so that it does not tell who is subscribed.

@@ -50,7 +50,7 @@ impl Subscriptions {
     fn record_now(&self, record: impl FnOnce(&Store) -> Result<bool, StoreError>) -> bool {
         let recorded = tokio::task::block_in_place(|| record(&self.store));
         recorded.unwrap_or_else(|error| {
-            tracing::error!(%error, "a message was not recorded, and is not sent");
+            self.failed(&error, "a message that is not sent therefore");
             false
         })
     }

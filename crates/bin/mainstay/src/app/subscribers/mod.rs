@@ -19,6 +19,7 @@ pub(crate) use setting::{Setting, SettingError};
 use crate::app::clock;
 use engine::Views;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use subscriber_store::{Store, StoreError};
 use subscribers::RequestLimits;
@@ -44,6 +45,8 @@ pub(crate) struct Subscriptions {
     /// Changes when something may be due.
     wake: watch::Sender<()>,
     counts: Mutex<SubscriptionCounts>,
+    /// Calls of the store that failed.
+    failures: AtomicU64,
 }
 
 impl Subscriptions {
@@ -72,6 +75,7 @@ impl Subscriptions {
             key,
             wake: watch::Sender::new(()),
             counts: Mutex::default(),
+            failures: AtomicU64::new(0),
         }))
     }
 
@@ -105,7 +109,16 @@ impl Subscriptions {
     ) -> Option<T> {
         let store = self.store.clone();
         let done = tokio::task::spawn_blocking(move || work(&store)).await.ok()?;
-        done.inspect_err(|error| tracing::error!(%error, "{what} was not recorded")).ok()
+        done.inspect_err(|error| self.failed(error, what)).ok()
+    }
+
+    fn failed(&self, error: &StoreError, what: &str) {
+        self.failures.fetch_add(1, Ordering::Relaxed);
+        tracing::error!(%error, "{what} was not recorded");
+    }
+
+    fn failures(&self) -> u64 {
+        self.failures.load(Ordering::Relaxed)
     }
 
     /// The key that signs updates to a webhook: always the same one for its subscriber.

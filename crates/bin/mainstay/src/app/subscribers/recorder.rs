@@ -26,6 +26,7 @@ pub(crate) async fn run(
 ) {
     // The newest update that is recorded, as far as this process knows.
     let mut recorded: Option<UpdateId> = None;
+    let mut has_failed = false;
     let mut ticks = tokio::time::interval(TIDY_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -39,10 +40,16 @@ pub(crate) async fn run(
             tidy(&shared).await;
         }
         let newest = views.borrow_and_update().clone();
+        // A failure is repeated at the next tick, not at each change of the views.
+        if has_failed && !is_tick {
+            continue;
+        }
         let Some(newest) = newest.filter(|views| is_news(&views.status_page, recorded)) else { continue };
         let done = shared.store("an update for subscribers", move |store| record(store, &newest.status_page));
-        if let Some(up_to) = done.await {
-            recorded = Some(up_to);
+        let done = done.await;
+        has_failed = done.is_none();
+        if done.is_some() {
+            recorded = done;
             shared.wake.send_replace(());
         }
     }

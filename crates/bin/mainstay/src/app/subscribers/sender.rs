@@ -19,6 +19,9 @@ const BATCH: usize = 64;
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 /// Shortest one.
 const LOOK_MIN: Duration = Duration::from_millis(10);
+/// Shortest one after nothing could be claimed although the rate allowed it: what is due waits for an earlier message on its way, or
+/// the disk takes nothing.
+const LOOK_BLOCKED: Duration = Duration::from_secs(1);
 /// Time for messages on their way at the end.
 const DRAIN: Duration = Duration::from_secs(8);
 
@@ -29,8 +32,14 @@ pub(crate) struct Sender {
     concurrency: usize,
     queue: VecDeque<Work>,
     sending: JoinSet<Option<Answer>>,
+    /// Whether these kinds have a channel of their own, with a rate and pauses: mails do.
+    mails: bool,
     pace: Pace,
     backoff: Backoff,
+    /// Whether nothing was claimed although the rate allowed it.
+    blocked: bool,
+    /// Failures of the store after which messages were taken back.
+    failures: u64,
 }
 
 impl Sender {
@@ -40,8 +49,18 @@ impl Sender {
         concurrency: usize,
     ) -> Self {
         let pace = Pace::new(shared.setting().per_minute, clock::now());
-        let (queue, sending) = (VecDeque::new(), JoinSet::new());
-        Self { shared, kinds, concurrency, queue, sending, pace, backoff: Backoff::default() }
+        Self {
+            shared,
+            kinds,
+            concurrency,
+            queue: VecDeque::new(),
+            sending: JoinSet::new(),
+            mails: kinds.contains(&SubscriberKind::Mail),
+            pace,
+            backoff: Backoff::default(),
+            blocked: false,
+            failures: 0,
+        }
     }
 
     /// Sends until `stop` is true.
@@ -53,6 +72,7 @@ impl Sender {
             let now = clock::now();
             let paused = self.backoff.until(now);
             if paused.is_none() && self.queue.is_empty() {
+                self.take_back().await;
                 self.claim(now).await;
             }
             while paused.is_none() && self.sending.len() < self.concurrency {
@@ -76,13 +96,10 @@ impl Sender {
 
     /// Takes an answer into account. While a channel takes nothing, what is claimed is given back.
     async fn ended(&mut self, answer: Option<Answer>) {
-        let Some(answer) = answer else { return };
+        // Mails have one channel. A webhook or chat that does not answer says nothing about the others.
+        let Some(answer) = answer.filter(|_| self.mails) else { return };
         let now = clock::now();
         let was_paused = self.backoff.until(now).is_some();
-        // Mails have one channel. A webhook or chat that does not answer says nothing about the others.
-        if !self.kinds.contains(&SubscriberKind::Mail) {
-            return;
-        }
         self.backoff.observe(&answer, now);
         if let Answer::Unavailable(why) | Answer::InDoubt(why) = &answer {
             if let Some(until) = self.backoff.until(now).filter(|_| !was_paused) {
@@ -111,17 +128,31 @@ impl Sender {
         self.shared.store("the progress of messages", Store::sync).await;
     }
 
+    /// Takes back what stayed where it was because its progress could not be written: nobody else would send it.
+    async fn take_back(&mut self) {
+        let failures = self.shared.failures();
+        if failures == self.failures || !self.sending.is_empty() {
+            return;
+        }
+        let kinds = self.kinds;
+        if self.shared.store("messages that stayed", move |store| store.take_back(kinds)).await.is_some() {
+            self.failures = failures;
+        }
+    }
+
     /// Claims what is due, within the rate.
     async fn claim(&mut self, now: Time) {
         self.pace.set(self.shared.setting().per_minute);
-        let (kinds, mails) = (self.kinds, self.kinds.contains(&SubscriberKind::Mail));
+        let (kinds, mails) = (self.kinds, self.mails);
         // The rate is that of the relay; each webhook and chat gets few messages.
         let allowed = if mails { self.pace.take(BATCH, now) } else { BATCH };
+        self.blocked = false;
         if allowed == 0 {
             return;
         }
         let claim = move |store: &Store| due(store, kinds, mails, allowed, now);
         let claimed = self.shared.store("what is due", claim).await.unwrap_or_default();
+        self.blocked = claimed.is_empty();
         if mails {
             self.pace.give_back(allowed.saturating_sub(claimed.len()));
         }
@@ -133,15 +164,19 @@ impl Sender {
         if self.sending.len() >= self.concurrency {
             return LOOK_EVERY;
         }
-        let (kinds, mails) = (self.kinds, self.kinds.contains(&SubscriberKind::Mail));
+        let (kinds, mails) = (self.kinds, self.mails);
         let next = self.shared.store("what is due", move |store| {
             let letter = if mails { store.next_letter()? } else { None };
             Ok(store.next_due(kinds)?.into_iter().chain(letter).min())
         });
         let Some(next) = next.await.flatten() else { return LOOK_EVERY };
         // What is due now and was not claimed waits for the rate, or for an earlier update that is on its way.
-        let rate = if mails { self.pace.wait() } else { LOOK_MIN };
-        time::between(clock::now(), next).max(rate).clamp(LOOK_MIN, LOOK_EVERY)
+        let least = match (self.blocked, mails) {
+            (true, _) => LOOK_BLOCKED,
+            (false, true) => self.pace.wait(),
+            (false, false) => LOOK_MIN,
+        };
+        time::between(clock::now(), next).max(least).clamp(LOOK_MIN, LOOK_EVERY)
     }
 }
 
@@ -165,7 +200,10 @@ fn due(
     let turns = turns(&outstanding, now);
     for (update, why) in turns.closed {
         let count = store.close(update)?;
-        tracing::warn!(%update, ?why, count, "an update is not sent any more to those who have not got it");
+        // None while the last messages about it are on their way.
+        if count > 0 {
+            tracing::warn!(%update, ?why, count, "an update is not sent any more to those who have not got it");
+        }
     }
     for turn in turns.order {
         let left = max.saturating_sub(claimed.len());

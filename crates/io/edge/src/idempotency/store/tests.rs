@@ -86,7 +86,7 @@ fn key_of_a_request_whose_client_left_is_given_back() {
         let store = store(&folder);
         let (reply, found) = oneshot::channel();
         let id = KeyId { service: "web".into(), key: "key".into() };
-        let mut waiting = Waiting { store: &store, id, found };
+        let waiting = Waiting { store: &store, id, found };
         store.order(Order::Begin(asked("key", 1), reply));
         // The answer has come, and nobody took it.
         while waiting.found.is_empty() {

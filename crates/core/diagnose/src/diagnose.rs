@@ -34,8 +34,9 @@ const SPREAD_INTERVAL: Duration = Duration::from_secs(1);
 const LARGE_INCIDENT: usize = 100;
 /// Time after the opening during which the scope is measured with early probes.
 const SCOPE_FOR: Duration = Duration::from_secs(60);
-/// Monitoring time after a fault that comes in waves.
-const RECURRENT_FOR: Duration = Duration::from_secs(30);
+/// Monitoring time after a fault that comes in waves: clients that the edge holds back after a surge are let in again
+/// within about a minute, and what the surge left behind fails only then.
+const RECURRENT_FOR: Duration = Duration::from_secs(90);
 /// A cause that fails again within this time after an incident is flapping.
 const FLAPPING_WITHIN: Duration = Duration::from_secs(600);
 /// Monitoring time after a flapping cause.

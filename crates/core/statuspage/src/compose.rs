@@ -127,11 +127,16 @@ impl Composer<'_> {
     fn resolved(&self, incident: &Incident, affected: &BTreeMap<ServiceId, ServiceState>) -> String {
         let state = self.state;
         let since = state.incidents.get(&incident.id).map_or(incident.since, |published| published.since);
-        let well =
-            || affected.keys().filter_map(|service| state.service(service)).map(|(_, since)| since).max();
-        let end = incident.resolved.unwrap_or_else(|| well().unwrap_or(self.context.now));
+        let ended = incident.resolved.unwrap_or(self.context.now);
         // A person may resolve it before the probes recover: then the text does not say that it works.
         let works = affected.values().all(|state| *state == ServiceState::Operational);
+        // An incident is monitored for some time after all works again. That time is no part of what users noticed.
+        let well_since = |service: &ServiceId| match state.service(service) {
+            Some((ServiceState::Operational, well)) if well > since => well,
+            _ => ended,
+        };
+        let well = affected.keys().map(well_since).max().filter(|_| works);
+        let end = well.map_or(ended, |well| well.min(ended));
         let titles = if works { titles(self.context.config, affected.keys()) } else { Vec::new() };
         over(&titles, since, end, &self.context.config.site.timezone)
     }

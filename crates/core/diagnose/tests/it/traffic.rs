@@ -117,7 +117,7 @@ fn each_traffic_fault_has_a_summary() {
         w.pass(1).look_at_all();
         w.pass(60).close(alert);
         words += &w.react();
-        w.pass(31).look_at_all();
+        w.pass(91).look_at_all();
         words += &w.react();
         words += "--\n";
     }
@@ -128,7 +128,7 @@ fn each_traffic_fault_has_a_summary() {
     15:29:03 ~ incident-1 service.api Recovering wakes
         API receives its usual traffic again since 15:29 UTC; monitoring
         affected: -; not: auth shop
-    15:29:34 - incident-1 API received 5,400 times its usual traffic, 92 % of it from 2 networks: 203.0.113.0/24, AS64500; 1 service affected for 1 min 1 s
+    15:30:34 - incident-1 API received 5,400 times its usual traffic, 92 % of it from 2 networks: 203.0.113.0/24, AS64500; 1 service affected for 1 min 1 s
     --
     15:28:02 + incident-1 service.auth Failing wakes
         Sign-in rate-limits its own caller api-web: 93 % of its 429 responses (api-client of api-web, then per-address of auth) since 15:28 UTC; see `mainstay trace 4bf92f35`; API is affected; shop.acme.io is not affected
@@ -136,7 +136,7 @@ fn each_traffic_fault_has_a_summary() {
     15:29:03 ~ incident-1 service.auth Recovering wakes
         Sign-in no longer rate-limits its own caller api-web since 15:29 UTC; monitoring
         affected: -; not: shop
-    15:29:34 - incident-1 Sign-in rate-limited its own caller api-web: 93 % of its 429 responses (api-client of api-web, then per-address of auth); 2 services affected for 1 min 1 s
+    15:30:34 - incident-1 Sign-in rate-limited its own caller api-web: 93 % of its 429 responses (api-client of api-web, then per-address of auth); 2 services affected for 1 min 1 s
     --
     15:28:02 + incident-1 pool.auth Failing
         pool auth has 1 of 2 servers healthy (minimum 2) since 15:28 UTC: 10.0.0.2:80 is down since 15:28 (connection refused); Sign-in depends on it; api.acme.io and shop.acme.io are not affected
@@ -398,18 +398,32 @@ fn the_caller_that_is_refused_fails_with_the_service_it_works_for() {
 }
 
 #[test]
-fn an_incident_of_waves_ends_half_a_minute_after_the_last() {
+fn an_incident_of_waves_ends_a_minute_and_a_half_after_the_last() {
     let mut w = world();
     let alert = w.pass(1).breaks("service.api", surge());
     w.react();
     w.pass(9).close(alert);
     w.react();
     let next = w.diagnose.next_deadline(&types::Context::new(&w.config, w.now)).unwrap();
-    assert_eq!(next.as_second() - w.now.as_second(), 30, "somebody must wake us for it");
-    w.pass(29).react();
+    assert_eq!(next.as_second() - w.now.as_second(), 90, "somebody must wake us for it");
+    w.pass(89).react();
     assert!(w.diagnose.incidents()[&IncidentId(1)].is_open());
     w.pass(1).react();
     assert!(!w.diagnose.incidents()[&IncidentId(1)].is_open());
+}
+
+#[test]
+fn limits_that_conflict_a_minute_after_a_surge_belong_to_its_incident() {
+    let mut w = world();
+    let surge = w.pass(1).breaks("service.api", surge());
+    w.react();
+    w.pass(9).close(surge);
+    w.react();
+    w.pass(60).breaks("service.auth", conflict());
+    w.react();
+    let incidents = w.diagnose.incidents();
+    assert_eq!(incidents.len(), 1, "{incidents:#?}");
+    assert_eq!(incidents[&IncidentId(1)].diagnosis.cause.to_string(), "service.auth");
 }
 
 fn retries() -> Fault {

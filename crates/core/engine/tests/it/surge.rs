@@ -181,7 +181,7 @@ fn a_surge_and_the_fight_that_it_leaves_behind_are_one_incident_and_one_page() {
     }
     bench.seconds(50, &quiet());
     bench.well_at("front");
-    bench.seconds(60, &quiet());
+    bench.seconds(120, &quiet());
     story += &bench.transcript(&mut from);
     assert_snapshot!(story, @r"
     03:00:00 auth is Operational
@@ -211,9 +211,9 @@ fn a_surge_and_the_fight_that_it_leaves_behind_are_one_incident_and_one_page() {
     03:04:00 incident-1 service.api Recovering: API no longer rate-limits its own caller auth-web since 03:04 UTC; monitoring
     03:04:00 api is Unknown
     03:04:00 auth is Operational
-    03:04:30 incident-1 over: API rate-limited its own caller auth-web: 92 % of its 429 responses (api-client of auth-web, then per-address of api); it began with a surge on Sign-in (2,000 times its usual traffic), over since 03:02 UTC; 2 services affected for 3 min
-    03:04:30 page-1 closes
-    03:04:30 post Resolved “Sign-in is failing”: Sign-in works again. It was affected from 03:01 UTC until 03:04 UTC (3 min 30 s).
+    03:05:30 incident-1 over: API rate-limited its own caller auth-web: 92 % of its 429 responses (api-client of auth-web, then per-address of api); it began with a surge on Sign-in (2,000 times its usual traffic), over since 03:02 UTC; 2 services affected for 3 min
+    03:05:30 page-1 closes
+    03:05:30 post Resolved “Sign-in is failing”: Sign-in works again. It was affected from 03:01 UTC until 03:04 UTC (3 min).
     ");
     assert_eq!(bench.count(|it| matches!(it, EventKind::IncidentOpened { .. })), 1);
     assert_eq!(bench.count(|it| matches!(it, EventKind::PageOpened { .. })), 1);

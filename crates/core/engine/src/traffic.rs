@@ -78,6 +78,7 @@ pub(crate) fn view(engine: &Engine) -> Option<Traffic> {
             valve: valve.clone(),
             obstacle: engine.valves.obstacle(&service.id).cloned(),
         }),
+        is_cached: !guard.cache.is_empty(),
     });
     let titles = |id: &PoolId| {
         let of = guarded().filter(|(_, guard)| guard.pool == *id);

@@ -9,9 +9,15 @@ const interval = Number(document.body.dataset.refresh || 0) * 1000;
 let tag = null;
 
 // A section with an open details element, a changed field or the focus is not replaced.
+const isChanged = (field) => {
+  if (field.type === 'checkbox') return field.checked !== field.defaultChecked;
+  if (!field.options) return field.value !== field.defaultValue;
+  const preset = [...field.options].findIndex((option) => option.defaultSelected);
+  return field.selectedIndex !== Math.max(preset, 0);
+};
 const inUse = (section) =>
   section.querySelector('details[open]') ||
-  [...section.querySelectorAll('textarea, input:not([type=hidden])')].some((field) => field.value !== field.defaultValue) ||
+  [...section.querySelectorAll('textarea, input:not([type=hidden]), select')].some(isChanged) ||
   (section.contains(document.activeElement) && document.activeElement !== document.body);
 
 async function refresh() {

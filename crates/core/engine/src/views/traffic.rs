@@ -50,6 +50,9 @@ pub struct ServiceNow {
     pub alerts: Vec<Alert>,
     /// Its valve, while that is not fully open.
     pub valve: Option<ValveNow>,
+    /// Whether the configuration caches paths of it.
+    #[serde(skip)]
+    pub is_cached: bool,
 }
 
 /// A valve that is not fully open.

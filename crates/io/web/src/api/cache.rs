@@ -13,7 +13,7 @@ use axum::{Extension, Json, Router};
 use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
-use types::ServiceId;
+use types::{Actor, ServiceId};
 
 pub(crate) fn routes() -> Router<Arc<WebState>> {
     Router::new().route("/api/v1/cache/purge", post(purge))
@@ -38,11 +38,22 @@ async fn purge(
     let by = actor(socket, &by)?;
     let path = path.map(|path| cached_path(&path)).transpose()?;
     let service = ServiceId(service);
-    let dropped = state.edge().purge(&service, path.as_deref()).ok_or_else(|| {
+    let dropped = purged(&state, &by, &service, path.as_deref())?;
+    Ok(Json(json!({ "done": "purge", "service": service, "path": path, "dropped": dropped })))
+}
+
+/// Drops the cached responses of a service, or of one path; returns their number.
+pub(crate) fn purged(
+    state: &WebState,
+    by: &Actor,
+    service: &ServiceId,
+    path: Option<&str>,
+) -> Result<u64, Problem> {
+    let dropped = state.edge().purge(service, path).ok_or_else(|| {
         let detail = format!("no path of a service `{service}` is cached by a running edge");
         let hint = "See `cache` of [service.NAME.traffic] in the reference of the configuration.";
         Problem::new(StatusCode::NOT_FOUND, detail, hint)
     })?;
-    tracing::info!(by = %by.id, service = %service, path, dropped, "cached responses were purged");
-    Ok(Json(json!({ "done": "purge", "service": service, "path": path, "dropped": dropped })))
+    tracing::info!(by = %by.id, %service, path, dropped, "cached responses were purged");
+    Ok(dropped)
 }

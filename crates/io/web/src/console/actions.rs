@@ -1,9 +1,10 @@
-//! Actions of the console: forms that become commands.
+//! Actions of the console: forms that become commands. Those of the page Edge are beside it.
 
 use crate::clock::now;
 use crate::command::CommandError;
+use crate::intake::title;
 use crate::message_page::{MessageForm, MessagePage};
-use crate::params::{denial_duration, denial_id, deny_what, incident_id, text, valve_percent};
+use crate::params::{incident_id, text};
 use crate::problem::Problem;
 use crate::session::Session;
 use crate::state::WebState;
@@ -16,21 +17,29 @@ use axum::response::{IntoResponse as _, Redirect};
 use axum::routing::post;
 use serde::Deserialize;
 use std::sync::Arc;
+use types::change::{ChangeKind, NewChange};
 use types::event::UpdateStatus;
 use types::input::Refused;
 use types::{Actor, Command, IncidentId, ServiceId, Via};
 
 pub(crate) fn routes() -> Router<Arc<WebState>> {
     Router::new()
-        .route("/console/edge/deny", post(deny))
-        .route("/console/edge/lift", post(lift))
-        .route("/console/edge/valve", post(valve))
+        .route("/console/changes", post(record_change))
         .route("/console/incidents/{incident}/{action}", post(incident_action))
 }
 
 /// Form with the token of its session.
 pub(crate) trait SignedForm {
     fn token(&self) -> &str;
+}
+
+/// Form of a change that the team made. An empty `service` means none in particular.
+#[derive(Deserialize)]
+struct ChangeForm {
+    form: String,
+    title: String,
+    #[serde(default)]
+    service: String,
 }
 
 /// Form of an incident. Which fields it has depends on the action.
@@ -42,58 +51,13 @@ struct IncidentForm {
     status: Option<UpdateStatus>,
 }
 
-/// Form of a new denial. An empty `service` means all services.
-#[derive(Deserialize)]
-struct DenyForm {
-    form: String,
-    what: String,
-    for_seconds: u64,
-    #[serde(default)]
-    service: String,
-    /// Not empty when the box is checked.
-    #[serde(default)]
-    everybody: String,
-}
-
-/// Form of a valve.
-#[derive(Deserialize)]
-struct ValveForm {
-    form: String,
-    service: String,
-    percent: u64,
-    /// Not empty when the box is checked.
-    #[serde(default)]
-    ramp: String,
-    /// Not empty when the box is checked.
-    #[serde(default)]
-    limited: String,
-}
-
-#[derive(Deserialize)]
-struct LiftForm {
-    form: String,
-    denial: String,
+impl SignedForm for ChangeForm {
+    fn token(&self) -> &str {
+        &self.form
+    }
 }
 
 impl SignedForm for IncidentForm {
-    fn token(&self) -> &str {
-        &self.form
-    }
-}
-
-impl SignedForm for DenyForm {
-    fn token(&self) -> &str {
-        &self.form
-    }
-}
-
-impl SignedForm for ValveForm {
-    fn token(&self) -> &str {
-        &self.form
-    }
-}
-
-impl SignedForm for LiftForm {
     fn token(&self) -> &str {
         &self.form
     }
@@ -140,8 +104,35 @@ async fn incident_action(
     }
 }
 
+async fn record_change(
+    State(state): State<Arc<WebState>>,
+    headers: HeaderMap,
+    form: Result<Form<ChangeForm>, FormRejection>,
+) -> Response<Body> {
+    let done = async {
+        let (session, form) = signed(&state, &headers, form)?;
+        let title = title(&form.title).ok_or_else(|| {
+            let hint = "Go back and write what changed, for example: deploy api 4f2c.";
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "A change needs a title.", hint)
+        })?;
+        let service = Some(form.service).filter(|service| !service.is_empty()).map(ServiceId);
+        let change = NewChange {
+            kind: ChangeKind::of_title(&title),
+            title,
+            services: service.into_iter().collect(),
+            ..NewChange::default()
+        };
+        state.send(author(session), Command::RecordChange { change }).await?;
+        Ok::<_, Problem>(())
+    };
+    match done.await {
+        Ok(()) => Redirect::to("/console#changes").into_response(),
+        Err(problem) => problem.into_page(state.name()),
+    }
+}
+
 /// The person of a session.
-fn author(session: Session) -> Actor {
+pub(crate) fn author(session: Session) -> Actor {
     Actor::person(session.name, Via::Console)
 }
 
@@ -175,59 +166,4 @@ fn confirm_resolve(state: &WebState, incident: IncidentId, what: &str, session: 
     let hint = "Nothing changes unless you press the button.";
     let page = MessagePage::new(state.name(), "Still failing");
     MessagePage { lead: &lead, detail, hint, form, session, ..page }.response(StatusCode::CONFLICT)
-}
-
-async fn deny(
-    State(state): State<Arc<WebState>>,
-    headers: HeaderMap,
-    form: Result<Form<DenyForm>, FormRejection>,
-) -> Response<Body> {
-    let done = async {
-        let (session, form) = signed(&state, &headers, form)?;
-        let (what, lasting) = (deny_what(&form.what)?, denial_duration(form.for_seconds)?);
-        let service = Some(form.service).filter(|service| !service.is_empty()).map(ServiceId);
-        let everybody = !form.everybody.is_empty();
-        state.send(author(session), Command::Deny { what, service, lasting, everybody }).await?;
-        Ok::<_, Problem>(())
-    };
-    back_to_edge(&state, "denials", done.await)
-}
-
-async fn lift(
-    State(state): State<Arc<WebState>>,
-    headers: HeaderMap,
-    form: Result<Form<LiftForm>, FormRejection>,
-) -> Response<Body> {
-    let done = async {
-        let (session, form) = signed(&state, &headers, form)?;
-        let denial = denial_id(&form.denial)?;
-        state.send(author(session), Command::Lift { denial }).await?;
-        Ok::<_, Problem>(())
-    };
-    back_to_edge(&state, "denials", done.await)
-}
-
-async fn valve(
-    State(state): State<Arc<WebState>>,
-    headers: HeaderMap,
-    form: Result<Form<ValveForm>, FormRejection>,
-) -> Response<Body> {
-    let done = async {
-        let (session, form) = signed(&state, &headers, form)?;
-        let (service, percent) = (ServiceId(form.service), valve_percent(form.percent)?);
-        // The box of the ramp is checked by default, and limited mode has none.
-        let limited = !form.limited.is_empty();
-        let ramp = !limited && !form.ramp.is_empty();
-        state.send(author(session), Command::Valve { service, percent, limited, ramp }).await?;
-        Ok::<_, Problem>(())
-    };
-    back_to_edge(&state, "valves", done.await)
-}
-
-/// Redirects to a section of the page Edge.
-fn back_to_edge(state: &WebState, section: &str, done: Result<(), Problem>) -> Response<Body> {
-    match done {
-        Ok(()) => Redirect::to(&format!("/console/edge#{section}")).into_response(),
-        Err(problem) => problem.into_page(state.name()),
-    }
 }

@@ -52,6 +52,7 @@ pub(crate) fn routes() -> Router<Arc<WebState>> {
         .route("/console/trace/{id}", get(trace_page))
         .route("/console/trace", get(find_trace))
         .merge(actions::routes())
+        .merge(edge::routes())
         .merge(sign_in::routes())
 }
 

@@ -21,7 +21,7 @@ pub(super) fn wrong(detail: impl Into<String>) -> Problem {
 }
 
 /// A title on one line, cut at its maximum; `None` when nothing is left.
-pub(super) fn title(text: &str) -> Option<String> {
+pub(crate) fn title(text: &str) -> Option<String> {
     let line = cleaned(&text.replace(['\n', '\t'], " "), usize::MAX)?;
     Some(text::truncate::chars(&line, TITLE_MAX))
 }

@@ -20,6 +20,8 @@ mod pagerduty;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use fields::title;
+
 use crate::api::changes::ChangesBody;
 use crate::api::{json_response, views};
 use crate::auth::{OverControlSocket, actor, bearer, may_write};

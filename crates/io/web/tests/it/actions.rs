@@ -268,6 +268,28 @@ async fn console_accepts_only_forms_of_the_session() {
 }
 
 #[tokio::test]
+async fn console_records_a_change() {
+    let fixture = Fixture::new().await;
+    let cookie = signed_in(&fixture).await;
+    let page = fixture.get("/console").header("cookie", &cookie).send().await.unwrap().text().await.unwrap();
+    let form = form_token(&page);
+    let record = async |form: &str, title: &str, service: &str| {
+        let fields = [("form", form), ("title", title), ("service", service)];
+        fixture.post("/console/changes").header("cookie", &cookie).form(&fields).send().await.unwrap()
+    };
+    assert_eq!(record("x", "deploy api 4f2c", "").await.status(), 403);
+    assert_eq!(record(&form, " ", "").await.status(), 422);
+    for service in ["", "auth"] {
+        let answer = record(&form, "Rolled back auth\n4f2c", service).await;
+        assert_eq!((answer.status().as_u16(), header(&answer, "location")), (303, "/console#changes"));
+    }
+    insta::assert_snapshot!(fixture.received().join("\n"), @r#"
+    Ana, Person, console: RecordChange { change: NewChange { at: None, title: "Rolled back auth 4f2c", kind: Rollback, services: {}, resource: None, source: None, link: None, key: None, is_end: false } }
+    Ana, Person, console: RecordChange { change: NewChange { at: None, title: "Rolled back auth 4f2c", kind: Rollback, services: {ServiceId("auth")}, resource: None, source: None, link: None, key: None, is_end: false } }
+    "#);
+}
+
+#[tokio::test]
 async fn console_confirms_before_resolving_a_failing_incident() {
     let fixture = Fixture::with(Some(views::outage()), |input| match input {
         Command::Resolve { incident, force: false, .. } => {

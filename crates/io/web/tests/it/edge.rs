@@ -63,6 +63,33 @@ async fn purge_returns_what_it_dropped() {
 }
 
 #[tokio::test]
+async fn console_purges_the_cache_of_services_that_have_one() {
+    let fixture = Fixture::new().await;
+    let cookie = signed_in(&fixture).await;
+    let page = fixture.get("/console/edge").header("cookie", &cookie).send().await.unwrap();
+    let page = page.text().await.unwrap();
+    assert!(page.contains(
+        r#"<select id="purge-service" name="service"><option value="auth">Sign-in</option></select>"#
+    ));
+    let form = form_token(&page);
+    let purge = async |form: &str, service: &str, path: &str| {
+        let fields = [("form", form), ("service", service), ("path", path)];
+        let sent = fixture.post("/console/edge/purge").header("cookie", &cookie).form(&fields).send();
+        let answer = sent.await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    for (path, dropped) in [("", 5), (" /static/* ", 2)] {
+        let (status, page) = purge(&form, "auth", path).await;
+        assert!(status == 200 && page.contains(&format!("dropped: {dropped}.")), "{status} {page}");
+    }
+    for (token, service, path, status) in
+        [("x", "auth", "", 403), (&*form, "other", "", 404), (&*form, "auth", "keys", 422)]
+    {
+        assert_eq!(purge(token, service, path).await.0, status, "{service} {path}");
+    }
+}
+
+#[tokio::test]
 async fn deny_returns_number_and_end() {
     let fixture = Fixture::new().await;
     let body = json!({ "by": "ana", "what": "as64500", "service": "auth", "for_seconds": 7_200 });

@@ -99,6 +99,7 @@ fn signin(surge: bool) -> ServiceNow {
     };
     ServiceNow {
         valve: None,
+        is_cached: true,
         id: "auth".to_owned(),
         title: "Sign-in".to_owned(),
         pool: "auth".to_owned(),
@@ -138,6 +139,7 @@ fn api(surge: bool) -> ServiceNow {
     };
     ServiceNow {
         valve: None,
+        is_cached: false,
         id: "api".to_owned(),
         title: "Public API".to_owned(),
         pool: "api".to_owned(),

@@ -1,5 +1,6 @@
-//! The page Edge of the console: traffic by service, valves, denials, pools, recent requests.
+//! The page Edge of the console: traffic by service, valves, denials, cache, pools, recent requests.
 
+mod actions;
 mod pool;
 mod recent;
 mod service;
@@ -12,12 +13,14 @@ use crate::design::{Clock, Moment};
 use crate::session::Session;
 use crate::state::WebState;
 use askama::Template;
+use engine::views::traffic::ServiceNow;
 use engine::views::{Traffic, Views};
 use std::time::Duration;
 use text::number::grouped;
 use types::traffic::ServiceTraffic;
 use types::{Denial, Time, Trace};
 
+pub(crate) use actions::routes;
 pub(crate) use recent::verdict_icon;
 pub(crate) use service::refused;
 
@@ -47,6 +50,8 @@ struct EdgeView<'a> {
     pools: Vec<pool::PoolView<'a>>,
     denials: Vec<(&'a Denial, String, Moment)>,
     valves: Vec<valve::ValveView<'a>>,
+    /// Services with cached paths.
+    cached: Vec<&'a ServiceNow>,
     recent: Vec<recent::Line>,
     unknown_hosts: Vec<(&'a str, u64)>,
     button_seconds: u64,
@@ -86,6 +91,7 @@ fn view<'a>(traffic: &'a Traffic, recent: &[Trace], clock: Clock<'_>) -> EdgeVie
         pools: traffic.pools.iter().map(|row| pool::view(row, clock.read_at(traffic.at))).collect(),
         denials: traffic.denials.iter().map(|denial| denial_row(traffic, denial, clock)).collect(),
         valves: valve::views(traffic, clock),
+        cached: traffic.services.iter().filter(|row| row.is_cached).collect(),
         recent: recent::lines(traffic, recent, clock),
         unknown_hosts: traffic.unknown_hosts.iter().map(|(name, count)| (name.as_str(), *count)).collect(),
         button_seconds: BUTTON_SECONDS,

@@ -4,6 +4,7 @@ use super::micros;
 use crate::design::text::list;
 use crate::design::{Clock, Icon, Moment};
 use engine::views::traffic::PoolNow;
+use text::number::grouped;
 use types::time::earlier;
 use types::trace::duration_text;
 use types::traffic::{PoolStatus, ServerState, ServerStatus};
@@ -22,6 +23,8 @@ pub(super) struct ServerView<'a> {
     pub(super) icon: Icon,
     pub(super) since: Moment,
     pub(super) why: &'a str,
+    /// Open WebSockets and event streams.
+    pub(super) connections: String,
     pub(super) latency: String,
 }
 
@@ -58,6 +61,7 @@ fn server<'a>(seen: &'a ServerStatus, clock: Clock<'_>) -> ServerView<'a> {
         },
         since: clock.exact(earlier(clock.at, seen.since)),
         why: seen.why.as_deref().unwrap_or("–"),
+        connections: grouped(u64::from(seen.connections)),
         latency: if seen.latency.is_zero() { "–".to_owned() } else { duration_text(micros(seen.latency)) },
         seen,
     }

@@ -1,7 +1,7 @@
 //! Everything counted since boot. Losing it costs a few answers, never an alert.
 
 use crate::aspect::Aspect;
-use crate::aspects::database::NodeMemory;
+use crate::aspects::database::{NodeMemory, PrimaryMemory};
 use crate::aspects::delegation::Zone;
 use crate::aspects::intermittent::ResultWindow;
 use crate::aspects::restarts::NodeRestarts;
@@ -57,6 +57,8 @@ pub(crate) struct Volatile {
     pub(crate) levels: Levels,
     /// What is remembered of the nodes of each database.
     pub(crate) nodes: BTreeMap<ProbeId, NodeMemory>,
+    /// What is remembered of the primary of each database.
+    pub(crate) primaries: BTreeMap<ProbeId, PrimaryMemory>,
     /// Ends and starts of each host, by probe, and of the nodes of each database.
     pub(crate) restarts: BTreeMap<ProbeId, Restarts>,
     pub(crate) node_restarts: BTreeMap<ProbeId, NodeRestarts>,
@@ -109,6 +111,7 @@ impl Volatile {
         self.places.retain(stays);
         self.databases.retain(|id, _| stays(id));
         self.nodes.retain(|id, _| stays(id));
+        self.primaries.retain(|id, _| stays(id));
         self.restarts.retain(|id, _| stays(id));
         self.node_restarts.retain(|id, _| stays(id));
         self.pools.retain(|id, _| config.external_pools.contains_key(id));

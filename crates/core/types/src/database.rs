@@ -9,8 +9,8 @@ mod facts;
 mod thresholds;
 
 pub use facts::{
-    Archiver, Backup, BlockedChain, Connections, Crowd, Encryption, Memory, NodeFacts, Position, Role,
-    Session, Sessions, Slot, Standby, Standbys, StatementLoad, Upstream, Work, Wraparound,
+    Archiver, Backup, BlockedChain, ClientGroup, Connections, Crowd, Encryption, Memory, NodeFacts, Position,
+    Role, Session, Sessions, Slot, Standby, Standbys, StatementLoad, Upstream, Work, Wraparound,
 };
 pub use thresholds::DatabaseThresholds;
 
@@ -147,6 +147,12 @@ impl NodeFacts {
         }
         if let Reading::Known(chains) = &mut self.blocked {
             chains.iter_mut().for_each(|chain| chain.head.clean());
+        }
+        if let Reading::Known(clients) = &mut self.clients {
+            for group in clients {
+                clean(&mut group.application);
+                clean(&mut group.address);
+            }
         }
         if let Reading::Known(upstream) = &mut self.upstream {
             upstream.from.iter_mut().for_each(clean);

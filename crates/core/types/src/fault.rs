@@ -23,7 +23,7 @@ mod ups;
 
 pub use crash_loop::CrashLoop;
 pub use creeping::{Creeping, Level};
-pub use database::DatabaseFault;
+pub use database::{DatabaseFault, Promotion};
 pub use dns::DnsFault;
 pub use domain::DomainFault;
 pub use pool::Starving;

@@ -7,21 +7,25 @@
 //! |---|---|
 //! | `capacity` | nodes that get no work, and what starves them |
 //! | `cluster` | nodes and their roles, replication, slots, archive, backups |
+//! | `promotion` | the replica that replaced a primary, and clients that did not follow |
 //! | `sessions` | connections, locks, statements, memory |
 
 mod capacity;
 mod cluster;
+mod promotion;
 mod sessions;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use capacity::{Capacity, NodeMemory};
+pub(crate) use capacity::NodeMemory;
+pub(crate) use promotion::{ClientServices, PrimaryMemory};
 
 use crate::aspect::Aspect;
 use crate::violation::{Verdict, Violation};
+use jiff::tz::TimeZone;
 use types::database::{DatabaseSeen, DatabaseThresholds, NodeAnswer, NodeFacts, Role};
-use types::fault::DatabaseFault;
-use types::{Fault, Severity};
+use types::fault::{DatabaseFault, Starving};
+use types::{Fault, Severity, Time};
 
 /// Result of one check.
 enum Check {
@@ -38,10 +42,22 @@ struct Round<'a> {
     capacity: &'a Capacity<'a>,
 }
 
+/// What is known about the surroundings of a round.
+pub(crate) struct Capacity<'a> {
+    pub(crate) nodes: &'a NodeMemory,
+    pub(crate) primary: &'a PrimaryMemory,
+    pub(crate) services: &'a ClientServices,
+    /// The layer above the database that is short now, and since when.
+    pub(crate) starved_by: Option<Starving>,
+    pub(crate) short_since: Option<Time>,
+    pub(crate) zone: &'a TimeZone,
+    pub(crate) now: Time,
+}
+
 /// The code of a check's faults, and the check.
 type NamedCheck = (&'static str, fn(&Round<'_>) -> Check);
 
-const CHECKS: [NamedCheck; 18] = [
+const CHECKS: [NamedCheck; 21] = [
     ("database-saturated", sessions::saturated),
     ("database-blocked", sessions::blocked),
     ("database-long-statement", sessions::long_statement),
@@ -49,6 +65,9 @@ const CHECKS: [NamedCheck; 18] = [
     ("database-memory", sessions::memory),
     ("database-no-primary", cluster::no_primary),
     ("database-two-primaries", cluster::two_primaries),
+    ("database-promoted", promotion::promoted),
+    ("database-left-behind", promotion::left_behind),
+    ("database-writes-refused", promotion::writes_refused),
     ("database-node-fails", cluster::node_fails),
     ("database-denied", cluster::denied),
     ("database-not-permitted", cluster::not_permitted),
@@ -98,9 +117,9 @@ impl Round<'_> {
         self.nodes().filter(|(_, facts)| facts.role == Role::Replica)
     }
 
-    /// The first node that accepts writes.
+    /// The node that accepts writes; of several the one that was promoted last.
     fn primary(&self) -> Option<(&str, &NodeFacts)> {
-        self.nodes().find(|(_, facts)| facts.role == Role::Primary)
+        newest(self.nodes())
     }
 
     /// The facts of a node in the round before.
@@ -133,6 +152,17 @@ impl Round<'_> {
             None => Check::NotMeasured,
         }
     }
+}
+
+/// The timeline of a node, if it has one.
+fn timeline(facts: &NodeFacts) -> Option<u64> {
+    facts.position.known()?.timeline
+}
+
+/// The node that accepts writes on the highest timeline; the first of several.
+fn newest<'a>(nodes: impl Iterator<Item = (&'a str, &'a NodeFacts)>) -> Option<(&'a str, &'a NodeFacts)> {
+    let primaries = nodes.filter(|(_, facts)| facts.role == Role::Primary);
+    primaries.reduce(|best, next| if timeline(next.1) > timeline(best.1) { next } else { best })
 }
 
 fn violation(fault: DatabaseFault, severity: Severity) -> Violation {

@@ -2,7 +2,7 @@
 
 use super::Detect;
 use crate::alert::AlertEvents;
-use crate::aspects::database::{self, Capacity};
+use crate::aspects::database::{self, Capacity, ClientServices};
 use crate::aspects::pool::{self, Look};
 use crate::aspects::restarts;
 use crate::pool::memory::Numbers;
@@ -30,7 +30,10 @@ impl Detect {
         let short_since = starved_by.as_ref().and_then(|by| self.short_since(&by.layer));
         let nodes = self.volatile.nodes.entry(probe.id.clone()).or_default();
         nodes.follow(seen, before.as_ref(), now);
-        let capacity = Capacity { nodes, starved_by, short_since, zone: &config.site.timezone, now };
+        let primary = self.volatile.primaries.entry(probe.id.clone()).or_default();
+        primary.follow(seen, now);
+        let (services, zone) = (&ClientServices::of(config), &config.site.timezone);
+        let capacity = Capacity { nodes, primary, services, starved_by, short_since, zone, now };
         let verdict = database::judge(seen, before.as_ref(), declared.unwrap_or(&default), &capacity);
         let restarts = self.volatile.node_restarts.entry(probe.id.clone()).or_default();
         restarts.judge(verdict, seen, &config.site.timezone, now)

@@ -24,6 +24,9 @@ pub struct NodeFacts {
     pub sessions: Reading<Sessions>,
     /// Sessions that wait for a lock, by the session that they wait for.
     pub blocked: Reading<Vec<BlockedChain>>,
+    /// Who is connected, the most sessions first; mainstay's own and those of replicas are left out.
+    #[serde(default, skip_serializing_if = "Reading::is_absent")]
+    pub clients: Reading<Vec<ClientGroup>>,
     /// Identity and position in the write-ahead log.
     pub position: Reading<Position>,
     /// Of a replica: the stream from its primary.
@@ -134,6 +137,25 @@ pub struct Session {
     pub age: Duration,
     /// Its current or last statement, without literals.
     pub statement: String,
+}
+
+/// Sessions of one client: the name that it gives itself, and its address.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientGroup {
+    /// Name that the client gave itself; may be empty.
+    pub application: String,
+    /// Its address; empty over a local socket.
+    pub address: String,
+    /// Number of its sessions.
+    pub sessions: u32,
+    /// Those whose last statement was a write: a replica has refused it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub writes: u32,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde demands")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// Sessions that execute the same statement, literals aside.

@@ -3,13 +3,43 @@
 use crate::shown::clean;
 use crate::time::spoken;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::time::Duration;
 use thiserror::Error;
 
 mod clause;
 
 use super::pool::{Starving, starved_replica};
-use clause::{behind, full, not_streaming, reason, sessions, since, size, standby_lost};
+use clause::{
+    behind, connected, full, left_behind, not_streaming, reason, sessions, since, size, standby_lost, stop,
+};
+
+/// A replica that replaced its primary.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Promotion {
+    /// The primary before.
+    pub from: String,
+    /// Its state.
+    pub how: String,
+    /// Time of day since when.
+    pub since: String,
+    /// The primary now.
+    pub to: String,
+    /// Time of day at which it first accepted writes.
+    pub at: String,
+    /// Its timeline.
+    pub timeline: u64,
+}
+
+impl fmt::Display for Promotion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { from, how, since, to, at, timeline } = self;
+        write!(
+            f,
+            "has lost its primary {from} since {since} ({how}); {to} was promoted at {at} (timeline {timeline})"
+        )
+    }
+}
 
 /// A fault of a database. `node` is the host and port of the node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Error)]
@@ -61,15 +91,50 @@ pub enum DatabaseFault {
     },
     /// Two nodes of one cluster accept writes: their data diverges.
     #[error(
-        "has {} nodes that accept writes, of one cluster (system identifier {system_identifier}): {}; \
-         stop the one that was replaced before clients write to both",
-        nodes.len(), nodes.join(" and ")
+        "has {} nodes that accept writes, of one cluster (system identifier {system_identifier}): {}; {}{}",
+        nodes.len(), nodes.join(" and "), stop(replaced), connected(clients)
     )]
     TwoPrimaries {
         /// The nodes.
         nodes: Vec<String>,
         /// Their common identifier.
         system_identifier: String,
+        /// The nodes that were replaced: those with a lower timeline than another one. Empty where that is not known.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        replaced: Vec<String>,
+        /// Each node with its clients, where they are known.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        clients: Vec<String>,
+    },
+    /// The primary is lost, and a replica was promoted: clients can write again, with one node fewer.
+    #[error("{promotion}")]
+    Promoted {
+        /// What is known of it.
+        promotion: Box<Promotion>,
+    },
+    /// Clients of the old primary did not follow a promotion.
+    #[error("{}", left_behind(from, to, clients, gone))]
+    LeftBehind {
+        /// The primary before.
+        from: String,
+        /// The primary now.
+        to: String,
+        /// Clients that are connected to the old one and not to the new one.
+        clients: Vec<String>,
+        /// Clients that were connected to the old one, and are connected to none of them.
+        gone: Vec<String>,
+    },
+    /// Clients write to a replica, which refuses it.
+    #[error(
+        "has clients that write to its replica {node}, which refuses it (\"cannot execute in a read-only \
+         transaction\"): {}",
+        clients.join(", ")
+    )]
+    WritesRefused {
+        /// The replica.
+        node: String,
+        /// The clients.
+        clients: Vec<String>,
     },
     /// Sessions wait for a lock of one session.
     #[error("has {} at {node} blocked for {} by {head}", sessions(*victims), spoken(*longest))]
@@ -243,6 +308,9 @@ impl DatabaseFault {
             Self::Denied { .. } => "database-denied",
             Self::NotPermitted { .. } => "database-not-permitted",
             Self::TwoPrimaries { .. } => "database-two-primaries",
+            Self::Promoted { .. } => "database-promoted",
+            Self::LeftBehind { .. } => "database-left-behind",
+            Self::WritesRefused { .. } => "database-writes-refused",
             Self::Blocked { .. } => "database-blocked",
             Self::LongStatement { .. } => "database-long-statement",
             Self::IdleInTransaction { .. } => "database-idle-in-transaction",
@@ -266,9 +334,12 @@ impl DatabaseFault {
         match self {
             Self::NoPrimary { .. } => "",
             Self::TwoPrimaries { system_identifier, .. } => system_identifier,
+            Self::Promoted { promotion } => &promotion.to,
+            Self::LeftBehind { to, .. } => to,
             Self::BackupOld { name, .. } | Self::BackupFails { name, .. } => name,
             Self::Saturated { node, .. }
             | Self::NodeFails { node, .. }
+            | Self::WritesRefused { node, .. }
             | Self::Denied { node, .. }
             | Self::NotPermitted { node, .. }
             | Self::Blocked { node, .. }
@@ -310,7 +381,13 @@ impl DatabaseFault {
                 clean(name);
                 clean(status);
             }
-            Self::TwoPrimaries { system_identifier, .. } => clean(system_identifier),
+            Self::TwoPrimaries { system_identifier, clients, .. } => {
+                clean(system_identifier);
+                clients.iter_mut().for_each(clean);
+            }
+            Self::Promoted { promotion } => clean(&mut promotion.how),
+            Self::LeftBehind { clients, gone, .. } => clients.iter_mut().chain(gone).for_each(clean),
+            Self::WritesRefused { clients, .. } => clients.iter_mut().for_each(clean),
             Self::ReplicaIdle { starved_by: Some(by), .. } => by.clean(),
             _ => {}
         }

@@ -197,6 +197,17 @@ async fn replica_lags_idles_and_is_promoted() {
 
 /// The primary dies, the replica is promoted, the primary comes back.
 async fn promoted_behind_its_back(primary: &mut Postgres, replica: &Postgres, monitor: &mut DatabaseMonitor) {
+    let _api = primary.client("api").await;
+    let groups = |seen: &DatabaseSeen, node| facts(seen, node).clients.known().unwrap().clone();
+    let seen =
+        until(monitor, "api", |seen| groups(seen, 0).iter().any(|group| group.application == "api")).await;
+    let api = groups(&seen, 0).into_iter().find(|group| group.application == "api").unwrap();
+    assert_eq!((api.address.as_str(), api.sessions, api.writes), ("127.0.0.1", 1, 0));
+    assert!(groups(&seen, 1).iter().all(|group| group.application != "standby1"), "replication is no client");
+    let writer = replica.client("writer").await;
+    let refused = writer.batch_execute("insert into t values (0, 0)").await.unwrap_err();
+    assert!(refused.as_db_error().unwrap().message().contains("read-only transaction"), "{refused}");
+    until(monitor, "refused writes", |seen| groups(seen, 1).iter().any(|group| group.writes == 1)).await;
     primary.stop(Signal::KILL);
     let seen = until(monitor, "dead", |seen| matches!(seen.nodes[0].answer, NodeAnswer::Failed(_))).await;
     assert!(matches!(&seen.nodes[0].answer, NodeAnswer::Failed(Fault::Refused)), "{:?}", seen.nodes[0]);

@@ -3,13 +3,12 @@
 //! A replica may be a reserve on purpose, so that one without work is reported in two cases only: its primary has more than it
 //! can take, or the replica was added while a layer above the database was short.
 
-use super::{Check, Round, violation};
+use super::{Capacity, Check, Round, newest, violation};
 use crate::activity::Activity;
 use crate::violation::Violation;
-use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
 use types::database::{DatabaseSeen, NodeAnswer, NodeFacts, Role, Work};
-use types::fault::{DatabaseFault, Starving};
+use types::fault::DatabaseFault;
 use types::time::{between, clock, earlier};
 use types::{Severity, Time};
 
@@ -23,16 +22,6 @@ const IDLE_ROWS: u64 = 20;
 const OWN_RATE: u64 = 20;
 /// Per cent of the connections by which a primary has to fall below the threshold before it is no longer full.
 const FULL_MARGIN: u32 = 10;
-
-/// What is known about the surroundings of a round.
-pub(crate) struct Capacity<'a> {
-    pub(crate) nodes: &'a NodeMemory,
-    /// The layer above the database that is short now, and since when.
-    pub(crate) starved_by: Option<Starving>,
-    pub(crate) short_since: Option<Time>,
-    pub(crate) zone: &'a TimeZone,
-    pub(crate) now: Time,
-}
 
 /// What is remembered of the nodes of a database since boot.
 #[derive(Debug, Default)]
@@ -98,11 +87,9 @@ fn rates(seen: &DatabaseSeen, before: &DatabaseSeen, node: &str) -> Option<Rates
 
 /// The primary of a round, and its rates.
 fn primary<'a>(seen: &'a DatabaseSeen, before: &DatabaseSeen) -> Option<(&'a NodeFacts, Rates)> {
-    let node = seen
-        .nodes
-        .iter()
-        .find(|node| facts(seen, &node.node).is_some_and(|facts| facts.role == Role::Primary))?;
-    Some((facts(seen, &node.node)?, rates(seen, before, &node.node)?))
+    let nodes = seen.nodes.iter().filter_map(|node| Some((node.node.as_str(), facts(seen, &node.node)?)));
+    let (node, facts) = newest(nodes)?;
+    Some((facts, rates(seen, before, node)?))
 }
 
 /// Whether a replica does next to nothing while its primary works.
@@ -127,7 +114,7 @@ pub(super) fn replica_idle(round: &Round<'_>) -> Check {
     let threshold = round.thresholds.connections_percent;
     let is_full = percent >= threshold && rate.transactions >= BUSY_RATE;
     let is_nearly_full = percent.saturating_add(FULL_MARGIN) >= threshold;
-    let Capacity { nodes, starved_by, short_since, zone, now } = round.capacity;
+    let Capacity { nodes, starved_by, short_since, zone, now, .. } = round.capacity;
     let was_added = |node: &str, facts: &NodeFacts| {
         short_since.is_some_and(|short| nodes.added_at(node, facts, *now) > short)
     };

@@ -1,10 +1,10 @@
 //! Nodes and their roles, replication, slots, transaction ids, archive, backups.
 
-use super::{Check, Round, violation};
+use super::{Check, Round, timeline, violation};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use types::Severity;
-use types::database::{Backup, NodeAnswer, Role};
+use types::database::{Backup, NodeAnswer, NodeFacts, Role};
 use types::fault::DatabaseFault;
 use types::time::between;
 
@@ -37,7 +37,7 @@ pub(super) fn no_primary(round: &Round<'_>) -> Check {
 }
 
 /// State of a node as a predicate.
-fn state(answer: &NodeAnswer) -> String {
+pub(super) fn state(answer: &NodeAnswer) -> String {
     match answer {
         NodeAnswer::Facts(facts) if facts.role == Role::Replica => "is a replica".to_owned(),
         NodeAnswer::Facts(_) => "accepts writes".to_owned(),
@@ -49,19 +49,35 @@ fn state(answer: &NodeAnswer) -> String {
 }
 
 pub(super) fn two_primaries(round: &Round<'_>) -> Check {
-    let mut clusters: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    let mut clusters: BTreeMap<&str, Vec<(&str, &NodeFacts)>> = BTreeMap::new();
     for (node, facts) in round.nodes().filter(|(_, facts)| facts.role == Role::Primary) {
         let position = facts.position.known();
         if let Some(id) = position.and_then(|position| position.system_identifier.as_deref()) {
-            let timeline = position.and_then(|position| position.timeline);
-            let timeline = timeline.map(|timeline| format!(" (timeline {timeline})")).unwrap_or_default();
-            clusters.entry(id).or_default().push(format!("{node}{timeline}"));
+            clusters.entry(id).or_default().push((node, facts));
         }
     }
     round.worst(clusters.into_iter().filter(|(_, nodes)| nodes.len() > 1).map(|(id, nodes)| {
-        let fault = DatabaseFault::TwoPrimaries { nodes, system_identifier: id.to_owned() };
+        let newest = nodes.iter().filter_map(|(_, facts)| timeline(facts)).max();
+        let is_replaced = |facts| timeline(facts).is_some_and(|timeline| Some(timeline) < newest);
+        let replaced = nodes.iter().filter(|(_, facts)| is_replaced(facts));
+        let clients = nodes.iter().filter_map(|(node, facts)| {
+            let groups = facts.clients.known()?;
+            let names = round.capacity.services.names(groups.iter());
+            let names = if names.is_empty() { "no one".to_owned() } else { names.join(", ") };
+            Some(format!("to {node}: {names}"))
+        });
+        let fault = DatabaseFault::TwoPrimaries {
+            replaced: replaced.map(|(node, _)| (*node).to_owned()).collect(),
+            clients: clients.collect(),
+            nodes: nodes.iter().map(|(node, facts)| on_timeline(node, timeline(facts))).collect(),
+            system_identifier: id.to_owned(),
+        };
         violation(fault, Severity::Critical).after_count(2)
     }))
+}
+
+fn on_timeline(node: &str, timeline: Option<u64>) -> String {
+    timeline.map_or_else(|| node.to_owned(), |timeline| format!("{node} (timeline {timeline})"))
 }
 
 pub(super) fn node_fails(round: &Round<'_>) -> Check {

@@ -3,7 +3,6 @@
 use super::*;
 use crate::violation::{Judgement, Threshold};
 use std::time::Duration;
-use types::Time;
 use types::database::{
     Archiver, Backup, BlockedChain, Connections, Crowd, Memory, NodeSeen, Position, Reading, Session,
     Sessions, Slot, Standby, Standbys, StatementLoad, Upstream, Work, Wraparound,
@@ -74,7 +73,12 @@ fn judged(seen: &DatabaseSeen, before: Option<&DatabaseSeen>, thresholds: &Datab
     before.into_iter().for_each(|before| nodes.follow(before, None, before.at));
     nodes.follow(seen, before, seen.at);
     let zone = jiff::tz::TimeZone::UTC;
-    let capacity = Capacity { nodes: &nodes, starved_by: None, short_since: None, zone: &zone, now: seen.at };
+    let mut primary = PrimaryMemory::default();
+    before.into_iter().chain([seen]).for_each(|seen| primary.follow(seen, seen.at));
+    let services = ClientServices::default();
+    let (nodes, primary, services, now) = (&nodes, &primary, &services, seen.at);
+    let capacity =
+        Capacity { nodes, primary, services, starved_by: None, short_since: None, zone: &zone, now };
     judge(seen, before, thresholds, &capacity)
 }
 

@@ -44,6 +44,33 @@ pub(super) fn standby_lost(node: &str, waiting: u32, longest: Duration, synchron
     }
 }
 
+/// What to do about two primaries.
+pub(super) fn stop(replaced: &[String]) -> String {
+    match replaced {
+        [] => "stop the one that was replaced before clients write to both".to_owned(),
+        nodes => format!("stop {}, which was replaced, before clients write to both", nodes.join(" and ")),
+    }
+}
+
+/// Who is connected to which of two primaries.
+pub(super) fn connected(clients: &[String]) -> String {
+    if clients.is_empty() { String::new() } else { format!("; connected {}", clients.join("; ")) }
+}
+
+/// Clients that did not follow a promotion.
+pub(super) fn left_behind(from: &str, to: &str, clients: &[String], gone: &[String]) -> String {
+    let absent = format!("{}, connected to {from} before", gone.join(", "));
+    let still = format!(
+        "has clients that are connected to its old primary {from} and not to {to}, which was promoted: {}",
+        clients.join(", ")
+    );
+    match (clients, gone) {
+        ([], _) => format!("has clients that have not connected to {to}, which was promoted: {absent}"),
+        (_, []) => still,
+        _ => format!("{still}; not connected at all: {absent}"),
+    }
+}
+
 pub(super) fn since(age: Option<Duration>) -> String {
     age.map_or_else(
         || ", nothing archived yet".to_owned(),

@@ -152,6 +152,10 @@ async fn measure(session: &mut Session, statements: &mut Statements) -> Result<N
             bytes: position.bytes,
         })
     });
+    if session.fixed.reads_all {
+        session.transactions += 1;
+        facts.clients = fact(session.rows(Query::Clients).await?, rows::clients);
+    }
     replication(session, &mut facts).await?;
     session.transactions += 1;
     facts.statements = statements.read(session, trip).await?;

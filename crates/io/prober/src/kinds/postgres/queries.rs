@@ -55,6 +55,12 @@ const BUSY: &str = "(select pid::int8, coalesce(application_name, ''), state,
       extract(epoch from clock_timestamp() - state_change)::float8, left(query, 1024)
       from pg_stat_activity where state like 'idle in transaction%' order by state_change limit 1)";
 
+/// Clients of an application; mainstay's own role is none. What a replica refused is the last statement of the session.
+const CLIENTS: &str = "select coalesce(application_name, ''), coalesce(host(client_addr), ''), count(*),
+      count(*) filter (where query ~* '^\\s*(insert|update|delete|merge)\\M')
+    from pg_stat_activity where backend_type = 'client backend' and usename <> current_user
+    group by 1, 2 order by 3 desc, 1, 2 limit 100";
+
 /// `pg_blocking_pids` locks the lock tables for a moment, so it is called for waiting sessions only.
 const BLOCKED: &str = "with waiting as materialized (
       select pid, pg_blocking_pids(pid) as blockers from pg_stat_activity
@@ -102,6 +108,7 @@ pub(super) enum Query {
     Position,
     Sessions,
     Busy,
+    Clients,
     Blocked,
     Upstream,
     Standbys,
@@ -113,11 +120,12 @@ pub(super) enum Query {
     StatementTexts,
 }
 
-const ALL: [Query; 13] = [
+const ALL: [Query; 14] = [
     Query::Identity,
     Query::Position,
     Query::Sessions,
     Query::Busy,
+    Query::Clients,
     Query::Blocked,
     Query::Upstream,
     Query::Standbys,
@@ -137,6 +145,7 @@ impl Query {
             Self::Position => POSITION,
             Self::Sessions => SESSIONS,
             Self::Busy => BUSY,
+            Self::Clients => CLIENTS,
             Self::Blocked => BLOCKED,
             Self::Upstream => UPSTREAM,
             Self::Standbys => STANDBYS,

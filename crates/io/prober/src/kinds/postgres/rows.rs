@@ -7,7 +7,8 @@ use std::time::Duration;
 use tokio_postgres::Row;
 use tokio_postgres::types::FromSql;
 use types::database::{
-    Archiver, BlockedChain, Reading, Session, Sessions, Slot, Standby, Upstream, Work, Wraparound,
+    Archiver, BlockedChain, ClientGroup, Reading, Session, Sessions, Slot, Standby, Upstream, Work,
+    Wraparound,
 };
 
 /// Longest name that is taken over, in characters. Names of PostgreSQL have at most 63 bytes.
@@ -58,6 +59,18 @@ pub(super) fn counts(rows: &[Row]) -> Option<(u32, Sessions)> {
 /// Completes the sessions with those that are named.
 pub(super) fn busy(sessions: Sessions, rows: &[Row]) -> Option<Sessions> {
     Some(named(sessions, rows.iter().map(session).collect::<Option<Vec<_>>>()?))
+}
+
+pub(super) fn clients(rows: &[Row]) -> Option<Vec<ClientGroup>> {
+    let group = |row| {
+        Some(ClientGroup {
+            application: name(get(row, 0)?),
+            address: name(get(row, 1)?),
+            sessions: small(get(row, 2)?),
+            writes: small(get(row, 3)?),
+        })
+    };
+    rows.iter().map(group).collect()
 }
 
 pub(super) fn blocked(rows: &[Row]) -> Option<Vec<BlockedChain>> {

@@ -179,6 +179,7 @@ fn interpret(text: &str, recovered: &str, folder: &Path, diagnostics: &mut Diagn
             .collect(),
         status_page,
         audit: AuditSettings::default(),
+        locations: derived.locations,
         graph: derived.graph,
     };
     // An exception may name anything that the configuration has.

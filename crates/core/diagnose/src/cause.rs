@@ -7,13 +7,14 @@
 
 use crate::colocation::{self, PlaceIncident};
 use crate::impact::{hurts, is_endpoint, is_independent};
+use crate::location;
 use crate::topology::Topology;
 use crate::traffic;
 use std::collections::{BTreeMap, BTreeSet};
 use types::fault::TlsFault;
 use types::{Alert, AlertId, Config, Fault, Graph, Resource, Time};
 
-/// The cause of each alert. `recovered` are the closed alerts of open incidents.
+/// The cause of each alert. `recovered` are the closed alerts of open incidents, `locations` those that are the cause of one.
 pub(crate) fn causes(
     config: &Config,
     topology: &Topology,
@@ -21,6 +22,7 @@ pub(crate) fn causes(
     place_incidents: &[PlaceIncident<'_>],
     continuing: &BTreeMap<AlertId, &PlaceIncident<'_>>,
     recovered: &[&Alert],
+    locations: &BTreeSet<&str>,
 ) -> BTreeMap<AlertId, Resource> {
     let graph = &config.graph;
     let mut broken: BTreeMap<&Resource, Time> = BTreeMap::new();
@@ -47,6 +49,7 @@ pub(crate) fn causes(
     one_certificate(graph, topology, alerts, &mut causes);
     colocation::assign_shared_places(config, topology, alerts, place_incidents, continuing, &mut causes);
     share_service(graph, topology, alerts, &mut causes);
+    location::assign(config, alerts, locations, &mut causes);
     traffic::join_idle(alerts, &mut causes);
     causes
 }

@@ -4,6 +4,7 @@
 //! alert all dependencies are probed immediately, and the incident opens with the results: with the cause, or without a
 //! deeper one.
 
+use crate::location;
 use crate::state::Case;
 use crate::topology::{NEIGHBOURS_MAX, Topology};
 use crate::traffic::is_edge_fault;
@@ -86,6 +87,20 @@ pub(crate) fn debounced(
             .iter()
             .filter(|resource| !checks.failing.contains(resource))
         {
+            let last = context.last_result(resource);
+            complete &= has_result_since(resource, last, cause, since, first);
+            suspicious |= last.is_some_and(|last| !last.healthy);
+        }
+    }
+    // Members of one location: if they fail as well, it is one incident.
+    let silent = cases.iter().filter(|case| location::is_silent(&case.alert)).map(|case| &case.alert.about);
+    let mut looked_at = BTreeSet::new();
+    for about in silent {
+        if location::of(context.config, about).is_none_or(|location| !looked_at.insert(location)) {
+            continue;
+        }
+        let others = location::neighbours(context.config, about, NEIGHBOURS_MAX);
+        for resource in others.iter().filter(|resource| !checks.failing.contains(resource)) {
             let last = context.last_result(resource);
             complete &= has_result_since(resource, last, cause, since, first);
             suspicious |= last.is_some_and(|last| !last.healthy);

@@ -5,7 +5,7 @@ use crate::impact::{date_ahead, hurts, wakes};
 use crate::recovery;
 use crate::scope::{self, Healthy};
 use crate::state::{Case, State};
-use crate::summary::{Facts, NearestChange};
+use crate::summary::{self, Facts, NearestChange};
 use crate::symptoms;
 use crate::topology::Topology;
 use crate::traffic;
@@ -182,7 +182,9 @@ impl Diagnose {
     /// Recovery time of the cause, while other alerts of the incident are open.
     fn recovered_at(&self, cause: &Resource, cases: &[&Case]) -> Option<Time> {
         let own = || cases.iter().copied().filter(|case| case.alert.about == *cause);
-        if matches!(cause.kind, Kind::Service | Kind::Address | Kind::Host) && own().next().is_none() {
+        if matches!(cause.kind, Kind::Service | Kind::Address | Kind::Host | Kind::Location)
+            && own().next().is_none()
+        {
             recovery::last_closed(cases.iter().copied())
         } else {
             recovery::last_closed(own())
@@ -372,7 +374,8 @@ impl Diagnose {
             symptoms: &[],
             likely: &incident.likely_causes,
         };
-        let summary = facts.resolved(affected, incident.since, closed);
+        let mut summary = facts.resolved(affected, incident.since, closed);
+        summary.push_str(&summary::promotion(context, cause));
         EventKind::IncidentResolved { incident: incident.id, summary, by: None }
     }
 

@@ -22,6 +22,7 @@ mod colocation;
 mod debounce;
 mod diagnose;
 mod impact;
+mod location;
 mod recovery;
 mod scope;
 mod state;

@@ -15,10 +15,13 @@ use types::{Alert, Config, Fault, Kind, LikelyCause, Resource, Time};
 mod change;
 mod likely;
 mod location;
+mod power;
+mod promotion;
 mod text;
 mod traffic;
 
 pub(crate) use change::NearestChange;
+pub(crate) use promotion::promotion;
 use text::{Tense, at_time, clock, counted, in_tense, listed, on_day, plural, plural_past, rounded};
 
 /// Maximum of different faults of one service that are listed.
@@ -122,6 +125,9 @@ impl Facts<'_> {
         let own = self.own();
         if self.cause.kind == Kind::Service && own.is_empty() {
             return self.shared(now, tense);
+        }
+        if self.cause.kind == Kind::Location {
+            return self.at_location(tense);
         }
         if self.is_place() {
             return self.at_place(tense);

@@ -252,7 +252,7 @@ fn shared(engine: &Engine) -> Vec<(Resource, Resource)> {
         let cause = &incident.diagnosis.cause;
         let members = incident.diagnosis.alerts.iter().filter_map(|id| engine.detect.alerts().get(id));
         let there = members.filter(|alert| match cause.kind {
-            Kind::Address => true,
+            Kind::Address | Kind::Location => true,
             Kind::Host => alert.seen_at.alias.as_ref() == Some(&cause.name),
             _ => false,
         });

@@ -189,6 +189,7 @@ fn cause(kind: Kind, acknowledged: bool) -> String {
         Kind::Dns => Some("The cause is a problem with name servers"),
         Kind::Tls => Some("The cause is a problem with a certificate"),
         Kind::Database => Some("The cause is a problem with a database"),
+        Kind::Location => Some("The cause is a problem with power or network where our servers stand"),
         _ => None,
     };
     match (known, acknowledged) {

@@ -73,6 +73,8 @@ pub struct Config {
     pub status_page: StatusPage,
     /// Levels and exceptions of the audit.
     pub audit: AuditSettings,
+    /// Where the machine of a host, probe or database stands, if declared.
+    pub locations: BTreeMap<Resource, String>,
     /// The dependency graph.
     pub graph: Graph,
 }

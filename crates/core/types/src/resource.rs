@@ -21,6 +21,8 @@ pub enum Kind {
     Tls,
     /// An address shared by several names: `address.192.0.2.9`.
     Address,
+    /// A declared location of machines, such as a rack: `location.rack A`.
+    Location,
     /// DNS of a registrable domain.
     Dns,
     /// The registration of a registrable domain.
@@ -30,7 +32,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    const NAMES: [(Kind, &'static str); 10] = [
+    const NAMES: [(Kind, &'static str); 11] = [
         (Kind::Service, "service"),
         (Kind::Probe, "probe"),
         (Kind::Host, "host"),
@@ -38,6 +40,7 @@ impl Kind {
         (Kind::Database, "database"),
         (Kind::Tls, "tls"),
         (Kind::Address, "address"),
+        (Kind::Location, "location"),
         (Kind::Dns, "dns"),
         (Kind::Domain, "domain"),
         (Kind::Mainstay, "mainstay"),
@@ -94,6 +97,11 @@ impl Resource {
     #[must_use]
     pub fn address(address: std::net::IpAddr) -> Self {
         Self::new(Kind::Address, address.to_string())
+    }
+
+    /// `location.NAME`.
+    pub fn location(name: impl Into<String>) -> Self {
+        Self::new(Kind::Location, name)
     }
 
     /// `dns.NAME`.

@@ -50,6 +50,7 @@ pub fn empty() -> Config {
         pools: Default::default(),
         external_pools: Default::default(),
         loads: Default::default(),
+        locations: Default::default(),
         callers: Default::default(),
         sources: Default::default(),
         audit: types::audit::AuditSettings::default(),

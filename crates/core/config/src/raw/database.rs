@@ -5,7 +5,7 @@ use crate::formats::{INTERVAL, SECRET, WEEK};
 use crate::keys::keys;
 use crate::kind::list::list;
 use crate::kind::scalar::{Boolean, Integer, Span, duration, integer};
-use crate::kind::string::{Format, format};
+use crate::kind::string::{Format, Text, format};
 use crate::kind::table::{OrFalse, made};
 use crate::kind::value::At;
 use crate::suggest::shown;
@@ -33,6 +33,8 @@ keys! {
         url: Option<SecretRef> = SECRET, required, example r#""env:MAIN_DB_URL""#;
         /// References to the URLs of the replicas.
         replicas: Vec<At<SecretRef>> = list(SECRET), otherwise "none", example r#"["env:MAIN_DB_REPLICA_URL"]"#;
+        /// Where the machine of its primary stands, as in `[service.NAME]`.
+        location: Option<String> = Text, otherwise "none", example r#""rack A""#;
         /// What its backups must be like; `false` for a database that needs none, because its content can be made again.
         backup: Option<Option<RawBackup>> =
             OrFalse { table: made(|backup: RawBackup, _, _| Some(Some(backup))), otherwise: || None },

@@ -61,6 +61,8 @@ keys! {
             example r#"{ status = [200], body_contains = "ok", max_latency = "2s" }"#;
         /// The service that it monitors.
         service: Option<At<String>> = NameOf("service"), otherwise "none", example r#""auth""#;
+        /// Where the machine stands that it asks, as in `[service.NAME]`.
+        location: Option<String> = Text, otherwise "that of its service", example r#""rack A""#;
     }
     unsupported {
         postgres: "queries to a database";

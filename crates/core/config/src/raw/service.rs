@@ -54,6 +54,9 @@ keys! {
         escalation: Option<At<String>> = NameOf("escalation"), otherwise "default", example r#""default""#;
         /// Page that says what to do when it fails: who is paged for it gets the link.
         runbook: Option<Url> = URL, otherwise "none, and the audit asks for it", example r#""https://wiki.acme.com/auth""#;
+        /// Where the machines of its hosts stand. When nearly everything of one location stops answering, that is one incident
+        /// about its power or its network.
+        location: Option<String> = Text, otherwise "none", example r#""rack A""#;
         /// Shows the service on the status page.
         public: bool = Boolean, default true, example "false";
         /// How the edge serves its hosts: pool, limits, denials. Requires `[edge]`.

@@ -39,6 +39,7 @@ pub(crate) struct Derived {
     pub(crate) services: BTreeMap<ServiceId, Service>,
     pub(crate) probes: BTreeMap<ProbeId, Probe>,
     pub(crate) graph: Graph,
+    pub(crate) locations: BTreeMap<Resource, String>,
     /// Registrable domains of the hosts of services.
     pub(crate) zones: BTreeSet<String>,
 }
@@ -74,7 +75,13 @@ pub(crate) fn derive(raw: &RawConfig, diagnostics: &mut Diagnostics) -> Derived 
             format!("the configuration has {count} probes; the maximum is {MAX_PROBES}"),
             "use fewer hosts and samples, or several installations",
         );
-        return Derived { services, probes: BTreeMap::new(), graph, zones: watched };
+        return Derived {
+            services,
+            probes: BTreeMap::new(),
+            graph,
+            locations: BTreeMap::new(),
+            zones: watched,
+        };
     }
     for (host, _) in raw.probes.values().filter_map(|probe| probe.ask()?.host()) {
         // Names of declared probes are compared too, if their domain is monitored anyway.
@@ -100,14 +107,42 @@ pub(crate) fn derive(raw: &RawConfig, diagnostics: &mut Diagnostics) -> Derived 
         add_database(raw, name, database, &mut probes);
         graph.add(Resource::database(name));
     }
-    for (name, pool) in raw.pools.iter().filter(|(_, pool)| pool.is_external()) {
-        let (id, about) = (ProbeId(format!("pool.{name}")), Resource::pool(name));
-        let probe = timed(raw, id.clone(), about, ProbeKind::Pool { name: PoolId(name.clone()) }, None);
-        probes.insert(id, Probe { interval: pool.interval, ..probe });
-    }
+    add_external_pools(raw, &mut probes);
     graph::add_dependencies(raw, &hosts, &watched, &mut graph);
     graph::add_pools(raw, &services, &hosts, &mut graph);
-    Derived { services, probes, graph, zones: watched }
+    let locations = locations(raw, &services, &probes);
+    Derived { services, probes, graph, locations, zones: watched }
+}
+
+/// The declared location of every host, probe and database that is asked.
+fn locations(
+    raw: &RawConfig,
+    services: &BTreeMap<ServiceId, Service>,
+    probes: &BTreeMap<ProbeId, Probe>,
+) -> BTreeMap<Resource, String> {
+    let mut locations = BTreeMap::new();
+    let of_service = |name: &str| raw.services.get(name).and_then(|service| service.location.clone());
+    for (id, service) in services {
+        if let Some(location) = of_service(&id.0) {
+            locations.extend(service.hosts.iter().map(|host| (Resource::host(host), location.clone())));
+        }
+    }
+    for (name, probe) in &raw.probes {
+        let of_its_service = || probe.service.as_ref().and_then(|service| of_service(&service.value));
+        let declared = probe.location.clone().or_else(of_its_service);
+        if let (Some(location), Some(made)) = (declared, probes.get(&ProbeId::from(name.as_str()))) {
+            locations.insert(made.about.clone(), location);
+        }
+    }
+    for (name, database) in &raw.databases {
+        locations
+            .extend(database.location.iter().map(|location| (Resource::database(name), location.clone())));
+    }
+    let asked: BTreeSet<&Resource> = probes.values().map(|probe| &probe.about).collect();
+    locations.retain(|resource, _| {
+        asked.contains(resource) && matches!(resource.kind, Kind::Host | Kind::Probe | Kind::Database)
+    });
+    locations
 }
 
 /// The declared `http` of each host.
@@ -170,6 +205,14 @@ fn add_database(raw: &RawConfig, name: &str, database: &RawDatabase, probes: &mu
     let (id, about) = (ProbeId(format!("database.{name}")), Resource::database(name));
     let probe = timed(raw, id.clone(), about, ProbeKind::Database { name: name.to_owned() }, None);
     probes.insert(id, Probe { interval: database.interval, ..probe });
+}
+
+fn add_external_pools(raw: &RawConfig, probes: &mut BTreeMap<ProbeId, Probe>) {
+    for (name, pool) in raw.pools.iter().filter(|(_, pool)| pool.is_external()) {
+        let (id, about) = (ProbeId(format!("pool.{name}")), Resource::pool(name));
+        let probe = timed(raw, id.clone(), about, ProbeKind::Pool { name: PoolId(name.clone()) }, None);
+        probes.insert(id, Probe { interval: pool.interval, ..probe });
+    }
 }
 
 fn add<'a>(

@@ -122,7 +122,7 @@ fn syntax_errors_hide_no_problem_and_cause_none() {
     assert_snapshot!(problems("[service.a]\nhosts = [\"*.acme.app\", \"b.acme.app\"\n[service.b]\ndepends_on = [\"service.a\", \"service.x\"]\nxyzzy = 1\n"), @r"
     mainstay.toml:2:1: this is not TOML: the value does not end (a quote, bracket or brace is missing at its end)
     mainstay.toml:4:28: unknown service `x` (declared: `a` and `b`)
-    mainstay.toml:5:1: unknown key `xyzzy` in service.b (keys here: `title`, `group`, `hosts`, `wildcard_samples`, `depends_on`, `schedule`, `escalation`, `runbook`, `public`, `traffic`, `offline` and `http`)
+    mainstay.toml:5:1: unknown key `xyzzy` in service.b (keys here: `title`, `group`, `hosts`, `wildcard_samples`, `depends_on`, `schedule`, `escalation`, `runbook`, `location`, `public`, `traffic`, `offline` and `http`)
     ");
     assert_snapshot!(problems("[escalation.default]\nsteps = [\n    { people = [\"ana\"] }\n    { people = [\"bo\"] }\n]\nrepeat = 200\n"), @r"
     mainstay.toml:4:5: this is not TOML: missing comma between array elements (expected `,`)

@@ -117,7 +117,10 @@ impl Diagnose {
         let closed = self.state.cases.values().filter(|case| case.closed.is_some());
         let closed: Vec<&Alert> = closed.map(|case| &case.alert).collect();
         let topology = &self.volatile.topology;
-        let causes = cause::causes(config, topology, &counted, &place_incidents, &parts, &closed);
+        let known = self.state.open().map(|incident| &incident.diagnosis.cause);
+        let locations: BTreeSet<&str> =
+            known.filter(|cause| cause.kind == Kind::Location).map(|cause| cause.name.as_str()).collect();
+        let causes = cause::causes(config, topology, &counted, &place_incidents, &parts, &closed, &locations);
         // Resources with an alert, and whether all their alerts affect users.
         let mut about: BTreeMap<&Resource, bool> = BTreeMap::new();
         for alert in &counted {

@@ -2,6 +2,7 @@
 
 use super::{Diagnose, SCOPE_FOR};
 use crate::debounce;
+use crate::location;
 use crate::recovery;
 use crate::topology::{Latest, NEIGHBOURS_MAX};
 use std::collections::{BTreeMap, BTreeSet};
@@ -65,8 +66,19 @@ impl Diagnose {
             .filter(|alert| self.counts(alert, context) && !member.contains(&alert.id));
         let mut neighbours: BTreeMap<usize, Latest<'_>> = BTreeMap::new();
         let mut placed: BTreeMap<&SeenAt, Latest<'_>> = BTreeMap::new();
+        let mut locations: BTreeSet<&str> = BTreeSet::new();
         for alert in loose {
             let Some(case) = self.state.cases.get(&alert.id) else { continue };
+            if location::is_silent(alert)
+                && location::of(context.config, &alert.about)
+                    .is_some_and(|location| locations.insert(location))
+            {
+                for resource in location::neighbours(context.config, &alert.about, NEIGHBOURS_MAX) {
+                    if context.last_result(&resource).is_none_or(|last| last.at <= case.opened) {
+                        wanted.want(&resource, case.opened);
+                    }
+                }
+            }
             if !alert.seen_at.is_empty() {
                 placed.entry(&alert.seen_at).or_default().note(case.opened, &alert.about);
             }

@@ -7,6 +7,7 @@ mod databases;
 mod fixture;
 mod folding;
 mod invariants;
+mod location;
 mod speed;
 mod story;
 mod summaries;

@@ -224,7 +224,7 @@ fn layer(kind: Kind) -> usize {
     match kind {
         Kind::Service | Kind::Mainstay => 0,
         Kind::Host | Kind::Probe => 1,
-        Kind::Pool | Kind::Database | Kind::Tls | Kind::Address | Kind::Dns => 2,
+        Kind::Pool | Kind::Database | Kind::Tls | Kind::Address | Kind::Location | Kind::Dns => 2,
         Kind::Domain => 3,
     }
 }
@@ -238,6 +238,7 @@ fn caption(node: &Node) -> &'static str {
         Kind::Database => "database",
         Kind::Tls => "certificate",
         Kind::Address => "address",
+        Kind::Location => "location",
         Kind::Dns => "name servers",
         Kind::Domain => "registration",
         Kind::Mainstay => "mainstay",

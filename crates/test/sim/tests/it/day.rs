@@ -89,7 +89,8 @@ impl Day {
         for n in 0..BEHIND {
             let _ = write!(
                 config,
-                "[service.app{n}]\ntitle = \"App {n}\"\nhosts = [\"app-{n}.acme.io\"]\nschedule = \"platform\"\n"
+                "[service.app{n}]\ntitle = \"App {n}\"\nhosts = [\"app-{n}.acme.io\"]\nschedule = \"platform\"\n\
+                 location = \"rack A\"\n"
             );
         }
         let settings = Settings {

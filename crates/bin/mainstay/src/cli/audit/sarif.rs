@@ -79,7 +79,7 @@ fn level(level: Level) -> &'static str {
 fn line(text: &str, resource: &Resource) -> usize {
     let section = match resource.kind {
         Kind::Service | Kind::Pool | Kind::Database | Kind::Domain | Kind::Probe => resource.kind.as_str(),
-        Kind::Host | Kind::Tls | Kind::Address | Kind::Dns | Kind::Mainstay => return 1,
+        Kind::Host | Kind::Tls | Kind::Address | Kind::Location | Kind::Dns | Kind::Mainstay => return 1,
     };
     ::config::line_of(text, section, &resource.name).unwrap_or(1)
 }

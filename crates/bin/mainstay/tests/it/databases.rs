@@ -99,3 +99,72 @@ fn head_of_a_blocked_chain_is_the_cause_until_it_is_released() {
     }
     assert_eq!(instance.terminate(), Some(0));
 }
+
+/// The database with its replica.
+fn with_replica(web: &Web) -> String {
+    with_database(web, "Shop") + "replicas = [\"file:replica-url\"]\n"
+}
+
+fn summaries(instance: &Instance) -> Vec<String> {
+    let summary =
+        |open: &Value| open["incident"]["diagnosis"]["summary"].as_str().unwrap_or_default().to_owned();
+    open_incidents(instance).iter().map(summary).collect()
+}
+
+fn journal(instance: &Instance) -> String {
+    String::from_utf8(instance.command(&["journal", "dump"]).stdout).unwrap()
+}
+
+/// Waits for a summary of an open incident with these words.
+fn until_said(instance: &Instance, words: &str) -> String {
+    until(words, || summaries(instance).into_iter().find(|summary| summary.contains(words)))
+}
+
+#[test]
+fn promotion_is_followed_and_split_brain_is_named_with_its_clients() {
+    let runtime = Runtime::new().unwrap();
+    let mut primary = runtime.block_on(Postgres::start(&[]));
+    let replica = runtime.block_on(primary.replica("standby1"));
+    let web = Web::start();
+    let mut instance = Instance::with(&(with_replica(&web) + "[probe_defaults]\nfailing_for = \"1s\"\n"));
+    fs::write(instance.folder.path().join("database-url"), primary.url()).unwrap();
+    fs::write(instance.folder.path().join("replica-url"), replica.url()).unwrap();
+    instance.start();
+    until("an operational shop", || (instance.state_of("shop") == "operational").then_some(()));
+    until("two sessions", || {
+        [&primary, &replica].iter().all(|server| own_sessions(&runtime, server).len() == 1).then_some(())
+    });
+
+    let (old, new) = (format!("127.0.0.1:{}", primary.port), format!("127.0.0.1:{}", replica.port));
+    primary.stop(rustix::process::Signal::KILL);
+    let began = Instant::now();
+    let lost = until_said(&instance, "has no node that accepts writes");
+    let named = began.elapsed();
+    assert!(lost.contains(&format!("{old} refuses connections; {new} is a replica")), "{lost}");
+
+    runtime.block_on(replica.sql("select pg_promote()"));
+    let began = Instant::now();
+    until("the promotion", || journal(&instance).contains("\"promoted\"").then_some(()));
+    let followed = began.elapsed();
+    until("the end", || open_incidents(&instance).is_empty().then_some(()));
+    let ended = began.elapsed();
+    let said = format!("; {new} was promoted at ");
+    assert!(journal(&instance).contains(&said), "{}", journal(&instance));
+
+    // The old primary comes back and accepts writes; the application connects to it again.
+    runtime.block_on(primary.run());
+    let began = Instant::now();
+    let _api = runtime.block_on(primary.client("api"));
+    let split = until_said(&instance, "has 2 nodes that accept writes");
+    println!(
+        "loss named after {:.1} s, promotion after {:.1} s, incident ended after {:.1} s, two primaries after {:.1} s",
+        named.as_secs_f64(),
+        followed.as_secs_f64(),
+        ended.as_secs_f64(),
+        began.elapsed().as_secs_f64()
+    );
+    assert!(split.contains(&format!("stop {old}, which was replaced")), "{split}");
+    assert!(split.contains(&format!("to {old}: api at 127.0.0.1 (1 connection)")), "{split}");
+    until("clients at the old primary", || journal(&instance).contains("left_behind").then_some(()));
+    assert_eq!(instance.terminate(), Some(0));
+}

@@ -2,6 +2,7 @@
 
 use crate::pool::peak;
 use std::collections::{BTreeMap, BTreeSet};
+use types::database::KnownPrimary;
 use types::event::Event;
 use types::fault::DomainFault;
 use types::probe_result::DomainSeen;
@@ -45,6 +46,8 @@ pub(crate) struct State {
     pub(crate) baselines: BTreeMap<ProbeId, u16>,
     /// Recorded peaks of each pool behind another load balancer.
     pub(crate) peaks: BTreeMap<PoolId, peak::Records>,
+    /// The last known primary of each database, by its name.
+    pub(crate) primaries: BTreeMap<String, KnownPrimary>,
     /// Start of uninterrupted monitoring with this configuration.
     pub(crate) monitored_since: Option<Time>,
 }
@@ -81,6 +84,9 @@ impl State {
             }
             EventKind::PoolPeakLearned { pool, serving } => {
                 peak::record(self.peaks.entry(pool.clone()).or_default(), event.at, *serving);
+            }
+            EventKind::PrimaryLearned { database, primary } => {
+                self.primaries.insert(database.clone(), primary.clone());
             }
             EventKind::RegistrationLearned { seen } => {
                 if is_untroubled(seen, event.at) {

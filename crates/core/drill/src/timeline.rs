@@ -186,6 +186,7 @@ fn stateless_line(kind: &EventKind) -> Option<Line> {
         | EventKind::ClockJumped { .. }
         | EventKind::ClockSet { .. }
         | EventKind::Unmonitored { .. }
+        | EventKind::PrimaryLearned { .. }
         | EventKind::PoolPeakLearned { .. } => None,
     }
 }

@@ -14,6 +14,17 @@ pub use facts::{
 };
 pub use thresholds::DatabaseThresholds;
 
+/// The primary of a database, as mainstay knew it last: a promotion is known by it, also after a restart.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownPrimary {
+    /// Host and port: `db1.acme.net:5432`.
+    pub node: String,
+    /// Identifier that a primary and its replicas have in common.
+    pub system_identifier: String,
+    /// Timeline, which a promotion increases.
+    pub timeline: u64,
+}
+
 /// One round of measurements of the nodes of one database.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DatabaseSeen {

@@ -3,6 +3,7 @@
 use crate::alert::{Alert, Severity};
 use crate::audit::Criterion;
 use crate::change::Change;
+use crate::database::KnownPrimary;
 use crate::effect::{ChangePoint, Effect};
 use crate::fault::Fault;
 use crate::incident::{Acknowledgement, Diagnosis};
@@ -349,6 +350,14 @@ pub enum EventKind {
         pool: PoolId,
         /// Number of members.
         serving: u32,
+    },
+    // -- databases
+    /// The primary of a database was seen for the first time, or is another one.
+    PrimaryLearned {
+        /// The database.
+        database: String,
+        /// Its primary.
+        primary: KnownPrimary,
     },
     // -- likely causes
     /// Other resources than before stand out in the measurements of an incident, or none any more.

@@ -2,7 +2,7 @@
 
 use super::Detect;
 use crate::alert::AlertEvents;
-use crate::aspects::database::{self, Capacity, ClientServices};
+use crate::aspects::database::{self, Capacity, ClientServices, PrimaryMemory};
 use crate::aspects::pool::{self, Look};
 use crate::aspects::restarts;
 use crate::pool::memory::Numbers;
@@ -22,6 +22,7 @@ impl Detect {
         probe: &Probe,
         seen: &DatabaseSeen,
         now: Time,
+        events: &mut AlertEvents,
     ) -> Verdict {
         let before = self.volatile.databases.insert(probe.id.clone(), seen.clone());
         let default = DatabaseThresholds::default();
@@ -30,8 +31,14 @@ impl Detect {
         let short_since = starved_by.as_ref().and_then(|by| self.short_since(&by.layer));
         let nodes = self.volatile.nodes.entry(probe.id.clone()).or_default();
         nodes.follow(seen, before.as_ref(), now);
-        let primary = self.volatile.primaries.entry(probe.id.clone()).or_default();
+        let database = &probe.about.name;
+        let known = self.state.primaries.get(database);
+        let primary =
+            self.volatile.primaries.entry(probe.id.clone()).or_insert_with(|| PrimaryMemory::of(known));
         primary.follow(seen, now);
+        if let Some(primary) = primary.news(known) {
+            events.push(EventKind::PrimaryLearned { database: database.clone(), primary });
+        }
         let (services, zone) = (&ClientServices::of(config), &config.site.timezone);
         let capacity = Capacity { nodes, primary, services, starved_by, short_since, zone, now };
         let verdict = database::judge(seen, before.as_ref(), declared.unwrap_or(&default), &capacity);

@@ -24,7 +24,7 @@ impl Detect {
         events: &mut AlertEvents,
     ) -> Verdict {
         match (&probe.kind, &result.answer) {
-            (_, Answer::Database(seen)) => self.judge_database(config, probe, seen, now),
+            (_, Answer::Database(seen)) => self.judge_database(config, probe, seen, now, events),
             (ProbeKind::Pool { name }, answer) => self.judge_pool(config, probe, name, answer, now, events),
             (ProbeKind::Nut { .. }, answer) => ups::judge(answer),
             (ProbeKind::Dns { names, .. }, Answer::Dns(seen)) => self.judge_zone(seen, names, now, events),

@@ -131,6 +131,9 @@ impl fmt::Display for EventKind {
             H::CriterionChanged { criterion, resource, .. } => {
                 write!(f, "{resource} does not meet {criterion}")
             }
+            H::PrimaryLearned { database, primary } => {
+                write!(f, "primary of database {database}: {} (timeline {})", primary.node, primary.timeline)
+            }
             H::PoolPeakLearned { pool, serving } => write!(f, "peak of pool {pool}: {serving} servers"),
         }
     }

@@ -9,7 +9,7 @@ mod tests;
 use super::{Capacity, Check, Round, newest, violation};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-use types::database::{ClientGroup, DatabaseSeen, NodeAnswer, NodeFacts, Role};
+use types::database::{ClientGroup, DatabaseSeen, KnownPrimary, NodeAnswer, NodeFacts, Role};
 use types::fault::DatabaseFault;
 use types::time::{between, formatted};
 use types::{Config, Kind, Resource, ServiceId, Severity, Time};
@@ -25,7 +25,7 @@ const MISSED_FOR: Duration = Duration::from_hours(1);
 /// Clients that are named.
 const NAMED_MAX: usize = 5;
 
-/// What is remembered of the primary of a database since boot.
+/// What is remembered of the primary of a database: which one it is also over a restart, its clients since boot.
 #[derive(Debug, Default)]
 pub(crate) struct PrimaryMemory {
     primary: Option<Primary>,
@@ -57,6 +57,29 @@ struct Promotion {
 }
 
 impl PrimaryMemory {
+    /// The memory at boot, with the primary of the journal.
+    pub(crate) fn of(known: Option<&KnownPrimary>) -> Self {
+        let primary = known.map(|known| Primary {
+            node: known.node.clone(),
+            system_identifier: Some(known.system_identifier.clone()),
+            timeline: Some(known.timeline),
+            lost: None,
+            clients: BTreeMap::new(),
+        });
+        Self { primary, promotion: None }
+    }
+
+    /// The primary, if the journal does not know it yet.
+    pub(crate) fn news(&self, known: Option<&KnownPrimary>) -> Option<KnownPrimary> {
+        let primary = self.primary.as_ref()?;
+        let primary = KnownPrimary {
+            node: primary.node.clone(),
+            system_identifier: primary.system_identifier.clone()?,
+            timeline: primary.timeline?,
+        };
+        (known != Some(&primary)).then_some(primary)
+    }
+
     /// Takes note of a round.
     pub(crate) fn follow(&mut self, seen: &DatabaseSeen, now: Time) {
         let is_listed = |name: &String| seen.nodes.iter().any(|node| node.node == *name);

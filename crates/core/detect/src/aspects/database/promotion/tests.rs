@@ -173,3 +173,21 @@ fn alert_from_before_a_start_ends_when_everything_answers() {
         Vec::<String>::new()
     );
 }
+
+#[test]
+fn promotion_is_known_after_a_restart_between_loss_and_promotion() {
+    let first = Watched::with_clients(&[]);
+    let known = first.primary.news(None).unwrap();
+    assert_eq!((known.node.as_str(), known.timeline), ("a", 1));
+    assert_eq!(first.primary.news(Some(&known)), None, "it is recorded once");
+    let mut watched = Watched { primary: PrimaryMemory::of(Some(&known)), before: None };
+    assert_eq!(watched.round(40, dead(), node(Role::Replica, 1, &[])), [LOST]);
+    assert_eq!(watched.primary.news(Some(&known)), None, "nothing is learned from a loss");
+    assert_eq!(watched.round(50, dead(), node(Role::Primary, 2, &[])), [PROMOTED]);
+    let promoted = watched.primary.news(Some(&known)).unwrap();
+    assert_eq!((promoted.node.as_str(), promoted.timeline), ("b", 2));
+    // The application never noticed.
+    let api = [client("api", "10.0.0.11", 3)];
+    let said = watched.round(60, node(Role::Primary, 1, &api), node(Role::Primary, 2, &[])).join("\n");
+    assert!(said.contains("connected to its old primary a and not to b"), "{said}");
+}

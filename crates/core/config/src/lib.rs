@@ -138,6 +138,7 @@ fn interpret(text: &str, recovered: &str, folder: &Path, diagnostics: &mut Diagn
     resolve::source::check(&raw, diagnostics);
     resolve::subscribers::check(&raw, diagnostics);
     resolve::load::check(&raw, diagnostics);
+    let maintenances = resolve::maintenance::maintenances(&raw, diagnostics);
     let derived = resolve::derive::derive(&raw, diagnostics);
     warnings::warn(&raw, &derived, diagnostics);
     let (external_pools, pools): (BTreeMap<_, _>, BTreeMap<_, _>) =
@@ -177,6 +178,7 @@ fn interpret(text: &str, recovered: &str, folder: &Path, diagnostics: &mut Diagn
             .into_iter()
             .filter_map(|(name, raw)| raw.resolve(&name).map(|it| (name, it)))
             .collect(),
+        maintenances,
         status_page,
         audit: AuditSettings::default(),
         locations: derived.locations,

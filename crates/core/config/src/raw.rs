@@ -10,6 +10,7 @@ pub(crate) mod external_pool;
 pub(crate) mod http;
 pub(crate) mod load;
 pub(crate) mod lookups;
+pub(crate) mod maintenance;
 pub(crate) mod offline;
 pub(crate) mod people;
 pub(crate) mod pool;
@@ -24,6 +25,7 @@ use self::channel::RawChannel;
 use self::database::RawDatabase;
 use self::edge::RawEdge;
 use self::load::RawLoad;
+use self::maintenance::RawMaintenance;
 use self::people::{RawEscalation, RawPerson, RawSchedule};
 use self::pool::{RawCaller, RawPool};
 use self::probe::{ProbeDefaults, RawProbe};
@@ -57,6 +59,7 @@ pub(crate) const SECTIONS: &[Section] = &[
     RawCaller::SECTION,
     RawSource::SECTION,
     RawLoad::SECTION,
+    RawMaintenance::SECTION,
     ProbeDefaults::SECTION,
     Dns::SECTION,
     Registry::SECTION,
@@ -90,6 +93,7 @@ pub(crate) struct RawConfig {
     pub(crate) callers: BTreeMap<String, RawCaller>,
     pub(crate) sources: BTreeMap<String, RawSource>,
     pub(crate) loads: BTreeMap<String, RawLoad>,
+    pub(crate) maintenances: BTreeMap<String, RawMaintenance>,
     pub(crate) status_page: StatusPage,
     /// `status_page.subscribers.mail`, if it is written.
     pub(crate) mail_channel: Option<At<String>>,
@@ -154,6 +158,8 @@ pub(crate) fn read(root: &DocumentReader<'_>, context: &mut Context<'_>) -> RawC
         callers: root.each(context, |_, caller: RawCaller, _, context| caller.check(context.diagnostics)),
         sources: root.each(context, |_, source: RawSource, _, context| source.check(context.diagnostics)),
         loads: root.each(context, |_, load, _, _| load),
+        maintenances: root
+            .each(context, |_, planned: RawMaintenance, _, context| planned.check(context.diagnostics)),
         audit: root.one(context),
         site,
         url,

@@ -4,6 +4,7 @@ pub(crate) mod cycle;
 pub(crate) mod derive;
 pub(crate) mod graph;
 pub(crate) mod load;
+pub(crate) mod maintenance;
 pub(crate) mod service;
 pub(crate) mod serving;
 pub(crate) mod source;

@@ -160,9 +160,14 @@ fn stateless_line(kind: &EventKind) -> Option<Line> {
         | EventKind::LoadTested { .. }
         | EventKind::BackupRestored { .. }
         | EventKind::TestPageAnswered { .. }
+        | EventKind::MaintenanceScheduled { .. }
+        | EventKind::MaintenanceStarted { .. }
+        | EventKind::MaintenanceOverran { .. }
+        | EventKind::MaintenanceEnded { .. }
         | EventKind::ValveSet { .. }
         | EventKind::ValveMoved { .. } => line_of_change(kind),
         EventKind::Booted { .. }
+        | EventKind::MaintenanceNoticeQueued { .. }
         | EventKind::CriterionChanged { .. }
         | EventKind::AlertOpened { .. }
         | EventKind::AlertClosed { .. }
@@ -206,6 +211,10 @@ fn line_of_change(kind: &EventKind) -> Option<Line> {
         EventKind::EffectJudged { .. }
         | EventKind::CausesRanked { .. }
         | EventKind::LoadTested { .. }
+        | EventKind::MaintenanceScheduled { .. }
+        | EventKind::MaintenanceStarted { .. }
+        | EventKind::MaintenanceOverran { .. }
+        | EventKind::MaintenanceEnded { .. }
         | EventKind::BackupRestored { .. } => alone(kind.to_string()),
         EventKind::ValveSet { valve, .. } => alone(format!("{} sets {} to {valve}", valve.by, valve.service)),
         EventKind::ValveMoved { service, percent, why } => {

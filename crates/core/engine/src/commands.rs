@@ -60,6 +60,13 @@ impl Engine {
                 }
                 EventKind::DenialLifted { denial: *denial, by: Some(by) }
             }
+            Command::AddMaintenance { maintenance } => {
+                self.maintenances.add(&self.config, now, maintenance, by)?
+            }
+            Command::ExtendMaintenance { maintenance, by: longer } => {
+                self.maintenances.extend(now, *maintenance, *longer, by)?
+            }
+            Command::EndMaintenance { maintenance } => self.maintenances.end(*maintenance, by)?,
             Command::Valve { service, percent, limited, ramp } => {
                 let wanted = Position { percent: *percent, limited: *limited, ramp: *ramp };
                 return self.valves.set(&self.config, now, actor, service, wanted);

@@ -21,6 +21,7 @@
 //! | `story` | timeline and paging history of each incident |
 //! | `denials` | denials in force, and their expiry |
 //! | `load_tests` | the last load tests |
+//! | `maintenance` | maintenances: those of the configuration, their start and end |
 //! | `changes` | deploys and other changes of the last days |
 //! | [`effects`] | whether notes and changes helped |
 //! | [`causes`] | which resource is the likely cause of slowness |
@@ -46,6 +47,7 @@ pub mod headroom;
 mod last_results;
 pub mod levels;
 pub mod load_tests;
+mod maintenance;
 mod queries;
 mod show;
 mod story;
@@ -83,6 +85,7 @@ pub struct Engine {
     stories: story::Stories,
     denials: denials::Denials,
     changes: changes::Changes,
+    maintenances: maintenance::Maintenances,
     preliminary: effects::Preliminary,
     ranked: causes::Pending,
     valves: valves::Valves,
@@ -114,6 +117,7 @@ impl Engine {
             stories: story::Stories::default(),
             denials: denials::Denials::default(),
             changes: changes::Changes::default(),
+            maintenances: maintenance::Maintenances::default(),
             preliminary: effects::Preliminary::default(),
             ranked: causes::Pending::default(),
             valves: valves::Valves::default(),
@@ -144,6 +148,7 @@ impl Engine {
         self.stories.apply(event);
         self.denials.apply(event);
         self.changes.apply(event);
+        self.maintenances.apply(event);
         self.acceptance.apply(event);
         if let EventKind::LoadTested { .. } = &event.kind {
             self.headroom.tested();
@@ -233,7 +238,7 @@ impl Engine {
     /// Notifications owed at `now` and not in flight. They are in flight until their delivery arrives or is given up.
     pub fn due(&mut self, now: Time) -> Vec<Notification> {
         let now = self.clamp(now);
-        let context = detected(&self.config, now, &self.detect, &self.changes);
+        let context = detected(&self.config, now, &self.detect, (&self.changes, &self.maintenances));
         self.oncall.due(&context.diagnosed(self.diagnose.incidents()))
     }
 
@@ -247,6 +252,7 @@ impl Engine {
             self.oncall.next_deadline(&context),
             self.publisher.next_deadline(&context),
             self.denials.next_deadline(&context),
+            self.maintenances.next_deadline(&context),
         ]
         .into_iter()
         .flatten()
@@ -255,7 +261,7 @@ impl Engine {
 
     /// Everything that is decided, as of the last input.
     fn context(&self) -> Context<'_> {
-        let detected = detected(&self.config, self.clock, &self.detect, &self.changes);
+        let detected = detected(&self.config, self.clock, &self.detect, (&self.changes, &self.maintenances));
         detected.diagnosed(self.diagnose.incidents())
     }
 
@@ -385,8 +391,23 @@ impl Engine {
         self.denials.react(&Context::new(&self.config, now), &mut expired);
         self.valves.react(&Context::new(&self.config, now), &mut expired);
         self.record(now, expired, &mut batch);
+        self.maintain(now, &mut batch);
         self.react(now, &mut batch);
         batch
+    }
+
+    /// Starts and ends maintenances before any reaction: an alert that ended with this input ends one that overran.
+    fn maintain(&mut self, now: Time, batch: &mut Vec<Event>) {
+        // Scheduled, started and ended within one batch when nothing was monitored meanwhile.
+        for _ in 0..5 {
+            let mut events = Events::new();
+            let context = Context::new(&self.config, now).detected(self.detect.alerts(), &self.detect);
+            self.maintenances.react(&context, &mut events);
+            if events.is_empty() {
+                return;
+            }
+            self.record(now, events, batch);
+        }
     }
 
     /// Lets the core crates react, in one order, until there are no more events.
@@ -394,13 +415,16 @@ impl Engine {
         for _ in 0..ROUNDS_MAX {
             let before = batch.len();
             let mut events = Events::new();
-            self.diagnose.react(&detected(&self.config, now, &self.detect, &self.changes), &mut events);
+            self.diagnose.react(
+                &detected(&self.config, now, &self.detect, (&self.changes, &self.maintenances)),
+                &mut events,
+            );
             self.record(now, std::mem::take(&mut events), batch);
-            let context = detected(&self.config, now, &self.detect, &self.changes);
+            let context = detected(&self.config, now, &self.detect, (&self.changes, &self.maintenances));
             let context = context.diagnosed(self.diagnose.incidents());
             self.oncall.react(&context, &mut events);
             self.record(now, std::mem::take(&mut events), batch);
-            let context = detected(&self.config, now, &self.detect, &self.changes);
+            let context = detected(&self.config, now, &self.detect, (&self.changes, &self.maintenances));
             let context = context.diagnosed(self.diagnose.incidents());
             self.publisher.react(&context, &mut events);
             self.record(now, events, batch);
@@ -424,7 +448,10 @@ fn detected<'a>(
     config: &'a Config,
     now: Time,
     detect: &'a detect::Detect,
-    changes: &'a changes::Changes,
+    (changes, maintenances): (&'a changes::Changes, &'a maintenance::Maintenances),
 ) -> Context<'a> {
-    Context::new(config, now).detected(detect.alerts(), detect).changed(changes.all())
+    Context::new(config, now)
+        .detected(detect.alerts(), detect)
+        .changed(changes.all())
+        .maintained(maintenances.all(), maintenances.recoveries())
 }

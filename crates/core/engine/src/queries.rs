@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use types::{
-    Alert, AlertId, Config, Incident, IncidentId, LastResult, PageId, Policy, ProbeId, ProbeTargets,
-    Resource, ServiceId,
+    Alert, AlertId, Config, Incident, IncidentId, LastResult, MaintenanceId, PageId, Policy, ProbeId,
+    ProbeTargets, Resource, ScheduledMaintenance, ServiceId, Time,
 };
 
 impl Engine {
@@ -73,6 +73,7 @@ impl Engine {
             self.publisher.state_text(),
             self.denials.state_text(),
             self.changes.state_text(),
+            self.maintenances.state_text(),
             self.valves.state_text(),
             self.clock_state.state_text(),
             format!("{} {:?}", self.seq, self.digest),
@@ -84,6 +85,18 @@ impl Engine {
     #[must_use]
     pub fn incidents(&self) -> &BTreeMap<IncidentId, Incident> {
         self.diagnose.incidents()
+    }
+
+    /// Maintenances: scheduled, going on, and those that ended recently.
+    #[must_use]
+    pub fn maintenances(&self) -> &BTreeMap<MaintenanceId, ScheduledMaintenance> {
+        self.maintenances.all()
+    }
+
+    /// The maintenance that holds the page of an incident, and until when.
+    #[must_use]
+    pub fn held_by(&self, incident: &Incident) -> Option<(&ScheduledMaintenance, Time)> {
+        self.context().held_by(incident)
     }
 
     /// Notes and changes that are to be judged by the samples of their incidents.

@@ -4,15 +4,15 @@ mod effects;
 
 use crate::Engine;
 use crate::views::{
-    Attempts, DomainRow, Edge, Isolation, Knowledge, Node, NodeState, Now, OnCall, OpenIncident, PoolRow,
-    Runbook, SelfProblem, ServiceRow, Unreached, Views,
+    Attempts, DomainRow, Edge, Held, Isolation, Knowledge, Node, NodeState, Now, OnCall, OpenIncident,
+    PoolRow, Runbook, SelfProblem, ServiceRow, Unreached, Views,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use types::config::ProbeKind;
 use types::event::ServiceState;
-use types::{Alert, Config, Fault, Headroom, Incident, Kind, ProbeId, Resource, Severity, Time};
+use types::{Alert, Config, Fault, Headroom, Incident, Kind, Maintenance, ProbeId, Resource, Severity, Time};
 
 /// Maximum of past incidents in the view.
 const PAST_MAX: usize = 100;
@@ -43,6 +43,7 @@ pub(crate) fn views(engine: &Engine) -> Views {
         probe_lag_p99: None,
         drafts: engine.publisher.drafts().collect(),
         changes: effects::changes(engine),
+        maintenances: engine.maintenances.all().values().cloned().collect(),
         timezone: status_page.timezone_name.clone(),
     };
     let headroom: Arc<[Headroom]> = crate::headroom::figures(engine).into();
@@ -68,9 +69,18 @@ fn open_incidents(engine: &Engine) -> Vec<OpenIncident> {
             timeline: effects::timeline(engine, incident),
             incident: effects::incident(engine, incident),
             runbooks: runbooks(engine, incident),
+            held: held(engine, incident),
         }
     })
     .collect()
+}
+
+/// The maintenance that holds the page of an incident that has none.
+fn held(engine: &Engine, incident: &Incident) -> Option<Held> {
+    let (one, until) = engine.context().held_by(incident)?;
+    let is_paged = engine.oncall.pages().values().any(|page| page.incident == incident.id && page.is_open());
+    let Maintenance { id, title, .. } = &one.planned;
+    (!is_paged).then(|| Held { maintenance: *id, title: title.clone(), until })
 }
 
 fn runbooks(engine: &Engine, incident: &types::Incident) -> Vec<Runbook> {

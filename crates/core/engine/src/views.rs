@@ -5,7 +5,10 @@ use serde::Serialize;
 use std::sync::Arc;
 use std::time::Duration;
 use types::event::ServiceState;
-use types::{Headroom, Incident, IncidentId, PersonId, RecordedChange, Resource, Time};
+use types::{
+    Headroom, Incident, IncidentId, MaintenanceId, PersonId, RecordedChange, Resource, ScheduledMaintenance,
+    Time,
+};
 
 pub use crate::acceptance::Acceptance;
 pub use history::{PagingEntry, PagingFact, TimelineEntry, TimelineFact};
@@ -78,6 +81,8 @@ pub struct Now {
     pub drafts: Vec<Draft>,
     /// Changes, newest first, at most a hundred.
     pub changes: Vec<RecordedChange>,
+    /// Maintenances: scheduled, going on, and those that ended lately, by number.
+    pub maintenances: Vec<ScheduledMaintenance>,
     /// IANA name of the timezone of texts.
     pub timezone: String,
 }
@@ -104,6 +109,19 @@ pub struct OpenIncident {
     pub timeline: Vec<TimelineEntry>,
     /// Runbooks of its services, that of the cause first.
     pub runbooks: Vec<Runbook>,
+    /// The maintenance that holds its page, and until when.
+    pub held: Option<Held>,
+}
+
+/// A maintenance that holds the page of an incident.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Held {
+    /// Its number.
+    pub maintenance: MaintenanceId,
+    /// Its title.
+    pub title: String,
+    /// When a page is sent if the incident still goes on.
+    pub until: Time,
 }
 
 /// The page that says what to do about a service.

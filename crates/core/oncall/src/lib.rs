@@ -10,7 +10,9 @@
 //! | [`queue`] | delivery queue of one recipient: the next contact and its time; keys of attempts |
 //! | [`page`] | a page and its steps |
 //! | `notice` | notices, which wake no one |
+//! | `maintenance` | notices to the team about maintenances |
 //! | `hourly` | the line to the team each hour of an open incident |
+//! | `promise` | the notice that a promised update of the status page is due |
 //! | `state` | the fold of the journal |
 //! | `volatile` | state of this process only |
 //! | `pause` | pauses: acknowledged, or waiting for the morning |
@@ -31,9 +33,11 @@ mod attempts;
 mod escalation;
 pub mod gaps;
 mod hourly;
+mod maintenance;
 mod notice;
 pub mod page;
 mod pause;
+mod promise;
 pub mod queue;
 mod react;
 pub mod schedule;

@@ -1,17 +1,39 @@
-//! Pauses: until when an incident pages no one, because it is acknowledged or because it can wait for the morning.
+//! Pauses: until when an incident pages no one, because it is acknowledged, because it can wait for the morning, or because
+//! a maintenance explains it.
 
+use crate::OnCall;
 use crate::escalation::{awake_from, route};
 use crate::page::Page;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use types::time::later;
-use types::{Config, Incident, IncidentId, Time};
+use types::{Config, Context, Incident, IncidentId, Time};
 
 /// An incident about a future date waits for the morning when at least this much time is left between morning and date.
 const TIME_LEFT_MIN: Duration = Duration::from_secs(8 * 3_600);
 
-/// The end of the pause of each incident that has one. Ends in the past are included.
-pub(crate) fn paused_until(
+impl OnCall {
+    /// The end of the pause of each incident that has one. Ends in the past are included.
+    pub(crate) fn paused_until(&self, context: &Context<'_>) -> BTreeMap<IncidentId, Time> {
+        let mut paused = paused_until(context.config, context.now, context.incidents);
+        for incident in context.incidents.values().filter(|incident| incident.is_open()) {
+            if let Some(held) = self.held_until(context, incident) {
+                let until = paused.entry(incident.id).or_insert(held);
+                *until = (*until).max(held);
+            }
+        }
+        paused
+    }
+
+    /// Until when a maintenance holds the page of an incident. A page that is open already is not silenced.
+    pub(crate) fn held_until(&self, context: &Context<'_>, incident: &Incident) -> Option<Time> {
+        let (_, until) = context.held_by(incident)?;
+        self.state.open_page(incident.id).is_none().then_some(until)
+    }
+}
+
+/// The end of the pause of each incident that has one without maintenance.
+fn paused_until(
     config: &Config,
     now: Time,
     incidents: &BTreeMap<IncidentId, Incident>,

@@ -4,7 +4,7 @@ use crate::OnCall;
 use crate::escalation::{advance, route, route_of_page};
 use crate::notice::{DRAFTED, MISSED, OPENED, RESOLVED};
 use crate::page::Page;
-use crate::pause::{needs_page, paused_until};
+use crate::pause::needs_page;
 use std::collections::BTreeMap;
 use types::{Config, Context, EventKind, Events, Incident, IncidentId, PageId, PersonId, Time};
 
@@ -12,12 +12,17 @@ impl OnCall {
     /// Adds the events that follow from the incidents: nothing when called again after they were applied.
     pub fn react(&mut self, context: &Context<'_>, events: &mut Events) {
         let Context { config, now, incidents, .. } = *context;
-        let paused_until = paused_until(config, now, incidents);
+        let paused_until = self.paused_until(context);
         self.close_pages(config, now, incidents, events);
         let mut last_page = self.state.last_page;
         for incident in incidents.values().filter(|incident| incident.is_open()) {
+            if self.held_until(context, incident).is_some() {
+                // Detection goes on; the maintenance is known, so there is nothing to notify of.
+                continue;
+            }
             events.extend(self.drafted_notice(config, now, incident));
             events.extend(self.hourly_notice(config, now, incident));
+            events.extend(self.update_due_notice(config, now, incident));
             if !incident.diagnosis.wakes {
                 events.extend(self.opened_notice(config, now, incident));
                 continue;
@@ -50,6 +55,7 @@ impl OnCall {
                 events.extend(advance(config, &route, &page, now));
             }
         }
+        events.extend(self.maintenance_reminders(context));
         events.extend(self.lost(now));
         self.volatile.update(&self.state.pages, now, incidents, &paused_until);
     }

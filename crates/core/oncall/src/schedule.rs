@@ -3,7 +3,7 @@
 
 mod wallclock;
 
-pub use wallclock::instant;
+pub use wallclock::{instant, starts};
 
 use types::config::{Layer, Schedule};
 use types::{PersonId, Time};

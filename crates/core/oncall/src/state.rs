@@ -1,14 +1,18 @@
 //! The fold of the journal: open pages, and what was sent about each incident.
 
+use crate::maintenance::drop_outdated;
 use crate::notice::{MISSED, Notice, is_hourly};
 use crate::page::{FailedAttempt, Page, Step};
 use crate::queue::{DeliveryQueue, QueueKey, repeat_interval};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+use types::event::UpdateStatus;
+use types::incident::next_update_by;
 use types::notification::Contact;
 use types::time::between;
 use types::{
-    ChannelId, Delivery, EscalationId, Event, EventKind, IncidentId, NotificationKey, PageId, PersonId, Time,
+    ChannelId, Delivery, EscalationId, Event, EventKind, IncidentId, MaintenanceId, NotificationKey, PageId,
+    PersonId, Time,
 };
 
 /// Closed pages and ended incidents that are kept, for late delivery results and for readers.
@@ -19,6 +23,8 @@ pub(crate) struct State {
     pub(crate) pages: BTreeMap<PageId, Page>,
     pub(crate) incidents: BTreeMap<IncidentId, IncidentRecord>,
     pub(crate) last_page: u64,
+    /// Notices about maintenances, by occasion.
+    pub(crate) maintenances: BTreeMap<MaintenanceId, BTreeMap<String, Notice>>,
     /// Number of attempts that ended, by channel and by acceptance.
     pub(crate) attempts: BTreeMap<(ChannelId, bool), u64>,
 }
@@ -38,6 +44,8 @@ pub(crate) struct IncidentRecord {
     pub(crate) notices: BTreeMap<String, Notice>,
     /// Title and text of a draft update that waits for review.
     pub(crate) draft: Option<(String, String)>,
+    /// When the next update on the status page is promised; `None` before the first one and after the last.
+    pub(crate) next_update_by: Option<Time>,
     /// When an acknowledgement last expired.
     pub(crate) expired: Option<Time>,
     /// Summary at its end.
@@ -91,12 +99,19 @@ impl State {
             EventKind::NoticeQueued { incident, occasion, people, fallback } => {
                 self.notice_queued(*incident, occasion, (people, *fallback), at);
             }
+            EventKind::MaintenanceScheduled { .. }
+            | EventKind::MaintenanceStarted { .. }
+            | EventKind::MaintenanceEnded { .. } => drop_outdated(&mut self.maintenances, &event.kind),
+            EventKind::MaintenanceNoticeQueued { maintenance, occasion, people } => {
+                self.maintenance_notice_queued(*maintenance, occasion, people, at);
+            }
             EventKind::UpdateDrafted { incident, title, body, .. } => {
                 self.incidents.entry(*incident).or_default().draft = Some((title.clone(), body.clone()));
             }
-            EventKind::UpdatePublished { incident, .. } => {
+            EventKind::UpdatePublished { incident, status, .. } => {
                 if let Some(record) = self.incidents.get_mut(incident) {
                     record.draft = None;
+                    record.next_update_by = (*status != UpdateStatus::Resolved).then(|| next_update_by(at));
                 }
             }
             EventKind::AttemptEnded { page, person, contact, delivery } => {
@@ -118,7 +133,7 @@ impl State {
     pub(crate) fn next_attempt(&self, key: &QueueKey, contact: usize) -> Option<u32> {
         let is_open = match key {
             QueueKey::Page { page, .. } => self.pages.get(page)?.is_open(),
-            QueueKey::Notice { .. } => true,
+            QueueKey::Notice { .. } | QueueKey::Maintenance { .. } => true,
         };
         self.queue(key).filter(|_| is_open).map(|queue| queue.next_attempt(contact))
     }
@@ -136,6 +151,9 @@ impl State {
             QueueKey::Notice { incident, occasion, recipient } => {
                 Some(self.incidents.get(incident)?.notices.get(occasion)?.queue(recipient))
             }
+            QueueKey::Maintenance { maintenance, occasion, recipient } => {
+                Some(self.maintenances.get(maintenance)?.get(occasion)?.queue(recipient))
+            }
         }
     }
 
@@ -147,6 +165,9 @@ impl State {
             }
             QueueKey::Notice { incident, occasion, recipient } => {
                 Some(self.incidents.get_mut(incident)?.notices.get_mut(occasion)?.queue_mut(recipient))
+            }
+            QueueKey::Maintenance { maintenance, occasion, recipient } => {
+                Some(self.maintenances.get_mut(maintenance)?.get_mut(occasion)?.queue_mut(recipient))
             }
         }
     }
@@ -209,6 +230,20 @@ impl State {
         record.notices.insert(occasion.to_owned(), notice);
     }
 
+    fn maintenance_notice_queued(
+        &mut self,
+        maintenance: MaintenanceId,
+        occasion: &str,
+        people: &[PersonId],
+        at: Time,
+    ) {
+        let notice = Notice { queued: at, people: people.to_vec(), fallback: None, queues: BTreeMap::new() };
+        self.maintenances.entry(maintenance).or_default().insert(occasion.to_owned(), notice);
+        while self.maintenances.len() > ENDED_MAX {
+            self.maintenances.pop_first();
+        }
+    }
+
     /// Counts an attempt that ended, and notes on its page who was reached, or why the attempt failed.
     fn count(
         &mut self,
@@ -248,7 +283,7 @@ impl State {
         let Some((key, contact, number)) = QueueKey::of_attempt(&delivery.key) else { return };
         let run_start = match &key {
             QueueKey::Page { page, .. } => self.pages.get(page).map(|page| page.run_start),
-            QueueKey::Notice { .. } => None,
+            QueueKey::Notice { .. } | QueueKey::Maintenance { .. } => None,
         };
         let interval = repeat_interval(run_start.map_or(Duration::ZERO, |start| between(start, at)));
         let mode = key.mode();

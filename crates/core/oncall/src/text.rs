@@ -8,7 +8,7 @@ use types::time::{between, clock, spoken};
 use types::{Config, Context, Effect, Incident, IncidentId, Resource, Time};
 
 /// Maximum length of a title in bytes.
-const TITLE_MAX: usize = 120;
+pub(crate) const TITLE_MAX: usize = 120;
 
 /// Maximum length of a body in bytes: with title and links it stays below the 4,096 bytes that push services carry.
 const BODY_MAX: usize = 3_000;
@@ -32,14 +32,15 @@ const NAMES_MAX: usize = 8;
 /// `next_step` is when the escalation continues; `undelivered_since` is the begin of the run when no attempt of it was
 /// delivered.
 pub(crate) fn page(
-    config: &Config,
+    context: &Context<'_>,
     incident: &Incident,
-    now: Time,
     (next_step, undelivered_since): (Option<Time>, Option<Time>),
 ) -> (String, String) {
+    let Context { config, now, .. } = *context;
     let timezone = &config.site.timezone;
     let mut lines = facts(config, incident, now);
     lines.extend(runbooks(config, incident));
+    lines.extend(after_maintenance(context, incident));
     if let Some(since) = undelivered_since.filter(|since| between(*since, now) >= UNDELIVERED_MIN) {
         lines.push(format!("Earlier pages (since {}) were not delivered.", clock(since, timezone)));
     }
@@ -51,6 +52,16 @@ pub(crate) fn page(
         None => "Acknowledge to stop the pages.".to_owned(),
     });
     (first_clause(&incident.diagnosis.summary), body(&lines))
+}
+
+/// Says that a maintenance explained the failure, and that it is over.
+fn after_maintenance(context: &Context<'_>, incident: &Incident) -> Option<String> {
+    let Context { config, alerts, .. } = *context;
+    let (one, _) = context.reasons().of_incident(incident, alerts)?;
+    let end = one.ended.map_or(one.planned.to, |ended| ended.min(one.planned.to));
+    let title = truncate::bytes(&one.planned.title, DONE_LENGTH);
+    let end = clock(end, &config.site.timezone);
+    Some(format!("It began during the maintenance `{title}`, which ended at {end}, and still fails."))
 }
 
 /// Title and body of the notice about an incident that pages no one.
@@ -107,6 +118,25 @@ pub(crate) fn drafted(incident: &Incident, (title, text): &(String, String)) -> 
         "This is a notice. Nobody is paged for the draft.".to_owned(),
     ];
     (truncate::bytes(&format!("Draft update to review: {title}"), TITLE_MAX), body(&lines))
+}
+
+/// Title and body of the notice that a promised update is due.
+pub(crate) fn update_due(config: &Config, incident: &Incident, by: Time) -> (String, String) {
+    let by = clock(by, &config.site.timezone);
+    let lines = [
+        incident.diagnosis.summary.clone(),
+        format!("The status page promises the next update by {by}."),
+        format!("Write it: mainstay incident update {} TEXT, or in the console.", incident.id.0),
+        "Without one, mainstay publishes then that there is no news.".to_owned(),
+        "This is a notice. It pages nobody.".to_owned(),
+    ];
+    (
+        truncate::bytes(
+            &format!("Update due by {by}: {}", first_clause(&incident.diagnosis.summary)),
+            TITLE_MAX,
+        ),
+        body(&lines),
+    )
 }
 
 /// Title and body of the notice that an incident was resolved. The incident itself may be forgotten by now.
@@ -178,7 +208,7 @@ fn names<'a>(config: &Config, services: impl IntoIterator<Item = &'a Resource>) 
     list::commas_or_more(all, NAMES_MAX + 1)
 }
 
-fn body(lines: &[String]) -> String {
+pub(crate) fn body(lines: &[String]) -> String {
     truncate::bytes(&lines.join("\n"), BODY_MAX)
 }
 
@@ -223,7 +253,8 @@ mod tests {
         let at = testkit::time::at("2026-12-01T12:00:00Z");
         let diagnosis = testkit::incident::diagnosis(Resource::service("auth"), &["api", "auth", "web"]);
         let incident = testkit::incident::incident(1, at, at, diagnosis);
-        let (_, body) = page(&config, &incident, incident.opened, (None, None));
+        let context = Context::new(&config, incident.opened);
+        let (_, body) = page(&context, &incident, (None, None));
         let lines: Vec<&str> = body.lines().filter(|line| line.starts_with("Runbook")).collect();
         assert_eq!(
             lines,

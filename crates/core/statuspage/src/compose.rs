@@ -4,12 +4,13 @@ use crate::edge_cause::{self, EdgeCause};
 use crate::public;
 use crate::state::State;
 use crate::titles::{self, DETECTED, are, bounded, list, titles};
-use crate::updates::{self, DueUpdate, Reason, States, next_update_by};
+use crate::updates::{self, DueUpdate, Reason, States};
 use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
 use types::config::Publish;
 use types::event::{ServiceState, UpdateStatus};
 use types::incident::Stage;
+use types::incident::next_update_by;
 use types::time::{between, clock, formatted, spoken};
 use types::{Config, Context, EventKind, Incident, Kind, ServiceId, Time, UpdateId};
 

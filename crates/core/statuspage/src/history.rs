@@ -128,7 +128,10 @@ impl History {
 /// Tenths of the time in this state that count as lost.
 fn tenths_lost(state: ServiceState) -> u32 {
     match state {
-        ServiceState::Unknown | ServiceState::Operational | ServiceState::Degraded => 0,
+        ServiceState::Unknown
+        | ServiceState::UnderMaintenance
+        | ServiceState::Operational
+        | ServiceState::Degraded => 0,
         ServiceState::PartialOutage => 3,
         ServiceState::MajorOutage => 10,
     }

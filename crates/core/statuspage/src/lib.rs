@@ -29,6 +29,7 @@ mod compose;
 mod edge_cause;
 mod history;
 mod impact;
+mod maintenance;
 mod page;
 mod service_state;
 mod state;
@@ -132,7 +133,7 @@ impl Publisher {
             updates::held_until(config, &self.state, incident, *due).is_some_and(|until| now < until)
         };
         let mut due = updates::wanted(context, &self.state, &states);
-        due.retain(|wanted| !too_early(wanted));
+        due.retain(|wanted| !too_early(wanted) && !self.is_held(context, wanted.0));
         for incident in updates::promises_due(context, &self.state) {
             if !due.iter().any(|(other, _)| other.id == incident.id) {
                 due.push((incident, updates::no_news(&self.state, incident.id)));
@@ -140,6 +141,14 @@ impl Publisher {
         }
         let numbers = (self.state.last_update.saturating_add(1)..).map(UpdateId);
         numbers.zip(due).map(|(update, (incident, due))| composer.event(update, incident, due)).collect()
+    }
+
+    /// Whether a maintenance explains an incident, so that its announcement is all that is published. What was published
+    /// before is continued.
+    fn is_held(&self, context: &Context<'_>, incident: &Incident) -> bool {
+        let is_published =
+            self.state.incidents.get(&incident.id).is_some_and(|published| !published.updates.is_empty());
+        !is_published && context.held_by(incident).is_some()
     }
 
     /// Whether the last reaction in a large configuration is too recent.
@@ -204,6 +213,7 @@ impl Publisher {
         let wanted = updates::wanted(context, &self.state, &states);
         let held = wanted
             .iter()
+            .filter(|(incident, _)| !self.is_held(context, incident))
             .filter_map(|(incident, due)| updates::held_until(config, &self.state, incident, *due));
         let promises = updates::promises(context, &self.state).map(|(_, by)| by);
         held.chain(promises).filter(|at| *at < Time::MAX).min()

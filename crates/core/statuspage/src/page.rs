@@ -1,9 +1,9 @@
 //! Builds the public status page from the state.
 
 use crate::history::{History, days};
+use crate::maintenance;
 use crate::state::{IncidentState, State};
 use crate::status_page::{Component, Group, PastDay, StatusPage, StatusPageIncident, Update};
-use crate::updates;
 use jiff::civil::Date;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,6 +23,7 @@ pub(crate) fn status_page(context: &Context<'_>, state: &State) -> StatusPage {
     let groups = groups(config, state, now);
     let components = groups.iter().flat_map(|group| &group.components);
     let overall = components.map(|component| component.state).max().unwrap_or(ServiceState::Unknown);
+    let maintenances = maintenance::maintenances(context);
     let published = state.incidents.iter().rev();
     let open =
         published.filter(|(_, published)| !published.updates.is_empty() && !published.is_resolved_publicly());
@@ -32,11 +33,12 @@ pub(crate) fn status_page(context: &Context<'_>, state: &State) -> StatusPage {
         url: config.site.url.clone(),
         timezone: config.site.timezone.clone(),
         timezone_name: config.site.timezone.iana_name().unwrap_or("UTC").to_owned(),
-        changed: state.changed.unwrap_or(now),
+        changed: maintenances.iter().map(|one| one.changed).chain(state.changed).max().unwrap_or(now),
         check_interval: config.probes.values().map(|probe| probe.interval).min().unwrap_or(Duration::ZERO),
         state: overall,
         open: open.map(|(id, published)| incident(context, *id, published)).collect(),
         past: past(context, state),
+        maintenances,
         response_times: config.status_page.response_times,
         subscriptions: config.status_page.subscribers.as_ref().is_some_and(|it| it.mail.is_some()),
         groups,
@@ -114,7 +116,7 @@ fn incident(context: &Context<'_>, id: IncidentId, published: &IncidentState) ->
         next_update_by: last
             .filter(|_| config.status_page.publish == Publish::Automatic)
             .filter(|update| is_open && update.status != UpdateStatus::Resolved)
-            .map(|update| updates::next_update_by(update.at)),
+            .map(|update| types::incident::next_update_by(update.at)),
     }
 }
 

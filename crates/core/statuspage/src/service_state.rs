@@ -75,11 +75,50 @@ impl<'a> StateEvaluator<'a> {
             return (ServiceState::Unknown, true);
         }
         let (state, certain) = self.by_health(service, last);
+        if self.is_maintained(service, state) {
+            return (ServiceState::UnderMaintenance, true);
+        }
         // A service that works for those who are let in does not work for those who wait.
         match self.access.get(&service.id) {
             Some(access) => (state.max(access.state()), certain),
             None => (state, certain),
         }
+    }
+
+    /// Whether a maintenance of the service goes on, or it fails because of one, and each failure that visitors notice is
+    /// explained.
+    fn is_maintained(&self, service: &Service, state: ServiceState) -> bool {
+        let Context { config, maintenances, alerts, incidents, now, .. } = *self.context;
+        let (graph, reasons) = (&config.graph, self.context.reasons());
+        let active = || maintenances.values().filter(|one| one.is_active());
+        let is_named = active().any(|one| one.planned.services.contains(&service.id));
+        if !is_named && (state <= ServiceState::Unknown || active().next().is_none()) {
+            return false;
+        }
+        let node = Resource::service(&service.id.0);
+        let beneath = graph.beneath(&node);
+        let noticed = || {
+            alerts.values().filter(|alert| {
+                impact::of_alert(alert) != Impact::None
+                    && (alert.about == node || beneath.contains(&alert.about))
+            })
+        };
+        let is_about = |alert: &Alert| active().any(|one| one.explains(graph, alert));
+        // What fails beneath it, or failed there until recently.
+        let recovered = || reasons.recoveries.values().any(|recovery| beneath.contains(&recovery.about));
+        let has_reason = is_named || noticed().any(is_about) || recovered();
+        has_reason
+            && noticed().all(|alert| {
+                let mut open = incidents.values().filter(|incident| incident.is_open());
+                match open.find(|incident| incident.diagnosis.alerts.contains(&alert.id)) {
+                    Some(incident) => {
+                        let mut ends = active().filter_map(|one| reasons.until(one, incident, alert));
+                        ends.any(|until| now < until)
+                    }
+                    // Until its incident is opened, what fails beneath it is the likely cause.
+                    None => is_about(alert) || active().any(|one| one.covers(alert.since)),
+                }
+            })
     }
 
     fn by_health(&self, service: &Service, last: Option<ServiceState>) -> (ServiceState, bool) {
@@ -102,6 +141,7 @@ impl<'a> StateEvaluator<'a> {
         } else {
             // Not every part has a result since boot, or a bad result is being followed up: the last state holds until
             // then. A service without probes keeps an outage only while an incident lists it.
+            let last = last.filter(|state| *state != ServiceState::UnderMaintenance);
             let kept = last.filter(|state| !parts.is_empty() || *state <= ServiceState::Unknown);
             (kept.unwrap_or(ServiceState::Unknown), parts.is_empty())
         }

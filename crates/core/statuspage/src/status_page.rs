@@ -6,8 +6,9 @@ use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 use types::event::{ServiceState, UpdateStatus};
+use types::maintenance::MaintenanceState;
 use types::subscription::{EARLIER_MAX, EarlierUpdate};
-use types::{IncidentId, PublicUpdate, ServiceId, Time, UpdateId};
+use types::{IncidentId, MaintenanceId, PublicUpdate, ServiceId, Time, UpdateId};
 
 /// The whole status page at one instant. Rendered once per change, served from memory.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -31,6 +32,9 @@ pub struct StatusPage {
     pub state: ServiceState,
     /// Open incidents, newest first.
     pub open: Vec<StatusPageIncident>,
+    /// Maintenances: those that go on, those that are scheduled, and those that ended within the last days, by their
+    /// start.
+    pub maintenances: Vec<StatusPageMaintenance>,
     /// Services by group, in the order of the configuration.
     pub groups: Vec<Group>,
     /// The last days, newest first, including days without incidents.
@@ -100,6 +104,56 @@ impl StatusPageIncident {
         });
         all.filter(move |update| update.id > last)
     }
+}
+
+/// Maintenance as the public sees it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StatusPageMaintenance {
+    /// Its number.
+    pub id: MaintenanceId,
+    /// What is done.
+    pub title: String,
+    /// More about it.
+    pub text: Option<String>,
+    /// Its state.
+    pub state: MaintenanceState,
+    /// Its planned start.
+    pub from: Time,
+    /// Its planned end.
+    pub to: Time,
+    /// Services at which visitors may notice it, with their titles.
+    pub services: Vec<(ServiceId, String)>,
+    /// What was published about it, newest first.
+    pub updates: Vec<MaintenanceUpdate>,
+    /// When it was published.
+    pub added: Time,
+    /// When anything of it last changed.
+    pub changed: Time,
+    /// How often it changed: the sequence number of calendars.
+    pub revision: u32,
+    /// When it started.
+    pub started: Option<Time>,
+    /// When it ended; before its start it was cancelled.
+    pub ended: Option<Time>,
+}
+
+impl StatusPageMaintenance {
+    /// Whether it has started and not ended.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        matches!(self.state, MaintenanceState::InProgress | MaintenanceState::Overrun)
+    }
+}
+
+/// Update about a maintenance.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct MaintenanceUpdate {
+    /// Time of publication.
+    pub at: Time,
+    /// State as of this update.
+    pub state: MaintenanceState,
+    /// Text.
+    pub body: String,
 }
 
 /// Incident as the public sees it.

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use types::config::Publish;
 use types::event::{ServiceState, UpdateStatus};
-use types::incident::Stage;
+use types::incident::{Stage, next_update_by};
 use types::time::later;
 use types::{Config, Context, Incident, IncidentId, ServiceId, Time};
 
@@ -20,9 +20,6 @@ pub(crate) const RECOVERY_DELAY: Duration = Duration::from_secs(120);
 /// Minimum time between two automatic updates about one incident. The end may come sooner, unless recovery was just
 /// announced.
 pub(crate) const MIN_INTERVAL: Duration = Duration::from_secs(60);
-
-/// Time within which the next update is promised.
-const NEXT_UPDATE_WITHIN: Duration = Duration::from_secs(1_800);
 
 /// Update that is to be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -197,12 +194,6 @@ pub(crate) fn held_until(
         }
         _ => spaced,
     }
-}
-
-/// Promised time of the next update, in whole minutes as it is written.
-pub(crate) fn next_update_by(at: Time) -> Time {
-    let by = later(at, NEXT_UPDATE_WITHIN);
-    Time::from_second(by.as_second().div_euclid(60) * 60).unwrap_or(by)
 }
 
 /// Open published incidents with the promised time of the next update. Only automatic updates are promised.

@@ -69,6 +69,8 @@ pub struct Config {
     pub sources: BTreeMap<String, Source>,
     /// Targets of load tests, by name.
     pub loads: BTreeMap<String, LoadTarget>,
+    /// Maintenances, by name.
+    pub maintenances: BTreeMap<String, PlannedMaintenance>,
     /// The public status page.
     pub status_page: StatusPage,
     /// Levels and exceptions of the audit.
@@ -375,6 +377,27 @@ pub struct Step {
     pub prefer_awake: bool,
     /// Time until the next step when no one has acknowledged.
     pub escalate_after: Duration,
+}
+
+/// A maintenance of the configuration, once or again and again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlannedMaintenance {
+    /// What is done, in words for the public.
+    pub title: String,
+    /// More about it, in words for the public.
+    pub text: Option<String>,
+    /// The services that are worked on.
+    pub services: BTreeSet<ServiceId>,
+    /// The databases and pools that are worked on. Either these or the services are never empty.
+    pub resources: BTreeSet<Resource>,
+    /// Start of the first one, in the timezone of the site.
+    pub start: civil::DateTime,
+    /// Length of each.
+    pub duration: Duration,
+    /// Wall-clock time from one start to the next; once when `None`.
+    pub repeat: Option<Rotation>,
+    /// No one starts at this local time or later.
+    pub until: Option<civil::DateTime>,
 }
 
 /// A notification channel.

@@ -8,9 +8,10 @@
 //! next_deadline(&self, &Context) -> Option<Time>  when it must react again if nothing else happens
 //! ```
 
+use crate::maintenance::{Reasons, Recovery};
 use crate::{
-    Alert, AlertId, ChangeId, Config, Incident, IncidentId, LastResult, RecordedChange, Resource, SeenAt,
-    Time,
+    Alert, AlertId, ChangeId, Config, Incident, IncidentId, LastResult, MaintenanceId, RecordedChange,
+    Resource, ScheduledMaintenance, SeenAt, Time,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -35,6 +36,10 @@ pub struct Context<'a> {
     pub incidents: &'a BTreeMap<IncidentId, Incident>,
     /// Changes of the last days.
     pub changes: &'a BTreeMap<ChangeId, RecordedChange>,
+    /// Maintenances: scheduled, going on, and those that ended recently.
+    pub maintenances: &'a BTreeMap<MaintenanceId, ScheduledMaintenance>,
+    /// Failures that were repaired during a maintenance.
+    pub recoveries: &'a BTreeMap<AlertId, Recovery>,
 }
 
 /// Observations since boot, as the core crates after detection need them.
@@ -73,7 +78,18 @@ impl<'a> Context<'a> {
         static ALERTS: BTreeMap<AlertId, Alert> = BTreeMap::new();
         static INCIDENTS: BTreeMap<IncidentId, Incident> = BTreeMap::new();
         static CHANGES: BTreeMap<ChangeId, RecordedChange> = BTreeMap::new();
-        Self { config, now, alerts: &ALERTS, observed: &Nothing, incidents: &INCIDENTS, changes: &CHANGES }
+        static MAINTENANCES: BTreeMap<MaintenanceId, ScheduledMaintenance> = BTreeMap::new();
+        static RECOVERIES: BTreeMap<AlertId, Recovery> = BTreeMap::new();
+        Self {
+            config,
+            now,
+            alerts: &ALERTS,
+            observed: &Nothing,
+            incidents: &INCIDENTS,
+            changes: &CHANGES,
+            maintenances: &MAINTENANCES,
+            recoveries: &RECOVERIES,
+        }
     }
 
     /// Adds what detection has decided and observed.
@@ -92,6 +108,28 @@ impl<'a> Context<'a> {
     #[must_use]
     pub fn changed(self, changes: &'a BTreeMap<ChangeId, RecordedChange>) -> Self {
         Self { changes, ..self }
+    }
+
+    /// Adds the maintenances, and the failures that were repaired during one.
+    #[must_use]
+    pub fn maintained(
+        self,
+        maintenances: &'a BTreeMap<MaintenanceId, ScheduledMaintenance>,
+        recoveries: &'a BTreeMap<AlertId, Recovery>,
+    ) -> Self {
+        Self { maintenances, recoveries, ..self }
+    }
+
+    /// What decides whether a failure is explained by a maintenance.
+    #[must_use]
+    pub fn reasons(&self) -> Reasons<'a> {
+        Reasons { all: self.maintenances, recoveries: self.recoveries, graph: &self.config.graph }
+    }
+
+    /// The maintenance that holds the page of an incident, and until when.
+    #[must_use]
+    pub fn held_by(&self, incident: &Incident) -> Option<(&'a ScheduledMaintenance, Time)> {
+        self.reasons().of_incident(incident, self.alerts).filter(|(_, until)| self.now < *until)
     }
 
     /// Last result of a resource since boot.

@@ -13,8 +13,9 @@ use crate::probe_result::DomainSeen;
 use crate::traffic::Denial;
 use crate::valve::{Valve, ValveReason};
 use crate::{
-    Actor, AlertId, DenialId, EscalationId, IncidentId, LoadTest, NotificationKey, PageId, PageTest,
-    PersonId, PoolId, ProbeId, Resource, Restore, ServiceId, Time, UpdateId,
+    Actor, AlertId, DenialId, EscalationId, IncidentId, LoadTest, Maintenance, MaintenanceId,
+    NotificationKey, PageId, PageTest, PersonId, PoolId, ProbeId, Resource, Restore, ServiceId, Time,
+    UpdateId,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -325,6 +326,41 @@ pub enum EventKind {
         /// The effect.
         effect: Effect,
     },
+    // -- maintenance
+    /// A maintenance was scheduled. A later event with the same number replaces its plan.
+    MaintenanceScheduled {
+        /// The maintenance.
+        maintenance: Maintenance,
+        /// Who scheduled it.
+        by: Actor,
+    },
+    /// A maintenance started as planned.
+    MaintenanceStarted {
+        /// The maintenance.
+        maintenance: MaintenanceId,
+    },
+    /// The planned end of a maintenance passed while a service of it was still failing.
+    MaintenanceOverran {
+        /// The maintenance.
+        maintenance: MaintenanceId,
+    },
+    /// A maintenance ended; before its start it was cancelled.
+    MaintenanceEnded {
+        /// The maintenance.
+        maintenance: MaintenanceId,
+        /// Who ended it; `None` when its time was over.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<Actor>,
+    },
+    /// A notice to the team about a maintenance must be delivered. It wakes no one.
+    MaintenanceNoticeQueued {
+        /// The maintenance.
+        maintenance: MaintenanceId,
+        /// Kind of the notice, unique for a maintenance: `reminder`, `started`, `overran`, `ended`.
+        occasion: String,
+        /// Its recipients.
+        people: Vec<PersonId>,
+    },
     // -- valve
     /// A person set the valve of a service; at 100 % without limited mode it is open.
     ValveSet {
@@ -435,6 +471,8 @@ impl UpdateStatus {
 pub enum ServiceState {
     /// Works.
     Operational,
+    /// Worked on as planned: whether it works now says nothing.
+    UnderMaintenance,
     /// Not looked at, or we cannot see out. Never shown green.
     Unknown,
     /// Works, but slowly or with faults.
@@ -451,6 +489,7 @@ impl ServiceState {
     pub fn title(self) -> &'static str {
         match self {
             Self::Operational => "Operational",
+            Self::UnderMaintenance => "Under maintenance",
             Self::Unknown => "No data",
             Self::Degraded => "Degraded",
             Self::PartialOutage => "Partial outage",

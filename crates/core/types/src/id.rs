@@ -77,3 +77,5 @@ number!(/// A change, counted from the first line of the journal.
     ChangeId, "change");
 number!(/// An update on the status page, counted from the first line of the journal.
     UpdateId, "update");
+number!(/// A scheduled maintenance, counted from the first line of the journal.
+    MaintenanceId, "maintenance");

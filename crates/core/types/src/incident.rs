@@ -2,15 +2,27 @@
 
 use crate::change::Concerned;
 use crate::config::Service;
+use crate::time::later;
 use crate::{
     AlertId, ChangeId, Effect, Graph, IncidentId, Kind, LikelyCause, RecordedChange, Resource, ServiceId,
     Time,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// Maximum number of runbooks that are shown with an incident: a person reads one.
 const RUNBOOKS_MAX: usize = 3;
+
+/// Time within which the next update on the status page is promised.
+const NEXT_UPDATE_WITHIN: Duration = Duration::from_secs(1_800);
+
+/// Promised time of the update after one that was published at `at`, in whole minutes as it is written.
+#[must_use]
+pub fn next_update_by(at: Time) -> Time {
+    let by = later(at, NEXT_UPDATE_WITHIN);
+    Time::from_second(by.as_second().div_euclid(60) * 60).unwrap_or(by)
+}
 
 /// Diagnosis of an incident. Replaced as a whole when more is known.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

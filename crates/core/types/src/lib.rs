@@ -26,6 +26,7 @@
 //! | [`incident`] | incidents: cause, alerts, acknowledgement, notes |
 //! | [`change`] | deploys and other changes of a system |
 //! | [`effect`] | whether a change helped |
+//! | [`maintenance`] | scheduled maintenance, and which alerts it explains |
 //! | [`likely_cause`] | which resource moved with an incident |
 //! | [`event`] | events of the journal: a stable format |
 //! | [`pool`] | facts of one look at a pool behind another load balancer |
@@ -54,6 +55,7 @@ pub mod incident;
 pub mod input;
 pub mod likely_cause;
 pub mod load_test;
+pub mod maintenance;
 pub mod notification;
 pub mod page_test;
 pub mod percent;
@@ -85,13 +87,14 @@ pub use fault::Fault;
 pub use graph::Graph;
 pub use headroom::Headroom;
 pub use id::{
-    AlertId, CallerId, ChangeId, ChannelId, DenialId, EscalationId, IncidentId, PageId, PersonId, PoolId,
-    ProbeId, ScheduleId, ServiceId, UpdateId,
+    AlertId, CallerId, ChangeId, ChannelId, DenialId, EscalationId, IncidentId, MaintenanceId, PageId,
+    PersonId, PoolId, ProbeId, ScheduleId, ServiceId, UpdateId,
 };
 pub use incident::Incident;
 pub use input::{Command, Input, Observation, System};
 pub use likely_cause::LikelyCause;
 pub use load_test::LoadTest;
+pub use maintenance::{Maintenance, ScheduledMaintenance};
 pub use notification::{Delivery, Notification, NotificationKey, Urgency};
 pub use page_test::PageTest;
 pub use pool::PoolSeen;

@@ -37,6 +37,8 @@ pub enum Kind {
     Atom,
     /// RSS feed.
     Rss,
+    /// Calendar (RFC 5545).
+    Calendar,
     /// Image.
     Svg,
     /// Style sheet; its path has a hash of its content.
@@ -54,6 +56,7 @@ impl Kind {
             "json" => Self::Json,
             "atom" => Self::Atom,
             "rss" => Self::Rss,
+            "ics" => Self::Calendar,
             "svg" => Self::Svg,
             "css" => Self::Css,
             "js" => Self::Js,
@@ -67,6 +70,7 @@ impl Kind {
             Self::Json => "application/json",
             Self::Atom => "application/atom+xml; charset=utf-8",
             Self::Rss => "application/rss+xml; charset=utf-8",
+            Self::Calendar => "text/calendar; charset=utf-8",
             Self::Svg => "image/svg+xml",
             Self::Css => "text/css; charset=utf-8",
             Self::Js => "text/javascript; charset=utf-8",
@@ -189,7 +193,7 @@ fn variant(kind: Kind, digest: &str, encoding: Option<&'static str>, body: Bytes
         Kind::Svg => {
             put(header::CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'");
         }
-        Kind::Json | Kind::Atom | Kind::Rss => {
+        Kind::Json | Kind::Atom | Kind::Rss | Kind::Calendar => {
             put(header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
         }
         Kind::Css | Kind::Js => {}

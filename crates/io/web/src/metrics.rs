@@ -298,8 +298,9 @@ fn domains(encoder: &mut DescriptorEncoder<'_>, now: &Now) -> fmt::Result {
     Ok(())
 }
 
-const STATES: [ServiceState; 5] = [
+const STATES: [ServiceState; 6] = [
     ServiceState::Operational,
+    ServiceState::UnderMaintenance,
     ServiceState::Unknown,
     ServiceState::Degraded,
     ServiceState::PartialOutage,
@@ -309,6 +310,7 @@ const STATES: [ServiceState; 5] = [
 fn label(state: ServiceState) -> &'static str {
     match state {
         ServiceState::Operational => "operational",
+        ServiceState::UnderMaintenance => "under_maintenance",
         ServiceState::Unknown => "unknown",
         ServiceState::Degraded => "degraded",
         ServiceState::PartialOutage => "partial_outage",

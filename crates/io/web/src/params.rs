@@ -7,7 +7,7 @@ use axum::extract::rejection::BytesRejection;
 use axum::http::StatusCode;
 use std::time::Duration;
 use types::deny_target::InvalidDenyTarget;
-use types::{DenialId, DenyTarget, IncidentId};
+use types::{DenialId, DenyTarget, IncidentId, MaintenanceId};
 
 /// Maximum length of a person's name, in characters.
 pub const NAME_MAX: usize = 60;
@@ -23,6 +23,14 @@ pub(crate) fn incident_id(text: &str) -> Result<IncidentId, Problem> {
     text.parse().map_err(|_| {
         let hint = "GET /api/v1/incidents lists the incidents.";
         Problem::new(StatusCode::NOT_FOUND, format!("`{text}` is not the number of an incident"), hint)
+    })
+}
+
+/// Parses the number of a maintenance: `maintenance-7` or `7`.
+pub(crate) fn maintenance_id(text: &str) -> Result<MaintenanceId, Problem> {
+    text.parse().map_err(|_| {
+        let hint = "GET /api/v1/maintenances lists the maintenances.";
+        Problem::new(StatusCode::NOT_FOUND, format!("`{text}` is not the number of a maintenance"), hint)
     })
 }
 

@@ -148,7 +148,10 @@ fn refusal(refused: &Refused) -> (StatusCode, &'static str) {
             "To resolve it anyway: `--force`, `\"force\": true`. It reopens with the next failed probe."
         }
         Refused::UnknownService(_) => {
-            return (StatusCode::UNPROCESSABLE_ENTITY, "Without a service the change may concern every one.");
+            return (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "Services have the names of the configuration: [service.NAME].",
+            );
         }
         Refused::UnknownLoadTarget(_) => {
             let hint = "Declare [load.NAME] in the configuration of the mainstay that runs.";
@@ -162,6 +165,18 @@ fn refusal(refused: &Refused) -> (StatusCode, &'static str) {
         Refused::ChangeTooOld(_) => "Report changes when they are made.",
         Refused::NoDraft(_) => "It may already be published.",
         Refused::Over(_) => "Nothing is left to do for it.",
+        Refused::NoSuchMaintenance(_) => {
+            return (StatusCode::NOT_FOUND, "GET /api/v1/maintenances lists the maintenances.");
+        }
+        Refused::UnknownResource(_) => {
+            let hint = "GET /api/v1/now lists the resources.";
+            return (StatusCode::UNPROCESSABLE_ENTITY, hint);
+        }
+        Refused::MaintenanceOfNothing | Refused::MaintenanceLength | Refused::MaintenanceDate(_) => {
+            return (StatusCode::UNPROCESSABLE_ENTITY, "Nothing was scheduled.");
+        }
+        Refused::MaintenanceOver(_) => "Nothing is left to end.",
+        Refused::TooManyMaintenances(_) => "GET /api/v1/maintenances lists the maintenances.",
         Refused::NoPriorityPaths(_) => {
             "Declare `priority_paths` under [service.NAME.traffic], or set the valve without limited mode."
         }

@@ -187,7 +187,9 @@ impl Observer {
         for incident in engine.incidents().values().filter(|incident| incident.is_open()) {
             let page = engine.pages().values().find(|page| page.incident == incident.id && page.is_open());
             let Some(page) = page else {
-                let waits = incident.diagnosis.calm || incident.diagnosis.ahead.is_some();
+                // Held by a maintenance, until it has ended.
+                let is_held = engine.held_by(incident).is_some();
+                let waits = incident.diagnosis.calm || incident.diagnosis.ahead.is_some() || is_held;
                 if incident.diagnosis.wakes
                     && !waits
                     && !incident.is_acknowledged(engine_time)
@@ -197,6 +199,9 @@ impl Observer {
                 }
                 continue;
             };
+            if self.opened.get(&page.id) == Some(&now) && engine.held_by(incident).is_some() {
+                return broken(format!("{} was paged although a maintenance explains it", incident.id));
+            }
             // Nothing fails any more, or it waits for the morning: no one needs to be called.
             let quiet = incident.diagnosis.calm || incident.diagnosis.ahead.is_some();
             if incident.is_acknowledged(engine_time) || quiet {

@@ -51,6 +51,7 @@ pub fn empty() -> Config {
         external_pools: Default::default(),
         loads: Default::default(),
         locations: Default::default(),
+        maintenances: Default::default(),
         callers: Default::default(),
         sources: Default::default(),
         audit: types::audit::AuditSettings::default(),

@@ -18,6 +18,7 @@ mod incident;
 mod journal;
 mod load;
 mod log;
+mod maintenance;
 mod oncall;
 mod page;
 mod probe;
@@ -100,6 +101,9 @@ enum Command {
     Deny(deny::Deny),
     /// Let clients of a service in step by step: `valve auth 20%`; without arguments: list the valves.
     Valve(valve::ValveCommand),
+    /// Schedule, list, extend, end and cancel planned work: it is announced, and what it explains pages no one.
+    #[command(subcommand)]
+    Maintenance(maintenance::MaintenanceCommand),
     /// Purge the response cache of the edge.
     #[command(subcommand)]
     Cache(cache::Cache),
@@ -158,6 +162,7 @@ impl CommandLine {
             Command::Load(load) => load.run(&common),
             Command::Deny(deny) => deny.run(&common),
             Command::Valve(valve) => valve.run(&common),
+            Command::Maintenance(maintenance) => maintenance.run(&common),
             Command::Cache(cache) => cache.run(&common),
             Command::Trace { id: Some(id) } => trace::trace(&common, &id),
             Command::Trace { id: None } => trace::list(&common),

@@ -38,6 +38,10 @@ pub(crate) fn status(common: &Common) -> Result<ExitCode, Failure> {
         table::say(&format!("{head}  {acknowledged}"));
         table::say(&wrapped(text(&incident["diagnosis"]["summary"]), "  ", 80));
         say_runbooks(open);
+        if let Some(title) = open["held"]["title"].as_str() {
+            let held = format!("pages are held by maintenance-{}: {title}", open["held"]["maintenance"]);
+            table::say(&wrapped(&held, "  ", 80));
+        }
         for entry in
             list(&open["timeline"]).filter(|entry| matches!(text(&entry["kind"]), "noted" | "changed"))
         {
@@ -57,11 +61,11 @@ pub(crate) fn status(common: &Common) -> Result<ExitCode, Failure> {
         let state = text(&service["state"]);
         let tone = match state {
             "operational" => Tone::Good,
-            "degraded" | "unknown" => Tone::Warn,
+            "degraded" | "unknown" | "under_maintenance" => Tone::Warn,
             _ => Tone::Bad,
         };
         let uptime = uptime(service);
-        let words = cell(&state.replace('_', " "), 16);
+        let words = cell(&state.replace('_', " "), 17);
         let rest = format!("{} {uptime:>10}", tinted(&words, tone));
         table::say(&beside(text(&service["title"]), 40, &rest));
     }

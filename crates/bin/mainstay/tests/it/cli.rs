@@ -211,6 +211,9 @@ fn read_token_grants_no_commands() {
         ("/api/v1/denials/1/lift", r#"{"by":"x"}"#),
         ("/api/v1/valve", r#"{"by":"x","service":"shop","percent":20}"#),
         ("/api/v1/cache/purge", r#"{"by":"x","service":"shop"}"#),
+        ("/api/v1/maintenances", r#"{"by":"x","title":"x","services":["shop"],"for_seconds":60}"#),
+        ("/api/v1/maintenances/1/end", r#"{"by":"x"}"#),
+        ("/api/v1/maintenances/1/extend", r#"{"by":"x","for_seconds":60}"#),
         ("/api/v1/login", "{}"),
     ] {
         assert_eq!(status(&format!("POST {path}"), body), "403", "{path}");
@@ -235,6 +238,9 @@ fn invalid_arguments_exit_with_2_and_a_message() {
         &["deny", "country", "XXX", "--for", "1h"],
         &["deny", "country", "XX"],
         &["valve", "shop", "half"],
+        &["maintenance", "add", "Move", "--for", "1h"],
+        &["maintenance", "add", "Move", "--service", "shop"],
+        &["maintenance", "end", "x"],
         &["headroom", "--more", "0"],
         &["trace", "x"],
         &["probe", "nut", "rack"],
@@ -312,6 +318,14 @@ fn json_output_is_documented() {
         ("cache purge SERVICE [PATH]", &["cache", "purge", "shop", "/kept/*"], 2),
         ("trace ID", &["trace", &failed], 3),
         ("trace", &["trace"], 1),
+        (
+            "maintenance add TITLE",
+            &["maintenance", "add", "Move", "--service", "shop", "--for", "1h", "--by", "ana"],
+            1,
+        ),
+        ("maintenance list", &["maintenance", "list"], 2),
+        ("maintenance extend ID", &["maintenance", "extend", "1", "--for", "1h", "--by", "ana"], 1),
+        ("maintenance end ID", &["maintenance", "end", "1", "--by", "ana"], 1),
         ("backup list", &["backup", "list"], 1),
         (
             "subscriber add KIND ADDRESS",

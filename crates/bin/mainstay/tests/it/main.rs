@@ -22,6 +22,7 @@ mod incident;
 mod instance;
 mod lifecycle;
 mod load_tests;
+mod maintenance;
 mod monitoring_day;
 mod relay;
 mod relay_sign_in;

@@ -31,7 +31,7 @@ const WAKING_HOURS: Format<(civil::Time, civil::Time)> =
     format("a range of hours: \"07:30-23:00\"", Some("^[0-9]{2}:[0-9]{2}-[0-9]{2}:[0-9]{2}$"), |text, _| {
         scalar::waking_hours(text)
     });
-const ROTATION: Format<Rotation> = format(
+pub(crate) const ROTATION: Format<Rotation> = format(
     "a rotation: \"1 week\", \"8 hours\"",
     Some("^[1-9][0-9]{0,3} (hour|day|week|month)s?$"),
     |text, _| scalar::rotation(text),

@@ -6,6 +6,7 @@ mod changes;
 mod colocation;
 mod denials;
 mod last_results;
+mod maintenance;
 mod shrinking_pool;
 mod situations;
 mod slowness;

@@ -2,9 +2,11 @@
 
 use crate::OnCall;
 use crate::escalation::{awake_from, route_of_page, usable};
+use crate::maintenance::is_overrun;
 use crate::notice::{DRAFTED, Notice, OPENED, RESOLVED, is_hourly};
 use crate::page::Page;
-use crate::pause::{is_paging, paused_until};
+use crate::pause::is_paging;
+use crate::promise::{is_current, is_update_due};
 use crate::queue::{Attempt, DeliveryQueue, QueueKey, Recipient};
 use crate::volatile::{IN_FLIGHT_MAX, InFlight};
 use types::notification::Contact;
@@ -32,7 +34,7 @@ impl OnCall {
     /// delivery result asks for another attempt.
     pub fn due(&mut self, context: &Context<'_>) -> Vec<Notification> {
         let Context { config, now, incidents, .. } = *context;
-        let paused_until = paused_until(config, now, incidents);
+        let paused_until = self.paused_until(context);
         let planned =
             self.planned_attempts(config, now, |page| is_paging(page, now, incidents, &paused_until));
         let mut notifications = Vec::new();
@@ -66,7 +68,16 @@ impl OnCall {
         });
         let open = self.state.pages.values().filter(|page| page.is_open() && is_paging(page));
         let hours = context.incidents.values().filter_map(|incident| self.next_hour(now, incident));
-        attempts.chain(open.map(Page::deadline)).chain(self.volatile.pause_end).chain(hours).min()
+        let reminders = self.next_reminder(context);
+        let promises =
+            context.incidents.values().filter_map(|incident| self.next_promise(config, now, incident));
+        attempts
+            .chain(reminders)
+            .chain(promises)
+            .chain(open.map(Page::deadline))
+            .chain(self.volatile.pause_end)
+            .chain(hours)
+            .min()
     }
 
     /// All attempts that are due now or later, for pages that are sent now and for notices.
@@ -88,7 +99,20 @@ impl OnCall {
             all.extend(planned_fallback(config, page));
         }
         for (incident, occasion, notice) in self.current_notices() {
-            all.extend(planned_notice(config, now, (*incident, occasion), notice));
+            let key = |recipient: Recipient| QueueKey::Notice {
+                incident: *incident,
+                occasion: occasion.clone(),
+                recipient,
+            };
+            all.extend(planned_notice(config, now, (key, occasion != RESOLVED), notice));
+        }
+        for (maintenance, occasion, notice) in self.maintenance_notices() {
+            let key = |recipient: Recipient| QueueKey::Maintenance {
+                maintenance: *maintenance,
+                occasion: occasion.clone(),
+                recipient,
+            };
+            all.extend(planned_notice(config, now, (key, !is_overrun(occasion)), notice));
         }
         all
     }
@@ -100,6 +124,7 @@ impl OnCall {
                 OPENED => !record.ended,
                 DRAFTED => !record.ended && record.draft.is_some(),
                 hourly if is_hourly(hourly) => !record.ended,
+                due if is_update_due(due) => is_current(record, due),
                 _ => true,
             });
             current.map(move |(occasion, notice)| (incident, occasion, notice))
@@ -117,14 +142,14 @@ fn planned_fallback(config: &Config, page: &Page) -> Vec<PlannedAttempt> {
     planned(config, key, &queue, &route.escalation.fallback)
 }
 
-/// The attempts of a notice. It waits for the waking hours of each person, except that an incident is resolved.
+/// The attempts of a notice. It waits for the waking hours of each person, except that an incident is resolved and that a
+/// maintenance takes longer than planned.
 fn planned_notice(
     config: &Config,
     now: Time,
-    (incident, occasion): (IncidentId, &str),
+    (key, waits): (impl Fn(Recipient) -> QueueKey, bool),
     notice: &Notice,
 ) -> Vec<PlannedAttempt> {
-    let key = |recipient: Recipient| QueueKey::Notice { incident, occasion: occasion.to_owned(), recipient };
     let mut all = Vec::new();
     for id in &notice.people {
         let recipient = Recipient::Person(id.clone());
@@ -132,7 +157,7 @@ fn planned_notice(
         let contacts = person.map_or(&[][..], |person| &person.contacts);
         let queue = notice.queue(&recipient);
         let mut attempts = planned(config, key(recipient), &queue, contacts);
-        if let Some(person) = person.filter(|_| occasion != RESOLVED) {
+        if let Some(person) = person.filter(|_| waits) {
             for planned in &mut attempts {
                 planned.attempt.at = awake_from(person, planned.attempt.at.max(now));
             }

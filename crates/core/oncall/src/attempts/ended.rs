@@ -31,7 +31,7 @@ impl OnCall {
         }
         let page = match &queue {
             QueueKey::Page { page, .. } => Some(*page),
-            QueueKey::Notice { .. } => None,
+            QueueKey::Notice { .. } | QueueKey::Maintenance { .. } => None,
         };
         let person = queue.recipient().person().cloned();
         let used = in_flight.map(|attempt| attempt.contact);
@@ -74,9 +74,11 @@ impl OnCall {
     fn contact(&self, config: &Config, queue: &QueueKey, contact: usize) -> Option<Contact> {
         let escalation = match queue {
             QueueKey::Page { recipient: Recipient::Person(person), .. }
-            | QueueKey::Notice { recipient: Recipient::Person(person), .. } => {
+            | QueueKey::Notice { recipient: Recipient::Person(person), .. }
+            | QueueKey::Maintenance { recipient: Recipient::Person(person), .. } => {
                 return config.people.get(person)?.contacts.get(contact).cloned();
             }
+            QueueKey::Maintenance { recipient: Recipient::Fallback, .. } => return None,
             QueueKey::Notice { incident, occasion, recipient: Recipient::Fallback } => {
                 self.state.incidents.get(incident)?.notices.get(occasion)?.fallback.as_ref()?
             }

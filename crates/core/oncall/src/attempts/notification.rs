@@ -2,11 +2,13 @@
 
 use super::due::PlannedAttempt;
 use crate::OnCall;
+use crate::maintenance;
 use crate::notice::{DRAFTED, MISSED, OPENED, is_hourly};
 use crate::page::Page;
+use crate::promise::is_update_due;
 use crate::queue::QueueKey;
 use crate::text;
-use types::{Config, Context, Incident, IncidentId, Notification, NotificationKey, Time, Urgency};
+use types::{Context, Incident, IncidentId, Notification, NotificationKey, Urgency};
 
 impl OnCall {
     pub(super) fn notification(
@@ -15,24 +17,28 @@ impl OnCall {
         planned: &PlannedAttempt,
         key: NotificationKey,
     ) -> Option<Notification> {
-        let Context { config, now, incidents, .. } = *context;
+        let incidents = context.incidents;
         let (page, incident, urgency) = match &planned.queue {
             QueueKey::Page { page, .. } => {
                 let page = self.state.pages.get(page)?;
-                (Some(page), page.incident, Urgency::Page)
+                (Some(page), Some(page.incident), Urgency::Page)
             }
-            QueueKey::Notice { incident, .. } => (None, *incident, Urgency::Notice),
+            QueueKey::Notice { incident, .. } => (None, Some(*incident), Urgency::Notice),
+            QueueKey::Maintenance { .. } => (None, None, Urgency::Notice),
         };
         let (title, body) = match &planned.queue {
-            QueueKey::Page { .. } => page_text(config, now, page?, incidents.get(&incident)?),
-            QueueKey::Notice { occasion, .. } => {
-                self.notice_text(context, occasion, (incident, incidents.get(&incident)))?
+            QueueKey::Page { .. } => page_text(context, page?, incidents.get(&incident?)?),
+            QueueKey::Notice { occasion, incident, .. } => {
+                self.notice_text(context, occasion, (*incident, incidents.get(incident)))?
+            }
+            QueueKey::Maintenance { maintenance, occasion, .. } => {
+                maintenance::notice_text(context, *maintenance, occasion)?
             }
         };
         Some(Notification {
             key,
             page: page.map(|page| page.id),
-            incident: Some(incident),
+            incident,
             person: planned.queue.recipient().person().cloned(),
             contact: planned.contact.clone(),
             urgency,
@@ -53,6 +59,9 @@ impl OnCall {
         Some(match (occasion, incident) {
             (OPENED, Some(incident)) => text::opened(config, incident, now),
             (hour, Some(incident)) if is_hourly(hour) => text::hourly(context, incident),
+            (due, Some(incident)) if is_update_due(due) => {
+                text::update_due(config, incident, record?.next_update_by?)
+            }
             (DRAFTED, Some(incident)) => text::drafted(incident, record?.draft.as_ref()?),
             (MISSED, incident) => text::missed(&text::resolved(id, incident, record), &self.missed_with(id)),
             (_, incident) => text::resolved(id, incident, record),
@@ -70,8 +79,9 @@ impl OnCall {
     }
 }
 
-fn page_text(config: &Config, now: Time, page: &Page, incident: &Incident) -> (String, String) {
+fn page_text(context: &Context<'_>, page: &Page, incident: &Incident) -> (String, String) {
+    let now = context.now;
     let next_step = page.current().map(|step| step.until).filter(|until| *until > now);
     let undelivered_since = Some(page.run_start).filter(|_| page.is_unreached());
-    text::page(config, incident, now, (next_step, undelivered_since))
+    text::page(context, incident, (next_step, undelivered_since))
 }

@@ -6,4 +6,4 @@ mod route;
 
 pub(crate) use advance::advance;
 pub(crate) use availability::{awake_from, has_usable_contact, usable};
-pub(crate) use route::{Route, route, route_of_page};
+pub(crate) use route::{Route, people_of, route, route_of_page};

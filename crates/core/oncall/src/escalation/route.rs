@@ -37,6 +37,13 @@ pub(crate) fn route_of_page<'a>(
     Some(Route { escalation, schedule })
 }
 
+/// The people on the first step that has any, of the escalation of a service.
+pub(crate) fn people_of(config: &Config, service: &Service, at: Time) -> Vec<PersonId> {
+    let route = find(config, Some(&service.escalation))
+        .map(|escalation| Route { escalation, schedule: service.schedule.as_ref() });
+    route.and_then(|route| route.first_people(config, at)).unwrap_or_default()
+}
+
 fn first_affected<'a>(config: &'a Config, diagnosis: &Diagnosis) -> Option<&'a Service> {
     diagnosis
         .affected

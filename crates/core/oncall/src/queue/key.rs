@@ -6,6 +6,7 @@
 //! | `page-3/r0/1/ana/0/2` | page 3, first round, second step, Ana, her first contact, third attempt |
 //! | `page-3/r3/3/*/0/0` | a fallback contact |
 //! | `incident-7/opened/ana/0/0` | a notice |
+//! | `maintenance-2/reminder/ana/0/0` | a notice about a maintenance |
 //!
 //! A retry after a failure is the same attempt with the same key: a provider that accepted the first try without
 //! answering does not deliver twice. After an accepted attempt, or after its last retry, the next attempt has a new
@@ -13,7 +14,7 @@
 
 use super::Mode;
 use std::fmt;
-use types::{IncidentId, NotificationKey, PageId, PersonId};
+use types::{IncidentId, MaintenanceId, NotificationKey, PageId, PersonId};
 
 /// The recipient of a delivery queue.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,6 +54,7 @@ impl fmt::Display for Recipient {
 pub(crate) enum QueueKey {
     Page { page: PageId, round: u32, step: u32, recipient: Recipient },
     Notice { incident: IncidentId, occasion: String, recipient: Recipient },
+    Maintenance { maintenance: MaintenanceId, occasion: String, recipient: Recipient },
 }
 
 impl fmt::Display for QueueKey {
@@ -60,6 +62,9 @@ impl fmt::Display for QueueKey {
         match self {
             Self::Page { page, round, step, recipient } => write!(f, "{page}/r{round}/{step}/{recipient}"),
             Self::Notice { incident, occasion, recipient } => write!(f, "{incident}/{occasion}/{recipient}"),
+            Self::Maintenance { maintenance, occasion, recipient } => {
+                write!(f, "{maintenance}/{occasion}/{recipient}")
+            }
         }
     }
 }
@@ -67,7 +72,9 @@ impl fmt::Display for QueueKey {
 impl QueueKey {
     pub(crate) fn recipient(&self) -> &Recipient {
         match self {
-            Self::Page { recipient, .. } | Self::Notice { recipient, .. } => recipient,
+            Self::Page { recipient, .. }
+            | Self::Notice { recipient, .. }
+            | Self::Maintenance { recipient, .. } => recipient,
         }
     }
 
@@ -75,8 +82,10 @@ impl QueueKey {
         match self {
             Self::Page { recipient: Recipient::Person(_), .. } => Mode::Page,
             Self::Page { recipient: Recipient::Fallback, .. } => Mode::Fallback,
-            Self::Notice { recipient: Recipient::Person(_), .. } => Mode::Notice,
-            Self::Notice { recipient: Recipient::Fallback, .. } => Mode::NoticeToAll,
+            Self::Notice { recipient: Recipient::Person(_), .. }
+            | Self::Maintenance { recipient: Recipient::Person(_), .. } => Mode::Notice,
+            Self::Notice { recipient: Recipient::Fallback, .. }
+            | Self::Maintenance { recipient: Recipient::Fallback, .. } => Mode::NoticeToAll,
         }
     }
 
@@ -123,6 +132,13 @@ impl QueueKey {
                 occasion: occasion.to_owned(),
                 recipient: Recipient::read(recipient),
             })
+        } else if owner.starts_with("maintenance-") {
+            let (occasion, recipient) = rest.split_once('/')?;
+            Some(Self::Maintenance {
+                maintenance: owner.parse().ok()?,
+                occasion: occasion.to_owned(),
+                recipient: Recipient::read(recipient),
+            })
         } else {
             None
         }
@@ -141,6 +157,7 @@ mod tests {
             "incident-7/opened/ana/1/0",
             "incident-7/resolved/*/0/0",
             "page-1/r0/0/odd/name/0/0",
+            "maintenance-2/reminder/ana/0/0",
         ] {
             let (queue, contact, number) = QueueKey::of_attempt(&NotificationKey(text.to_owned())).unwrap();
             assert_eq!(queue.attempt(contact, number).0, text);

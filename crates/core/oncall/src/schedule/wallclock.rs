@@ -33,6 +33,23 @@ pub fn instant(timezone: &TimeZone, local: DateTime) -> Time {
     }
 }
 
+/// The first starts of a repetition whose successor lies after `at`, oldest first: the one that goes on at `at`, and those
+/// that follow. Without repetition there is one.
+pub fn starts(
+    timezone: &TimeZone,
+    start: DateTime,
+    repeat: Option<Rotation>,
+    at: Time,
+) -> impl Iterator<Item = (DateTime, Time)> {
+    let turns = repeat.map(|rotation| Turns { timezone, start, rotation });
+    let first = turns.as_ref().and_then(|turns| turns.at(at)).unwrap_or(0);
+    let once = repeat.is_none().then(|| (start, instant(timezone, start)));
+    let numbers = turns.into_iter().flat_map(move |turns| {
+        (first..).map_while(move |number| Some((turns.local(number)?, turns.begins(number))))
+    });
+    once.into_iter().chain(numbers)
+}
+
 /// Turns of equal length by the wall clock, counted from a local time.
 pub(super) struct Turns<'a> {
     pub(super) timezone: &'a TimeZone,
@@ -104,6 +121,41 @@ impl Turns<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn starts_follow_the_wall_clock_through_a_change_of_it() {
+        let tallinn = TimeZone::get("Europe/Tallinn").unwrap();
+        let found = |start: &str, repeat: Option<Rotation>, at: &str| -> Vec<String> {
+            let all = starts(&tallinn, start.parse().unwrap(), repeat, at.parse().unwrap());
+            all.take(3).map(|(_, at)| at.to_string()).collect()
+        };
+        for (start, repeat, at, expected, why) in [
+            (
+                "2027-03-26T03:30",
+                Some(Rotation::Days(1)),
+                "2027-03-27T02:00:00Z",
+                &["2027-03-27T01:30:00Z", "2027-03-28T01:00:00Z", "2027-03-29T00:30:00Z"][..],
+                "03:30 does not exist on the 28th: right after the gap",
+            ),
+            (
+                "2026-10-18T03:30",
+                Some(Rotation::Weeks(1)),
+                "2026-10-20T00:00:00Z",
+                &["2026-10-18T00:30:00Z", "2026-10-25T00:30:00Z", "2026-11-01T01:30:00Z"],
+                "03:30 exists twice on the 25th: the first",
+            ),
+            ("2026-12-05T22:00", None, "2027-01-01T00:00:00Z", &["2026-12-05T20:00:00Z"], "once"),
+            (
+                "2026-12-31T22:00",
+                Some(Rotation::Months(1)),
+                "2026-12-01T00:00:00Z",
+                &["2026-12-31T20:00:00Z", "2027-01-31T20:00:00Z", "2027-02-28T20:00:00Z"],
+                "not begun yet; the last day that February has",
+            ),
+        ] {
+            assert_eq!(found(start, repeat, at), expected, "{why}");
+        }
+    }
 
     #[test]
     fn local_time_is_one_instant() {

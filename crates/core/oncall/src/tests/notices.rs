@@ -281,3 +281,42 @@ fn incident_that_pages_no_one_gives_no_line() {
     fixture.run_until(later(monday(), secs(9_000)), accepted);
     assert!(!fixture.sent.iter().any(|(_, sent)| sent.key.0.contains("/hour-")), "{}", fixture.story());
 }
+
+#[test]
+fn team_is_reminded_of_a_promised_update_once_for_each_promise() {
+    let mut fixture = Fixture::new(config(), monday());
+    fixture.open(1, true, &["auth"]);
+    fixture.acknowledge(1);
+    let publish = |fixture: &mut Fixture, status| {
+        fixture.commit(vec![EventKind::UpdatePublished {
+            update: types::UpdateId(1),
+            incident: IncidentId(1),
+            status,
+            title: "Sign-in is down".to_owned(),
+            body: "We work on it.".to_owned(),
+            affected: std::collections::BTreeMap::new(),
+            by: None,
+        }]);
+    };
+    let due = |by: &str| format!("incident-1/update-due-{}/ana/0/0", at(by).as_second());
+    let sent = |fixture: &mut Fixture, minutes: u64| -> Vec<String> {
+        fixture.now = later(monday(), secs(minutes * 60));
+        let batch = fixture.run_batch();
+        fixture.in_flight.clear();
+        for notification in &batch {
+            fixture.answer(notification, accepted(notification));
+        }
+        keys(&batch).into_iter().filter(|key| key.contains("update-due")).map(str::to_owned).collect()
+    };
+    publish(&mut fixture, UpdateStatus::Identified);
+    assert_eq!(sent(&mut fixture, 24), [] as [&str; 0]);
+    assert_eq!(sent(&mut fixture, 25), [due("2026-11-16T12:30:00Z")], "five minutes before");
+    let body = &fixture.sent.last().unwrap().1.body;
+    assert!(body.contains("next update by 12:30 UTC"), "{body}");
+    assert_eq!(sent(&mut fixture, 27), [] as [&str; 0], "once");
+    publish(&mut fixture, UpdateStatus::Identified);
+    assert_eq!(sent(&mut fixture, 51), [] as [&str; 0]);
+    assert_eq!(sent(&mut fixture, 53), [due("2026-11-16T12:57:00Z")], "the next promise");
+    publish(&mut fixture, UpdateStatus::Resolved);
+    assert_eq!(sent(&mut fixture, 90), [] as [&str; 0], "nothing is promised after the end");
+}

@@ -134,6 +134,18 @@ impl fmt::Display for EventKind {
             H::PrimaryLearned { database, primary } => {
                 write!(f, "primary of database {database}: {} (timeline {})", primary.node, primary.timeline)
             }
+            H::MaintenanceScheduled { maintenance, by } => {
+                let (from, to) = (maintenance.from, maintenance.to);
+                let title = maintenance.title.escape_debug();
+                write!(f, "{} from {from} to {to} scheduled by {by}: {title}", maintenance.id)
+            }
+            H::MaintenanceStarted { maintenance } => write!(f, "{maintenance} started"),
+            H::MaintenanceOverran { maintenance } => write!(f, "{maintenance} takes longer than planned"),
+            H::MaintenanceEnded { maintenance, by: Some(by) } => write!(f, "{maintenance} ended by {by}"),
+            H::MaintenanceEnded { maintenance, by: None } => write!(f, "{maintenance} ended"),
+            H::MaintenanceNoticeQueued { maintenance, occasion, people } => {
+                write!(f, "notice `{occasion}` about {maintenance} for {}", list(people))
+            }
             H::PoolPeakLearned { pool, serving } => write!(f, "peak of pool {pool}: {serving} servers"),
         }
     }

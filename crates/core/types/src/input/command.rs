@@ -2,7 +2,10 @@
 
 use crate::change::NewChange;
 use crate::event::UpdateStatus;
-use crate::{DenialId, DenyTarget, IncidentId, LoadTest, PageTest, Restore, ServiceId};
+use crate::maintenance::NewMaintenance;
+use crate::{
+    DenialId, DenyTarget, IncidentId, LoadTest, MaintenanceId, PageTest, Resource, Restore, ServiceId,
+};
 use std::time::Duration;
 use thiserror::Error;
 
@@ -77,6 +80,23 @@ pub enum Command {
     AnswerTestPage {
         /// The test.
         test: PageTest,
+    },
+    /// Schedules a maintenance.
+    AddMaintenance {
+        /// The maintenance.
+        maintenance: NewMaintenance,
+    },
+    /// Moves the end of a maintenance.
+    ExtendMaintenance {
+        /// The maintenance.
+        maintenance: MaintenanceId,
+        /// How much longer it takes, from its planned end or from now, whichever is later.
+        by: Duration,
+    },
+    /// Ends a maintenance that goes on, or cancels one that has not started.
+    EndMaintenance {
+        /// The maintenance.
+        maintenance: MaintenanceId,
     },
     /// Sets the valve of a service.
     Valve {
@@ -157,6 +177,29 @@ pub enum Refused {
     /// A change was made too long ago.
     #[error("the change was made more than {0} days ago; mainstay keeps changes no longer")]
     ChangeTooOld(u64),
+    /// The resource is not in the configuration.
+    #[error(
+        "there is no {0} in the configuration; resources are written like database.main, pool.auth, host.acme.com"
+    )]
+    UnknownResource(Resource),
+    /// The maintenance does not exist.
+    #[error("there is no {0}; `mainstay maintenance list` shows those that exist")]
+    NoSuchMaintenance(MaintenanceId),
+    /// The maintenance has ended.
+    #[error("{0} has already ended")]
+    MaintenanceOver(MaintenanceId),
+    /// A maintenance names neither a service nor a resource.
+    #[error("a maintenance names the services, databases or pools that are worked on")]
+    MaintenanceOfNothing,
+    /// A maintenance has no length, or is too long.
+    #[error("a maintenance takes from 1 minute to 7 days")]
+    MaintenanceLength,
+    /// A maintenance would have ended already, or is too far away.
+    #[error("a maintenance ends in the future, and starts within {0} days")]
+    MaintenanceDate(u64),
+    /// The limit of maintenances is reached.
+    #[error("the limit of {0} maintenances that have not ended is reached; end some first")]
+    TooManyMaintenances(usize),
     /// Limited mode of a service without priority paths would serve nothing.
     #[error("{0} has no `priority_paths`, so limited mode would serve nothing")]
     NoPriorityPaths(ServiceId),

@@ -9,6 +9,7 @@ mod external_metrics;
 mod headroom;
 mod latency;
 mod load_tests;
+mod maintenances;
 mod now;
 pub(crate) mod restores;
 mod subscribers;
@@ -46,6 +47,7 @@ pub(crate) fn routes() -> Router<Arc<WebState>> {
         .merge(headroom::routes())
         .merge(latency::routes())
         .merge(load_tests::routes())
+        .merge(maintenances::routes())
         .merge(restores::routes())
         .merge(subscribers::routes())
 }

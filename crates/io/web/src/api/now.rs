@@ -3,8 +3,8 @@
 use crate::wording::headline::headline;
 use crate::wording::{paging, resource, self_problem, timeline};
 use engine::views::{
-    Attempts, DomainRow, Draft, Edge, Node, OnCall, OpenIncident, PagingEntry, PoolRow, ProbeRow, Runbook,
-    SelfProblem, ServiceRow, TimelineEntry, Unreached, Views,
+    Attempts, DomainRow, Draft, Edge, Held, Node, OnCall, OpenIncident, PagingEntry, PoolRow, ProbeRow,
+    Runbook, SelfProblem, ServiceRow, TimelineEntry, Unreached, Views,
 };
 use jiff::tz::TimeZone;
 use serde::Serialize;
@@ -51,6 +51,9 @@ struct OpenBody<'a> {
     paging: Vec<WithText<'a, PagingEntry>>,
     timeline: Vec<WithText<'a, TimelineEntry>>,
     runbooks: &'a [Runbook],
+    /// The maintenance that holds its page; left out without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held: Option<&'a Held>,
 }
 
 /// A fact and its text.
@@ -137,5 +140,6 @@ fn open_body<'a>(open: &'a OpenIncident, timezone: &TimeZone) -> OpenBody<'a> {
         paging: open.paging.iter().map(paging).collect(),
         timeline: open.timeline.iter().map(timeline).collect(),
         runbooks: &open.runbooks,
+        held: open.held.as_ref(),
     }
 }

@@ -80,6 +80,8 @@ struct Card<'a> {
     affected: Vec<&'a str>,
     unaffected: String,
     runbooks: &'a [Runbook],
+    /// The maintenance that holds its page, and until when.
+    held: Option<(&'a str, Moment)>,
     /// Slowness of what it concerns: resource, fault, beginning.
     symptoms: Vec<(&'a str, String, Moment)>,
     likely_causes: Vec<(String, String, Moment)>,
@@ -266,6 +268,7 @@ fn card<'a>(now: &'a Now, open: &'a OpenIncident, names: &'a Names<'_>, clock: C
         affected: named(&diagnosis.affected),
         unaffected: list(&named(&diagnosis.unaffected)),
         runbooks: &open.runbooks,
+        held: open.held.as_ref().map(|held| (held.title.as_str(), clock.time(held.until))),
         symptoms: now
             .alerts
             .iter()

@@ -1,5 +1,5 @@
 //! Icons of states. Each has its own shape, so that no state depends on colour: circle with a tick, triangle, diamond,
-//! octagon, dashed ring.
+//! octagon, dashed ring, square.
 
 use askama::filters::HtmlSafe;
 use engine::views::NodeState;
@@ -14,6 +14,8 @@ pub enum Icon {
     Ok,
     /// Dashed ring with a question mark.
     Blank,
+    /// Rounded square with two bars.
+    Planned,
     /// Triangle.
     Slow,
     /// Diamond.
@@ -26,6 +28,7 @@ impl From<ServiceState> for Icon {
     fn from(state: ServiceState) -> Self {
         match state {
             ServiceState::Operational => Self::Ok,
+            ServiceState::UnderMaintenance => Self::Planned,
             ServiceState::Unknown => Self::Blank,
             ServiceState::Degraded => Self::Slow,
             ServiceState::PartialOutage => Self::Part,
@@ -65,6 +68,7 @@ impl Icon {
             Self::Blank => {
                 r#"<circle cx="10" cy="10" r="8" fill="none" stroke="currentColor" stroke-width="2" stroke-dasharray="4 2.3"/>"#
             }
+            Self::Planned => r#"<rect x="1.5" y="1.5" width="17" height="17" rx="4"/>"#,
             Self::Slow => r#"<path d="M10 1.6 19.4 18a.7.7 0 0 1-.6 1H1.2a.7.7 0 0 1-.6-1z"/>"#,
             Self::Part => r#"<path d="M10 .4 19.6 10 10 19.6.4 10z"/>"#,
             Self::Major => r#"<path d="M6.1.8h7.8l5.3 5.3v7.8l-5.3 5.3H6.1L.8 13.9V6.1z"/>"#,
@@ -77,6 +81,7 @@ impl Icon {
         match self {
             Self::Ok => "M5.6 10.4l3 3 5.8-6.4",
             Self::Blank => "M7.6 8.2a2.4 2.4 0 1 1 3.3 2.2c-.6.3-.9.7-.9 1.4M10 14.2v.2",
+            Self::Planned => "M7.6 6.2v7.6M12.4 6.2v7.6",
             Self::Slow => "M10 7.4v5M10 15.6v.2",
             Self::Part => "M10 5.6v5M10 14v.2",
             Self::Major => "M6.8 6.8l6.4 6.4M13.2 6.8l-6.4 6.4",
@@ -89,6 +94,7 @@ impl Icon {
         match self {
             Self::Ok => "ok",
             Self::Blank => "blank",
+            Self::Planned => "planned",
             Self::Slow => "slow",
             Self::Part => "part",
             Self::Major => "major",
@@ -101,6 +107,7 @@ impl Icon {
         match self {
             Self::Ok => "#15803d",
             Self::Blank => "#5b6470",
+            Self::Planned => "#1d4ed8",
             Self::Slow => "#8f5a06",
             Self::Part => "#c2410c",
             Self::Major => "#b91c1c",

@@ -19,6 +19,7 @@ impl StateClass for ServiceState {
     fn class(&self) -> &'static str {
         match self {
             Self::Operational => "ok",
+            Self::UnderMaintenance => "planned",
             Self::Unknown => "blank",
             Self::Degraded => "slow",
             Self::PartialOutage => "part",

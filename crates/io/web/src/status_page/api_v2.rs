@@ -5,6 +5,7 @@
 
 use crate::cache::digest;
 use crate::design::text::iso;
+use crate::status_page::api_v2_maintenance as maintenance;
 use crate::wording::headline::headline;
 use engine::views::StatusPage;
 use engine::views::status_page::{Component as Part, StatusPageIncident};
@@ -15,6 +16,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use types::Time;
 use types::event::{ServiceState, UpdateStatus};
+use types::maintenance::MaintenanceState;
 
 /// Most incidents in `incidents.json`, as Statuspage has it.
 const INCIDENTS_MAX: usize = 50;
@@ -35,7 +37,7 @@ struct Status {
 }
 
 #[derive(Clone, Serialize)]
-struct Component<'a> {
+pub(super) struct Component<'a> {
     id: String,
     name: &'a str,
     status: &'static str,
@@ -112,21 +114,27 @@ pub fn documents(status_page: &StatusPage) -> Vec<(String, String)> {
     let open: Vec<_> = status_page.open.iter().map(row).collect();
     let past = status_page.past.iter().flat_map(|day| &day.incidents);
     let all: Vec<_> = status_page.open.iter().chain(past).take(INCIDENTS_MAX).map(row).collect();
-    let none: [(); 0] = [];
+    let all_maintenances = maintenance::rows(status_page, &page_id, &by_id);
+    let maintenances = |is_shown: fn(MaintenanceState) -> bool| {
+        let shown: Vec<_> =
+            all_maintenances.iter().filter(|(state, _)| is_shown(*state)).map(|(_, row)| row).collect();
+        json!({ "page": page, "scheduled_maintenances": shown })
+    };
+    let is_open = |state| state < MaintenanceState::Completed;
+    let is_active = |state| matches!(state, MaintenanceState::InProgress | MaintenanceState::Overrun);
 
     let mut summary = json!({ "page": page, "components": components, "incidents": open });
-    summary["scheduled_maintenances"] = json!(none);
+    summary["scheduled_maintenances"] = maintenances(is_open)["scheduled_maintenances"].take();
     summary["status"] = json!(status);
-    let maintenances = json!({ "page": page, "scheduled_maintenances": none });
     [
         ("summary", summary),
         ("status", json!({ "page": page, "status": status })),
         ("components", json!({ "page": page, "components": components })),
         ("incidents", json!({ "page": page, "incidents": all })),
         ("incidents/unresolved", json!({ "page": page, "incidents": open })),
-        ("scheduled-maintenances", maintenances.clone()),
-        ("scheduled-maintenances/upcoming", maintenances.clone()),
-        ("scheduled-maintenances/active", maintenances),
+        ("scheduled-maintenances", maintenances(|_| true)),
+        ("scheduled-maintenances/upcoming", maintenances(|state| state == MaintenanceState::Scheduled)),
+        ("scheduled-maintenances/active", maintenances(is_active)),
     ]
     .into_iter()
     .map(|(name, body): (&str, Value)| (format!("/api/v2/{name}.json"), body.to_string()))
@@ -260,6 +268,7 @@ fn incident_updates(incident: &StatusPageIncident) -> Vec<Update<'_>> {
 fn status(state: ServiceState) -> &'static str {
     match state {
         ServiceState::Operational => "operational",
+        ServiceState::UnderMaintenance => "under_maintenance",
         ServiceState::Unknown | ServiceState::Degraded => "degraded_performance",
         ServiceState::PartialOutage => "partial_outage",
         ServiceState::MajorOutage => "major_outage",
@@ -269,6 +278,8 @@ fn status(state: ServiceState) -> &'static str {
 fn indicator(state: ServiceState) -> &'static str {
     match state {
         ServiceState::Operational => "none",
+        // The indicator of Statuspage.
+        ServiceState::UnderMaintenance => "maintenance",
         ServiceState::Unknown | ServiceState::Degraded => "minor",
         ServiceState::PartialOutage => "major",
         ServiceState::MajorOutage => "critical",

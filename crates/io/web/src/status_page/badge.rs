@@ -35,6 +35,7 @@ pub fn badge(status_page: &StatusPage) -> String {
 fn state_text(state: ServiceState) -> &'static str {
     match state {
         ServiceState::Operational => "operational",
+        ServiceState::UnderMaintenance => "under maintenance",
         ServiceState::Unknown => "no data",
         ServiceState::Degraded => "degraded",
         ServiceState::PartialOutage => "partial outage",

@@ -1,10 +1,11 @@
-//! Atom (RFC 4287) and RSS 2.0: one entry per incident, changed by every update.
+//! Atom (RFC 4287) and RSS 2.0: one entry for each incident and each maintenance, changed by every update.
 
 use crate::design::text::iso;
+use crate::status_page::pages::state_title;
 use crate::wording::headline::headline;
 use askama::Template;
 use engine::views::StatusPage;
-use engine::views::status_page::StatusPageIncident;
+use engine::views::status_page::{StatusPageIncident, StatusPageMaintenance};
 use jiff::tz::TimeZone;
 use text::escape;
 use types::Time;
@@ -33,7 +34,10 @@ struct Rss<'a> {
 }
 
 struct Entry<'a> {
-    incident: &'a StatusPageIncident,
+    /// Unique on the page, and stable.
+    id: String,
+    title: &'a str,
+    status: &'static str,
     url: String,
     published: String,
     updated: String,
@@ -78,40 +82,61 @@ pub fn rss(status_page: &StatusPage) -> askama::Result<String> {
     .render()
 }
 
+/// Incidents and maintenances, the newest change first.
 fn entries(status_page: &StatusPage) -> Vec<Entry<'_>> {
     let past = status_page.past.iter().flat_map(|day| &day.incidents);
-    status_page
-        .open
-        .iter()
-        .chain(past)
-        .take(ENTRIES_MAX)
-        .map(|incident| entry(status_page, incident))
-        .collect()
+    let incidents = status_page.open.iter().chain(past).map(|incident| entry(status_page, incident));
+    let maintenances = status_page.maintenances.iter().map(|one| maintenance_entry(status_page, one));
+    let mut entries: Vec<Entry<'_>> = incidents.collect();
+    if !status_page.maintenances.is_empty() {
+        entries.extend(maintenances);
+        entries.sort_by(|one, other| other.updated.cmp(&one.updated));
+    }
+    entries.truncate(ENTRIES_MAX);
+    entries
+}
+
+fn maintenance_entry<'a>(status_page: &StatusPage, one: &'a StatusPageMaintenance) -> Entry<'a> {
+    let updates =
+        one.updates.iter().map(|update| (update.at, state_title(update.state), update.body.as_str()));
+    Entry {
+        id: one.id.to_string(),
+        title: &one.title,
+        status: state_title(one.state),
+        url: format!("{}/#{}", status_page.url, one.id),
+        published: iso(one.added),
+        updated: iso(one.changed),
+        rfc_2822: rfc_2822(one.changed),
+        content: content(status_page, updates),
+    }
+}
+
+/// Updates as HTML, which the template escapes again for XML.
+fn content<'a>(
+    status_page: &StatusPage,
+    updates: impl Iterator<Item = (Time, &'static str, &'a str)>,
+) -> String {
+    let paragraph = |(at, status, body): (Time, &str, &str)| {
+        let at = formatted(at, &status_page.timezone, "%-d %b %Y, %H:%M");
+        format!("<p><strong>{status}</strong> ({at}): {}</p>", escape::html(body))
+    };
+    updates.map(paragraph).collect::<Vec<_>>().join("\n")
 }
 
 fn entry<'a>(status_page: &StatusPage, incident: &'a StatusPageIncident) -> Entry<'a> {
     let newest = incident.updates.first().map_or(incident.started, |update| update.at);
     let first = incident.updates.last().map_or(incident.started, |update| update.at);
-    // The text becomes HTML here, which the template escapes again for XML.
-    let content: Vec<String> = incident
-        .updates
-        .iter()
-        .map(|update| {
-            let at = formatted(update.at, &status_page.timezone, "%-d %b %Y, %H:%M");
-            format!(
-                "<p><strong>{}</strong> ({at}): {}</p>",
-                update.status.title(),
-                escape::html(&update.body)
-            )
-        })
-        .collect();
+    let updates =
+        incident.updates.iter().map(|update| (update.at, update.status.title(), update.body.as_str()));
     Entry {
-        incident,
+        id: incident.id.to_string(),
+        title: &incident.title,
+        status: incident.status.title(),
         url: format!("{}/incidents/{}", status_page.url, incident.id),
         published: iso(first),
         updated: iso(newest),
         rfc_2822: rfc_2822(newest),
-        content: content.join("\n"),
+        content: content(status_page, updates),
     }
 }
 

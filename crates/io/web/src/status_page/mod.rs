@@ -1,7 +1,9 @@
 //! The public documents: the same bytes for every client, rendered once per change.
 
 pub mod api_v2;
+mod api_v2_maintenance;
 pub mod badge;
+pub mod calendar;
 pub mod feed;
 pub mod pages;
 pub mod uptime_bars;
@@ -43,6 +45,7 @@ pub fn documents(
     for path in ["/history.rss", "/feed.rss"] {
         put(path.to_owned(), Kind::Rss, feed::rss(status_page)?);
     }
+    put("/maintenance.ics".to_owned(), Kind::Calendar, calendar::calendar(status_page));
     put("/badge.svg".to_owned(), Kind::Svg, badge::badge(status_page));
     put("/favicon.svg".to_owned(), Kind::Svg, Icon::from(status_page.state).favicon());
     Ok(documents)

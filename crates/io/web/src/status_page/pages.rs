@@ -7,14 +7,21 @@ use crate::latency::public::{self, LatencyGroup, PublicLatencies};
 use crate::wording::headline::headline;
 use askama::Template;
 use engine::views::StatusPage;
-use engine::views::status_page::{Component, StatusPageIncident};
+use engine::views::status_page::{Component, StatusPageIncident, StatusPageMaintenance};
 use std::collections::BTreeMap;
 use types::Time;
 use types::event::ServiceState;
+use types::maintenance::MaintenanceState;
 use types::time::{between, spoken};
 
 /// Number of past days on the status page; the history has all of them.
 const PAST_DAYS: usize = 7;
+
+/// Number of scheduled maintenances on the status page; the calendar has all of them.
+const UPCOMING_MAX: usize = 3;
+
+/// Maximum number of parts of a list of services.
+const SERVICES_MAX: usize = 6;
 
 /// Text without an uptime.
 const NO_UPTIME: &str = "less than 24 h of data";
@@ -56,6 +63,12 @@ struct StatusPageTemplate<'a> {
     changed: Moment,
     check_interval: String,
     open: Vec<IncidentView<'a>>,
+    /// Those that go on.
+    active: Vec<MaintenanceView<'a>>,
+    /// Those that come next.
+    upcoming: Vec<MaintenanceView<'a>>,
+    /// How many come after them.
+    later: usize,
     groups: Vec<GroupRows<'a>>,
     days_shown: usize,
     days_narrow: usize,
@@ -136,6 +149,47 @@ impl<'a> IncidentView<'a> {
     }
 }
 
+/// Maintenance with formatted times.
+struct MaintenanceView<'a> {
+    maintenance: &'a StatusPageMaintenance,
+    icon: Icon,
+    state: &'static str,
+    from: Moment,
+    to: Moment,
+    services: String,
+    updates: Vec<(Moment, &'static str, &'a str)>,
+}
+
+impl<'a> MaintenanceView<'a> {
+    fn new(maintenance: &'a StatusPageMaintenance, clock: Clock<'_>) -> Self {
+        let titles: Vec<&str> = maintenance.services.iter().map(|(_, title)| title.as_str()).collect();
+        let updates = maintenance.updates.iter();
+        Self {
+            maintenance,
+            icon: Icon::Planned,
+            state: state_title(maintenance.state),
+            from: clock.full(maintenance.from),
+            // The end of the same day needs no date.
+            to: clock.read_at(maintenance.from).time(maintenance.to),
+            services: ::text::list::and_more(&titles, SERVICES_MAX),
+            updates: updates
+                .map(|update| (clock.time(update.at), state_title(update.state), update.body.as_str()))
+                .collect(),
+        }
+    }
+}
+
+/// State of a maintenance as the public reads it.
+pub(crate) fn state_title(state: MaintenanceState) -> &'static str {
+    match state {
+        MaintenanceState::Scheduled => "Scheduled",
+        MaintenanceState::InProgress => "In progress",
+        MaintenanceState::Overrun => "Takes longer than planned",
+        MaintenanceState::Completed => "Completed",
+        MaintenanceState::Cancelled => "Cancelled",
+    }
+}
+
 struct GroupRows<'a> {
     name: &'a str,
     rows: Vec<Row<'a>>,
@@ -207,6 +261,9 @@ pub fn status_page(status_page: &StatusPage, latencies: &PublicLatencies) -> ask
     let days_shown =
         status_page.groups.iter().flat_map(|group| &group.components).map(|part| part.days.len()).max();
     let days_shown = days_shown.unwrap_or(0);
+    let maintenances = status_page.maintenances.iter();
+    let active = maintenances.clone().filter(|one| one.is_active());
+    let upcoming = maintenances.filter(|one| one.state == MaintenanceState::Scheduled);
     StatusPageTemplate {
         frame: Frame::of(status_page),
         icon: status_page.state.into(),
@@ -217,6 +274,9 @@ pub fn status_page(status_page: &StatusPage, latencies: &PublicLatencies) -> ask
             .iter()
             .map(|incident| IncidentView::open(incident, status_page, clock))
             .collect(),
+        active: active.map(|one| MaintenanceView::new(one, clock)).collect(),
+        later: upcoming.clone().count().saturating_sub(UPCOMING_MAX),
+        upcoming: upcoming.take(UPCOMING_MAX).map(|one| MaintenanceView::new(one, clock)).collect(),
         groups: status_page
             .groups
             .iter()

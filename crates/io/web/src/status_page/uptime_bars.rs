@@ -52,6 +52,7 @@ fn drawn_state(day: &Day) -> ServiceState {
         Some(_) if day.lost >= VERY_BAD => ServiceState::MajorOutage,
         Some(_) if day.lost >= BAD => ServiceState::PartialOutage,
         Some(ServiceState::Operational) => ServiceState::Operational,
+        Some(ServiceState::UnderMaintenance) => ServiceState::UnderMaintenance,
         Some(_) => ServiceState::Degraded,
     }
 }
@@ -62,6 +63,7 @@ fn label(title: &str, days: &[Day]) -> String {
     let mut parts = Vec::new();
     for (state, text) in [
         (Some(ServiceState::Operational), "operational"),
+        (Some(ServiceState::UnderMaintenance), "with maintenance"),
         (Some(ServiceState::Degraded), "degraded"),
         (Some(ServiceState::PartialOutage), "with a partial outage"),
         (Some(ServiceState::MajorOutage), "with a major outage"),
@@ -87,13 +89,14 @@ fn draw(html: &mut String, size: &str, title: &str, days: &[Day]) {
     );
     for state in [
         ServiceState::Operational,
+        ServiceState::UnderMaintenance,
         ServiceState::Unknown,
         ServiceState::Degraded,
         ServiceState::PartialOutage,
         ServiceState::MajorOutage,
     ] {
         let height = match state {
-            ServiceState::Operational => 16,
+            ServiceState::Operational | ServiceState::UnderMaintenance => 16,
             ServiceState::Unknown => 6,
             ServiceState::Degraded => 22,
             ServiceState::PartialOutage => 27,

@@ -53,6 +53,7 @@ mod tests {
             open: Vec::new(),
             groups: vec![Group { name: String::new(), components }],
             past: Vec::new(),
+            maintenances: Vec::new(),
             response_times: true,
             subscriptions: false,
         }

@@ -61,6 +61,7 @@ fn documents_have_the_expected_paths() {
     /history.rss
     /incidents/incident-5
     /incidents/incident-7
+    /maintenance.ics
     ");
 }
 

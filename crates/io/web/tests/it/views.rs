@@ -185,6 +185,7 @@ fn status_page(outage: bool) -> StatusPage {
                 ],
             },
         ],
+        maintenances: Vec::new(),
         past: (0..14_i64)
             .map(|ago| {
                 let span: Span = ago.days();
@@ -325,6 +326,7 @@ fn open_incident() -> OpenIncident {
     OpenIncident {
         incident: incident(),
         unacknowledged_for: Some(secs(297)),
+        held: None,
         runbooks: vec![Runbook {
             title: "Sign-in".to_owned(),
             url: "https://wiki.acme.net/auth?a=1&b=2".to_owned(),
@@ -468,6 +470,7 @@ fn now(outage: bool) -> Now {
         pools: Vec::new(),
         probe_lag_p99: Some(Duration::from_millis(14)),
         drafts: Vec::new(),
+        maintenances: Vec::new(),
         changes: changes(),
         timezone: "UTC".to_owned(),
     }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 mod day;
+mod maintenance;
 mod month;
 
 use sim::clocks::{Shock, Shocks};

@@ -82,7 +82,7 @@ fn view(row: &ServiceNow, now: Time, number: usize) -> ServiceView<'_> {
 
 fn rank(icon: Icon) -> u8 {
     match icon {
-        Icon::Ok | Icon::Blank | Icon::Slow => 0,
+        Icon::Ok | Icon::Planned | Icon::Blank | Icon::Slow => 0,
         Icon::Part => 1,
         Icon::Major => 2,
     }

@@ -1,0 +1,104 @@
+//! Scheduled maintenances of the Statuspage API, version 2.
+
+use super::api_v2::Component;
+use crate::design::text::iso;
+use engine::views::StatusPage;
+use engine::views::status_page::StatusPageMaintenance;
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use types::maintenance::MaintenanceState;
+
+#[derive(Serialize)]
+struct Row<'a> {
+    id: String,
+    name: &'a str,
+    status: &'static str,
+    created_at: String,
+    updated_at: String,
+    monitoring_at: Option<()>,
+    resolved_at: Option<String>,
+    impact: &'static str,
+    shortlink: String,
+    started_at: String,
+    page_id: &'a str,
+    incident_updates: Vec<Update<'a>>,
+    components: Vec<&'a Component<'a>>,
+    scheduled_for: String,
+    scheduled_until: String,
+}
+
+#[derive(Serialize)]
+struct Update<'a> {
+    id: String,
+    status: &'static str,
+    body: &'a str,
+    incident_id: String,
+    created_at: String,
+    updated_at: String,
+    display_at: String,
+    affected_components: Option<()>,
+    deliver_notifications: bool,
+    custom_tweet: Option<()>,
+    tweet_id: Option<()>,
+}
+
+/// All maintenances of the status page by their start, each with its state. Statuspage has no status for one that was
+/// cancelled: it is left out.
+pub(super) fn rows<'a>(
+    status_page: &'a StatusPage,
+    page_id: &'a str,
+    by_id: &BTreeMap<&str, &'a Component<'a>>,
+) -> Vec<(MaintenanceState, Value)> {
+    let shown = status_page.maintenances.iter().filter(|one| one.state != MaintenanceState::Cancelled);
+    shown.map(|one| (one.state, json!(row(status_page, page_id, by_id, one)))).collect()
+}
+
+fn row<'a>(
+    status_page: &'a StatusPage,
+    page_id: &'a str,
+    by_id: &BTreeMap<&str, &'a Component<'a>>,
+    one: &'a StatusPageMaintenance,
+) -> Row<'a> {
+    let count = one.updates.len();
+    let updates = one.updates.iter().enumerate().map(|(position, update)| Update {
+        id: format!("{}-{}", one.id, count - position),
+        status: status(update.state),
+        body: &update.body,
+        incident_id: one.id.to_string(),
+        created_at: iso(update.at),
+        updated_at: iso(update.at),
+        display_at: iso(update.at),
+        affected_components: None,
+        deliver_notifications: true,
+        custom_tweet: None,
+        tweet_id: None,
+    });
+    Row {
+        id: one.id.to_string(),
+        name: &one.title,
+        status: status(one.state),
+        created_at: iso(one.added),
+        updated_at: iso(one.changed),
+        monitoring_at: None,
+        resolved_at: one.ended.map(iso),
+        impact: "maintenance",
+        shortlink: format!("{}/#{}", status_page.url, one.id),
+        started_at: iso(one.started.unwrap_or(one.from)),
+        page_id,
+        incident_updates: updates.collect(),
+        components: one.services.iter().filter_map(|(id, _)| by_id.get(id.0.as_str()).copied()).collect(),
+        scheduled_for: iso(one.from),
+        scheduled_until: iso(one.to),
+    }
+}
+
+fn status(state: MaintenanceState) -> &'static str {
+    match state {
+        MaintenanceState::Scheduled => "scheduled",
+        MaintenanceState::InProgress => "in_progress",
+        // What is not well yet is verified.
+        MaintenanceState::Overrun => "verifying",
+        MaintenanceState::Completed | MaintenanceState::Cancelled => "completed",
+    }
+}

@@ -58,6 +58,7 @@ mod valves;
 pub mod views;
 
 pub use commands::ACKNOWLEDGED_FOR;
+pub use oncall::instant;
 pub use views::{Now, StatusPage, Views};
 
 use std::sync::Arc;

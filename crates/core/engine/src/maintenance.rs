@@ -44,6 +44,8 @@ struct State {
     failures: BTreeMap<AlertId, (Resource, Time)>,
     /// Failures that were repaired while one went on.
     recoveries: BTreeMap<AlertId, Recovery>,
+    /// Those that were cancelled because the configuration no longer had them. It may get them back.
+    withdrawn: BTreeSet<MaintenanceId>,
 }
 
 impl Maintenances {
@@ -59,8 +61,11 @@ impl Maintenances {
             EventKind::MaintenanceOverran { maintenance } => self.state.change(at, *maintenance, |one| {
                 one.overran = Some(at);
             }),
-            EventKind::MaintenanceEnded { maintenance, .. } => {
+            EventKind::MaintenanceEnded { maintenance, by } => {
                 self.state.change(at, *maintenance, |one| one.ended = Some(at));
+                if *by == Some(Actor::mainstay()) {
+                    self.state.withdrawn.insert(*maintenance);
+                }
                 self.state.forget(at);
             }
             EventKind::AlertOpened { alert } => return self.state.failed(alert),
@@ -167,6 +172,10 @@ impl Maintenances {
                 if one.planned.from <= now {
                     events.push(EventKind::MaintenanceStarted { maintenance });
                 }
+            } else if now < one.planned.from {
+                // It started on a clock that was ahead: the same plan again, and it starts when its time comes.
+                let (maintenance, by) = (one.planned.clone(), one.by.clone());
+                events.push(EventKind::MaintenanceScheduled { maintenance, by });
             } else if one.planned.to <= now {
                 let fails = still_fails(context, one);
                 if !fails || later(one.planned.to, GRACE) <= now {
@@ -244,6 +253,7 @@ impl State {
             known.by.clone_from(by);
             known.changed = at;
             known.revision = known.revision.saturating_add(1);
+            known.started = known.started.filter(|_| planned.from <= at);
             known.overran = known.overran.filter(|_| planned.to <= at);
             return;
         }
@@ -284,7 +294,7 @@ impl State {
     }
 
     fn of_section(&self, section: &str, from: Time) -> Option<&ScheduledMaintenance> {
-        let mut all = self.by_id.values();
+        let mut all = self.by_id.values().filter(|one| !self.withdrawn.contains(&one.planned.id));
         all.find(|one| one.planned.section.as_deref() == Some(section) && one.planned.from == from)
     }
 
@@ -296,6 +306,7 @@ impl State {
         for id in ended.iter().take(ended.len().saturating_sub(ENDED_MAX)) {
             self.by_id.remove(id);
         }
+        self.withdrawn.retain(|id| self.by_id.contains_key(id));
     }
 }
 
@@ -303,6 +314,9 @@ impl State {
 fn occurrences(config: &Config, planned: &PlannedMaintenance, now: Time) -> Vec<(Time, Time)> {
     let timezone = &config.site.timezone;
     let starts = oncall::schedule::starts(timezone, planned.start, planned.repeat, now);
+    // Two starts in one gap of the wall clock, of a repetition by hours, are one instant.
+    let mut last = None;
+    let starts = starts.filter(move |(_, at)| last.replace(*at) != Some(*at));
     let before_end =
         starts.take_while(|(local, at)| planned.until.is_none_or(|until| *local < until) && *at < Time::MAX);
     let not_over =

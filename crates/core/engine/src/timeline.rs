@@ -127,6 +127,13 @@ impl Timeline {
                 fact(&mut denial.from);
                 denial.until = self.deadline(event.seq, denial.until, moved);
             }
+            // One that began when it was added, and not at a time that a person read from a clock.
+            EventKind::MaintenanceScheduled { maintenance, .. }
+                if maintenance.section.is_none() && maintenance.from <= event.at =>
+            {
+                fact(&mut maintenance.from);
+                maintenance.to = self.deadline(event.seq, maintenance.to, moved);
+            }
             EventKind::ValveSet { valve, .. } => {
                 fact(&mut valve.since);
                 fact(&mut valve.changed);

@@ -395,6 +395,100 @@ until = 2026-11-15T00:00:00
     );
 }
 
+#[test]
+fn two_starts_in_one_gap_of_the_wall_clock_are_one_maintenance() {
+    // Tallinn: 03:00 to 04:00 does not exist on 28 March 2027.
+    let section = "[maintenance.often]\nservices = [\"api\"]\nstart = 2027-03-28T02:00:00\nduration = \"50m\"\n\
+                   repeat = \"1 hour\"\nuntil = 2027-03-28T06:00:00\n";
+    let config = Arc::new(read(&format!("{CONFIG}{section}")));
+    let now = "2027-03-27T22:00:00Z".parse().unwrap();
+    let mut bench =
+        Bench { engine: Engine::new(config.clone()), config: config.clone(), now, events: Vec::new() };
+    bench.input(System::Booted { unmonitored_since: None }).unwrap();
+    bench.input(System::Config(config)).unwrap();
+    let all = bench.engine.maintenances().values();
+    let found: Vec<(String, MaintenanceState)> =
+        all.map(|one| (one.planned.from.strftime("%H:%M").to_string(), one.state())).collect();
+    let expected = ["00:00", "01:00", "02:00"].map(|at| (at.to_owned(), MaintenanceState::Scheduled));
+    assert_eq!(found, expected);
+}
+
+/// Sets the clock of the engine, as the event loop does.
+fn set_clock(bench: &mut Bench, to: &str) {
+    let to: Time = to.parse().unwrap();
+    let events = bench.events.clone();
+    let read = |after: u64, limit: usize| {
+        let rest = events.iter().filter(|event| event.seq > after);
+        Ok::<_, std::convert::Infallible>(rest.take(limit).cloned().collect())
+    };
+    let (engine, set) = bench.engine.set_clock(to, read).unwrap();
+    bench.engine = engine;
+    bench.events.push(set);
+    bench.now = to;
+    bench.input(System::Config(bench.config.clone())).unwrap();
+}
+
+#[test]
+fn maintenance_that_began_on_a_clock_ahead_begins_again_at_its_time() {
+    let section =
+        "[maintenance.upgrade]\nservices = [\"blog\"]\nstart = 2026-11-22T06:00:00\nduration = \"1h\"\n";
+    let mut bench = Bench::maintained(section);
+    let from: Time = "2026-11-22T04:00:00Z".parse().unwrap();
+    bench.add_at(&["shop"], Some(from), 60).unwrap();
+    // The clock is 70 minutes ahead from here on.
+    bench.later(70 * MINUTE);
+    bench.add(&["api"], 20);
+    assert_eq!(bench.states_of_maintenances(), [MaintenanceState::InProgress; 3]);
+    bench.later(5 * MINUTE);
+    set_clock(&mut bench, "2026-11-22T03:05:00Z");
+    let expected = [MaintenanceState::Scheduled, MaintenanceState::Scheduled, MaintenanceState::InProgress];
+    assert_eq!(bench.states_of_maintenances(), expected, "what began when it was added goes on");
+    let added = bench.engine.maintenances()[&MaintenanceId(3)].planned.clone();
+    assert_eq!(time::between(added.from, added.to), Duration::from_secs(20 * MINUTE));
+    assert_eq!(time::between(bench.now, added.to), Duration::from_secs(15 * MINUTE), "the rest of its time");
+    let begun = bench.now;
+    bench.minutes(begun, 14, &[("queue", 0..30)]);
+    assert_eq!(bench.paged(begun), [] as [u64; 0]);
+    bench.minutes(begun, 16, &[("queue", 0..30)]);
+    assert_eq!(bench.paged(begun), [20], "five minutes after its end");
+    bench.minutes(begun, 26, &[]);
+    let expected = [MaintenanceState::InProgress, MaintenanceState::InProgress, MaintenanceState::Completed];
+    assert_eq!(bench.states_of_maintenances(), expected);
+}
+
+/// Written by the version before there were maintenances: an outage from its alert to the effect of the fix.
+const EARLIER_JOURNAL: &str = include_str!("../fixtures/journal-without-maintenance.jsonl");
+
+#[test]
+fn journal_of_an_earlier_version_replays_and_takes_maintenances() {
+    let mut bench = Bench::maintained("");
+    bench.engine = Engine::new(bench.config.clone());
+    bench.events.clear();
+    for line in EARLIER_JOURNAL.lines() {
+        let event: types::Event = serde_json::from_str(line).unwrap();
+        let again: serde_json::Value = serde_json::to_value(&event).unwrap();
+        assert_eq!(again, serde_json::from_str::<serde_json::Value>(line).unwrap(), "its JSON is kept");
+        bench.now = event.at;
+        bench.engine.apply(&event);
+        bench.events.push(event);
+    }
+    assert_eq!(bench.count(|kind| matches!(kind, EventKind::IncidentResolved { .. })), 1);
+    assert!(bench.engine.maintenances().is_empty());
+    let incidents = bench.engine.incidents();
+    assert!(incidents.values().all(|incident| !incident.is_open()) && incidents.len() == 1);
+    bench.same_after_replay();
+    bench.later(60);
+    bench.input(System::Booted { unmonitored_since: None }).unwrap();
+    bench.input(System::Config(bench.config.clone())).unwrap();
+    bench.add(&["api"], 20);
+    assert_eq!(bench.states_of_maintenances(), [MaintenanceState::InProgress]);
+    let begun = bench.now;
+    bench.minutes(begun, 10, &[("queue", 1..10)]);
+    bench.reboot();
+    assert_eq!(bench.states_of_maintenances(), [MaintenanceState::InProgress]);
+    assert_eq!(bench.count(|kind| matches!(kind, EventKind::PageOpened { .. })), 1, "that of the journal");
+}
+
 fn adopted(bench: &mut Bench, more: &str) {
     let config: Arc<Config> = Arc::new(read(&format!("{CONFIG}{more}")));
     bench.config = config.clone();
@@ -442,6 +536,16 @@ fn changed_configuration_changes_what_is_scheduled() {
     assert_eq!(plan(&bench), [cancelled.clone(), moved(MaintenanceState::Completed)]);
     adopted(&mut bench, "");
     assert_eq!(plan(&bench), [cancelled, moved(MaintenanceState::Completed)]);
+    // A section that was left out for a while is scheduled again, with a number of its own.
+    let later = section("Later", "2026-11-22T12:00:00", "1h");
+    let again = |id: u64, state| row(id, "Later", "10:00", "11:00", state);
+    adopted(&mut bench, &later);
+    adopted(&mut bench, "");
+    assert_eq!(plan(&bench)[2..], [again(3, MaintenanceState::Cancelled)]);
+    adopted(&mut bench, &later);
+    bench.reboot();
+    let both = [again(3, MaintenanceState::Cancelled), again(4, MaintenanceState::Scheduled)];
+    assert_eq!(plan(&bench)[2..], both);
 }
 
 #[test]

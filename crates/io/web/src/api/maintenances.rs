@@ -82,19 +82,14 @@ async fn add(
 ) -> JsonResult {
     may_write(&state, &headers)?;
     let body: AddBody = from_json(body)?;
-    let maintenance = NewMaintenance {
+    let maintenance = few_names(NewMaintenance {
         title: title(&body.title)?,
         text: body.text.map(|body| text(&body)).transpose()?,
         services: body.services,
         resources: body.resources,
         from: body.from,
         lasting: Duration::from_secs(body.for_seconds),
-    };
-    if maintenance.services.len().max(maintenance.resources.len()) > NAMES_MAX {
-        let detail = format!("a maintenance names at most {NAMES_MAX} services and resources");
-        let hint = "Schedule several maintenances.";
-        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail, hint).into());
-    }
+    })?;
     let events = state.send(actor(socket, &body.by)?, Command::AddMaintenance { maintenance }).await?;
     Ok(Json(done("add", events)))
 }
@@ -146,6 +141,15 @@ pub(crate) fn scheduled(events: Vec<EventKind>) -> Option<Maintenance> {
         EventKind::MaintenanceScheduled { maintenance, .. } => Some(maintenance),
         _ => None,
     })
+}
+
+/// A maintenance that names few enough services and resources.
+pub(crate) fn few_names(new: NewMaintenance) -> Result<NewMaintenance, Problem> {
+    if new.services.len().max(new.resources.len()) <= NAMES_MAX {
+        return Ok(new);
+    }
+    let detail = format!("a maintenance names at most {NAMES_MAX} services and resources");
+    Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail, "Schedule several maintenances."))
 }
 
 /// A title on one line, within its length.

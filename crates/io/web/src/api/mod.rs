@@ -9,7 +9,7 @@ mod external_metrics;
 mod headroom;
 mod latency;
 mod load_tests;
-mod maintenances;
+pub(crate) mod maintenances;
 mod now;
 pub(crate) mod restores;
 mod subscribers;

@@ -12,6 +12,8 @@ mod headroom;
 mod left_open;
 mod load_chart;
 mod load_tests;
+mod maintenance;
+mod maintenance_form;
 pub mod now;
 pub(crate) mod probe;
 mod service;
@@ -46,6 +48,7 @@ pub(crate) fn routes() -> Router<Arc<WebState>> {
         .route("/console/headroom", get(headroom_page))
         .route("/console/audit", get(audit_page))
         .route("/console/load", get(load_page))
+        .route("/console/maintenance", get(maintenance_page))
         .route("/console/services/{service}", get(service_page))
         .route("/console/probes", get(probes_page))
         .route("/console/probe/{id}", get(probe_page))
@@ -53,6 +56,7 @@ pub(crate) fn routes() -> Router<Arc<WebState>> {
         .route("/console/trace", get(find_trace))
         .merge(actions::routes())
         .merge(edge::routes())
+        .merge(maintenance_form::routes())
         .merge(sign_in::routes())
 }
 
@@ -84,6 +88,10 @@ async fn audit_page(State(state): State<Arc<WebState>>, headers: HeaderMap) -> R
 
 async fn load_page(State(state): State<Arc<WebState>>, headers: HeaderMap) -> Response<Body> {
     page(&state, &headers, |views, session| Ok(load_tests::page(&state, views, session, clock_now())))
+}
+
+async fn maintenance_page(State(state): State<Arc<WebState>>, headers: HeaderMap) -> Response<Body> {
+    page(&state, &headers, |views, session| Ok(maintenance::page(&state, views, session, clock_now())))
 }
 
 async fn service_page(

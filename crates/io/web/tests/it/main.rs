@@ -11,6 +11,7 @@ mod fixture;
 mod headroom;
 mod intake;
 mod latency;
+mod maintenance;
 mod metrics;
 mod requests;
 mod sign_in;

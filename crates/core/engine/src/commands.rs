@@ -44,15 +44,12 @@ impl Engine {
             }
             Command::Deny { what, service, lasting, everybody } => {
                 self.denials.check(&self.config, what, service.as_ref(), *everybody)?;
-                let denial = Denial {
-                    id: self.denials.next_id(),
-                    what: what.clone(),
-                    service: service.clone(),
-                    from: now,
-                    until: later(now, *lasting),
-                    by: actor.id.clone(),
-                };
-                EventKind::TrafficDenied { denial, by }
+                let (what, service, by_name) = (what.clone(), service.clone(), actor.id.clone());
+                let (id, until) = (self.denials.next_id(), later(now, *lasting));
+                EventKind::TrafficDenied {
+                    denial: Denial { id, what, service, from: now, until, by: by_name },
+                    by,
+                }
             }
             Command::Lift { denial } => {
                 if !self.denials.in_force().contains_key(denial) {
@@ -79,15 +76,18 @@ impl Engine {
                 self.incident(*incident)?;
                 self.publisher.approved(*incident, by).ok_or(Refused::NoDraft(*incident))?
             }
-            Command::Resolve { incident, force } => {
-                let open = self.open(*incident)?;
-                if let Some(what) = self.diagnose.still_failing(open).filter(|_| !force) {
-                    return Err(Refused::StillFailing { incident: *incident, what });
-                }
-                let summary = format!("closed by {actor}");
-                EventKind::IncidentResolved { incident: *incident, summary, by: Some(by) }
-            }
+            Command::Resolve { incident, force } => self.resolve(actor, *incident, *force)?,
         }])
+    }
+
+    /// An incident with something that still fails is resolved only by force.
+    fn resolve(&self, actor: &Actor, incident: IncidentId, force: bool) -> Result<EventKind, Refused> {
+        let open = self.open(incident)?;
+        if let Some(what) = self.diagnose.still_failing(open).filter(|_| !force) {
+            return Err(Refused::StillFailing { incident, what });
+        }
+        let summary = format!("closed by {actor}");
+        Ok(EventKind::IncidentResolved { incident, summary, by: Some(actor.clone()) })
     }
 
     /// Acknowledging twice changes nothing; a second person takes over (P8). For a merged incident the remaining one is

@@ -2,29 +2,19 @@
 
 use crate::OnCall;
 use crate::escalation::{has_usable_contact, people_of};
-use crate::notice::Notice;
+use crate::notice::{Notice, OVERRAN, REMINDER, is_overrun};
 use crate::text::{TITLE_MAX, body};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 use text::{list, truncate};
 use types::maintenance::{GRACE, MaintenanceState, ScheduledMaintenance};
 use types::time::{clock, earlier, later, spoken};
 use types::{Config, Context, EventKind, MaintenanceId, PersonId, ServiceId, Time};
 
-/// A maintenance starts soon.
-const REMINDER: &str = "reminder-";
-/// The planned end of a maintenance has passed, and something of it still fails.
-const OVERRAN: &str = "overran-";
-
 /// Time before the start at which the team is reminded. One that was scheduled later than that needs no reminder.
 const REMINDED_AHEAD: Duration = Duration::from_secs(3_600);
 /// Maximum number of services in a notice; the rest is counted.
 const NAMES_MAX: usize = 8;
-
-/// Whether an occasion is that of a maintenance that takes longer than planned.
-pub(crate) fn is_overrun(occasion: &str) -> bool {
-    occasion.starts_with(OVERRAN)
-}
 
 /// The occasion of the notice about a state at present. It has the planned time: when that changes, there is another
 /// notice.
@@ -34,34 +24,6 @@ fn occasion(one: &ScheduledMaintenance) -> Option<String> {
         MaintenanceState::Overrun => Some(format!("{OVERRAN}{}", one.planned.to.as_second())),
         _ => None,
     }
-}
-
-/// Takes the recipients of notices that are outdated after an event: a notice without a recipient is never sent, and the
-/// same notice is not queued again.
-pub(crate) fn drop_outdated(
-    notices: &mut BTreeMap<MaintenanceId, BTreeMap<String, Notice>>,
-    kind: &EventKind,
-) {
-    let is_outdated: Box<dyn Fn(&str) -> bool>;
-    let id = match kind {
-        EventKind::MaintenanceScheduled { maintenance, .. } => {
-            let reminder = format!("{REMINDER}{}", maintenance.from.as_second());
-            let overran = format!("{OVERRAN}{}", maintenance.to.as_second());
-            is_outdated = Box::new(move |occasion| occasion != reminder && occasion != overran);
-            maintenance.id
-        }
-        EventKind::MaintenanceStarted { maintenance } => {
-            is_outdated = Box::new(|occasion| !is_overrun(occasion));
-            *maintenance
-        }
-        EventKind::MaintenanceEnded { maintenance, .. } => {
-            is_outdated = Box::new(|_| true);
-            *maintenance
-        }
-        _ => return,
-    };
-    let known = notices.get_mut(&id).into_iter().flatten();
-    known.filter(|(occasion, _)| is_outdated(occasion)).for_each(|(_, notice)| notice.people.clear());
 }
 
 /// When the team is reminded of a maintenance, unless that is too late.

@@ -2,7 +2,7 @@
 
 use crate::queue::{DeliveryQueue, Recipient};
 use std::collections::BTreeMap;
-use types::{EscalationId, PersonId, Time};
+use types::{EscalationId, EventKind, MaintenanceId, PersonId, Time};
 
 /// An incident that pages no one was opened.
 pub(crate) const OPENED: &str = "opened";
@@ -32,6 +32,17 @@ pub(crate) fn is_hourly(occasion: &str) -> bool {
     occasion.starts_with(HOURLY)
 }
 
+/// A maintenance starts soon.
+pub(crate) const REMINDER: &str = "reminder-";
+
+/// The planned end of a maintenance has passed, and something of it still fails.
+pub(crate) const OVERRAN: &str = "overran-";
+
+/// Whether an occasion is that of a maintenance that takes longer than planned.
+pub(crate) fn is_overrun(occasion: &str) -> bool {
+    occasion.starts_with(OVERRAN)
+}
+
 /// A notice that must be delivered to people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Notice {
@@ -56,4 +67,32 @@ impl Notice {
         let queue = self.queues.get(&Recipient::Person(person.clone()));
         self.people.contains(person) && queue.is_none_or(|queue| queue.accepted() == 0)
     }
+}
+
+/// Takes the recipients of notices that are outdated after an event: a notice without a recipient is never sent, and the
+/// same notice is not queued again.
+pub(crate) fn drop_outdated(
+    notices: &mut BTreeMap<MaintenanceId, BTreeMap<String, Notice>>,
+    kind: &EventKind,
+) {
+    let is_outdated: Box<dyn Fn(&str) -> bool>;
+    let id = match kind {
+        EventKind::MaintenanceScheduled { maintenance, .. } => {
+            let reminder = format!("{REMINDER}{}", maintenance.from.as_second());
+            let overran = format!("{OVERRAN}{}", maintenance.to.as_second());
+            is_outdated = Box::new(move |occasion| occasion != reminder && occasion != overran);
+            maintenance.id
+        }
+        EventKind::MaintenanceStarted { maintenance } => {
+            is_outdated = Box::new(|occasion| !is_overrun(occasion));
+            *maintenance
+        }
+        EventKind::MaintenanceEnded { maintenance, .. } => {
+            is_outdated = Box::new(|_| true);
+            *maintenance
+        }
+        _ => return,
+    };
+    let known = notices.get_mut(&id).into_iter().flatten();
+    known.filter(|(occasion, _)| is_outdated(occasion)).for_each(|(_, notice)| notice.people.clear());
 }

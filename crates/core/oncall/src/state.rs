@@ -1,7 +1,6 @@
 //! The fold of the journal: open pages, and what was sent about each incident.
 
-use crate::maintenance::drop_outdated;
-use crate::notice::{MISSED, Notice, is_hourly};
+use crate::notice::{MISSED, Notice, drop_outdated, is_hourly};
 use crate::page::{FailedAttempt, Page, Step};
 use crate::queue::{DeliveryQueue, QueueKey, repeat_interval};
 use std::collections::{BTreeMap, BTreeSet};

@@ -56,7 +56,7 @@ pub struct NewMaintenance {
     pub lasting: Duration,
 }
 
-/// A maintenance and what became of it. Folded from the journal.
+/// A maintenance and its state. Folded from the journal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScheduledMaintenance {
     /// The maintenance.

@@ -5,6 +5,7 @@ use crate::problem::Problem;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::http::StatusCode;
+use engine::views::{ProbeRow, Views};
 use std::time::Duration;
 use types::deny_target::InvalidDenyTarget;
 use types::{DenialId, DenyTarget, IncidentId, MaintenanceId};
@@ -39,6 +40,15 @@ pub(crate) fn denial_id(text: &str) -> Result<DenialId, Problem> {
     text.parse().map_err(|_| {
         let hint = "GET /api/v1/denials lists the denials.";
         Problem::new(StatusCode::NOT_FOUND, format!("`{text}` is not the number of a denial"), hint)
+    })
+}
+
+/// The probe with this name.
+pub(crate) fn known_probe<'a>(views: &'a Views, name: &str) -> Result<&'a ProbeRow, Problem> {
+    views.now.probes.iter().find(|row| row.probe.0 == name).ok_or_else(|| {
+        let hint =
+            "The console lists the probes at /console/probes; a new one is there after its first answer.";
+        Problem::new(StatusCode::NOT_FOUND, "No probe with an answer has this name.", hint)
     })
 }
 

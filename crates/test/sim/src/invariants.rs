@@ -187,7 +187,6 @@ impl Observer {
         for incident in engine.incidents().values().filter(|incident| incident.is_open()) {
             let page = engine.pages().values().find(|page| page.incident == incident.id && page.is_open());
             let Some(page) = page else {
-                // Held by a maintenance, until it has ended.
                 let is_held = engine.held_by(incident).is_some();
                 let waits = incident.diagnosis.calm || incident.diagnosis.ahead.is_some() || is_held;
                 if incident.diagnosis.wakes

@@ -82,6 +82,25 @@ fn open_incident(instance: &Instance, service: &str) -> Option<Value> {
     status["open"].as_array()?.iter().find(is_it).cloned()
 }
 
+/// The maintenance is on the status page, in its API, calendar and feed, each escaped as it has to be.
+fn is_published(instance: &Instance, title: &str, id: &str) {
+    let page = until("the status page", || {
+        let page = instance.text("/");
+        (page.contains("In progress") && page.contains("Under maintenance: Shop")).then_some(page)
+    });
+    assert!(page.contains("Upgrade; part 1, &#34;main&#34; &#60;b&#62;") && !page.contains("<b>"), "{page}");
+    assert!(page.contains("Weekly upgrade") && page.contains("/maintenance.ics"), "{page}");
+    let active = instance.get("/api/v2/scheduled-maintenances/active.json").1;
+    let active = &active["scheduled_maintenances"][0];
+    assert_eq!((&active["name"], &active["status"]), (&json!(title), &json!("in_progress")), "{active}");
+    let ics = calendar(instance);
+    assert!(ics.contains("content-type: text/calendar"), "{ics}");
+    assert!(ics.contains("SUMMARY:Upgrade\\; part 1\\, \"main\" <b>\r\n"), "{ics}");
+    assert!(ics.contains(&format!("UID:maintenance-{id}@127.0.0.1\r\n")), "{ics}");
+    assert!(ics.contains("SUMMARY:Weekly upgrade\r\n"), "{ics}");
+    assert!(instance.text("/history.atom").contains("(In progress)"));
+}
+
 #[test]
 fn maintenance_is_announced_and_holds_only_the_pages_that_it_explains() {
     let (shop, blog) = (Web::start(), Web::start());
@@ -102,21 +121,7 @@ fn maintenance_is_announced_and_holds_only_the_pages_that_it_explains() {
     let id = added["id"].to_string();
     assert!(output.contains(&format!("maintenance-{id}")), "{output}");
     until("the state of the service", || (instance.state_of("shop") == "under_maintenance").then_some(()));
-    let page = until("the status page", || {
-        let page = instance.text("/");
-        (page.contains("In progress") && page.contains("Under maintenance: Shop")).then_some(page)
-    });
-    assert!(page.contains("Upgrade; part 1, &#34;main&#34; &#60;b&#62;") && !page.contains("<b>"), "{page}");
-    assert!(page.contains("Weekly upgrade") && page.contains("/maintenance.ics"), "{page}");
-    let active = instance.get("/api/v2/scheduled-maintenances/active.json").1;
-    let active = &active["scheduled_maintenances"][0];
-    assert_eq!((&active["name"], &active["status"]), (&json!(title), &json!("in_progress")), "{active}");
-    let ics = calendar(&instance);
-    assert!(ics.contains("content-type: text/calendar"), "{ics}");
-    assert!(ics.contains("SUMMARY:Upgrade\\; part 1\\, \"main\" <b>\r\n"), "{ics}");
-    assert!(ics.contains(&format!("UID:maintenance-{id}@127.0.0.1\r\n")), "{ics}");
-    assert!(ics.contains("SUMMARY:Weekly upgrade\r\n"), "{ics}");
-    assert!(instance.text("/history.atom").contains("(In progress)"));
+    is_published(&instance, title, &id);
 
     // What it explains opens an incident that pages no one and that the public does not read of.
     shop.answers(500);

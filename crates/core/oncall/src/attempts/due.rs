@@ -2,8 +2,7 @@
 
 use crate::OnCall;
 use crate::escalation::{awake_from, route_of_page, usable};
-use crate::maintenance::is_overrun;
-use crate::notice::{DRAFTED, Notice, OPENED, RESOLVED, is_hourly};
+use crate::notice::{DRAFTED, Notice, OPENED, RESOLVED, is_hourly, is_overrun};
 use crate::page::Page;
 use crate::pause::is_paging;
 use crate::promise::{is_current, is_update_due};

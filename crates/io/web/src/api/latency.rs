@@ -3,9 +3,8 @@
 use super::json_response;
 use crate::auth::may_read;
 use crate::clock::now;
-use crate::console::probe::known_probe;
 use crate::latency::{Latency, LatencyRange};
-use crate::params::latency_range;
+use crate::params::{known_probe, latency_range};
 use crate::problem::JsonResult;
 use crate::samples::{Samples, SamplesError};
 use crate::state::WebState;

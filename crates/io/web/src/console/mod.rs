@@ -25,7 +25,7 @@ use crate::audited::audited;
 use crate::cache::digest;
 use crate::clock::now as clock_now;
 use crate::latency::Latency;
-use crate::params::{latency_range, trace_id};
+use crate::params::{known_probe, latency_range, trace_id};
 use crate::problem::Problem;
 use crate::session::Session;
 use crate::state::WebState;
@@ -141,14 +141,14 @@ async fn probe_page(
     // Samples are read only for a person who is signed in.
     let signed_in = state.sessions().session(&headers, at).is_some();
     let views = state.views().filter(|_| signed_in);
-    let latency = match views.as_deref().map(|views| probe::known_probe(views, &id)) {
+    let latency = match views.as_deref().map(|views| known_probe(views, &id)) {
         Some(Ok(_)) => latency_of(&state, &id, &range, at).await.map(Some),
         Some(Err(problem)) => Err(problem),
         None => Ok(None),
     };
     page(&state, &headers, |views, session| {
         let latency = latency?.ok_or_else(no_results_yet)?;
-        let probe = probe::known_probe(views, &id)?;
+        let probe = known_probe(views, &id)?;
         Ok(probe::page(&state, views, session, probe, &latency, at))
     })
 }

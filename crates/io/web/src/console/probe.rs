@@ -4,12 +4,10 @@ use super::frame::Frame;
 use crate::design::{Clock, Icon, Moment};
 use crate::latency::figure::{bucket_time, seconds_text};
 use crate::latency::{Figure, Latency, LatencyRange};
-use crate::problem::Problem;
 use crate::session::Session;
 use crate::state::WebState;
 use crate::wording::resource;
 use askama::Template;
-use axum::http::StatusCode;
 use engine::views::{EndedAlert, ProbeRow, Views};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -65,15 +63,6 @@ struct FaultLine {
     since: Moment,
     until: Option<Moment>,
     lasted: String,
-}
-
-/// The probe with this name.
-pub(crate) fn known_probe<'a>(views: &'a Views, name: &str) -> Result<&'a ProbeRow, Problem> {
-    views.now.probes.iter().find(|row| row.probe.0 == name).ok_or_else(|| {
-        let hint =
-            "The console lists the probes at /console/probes; a new one is there after its first answer.";
-        Problem::new(StatusCode::NOT_FOUND, "No probe with an answer has this name.", hint)
-    })
 }
 
 /// Renders the page of a probe for a person.

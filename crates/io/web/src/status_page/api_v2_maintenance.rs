@@ -1,6 +1,5 @@
 //! Scheduled maintenances of the Statuspage API, version 2.
 
-use super::api_v2::Component;
 use crate::design::text::iso;
 use engine::views::StatusPage;
 use engine::views::status_page::StatusPageMaintenance;
@@ -10,7 +9,7 @@ use std::collections::BTreeMap;
 use types::maintenance::MaintenanceState;
 
 #[derive(Serialize)]
-struct Row<'a> {
+struct Row<'a, C> {
     id: String,
     name: &'a str,
     status: &'static str,
@@ -23,7 +22,7 @@ struct Row<'a> {
     started_at: String,
     page_id: &'a str,
     incident_updates: Vec<Update<'a>>,
-    components: Vec<&'a Component<'a>>,
+    components: Vec<&'a C>,
     scheduled_for: String,
     scheduled_until: String,
 }
@@ -45,21 +44,21 @@ struct Update<'a> {
 
 /// All maintenances of the status page by their start, each with its state. Statuspage has no status for one that was
 /// cancelled: it is left out.
-pub(super) fn rows<'a>(
+pub(super) fn rows<'a, C: Serialize>(
     status_page: &'a StatusPage,
     page_id: &'a str,
-    by_id: &BTreeMap<&str, &'a Component<'a>>,
+    by_id: &BTreeMap<&str, &'a C>,
 ) -> Vec<(MaintenanceState, Value)> {
     let shown = status_page.maintenances.iter().filter(|one| one.state != MaintenanceState::Cancelled);
     shown.map(|one| (one.state, json!(row(status_page, page_id, by_id, one)))).collect()
 }
 
-fn row<'a>(
+fn row<'a, C>(
     status_page: &'a StatusPage,
     page_id: &'a str,
-    by_id: &BTreeMap<&str, &'a Component<'a>>,
+    by_id: &BTreeMap<&str, &'a C>,
     one: &'a StatusPageMaintenance,
-) -> Row<'a> {
+) -> Row<'a, C> {
     let count = one.updates.len();
     let updates = one.updates.iter().enumerate().map(|(position, update)| Update {
         id: format!("{}-{}", one.id, count - position),

@@ -129,9 +129,8 @@ fn past_on_status_page() -> StatusPageIncident {
 fn status_page(outage: bool) -> StatusPage {
     use ServiceState::{Degraded, MajorOutage, Operational, PartialOutage, Unknown};
     let (auth, tenants) = if outage { (MajorOutage, PartialOutage) } else { (Operational, Operational) };
-    let today = |state: ServiceState| if outage { vec![(0, state)] } else { vec![] };
     let with = |mut more: Vec<(i64, ServiceState)>, state| {
-        more.extend(today(state));
+        more.extend(outage.then_some((0, state)));
         more
     };
     StatusPage {

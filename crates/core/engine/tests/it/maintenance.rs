@@ -483,7 +483,7 @@ fn journal_of_an_earlier_version_replays_and_takes_maintenances() {
         // A time is the same with and without zeros at its end.
         let [mut was, mut again]: [serde_json::Value; 2] =
             [serde_json::from_str(line).unwrap(), serde_json::to_value(&event).unwrap()];
-        [&mut was, &mut again].map(canonical_times);
+        [&mut was, &mut again].into_iter().for_each(canonical_times);
         assert_eq!(again, was, "its JSON is kept");
         bench.now = event.at;
         bench.engine.apply(&event);

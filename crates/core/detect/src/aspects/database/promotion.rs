@@ -85,7 +85,8 @@ impl PrimaryMemory {
         let is_listed = |name: &String| seen.nodes.iter().any(|node| node.node == *name);
         self.primary = self.primary.take().filter(|primary| is_listed(&primary.node));
         self.promotion = self.promotion.take().filter(|it| is_listed(&it.from) && is_listed(&it.to));
-        let Some((node, facts)) = newest(facts_of(seen)) else {
+        let primary = newest(facts_of(seen)).filter(|(node, facts)| !self.is_replaced(node, facts));
+        let Some((node, facts)) = primary else {
             if let Some(primary) = &mut self.primary {
                 primary.lost.get_or_insert(now);
             }
@@ -99,6 +100,17 @@ impl PrimaryMemory {
                 *before = Some(next);
             }
         }
+    }
+
+    /// Whether a node accepts writes on a timeline that a promotion has ended. It is not the primary again because the new
+    /// one misses a round.
+    fn is_replaced(&self, node: &str, facts: &NodeFacts) -> bool {
+        let (Some(primary), Some(position)) = (&self.primary, facts.position.known()) else { return false };
+        let timelines = position.timeline.zip(primary.timeline);
+        primary.node != node
+            && primary.system_identifier.is_some()
+            && primary.system_identifier == position.system_identifier
+            && timelines.is_some_and(|(old, new)| old < new)
     }
 }
 
@@ -235,10 +247,11 @@ pub(super) fn promoted(round: &Round<'_>) -> Check {
     }
 }
 
-/// An alert from before the start of mainstay ends when every node answers and one is the primary.
+/// An alert from before the start of mainstay ends when every node answers and exactly one is the primary.
 fn nothing_known(round: &Round<'_>) -> Check {
-    let complete = round.nodes().count() == round.seen.nodes.len() && round.primary().is_some();
-    if complete { Check::Good } else { Check::NotMeasured }
+    let answered = round.nodes().count() == round.seen.nodes.len();
+    let primaries = round.nodes().filter(|(_, facts)| facts.role == Role::Primary).count();
+    if answered && primaries == 1 { Check::Good } else { Check::NotMeasured }
 }
 
 /// Clients that stay with the old primary, or that have not come to the new one.

@@ -1,8 +1,9 @@
 //! A promotion, step by step: what is said after each round.
 
 use super::*;
+use crate::aspect::Aspect;
 use crate::aspects::database::{NodeMemory, judge};
-use crate::violation::Judgement;
+use crate::violation::{Judgement, Verdict};
 use types::Fault;
 use types::database::{DatabaseThresholds, NodeSeen, Position, Reading};
 use types::time::later;
@@ -35,6 +36,21 @@ struct Watched {
 impl Watched {
     /// What a round after a number of seconds says about roles and clients.
     fn round(&mut self, secs: u64, a: NodeAnswer, b: NodeAnswer) -> Vec<String> {
+        let verdict = self.judged(secs, a, b);
+        let of_roles = |fault: &Fault| {
+            let codes = ["promoted", "left-behind", "two-primaries", "no-primary", "writes-refused"];
+            codes.iter().any(|code| fault.as_str() == format!("database-{code}"))
+        };
+        let bad = verdict.aspects.into_values().filter_map(|judgement| match judgement {
+            Judgement::Bad(violation) if of_roles(&violation.fault) => {
+                Some(format!("{:?}: {}", violation.severity, violation.fault))
+            }
+            _ => None,
+        });
+        bad.collect()
+    }
+
+    fn judged(&mut self, secs: u64, a: NodeAnswer, b: NodeAnswer) -> Verdict {
         let at = later(start(), Duration::from_secs(secs));
         let nodes = [("a", a), ("b", b)].map(|(node, answer)| NodeSeen { node: node.into(), answer });
         let seen = DatabaseSeen { at, nodes: nodes.into(), backups: Reading::Absent };
@@ -51,18 +67,7 @@ impl Watched {
             now: at,
         };
         let before = self.before.replace(seen.clone());
-        let verdict = judge(&seen, before.as_ref(), &DatabaseThresholds::default(), &capacity);
-        let of_roles = |fault: &Fault| {
-            let codes = ["promoted", "left-behind", "two-primaries", "no-primary", "writes-refused"];
-            codes.iter().any(|code| fault.as_str() == format!("database-{code}"))
-        };
-        let bad = verdict.aspects.into_values().filter_map(|judgement| match judgement {
-            Judgement::Bad(violation) if of_roles(&violation.fault) => {
-                Some(format!("{:?}: {}", violation.severity, violation.fault))
-            }
-            _ => None,
-        });
-        bad.collect()
+        judge(&seen, before.as_ref(), &DatabaseThresholds::default(), &capacity)
     }
 
     /// Four ordinary rounds, with clients at the primary `a`.
@@ -190,4 +195,33 @@ fn promotion_is_known_after_a_restart_between_loss_and_promotion() {
     let api = [client("api", "10.0.0.11", 3)];
     let said = watched.round(60, node(Role::Primary, 1, &api), node(Role::Primary, 2, &[])).join("\n");
     assert!(said.contains("connected to its old primary a and not to b"), "{said}");
+}
+
+#[test]
+fn old_primary_does_not_replace_the_new_one_that_misses_a_round() {
+    let api = [client("api", "10.0.0.11", 3)];
+    let mut watched = Watched::with_clients(&api);
+    watched.round(40, dead(), node(Role::Replica, 1, &[]));
+    watched.round(50, dead(), node(Role::Primary, 2, &[]));
+    let known = watched.primary.news(None).unwrap();
+    let both = [
+        watched.round(60, node(Role::Primary, 1, &api), node(Role::Primary, 2, &[])),
+        watched.round(70, node(Role::Primary, 1, &api), dead()),
+        watched.round(80, node(Role::Primary, 1, &api), node(Role::Primary, 2, &[])),
+    ];
+    assert_eq!(both[0], both[2], "clients are left behind as before");
+    assert_eq!(watched.primary.news(Some(&known)), None, "nothing changed that the journal has to know");
+    assert_eq!(watched.round(90, dead(), node(Role::Primary, 2, &api)), [PROMOTED], "at its first time");
+}
+
+#[test]
+fn alert_from_before_a_start_stays_while_two_nodes_accept_writes() {
+    let cases = [(node(Role::Primary, 1, &[]), false), (node(Role::Replica, 2, &[]), true)];
+    for (a, ends) in cases {
+        let verdict = Watched::default().judged(0, a, node(Role::Primary, 2, &[]));
+        for code in ["database-promoted", "database-left-behind"] {
+            let judgement = verdict.aspects.get(&Aspect::Database(code));
+            assert_eq!(matches!(judgement, Some(Judgement::Good)), ends, "{code} {judgement:?}");
+        }
+    }
 }

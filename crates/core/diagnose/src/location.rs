@@ -81,16 +81,14 @@ pub(crate) fn assign(
             silent.entry(location).or_default().push(alert);
         }
     }
-    let failing: BTreeSet<&str> = silent
+    let mut failing: BTreeSet<&str> = silent
         .iter()
         .filter(|(location, silent)| known.contains(*location) || fails(config, location, silent))
         .map(|(location, _)| *location)
         .collect();
-    let failing: BTreeSet<&str> = failing
-        .iter()
-        .copied()
-        .filter(|location| known.contains(location) || is_well_elsewhere(config, alerts, &failing))
-        .collect();
+    if !failing.is_subset(known) && !is_well_elsewhere(config, alerts, &failing) {
+        failing.retain(|location| known.contains(location));
+    }
     let mut moved: BTreeMap<Resource, &str> = BTreeMap::new();
     for (location, alert) in
         silent.iter().flat_map(|(location, all)| all.iter().map(move |one| (*location, *one)))
@@ -125,25 +123,27 @@ fn is_within(config: &Config, location: &str, root: &Resource) -> bool {
 
 /// Whether the members of a location fail together.
 fn fails(config: &Config, location: &str, silent: &[&Alert]) -> bool {
-    let mut by_time: Vec<&Alert> = silent.to_vec();
-    by_time.sort_by_key(|alert| (alert.since, alert.id));
     let all = size(config, location);
-    let together = |first: &&Alert| {
-        let within = by_time
-            .iter()
-            .filter(|alert| alert.since >= first.since && between(first.since, alert.since) <= TOGETHER);
-        let within: Vec<&&Alert> = within.collect();
-        let members: BTreeSet<Resource> = within.iter().map(|alert| member(&alert.about)).collect();
+    let are_enough = |alerts: &[&Alert]| {
+        let members: BTreeSet<Resource> = alerts.iter().map(|alert| member(&alert.about)).collect();
         members.len() >= FAILING_MIN
             && members.len().saturating_mul(100) >= all.saturating_mul(SHARE)
-            && !is_one_machine(&within)
+            && !is_one_machine(alerts)
     };
-    // Alerts of one location are few, and most reactions find the first one sufficient.
-    by_time.iter().any(together)
+    // Most are not enough even without regard to the time.
+    if !are_enough(silent) {
+        return false;
+    }
+    let mut by_time: Vec<&Alert> = silent.to_vec();
+    by_time.sort_by_key(|alert| (alert.since, alert.id));
+    by_time.iter().enumerate().any(|(first, alert)| {
+        let within = by_time[first..].partition_point(|other| between(alert.since, other.since) <= TOGETHER);
+        are_enough(&by_time[first..first + within])
+    })
 }
 
 /// Whether all of them stand at the same single address.
-fn is_one_machine(alerts: &[&&Alert]) -> bool {
+fn is_one_machine(alerts: &[&Alert]) -> bool {
     let addresses: BTreeSet<_> = alerts.iter().flat_map(|alert| &alert.seen_at.addresses).collect();
     addresses.len() == 1 && alerts.iter().all(|alert| !alert.seen_at.addresses.is_empty())
 }

@@ -239,7 +239,7 @@ impl Engine {
     /// Notifications owed at `now` and not in flight. They are in flight until their delivery arrives or is given up.
     pub fn due(&mut self, now: Time) -> Vec<Notification> {
         let now = self.clamp(now);
-        let context = detected(&self.config, now, &self.detect, (&self.changes, &self.maintenances));
+        let context = detected(&self.config, now, &self.detect, &self.changes, &self.maintenances);
         self.oncall.due(&context.diagnosed(self.diagnose.incidents()))
     }
 
@@ -262,7 +262,7 @@ impl Engine {
 
     /// Everything that is decided, as of the last input.
     fn context(&self) -> Context<'_> {
-        let detected = detected(&self.config, self.clock, &self.detect, (&self.changes, &self.maintenances));
+        let detected = detected(&self.config, self.clock, &self.detect, &self.changes, &self.maintenances);
         detected.diagnosed(self.diagnose.incidents())
     }
 
@@ -417,15 +417,15 @@ impl Engine {
             let before = batch.len();
             let mut events = Events::new();
             self.diagnose.react(
-                &detected(&self.config, now, &self.detect, (&self.changes, &self.maintenances)),
+                &detected(&self.config, now, &self.detect, &self.changes, &self.maintenances),
                 &mut events,
             );
             self.record(now, std::mem::take(&mut events), batch);
-            let context = detected(&self.config, now, &self.detect, (&self.changes, &self.maintenances));
+            let context = detected(&self.config, now, &self.detect, &self.changes, &self.maintenances);
             let context = context.diagnosed(self.diagnose.incidents());
             self.oncall.react(&context, &mut events);
             self.record(now, std::mem::take(&mut events), batch);
-            let context = detected(&self.config, now, &self.detect, (&self.changes, &self.maintenances));
+            let context = detected(&self.config, now, &self.detect, &self.changes, &self.maintenances);
             let context = context.diagnosed(self.diagnose.incidents());
             self.publisher.react(&context, &mut events);
             self.record(now, events, batch);
@@ -449,7 +449,8 @@ fn detected<'a>(
     config: &'a Config,
     now: Time,
     detect: &'a detect::Detect,
-    (changes, maintenances): (&'a changes::Changes, &'a maintenance::Maintenances),
+    changes: &'a changes::Changes,
+    maintenances: &'a maintenance::Maintenances,
 ) -> Context<'a> {
     Context::new(config, now)
         .detected(detect.alerts(), detect)

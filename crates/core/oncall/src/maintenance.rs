@@ -3,18 +3,16 @@
 use crate::OnCall;
 use crate::escalation::{has_usable_contact, people_of};
 use crate::notice::{Notice, OVERRAN, REMINDER, is_overrun};
-use crate::text::{TITLE_MAX, body};
+use crate::text::{TITLE_MAX, body, names};
 use std::collections::BTreeSet;
 use std::time::Duration;
-use text::{list, truncate};
+use text::truncate;
 use types::maintenance::{GRACE, MaintenanceState, ScheduledMaintenance};
 use types::time::{clock, earlier, later, spoken};
 use types::{Config, Context, EventKind, MaintenanceId, PersonId, ServiceId, Time};
 
 /// Time before the start at which the team is reminded. One that was scheduled later than that needs no reminder.
 const REMINDED_AHEAD: Duration = Duration::from_secs(3_600);
-/// Maximum number of services in a notice; the rest is counted.
-const NAMES_MAX: usize = 8;
 
 /// The occasion of the notice about a state at present. It has the planned time: when that changes, there is another
 /// notice.
@@ -93,10 +91,7 @@ pub(crate) fn notice_text(
     let one = maintenances.get(&maintenance).filter(|one| occasion(one).as_deref() == Some(queued))?;
     let (from, to) = (one.planned.from, one.planned.to);
     let services = one.planned.noticed_at(&config.graph);
-    let name = |id: &ServiceId| {
-        config.services.get(id).map_or_else(|| id.0.clone(), |service| service.title.clone())
-    };
-    let names = list::commas_or_more(services.iter().map(name).collect::<Vec<String>>(), NAMES_MAX + 1);
+    let names = names(config, services.iter().map(|service| service.0.as_str()));
     let number = one.planned.id.0;
     let (title, lines) = match is_overrun(queued) {
         false => (

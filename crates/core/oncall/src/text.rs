@@ -5,7 +5,7 @@ use std::time::Duration;
 use text::{list, truncate};
 use types::config::Service;
 use types::time::{between, clock, spoken};
-use types::{Config, Context, Effect, Incident, IncidentId, Resource, Time};
+use types::{Config, Context, Effect, Incident, IncidentId, ServiceId, Time};
 
 /// Maximum length of a title in bytes.
 pub(crate) const TITLE_MAX: usize = 120;
@@ -58,9 +58,8 @@ pub(crate) fn page(
 fn after_maintenance(context: &Context<'_>, incident: &Incident) -> Option<String> {
     let Context { config, alerts, .. } = *context;
     let (one, _) = context.reasons().of_incident(incident, alerts)?;
-    let end = one.ended.map_or(one.planned.to, |ended| ended.min(one.planned.to));
     let title = truncate::bytes(&one.planned.title, DONE_LENGTH);
-    let end = clock(end, &config.site.timezone);
+    let end = clock(one.end(), &config.site.timezone);
     Some(format!("It began during the maintenance `{title}`, which ended at {end}, and still fails."))
 }
 
@@ -183,7 +182,10 @@ fn facts(config: &Config, incident: &Incident, now: Time) -> Vec<String> {
     let mut lines = vec![diagnosis.summary.clone()];
     for (label, services) in [("Affected", &diagnosis.affected), ("Not affected", &diagnosis.unaffected)] {
         if !services.is_empty() {
-            lines.push(format!("{label}: {}.", names(config, services)));
+            lines.push(format!(
+                "{label}: {}.",
+                names(config, services.iter().map(|service| service.name.as_str()))
+            ));
         }
     }
     let duration = between(incident.since, now);
@@ -199,10 +201,10 @@ fn first_clause(summary: &str) -> String {
 }
 
 /// Titles of services, separated by commas.
-fn names<'a>(config: &Config, services: impl IntoIterator<Item = &'a Resource>) -> String {
-    let name = |resource: &Resource| {
-        let service = config.services.get(&resource.name.as_str().into());
-        service.map_or_else(|| resource.name.clone(), |service| service.title.clone())
+pub(crate) fn names<'a>(config: &Config, services: impl IntoIterator<Item = &'a str>) -> String {
+    let name = |id: &'a str| {
+        let service = config.services.get(&ServiceId::from(id));
+        service.map_or_else(|| id.to_owned(), |service| service.title.clone())
     };
     let all: Vec<String> = services.into_iter().map(name).collect();
     list::commas_or_more(all, NAMES_MAX + 1)
@@ -215,6 +217,7 @@ pub(crate) fn body(lines: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use types::Resource;
 
     #[test]
     fn title_is_first_clause_of_summary() {

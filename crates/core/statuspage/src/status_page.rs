@@ -141,7 +141,7 @@ impl StatusPageMaintenance {
     /// Whether it has started and not ended.
     #[must_use]
     pub fn is_active(&self) -> bool {
-        matches!(self.state, MaintenanceState::InProgress | MaintenanceState::Overrun)
+        self.state.is_active()
     }
 }
 

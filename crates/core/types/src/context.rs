@@ -129,6 +129,11 @@ impl<'a> Context<'a> {
     /// The maintenance that holds the page of an incident, and until when.
     #[must_use]
     pub fn held_by(&self, incident: &Incident) -> Option<(&'a ScheduledMaintenance, Time)> {
+        // The usual case, in which none goes on, costs next to nothing.
+        let holds = |one: &ScheduledMaintenance| one.holds_until().is_some_and(|until| self.now < until);
+        if !self.maintenances.values().any(holds) {
+            return None;
+        }
         self.reasons().of_incident(incident, self.alerts).filter(|(_, until)| self.now < *until)
     }
 

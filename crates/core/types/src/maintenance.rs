@@ -109,6 +109,12 @@ impl MaintenanceState {
             Self::Cancelled => "cancelled",
         }
     }
+
+    /// Whether it has started and not ended.
+    #[must_use]
+    pub fn is_active(self) -> bool {
+        matches!(self, Self::InProgress | Self::Overrun)
+    }
 }
 
 impl ScheduledMaintenance {
@@ -127,7 +133,7 @@ impl ScheduledMaintenance {
     /// Whether it has started and not ended.
     #[must_use]
     pub fn is_active(&self) -> bool {
-        self.started.is_some() && self.ended.is_none()
+        self.state().is_active()
     }
 
     /// Until when it holds the pages of what it explains: its end and [`GRACE`]; `None` before it started, and when it
@@ -135,9 +141,13 @@ impl ScheduledMaintenance {
     #[must_use]
     pub fn holds_until(&self) -> Option<Time> {
         self.started?;
-        // After an over-run the grace counts from the planned end.
-        let end = self.ended.map_or(self.planned.to, |ended| ended.min(self.planned.to));
-        Some(later(end, GRACE))
+        Some(later(self.end(), GRACE))
+    }
+
+    /// Its end: the planned one, or an earlier one. Time that it took longer is no part of it.
+    #[must_use]
+    pub fn end(&self) -> Time {
+        self.ended.map_or(self.planned.to, |ended| ended.min(self.planned.to))
     }
 
     /// Whether it explains an alert: the alert began during it, and is about what is worked on.
@@ -157,10 +167,9 @@ impl ScheduledMaintenance {
     /// Whether something that began at an instant began during it.
     #[must_use]
     pub fn covers(&self, since: Time) -> bool {
-        let end = self.ended.map_or(self.planned.to, |ended| ended.min(self.planned.to));
         // What failed before the maintenance was known is not a consequence of it.
         let from = self.planned.from.max(self.added);
-        self.started.is_some() && from <= since && since < end
+        self.started.is_some() && from <= since && since < self.end()
     }
 }
 
@@ -240,10 +249,6 @@ impl<'a> Reasons<'a> {
         incident: &Incident,
         alerts: &BTreeMap<AlertId, Alert>,
     ) -> Option<(&'a ScheduledMaintenance, Time)> {
-        // The usual case, without maintenance, costs nothing.
-        if self.all.values().all(|one| one.started.is_none()) {
-            return None;
-        }
         let last = |until: &dyn Fn(&ScheduledMaintenance) -> Option<Time>| {
             self.all.values().filter_map(|one| Some((one, until(one)?))).max_by_key(|(_, until)| *until)
         };

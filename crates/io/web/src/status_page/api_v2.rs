@@ -121,7 +121,6 @@ pub fn documents(status_page: &StatusPage) -> Vec<(String, String)> {
         json!({ "page": page, "scheduled_maintenances": shown })
     };
     let is_open = |state| state < MaintenanceState::Completed;
-    let is_active = |state| matches!(state, MaintenanceState::InProgress | MaintenanceState::Overrun);
 
     let mut summary = json!({ "page": page, "components": components, "incidents": open });
     summary["scheduled_maintenances"] = maintenances(is_open)["scheduled_maintenances"].take();
@@ -134,7 +133,7 @@ pub fn documents(status_page: &StatusPage) -> Vec<(String, String)> {
         ("incidents/unresolved", json!({ "page": page, "incidents": open })),
         ("scheduled-maintenances", maintenances(|_| true)),
         ("scheduled-maintenances/upcoming", maintenances(|state| state == MaintenanceState::Scheduled)),
-        ("scheduled-maintenances/active", maintenances(is_active)),
+        ("scheduled-maintenances/active", maintenances(MaintenanceState::is_active)),
     ]
     .into_iter()
     .map(|(name, body): (&str, Value)| (format!("/api/v2/{name}.json"), body.to_string()))

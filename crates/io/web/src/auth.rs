@@ -1,16 +1,61 @@
 //! Clients of the API: programs with a bearer token, for everything or for reading, and the command line.
 
 use crate::params::name;
-use crate::problem::Problem;
+use crate::problem::{JsonProblem, Problem};
 use crate::state::WebState;
 use axum::Extension;
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, StatusCode, header};
 use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use std::sync::Arc;
 use types::{Actor, Via};
 
 /// Marks a request over the control socket: its client has an account of this machine.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct OverControlSocket;
+
+/// A request of a client that may change something: its body, and by which means it came.
+#[derive(Debug)]
+pub(crate) struct WriteRequest {
+    body: Bytes,
+    socket: Option<Extension<OverControlSocket>>,
+}
+
+/// The body of a request that needs no more than the name of its author.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ByBody {
+    pub(crate) by: String,
+}
+
+impl FromRequest<Arc<WebState>> for WriteRequest {
+    type Rejection = JsonProblem;
+
+    async fn from_request(request: Request, state: &Arc<WebState>) -> Result<Self, JsonProblem> {
+        may_write(state, request.headers())?;
+        let socket = request.extensions().get().copied().map(Extension);
+        let body = Bytes::from_request(request, state).await.map_err(Problem::from)?;
+        Ok(Self { body, socket })
+    }
+}
+
+impl WriteRequest {
+    /// Parses the body.
+    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        serde_json::from_slice(&self.body).map_err(|error| {
+            let detail = format!("invalid body: {error}");
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail, "Send a JSON object.")
+        })
+    }
+
+    /// The actor of its command, by the name that the body gives.
+    pub(crate) fn actor(&self, by: &str) -> Result<Actor, Problem> {
+        actor(self.socket, by)
+    }
+}
 
 /// The actor of a command that was sent to the API, by the name that the request gives.
 pub(crate) fn actor(socket: Option<Extension<OverControlSocket>>, by: &str) -> Result<Actor, Problem> {

@@ -2,8 +2,6 @@
 
 use crate::latency::LatencyRange;
 use crate::problem::Problem;
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
 use axum::http::StatusCode;
 use engine::views::{ProbeRow, Views};
 use std::time::Duration;
@@ -134,15 +132,5 @@ pub(crate) fn latency_range(text: &str) -> Result<LatencyRange, Problem> {
     LatencyRange::parse(text).ok_or_else(|| {
         let hint = "The ranges are 24h, 7d, 30d and 90d.";
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, format!("`{text}` is not a range"), hint)
-    })
-}
-
-/// Parses a JSON body.
-pub(crate) fn from_json<T: serde::de::DeserializeOwned>(
-    body: Result<Bytes, BytesRejection>,
-) -> Result<T, Problem> {
-    serde_json::from_slice(&body?).map_err(|error| {
-        let detail = format!("invalid body: {error}");
-        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail, "Send a JSON object.")
     })
 }

@@ -1,15 +1,13 @@
 //! The API of the response cache: purges. They change memory only, and work also where only the edge runs.
 
-use crate::auth::{OverControlSocket, actor, may_write};
-use crate::params::{cached_path, from_json};
+use crate::auth::WriteRequest;
+use crate::params::cached_path;
 use crate::problem::{JsonResult, Problem};
 use crate::state::WebState;
-use axum::body::Bytes;
 use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::routing::post;
-use axum::{Extension, Json, Router};
+use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
@@ -27,15 +25,9 @@ struct PurgeBody {
     path: Option<String>,
 }
 
-async fn purge(
-    State(state): State<Arc<WebState>>,
-    headers: HeaderMap,
-    socket: Option<Extension<OverControlSocket>>,
-    body: Result<Bytes, BytesRejection>,
-) -> JsonResult {
-    may_write(&state, &headers)?;
-    let PurgeBody { by, service, path } = from_json(body)?;
-    let by = actor(socket, &by)?;
+async fn purge(State(state): State<Arc<WebState>>, request: WriteRequest) -> JsonResult {
+    let PurgeBody { by, service, path } = request.json()?;
+    let by = request.actor(&by)?;
     let path = path.map(|path| cached_path(&path)).transpose()?;
     let service = ServiceId(service);
     let dropped = purged(&state, &by, &service, path.as_deref())?;

@@ -2,17 +2,15 @@
 
 use super::json_response;
 use super::traffic::TrafficBody;
-use crate::auth::{OverControlSocket, actor, may_read, may_write};
+use crate::auth::{ByBody, WriteRequest, may_read};
 use crate::command::denial_in;
-use crate::params::{denial_duration, denial_id, deny_what, from_json};
+use crate::params::{denial_duration, denial_id, deny_what};
 use crate::problem::{JsonResult, Problem};
 use crate::state::WebState;
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{get, post};
-use axum::{Extension, Json, Router};
+use axum::{Json, Router};
 use engine::views::Traffic;
 use serde::Deserialize;
 use serde_json::json;
@@ -46,12 +44,6 @@ struct DenyBody {
     everybody: bool,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct LiftBody {
-    by: String,
-}
-
 async fn edge(State(state): State<Arc<WebState>>, headers: HeaderMap) -> JsonResult {
     may_read(&state, &headers)?;
     json_response(&TrafficBody::new(&*traffic(&state)?))
@@ -63,19 +55,13 @@ async fn denials(State(state): State<Arc<WebState>>, headers: HeaderMap) -> Json
     Ok(Json(json!({ "denials": traffic(&state)?.denials })))
 }
 
-async fn deny(
-    State(state): State<Arc<WebState>>,
-    headers: HeaderMap,
-    socket: Option<Extension<OverControlSocket>>,
-    body: Result<Bytes, BytesRejection>,
-) -> JsonResult {
-    may_write(&state, &headers)?;
-    let DenyBody { by, what, service, for_seconds, everybody } = from_json(body)?;
+async fn deny(State(state): State<Arc<WebState>>, request: WriteRequest) -> JsonResult {
+    let DenyBody { by, what, service, for_seconds, everybody } = request.json()?;
     let what = deny_what(&what)?;
     let lasting = denial_duration(for_seconds)?;
     let service = service.map(ServiceId);
     let shown = (what.to_string(), service.clone());
-    let events = state.send(actor(socket, &by)?, Command::Deny { what, service, lasting, everybody }).await?;
+    let events = state.send(request.actor(&by)?, Command::Deny { what, service, lasting, everybody }).await?;
     let denial = denial_in(events);
     Ok(Json(json!({
         "done": "deny",
@@ -90,14 +76,11 @@ async fn deny(
 async fn lift(
     State(state): State<Arc<WebState>>,
     Path(denial): Path<String>,
-    headers: HeaderMap,
-    socket: Option<Extension<OverControlSocket>>,
-    body: Result<Bytes, BytesRejection>,
+    request: WriteRequest,
 ) -> JsonResult {
-    may_write(&state, &headers)?;
-    let LiftBody { by } = from_json(body)?;
+    let ByBody { by } = request.json()?;
     let denial = denial_id(&denial)?;
-    state.send(actor(socket, &by)?, Command::Lift { denial }).await?;
+    state.send(request.actor(&by)?, Command::Lift { denial }).await?;
     Ok(Json(json!({ "done": "lift", "denial": denial })))
 }
 

@@ -1,16 +1,13 @@
 //! The API of load tests: their targets, and the stored results.
 
 use super::{json_response, views};
-use crate::auth::{OverControlSocket, actor, may_write};
-use crate::params::from_json;
+use crate::auth::WriteRequest;
 use crate::problem::{JsonResult, Problem};
 use crate::state::WebState;
-use axum::body::Bytes;
 use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::get;
-use axum::{Extension, Json, Router};
+use axum::{Json, Router};
 use engine::load_tests::RecordedLoadTest;
 use load::wording;
 use serde::{Deserialize, Serialize};
@@ -51,14 +48,8 @@ fn row(recorded: &RecordedLoadTest) -> Row<'_> {
 }
 
 /// Stores the result of a load test.
-async fn record(
-    State(state): State<Arc<WebState>>,
-    headers: HeaderMap,
-    socket: Option<Extension<OverControlSocket>>,
-    body: Result<Bytes, BytesRejection>,
-) -> JsonResult {
-    may_write(&state, &headers)?;
-    let RecordBody { by, test } = from_json(body)?;
+async fn record(State(state): State<Arc<WebState>>, request: WriteRequest) -> JsonResult {
+    let RecordBody { by, test } = request.json()?;
     if test.steps.len() > STEPS_MAX {
         let detail = format!("the load test has {} steps", test.steps.len());
         return Err(Problem::new(
@@ -68,6 +59,6 @@ async fn record(
         )
         .into());
     }
-    let events = state.send(actor(socket, &by)?, Command::RecordLoadTest { test }).await?;
+    let events = state.send(request.actor(&by)?, Command::RecordLoadTest { test }).await?;
     Ok(Json(json!({ "done": "load-test", "is_known": events.is_empty() })))
 }

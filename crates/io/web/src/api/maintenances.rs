@@ -1,16 +1,14 @@
 //! The API of maintenances: `GET` and `POST /api/v1/maintenances`, `POST .../{maintenance}/extend` and `.../end`.
 
 use super::{json_response, views};
-use crate::auth::{OverControlSocket, actor, may_write};
-use crate::params::{cleaned, from_json, maintenance_id};
+use crate::auth::{ByBody, WriteRequest};
+use crate::params::{cleaned, maintenance_id};
 use crate::problem::{JsonResult, Problem};
 use crate::state::WebState;
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{get, post};
-use axum::{Extension, Json, Router};
+use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -52,12 +50,6 @@ struct ExtendBody {
     for_seconds: u64,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct EndBody {
-    by: String,
-}
-
 #[derive(Serialize)]
 struct Row<'a> {
     #[serde(flatten)]
@@ -74,14 +66,8 @@ async fn list(State(state): State<Arc<WebState>>, headers: HeaderMap) -> JsonRes
 }
 
 /// Schedules a maintenance.
-async fn add(
-    State(state): State<Arc<WebState>>,
-    headers: HeaderMap,
-    socket: Option<Extension<OverControlSocket>>,
-    body: Result<Bytes, BytesRejection>,
-) -> JsonResult {
-    may_write(&state, &headers)?;
-    let body: AddBody = from_json(body)?;
+async fn add(State(state): State<Arc<WebState>>, request: WriteRequest) -> JsonResult {
+    let body: AddBody = request.json()?;
     let maintenance = few_names(NewMaintenance {
         title: title(&body.title)?,
         text: body.text.map(|body| text(&body)).transpose()?,
@@ -90,7 +76,7 @@ async fn add(
         from: body.from,
         lasting: Duration::from_secs(body.for_seconds),
     })?;
-    let events = state.send(actor(socket, &body.by)?, Command::AddMaintenance { maintenance }).await?;
+    let events = state.send(request.actor(&body.by)?, Command::AddMaintenance { maintenance }).await?;
     Ok(Json(done("add", events)))
 }
 
@@ -98,15 +84,12 @@ async fn add(
 async fn extend(
     State(state): State<Arc<WebState>>,
     Path(maintenance): Path<String>,
-    headers: HeaderMap,
-    socket: Option<Extension<OverControlSocket>>,
-    body: Result<Bytes, BytesRejection>,
+    request: WriteRequest,
 ) -> JsonResult {
-    may_write(&state, &headers)?;
-    let ExtendBody { by: author, for_seconds } = from_json(body)?;
+    let ExtendBody { by: author, for_seconds } = request.json()?;
     let (maintenance, by) = (maintenance_id(&maintenance)?, Duration::from_secs(for_seconds));
     let command = Command::ExtendMaintenance { maintenance, by };
-    Ok(Json(done("extend", state.send(actor(socket, &author)?, command).await?)))
+    Ok(Json(done("extend", state.send(request.actor(&author)?, command).await?)))
 }
 
 /// What was done, with the plan that holds now.
@@ -124,14 +107,11 @@ fn done(what: &str, events: Vec<EventKind>) -> serde_json::Value {
 async fn end(
     State(state): State<Arc<WebState>>,
     Path(maintenance): Path<String>,
-    headers: HeaderMap,
-    socket: Option<Extension<OverControlSocket>>,
-    body: Result<Bytes, BytesRejection>,
+    request: WriteRequest,
 ) -> JsonResult {
-    may_write(&state, &headers)?;
-    let EndBody { by } = from_json(body)?;
+    let ByBody { by } = request.json()?;
     let maintenance = maintenance_id(&maintenance)?;
-    state.send(actor(socket, &by)?, Command::EndMaintenance { maintenance }).await?;
+    state.send(request.actor(&by)?, Command::EndMaintenance { maintenance }).await?;
     Ok(Json(json!({ "done": "end", "maintenance": maintenance })))
 }
 

@@ -17,17 +17,16 @@ mod traffic;
 pub(crate) mod valves;
 
 use self::now::{IncidentsBody, NowBody};
-use crate::auth::{OverControlSocket, actor, may_read, may_write};
-use crate::params::{from_json, incident_id, text};
+use crate::auth::{ByBody, WriteRequest, may_read, may_write};
+use crate::params::{incident_id, text};
 use crate::problem::{JsonResult, Problem};
 use crate::state::{HEARTBEAT_AGE_MAX, WebState};
-use axum::body::{Body, Bytes};
-use axum::extract::rejection::BytesRejection;
+use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Response, StatusCode};
 use axum::response::IntoResponse as _;
 use axum::routing::{get, post};
-use axum::{Extension, Json, Router};
+use axum::{Json, Router};
 use engine::views::Views;
 use serde::Deserialize;
 use serde_json::json;
@@ -50,12 +49,6 @@ pub(crate) fn routes() -> Router<Arc<WebState>> {
         .merge(maintenances::routes())
         .merge(restores::routes())
         .merge(subscribers::routes())
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ByBody {
-    by: String,
 }
 
 #[derive(Deserialize)]
@@ -105,13 +98,10 @@ async fn incidents(State(state): State<Arc<WebState>>, headers: HeaderMap) -> Js
 async fn incident_action(
     State(state): State<Arc<WebState>>,
     Path((incident, action)): Path<(String, String)>,
-    headers: HeaderMap,
-    socket: Option<Extension<OverControlSocket>>,
-    body: Result<Bytes, BytesRejection>,
+    request: WriteRequest,
 ) -> JsonResult {
-    may_write(&state, &headers)?;
-    let (by, command) = incident_command(&incident, &action, body)?;
-    state.send(actor(socket, &by)?, command).await?;
+    let (by, command) = incident_command(&incident, &action, &request)?;
+    state.send(request.actor(&by)?, command).await?;
     Ok(Json(json!({ "done": action, "incident": incident })))
 }
 
@@ -125,28 +115,28 @@ async fn login(State(state): State<Arc<WebState>>, headers: HeaderMap) -> JsonRe
 fn incident_command(
     incident: &str,
     action: &str,
-    body: Result<Bytes, BytesRejection>,
+    request: &WriteRequest,
 ) -> Result<(String, Command), Problem> {
     let incident = incident_id(incident)?;
     Ok(match action {
         "ack" => {
-            let ByBody { by } = from_json(body)?;
+            let ByBody { by } = request.json()?;
             (by, Command::Acknowledge { incident })
         }
         "note" => {
-            let NoteBody { by, text: note } = from_json(body)?;
+            let NoteBody { by, text: note } = request.json()?;
             (by, Command::Note { incident, text: text(&note)? })
         }
         "update" => {
-            let UpdateBody { by, status, body } = from_json(body)?;
+            let UpdateBody { by, status, body } = request.json()?;
             (by, Command::Update { incident, status, body: text(&body)? })
         }
         "approve" => {
-            let ByBody { by } = from_json(body)?;
+            let ByBody { by } = request.json()?;
             (by, Command::Approve { incident })
         }
         "resolve" => {
-            let ResolveBody { by, force } = from_json(body)?;
+            let ResolveBody { by, force } = request.json()?;
             (by, Command::Resolve { incident, force })
         }
         _ => {

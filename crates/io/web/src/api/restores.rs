@@ -1,17 +1,15 @@
 //! The API of restores: proofs of backups, and answers to test pages.
 
 use super::{json_response, views};
-use crate::auth::{OverControlSocket, actor, may_write};
+use crate::auth::WriteRequest;
 use crate::clock::now;
-use crate::params::{cleaned, from_json};
+use crate::params::cleaned;
 use crate::problem::{JsonResult, Problem};
 use crate::state::WebState;
-use axum::body::Bytes;
 use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::get;
-use axum::{Extension, Json, Router};
+use axum::{Json, Router};
 use engine::acceptance::AnsweredTest;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -79,14 +77,8 @@ fn row(restore: &Restore) -> RestoreRow<'_> {
 }
 
 /// Records a restore.
-async fn record(
-    State(state): State<Arc<WebState>>,
-    headers: HeaderMap,
-    socket: Option<Extension<OverControlSocket>>,
-    body: Result<Bytes, BytesRejection>,
-) -> JsonResult {
-    may_write(&state, &headers)?;
-    let body: RestoreBody = from_json(body)?;
+async fn record(State(state): State<Arc<WebState>>, request: WriteRequest) -> JsonResult {
+    let body: RestoreBody = request.json()?;
     let at = body.at.unwrap_or_else(now);
     if at > now() {
         let hint = "Leave `at` out for now.";
@@ -102,7 +94,7 @@ async fn record(
         failed: body.failed.map(|text| checked("failed", &text, WHY_MAX)).transpose()?,
     };
     let done = json!({ "done": "restore", "database": restore.database, "at": restore.at });
-    state.send(actor(socket, &body.by)?, Command::RecordRestore { restore }).await?;
+    state.send(request.actor(&body.by)?, Command::RecordRestore { restore }).await?;
     Ok(Json(done))
 }
 

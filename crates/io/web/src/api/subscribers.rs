@@ -1,14 +1,12 @@
 //! The API of subscribers. Addresses are personal data: reading them needs the token that may write.
 
 use super::json_response;
-use crate::auth::may_write;
-use crate::params::{from_json, name};
+use crate::auth::{ByBody, WriteRequest, may_write};
+use crate::params::name;
 use crate::problem::{JsonResult, Problem};
 use crate::state::WebState;
 use crate::subscribe::{call, with_ascii_domain};
 use crate::subscriptions::{NewSubscriber, Subscriptions};
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{get, post};
@@ -53,12 +51,6 @@ struct AddRow {
     components: BTreeSet<ServiceId>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RemoveBody {
-    by: String,
-}
-
 /// Lists subscribers by number, with the messages about recent updates by progress, at most 15 seconds old. `next` is the parameter `after` of the next page.
 async fn list(
     State(state): State<Arc<WebState>>,
@@ -75,13 +67,8 @@ async fn list(
     json_response(&json!({ "subscribers": found, "messages": messages, "next": next }))
 }
 
-async fn add(
-    State(state): State<Arc<WebState>>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> JsonResult {
-    may_write(&state, &headers)?;
-    let AddBody { by, subscribers } = from_json(body)?;
+async fn add(State(state): State<Arc<WebState>>, request: WriteRequest) -> JsonResult {
+    let AddBody { by, subscribers } = request.json()?;
     let by = name(&by)?;
     if subscribers.len() > ADD_MAX {
         let detail = format!("a request adds at most {ADD_MAX} subscribers");
@@ -101,11 +88,9 @@ async fn add(
 async fn remove(
     State(state): State<Arc<WebState>>,
     Path(id): Path<i64>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    request: WriteRequest,
 ) -> JsonResult {
-    may_write(&state, &headers)?;
-    let RemoveBody { by } = from_json(body)?;
+    let ByBody { by } = request.json()?;
     let by = name(&by)?;
     if !call(&state, move |subscriptions| subscriptions.remove(SubscriberId(id))).await? {
         let hint = "`mainstay subscriber list` shows their numbers.";

@@ -1,16 +1,14 @@
 //! The API of valves: how many clients of a service are let in.
 
 use super::edge::traffic;
-use crate::auth::{OverControlSocket, actor, may_read, may_write};
-use crate::params::{from_json, valve_percent};
+use crate::auth::{WriteRequest, may_read};
+use crate::params::valve_percent;
 use crate::problem::JsonResult;
 use crate::state::WebState;
-use axum::body::Bytes;
 use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
 use axum::http::HeaderMap;
 use axum::routing::{get, post};
-use axum::{Extension, Json, Router};
+use axum::{Json, Router};
 use engine::views::traffic::ServiceNow;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -56,18 +54,12 @@ fn row(service: &ServiceNow) -> Value {
     })
 }
 
-async fn set(
-    State(state): State<Arc<WebState>>,
-    headers: HeaderMap,
-    socket: Option<Extension<OverControlSocket>>,
-    body: Result<Bytes, BytesRejection>,
-) -> JsonResult {
-    may_write(&state, &headers)?;
-    let ValveBody { by, service, percent, limited, ramp } = from_json(body)?;
+async fn set(State(state): State<Arc<WebState>>, request: WriteRequest) -> JsonResult {
+    let ValveBody { by, service, percent, limited, ramp } = request.json()?;
     let (service, percent) = (ServiceId(service), valve_percent(percent)?);
     let done = json!({
         "done": "valve", "service": service, "percent": percent, "limited": limited, "ramp": ramp && percent < 100,
     });
-    state.send(actor(socket, &by)?, Command::Valve { service, percent, limited, ramp }).await?;
+    state.send(request.actor(&by)?, Command::Valve { service, percent, limited, ramp }).await?;
     Ok(Json(done))
 }

@@ -28,6 +28,9 @@ pub(crate) fn routes() -> Router<Arc<WebState>> {
         .route("/console/incidents/{incident}/{action}", post(incident_action))
 }
 
+/// A form as it was received.
+pub(crate) type SubmittedForm<T> = Result<Form<T>, FormRejection>;
+
 /// Form with the token of its session.
 pub(crate) trait SignedForm {
     fn token(&self) -> &str;
@@ -67,7 +70,7 @@ impl SignedForm for IncidentForm {
 pub(crate) fn signed<T: SignedForm>(
     state: &WebState,
     headers: &HeaderMap,
-    form: Result<Form<T>, FormRejection>,
+    form: SubmittedForm<T>,
 ) -> Result<(Session, T), Problem> {
     let session = state.sessions().session(headers, now()).ok_or_else(|| {
         let hint = "Request a sign-in link at /console/login.";
@@ -85,7 +88,7 @@ async fn incident_action(
     State(state): State<Arc<WebState>>,
     Path((incident, action)): Path<(String, String)>,
     headers: HeaderMap,
-    form: Result<Form<IncidentForm>, FormRejection>,
+    form: SubmittedForm<IncidentForm>,
 ) -> Response<Body> {
     let done = async {
         let (session, form) = signed(&state, &headers, form)?;
@@ -107,10 +110,9 @@ async fn incident_action(
 async fn record_change(
     State(state): State<Arc<WebState>>,
     headers: HeaderMap,
-    form: Result<Form<ChangeForm>, FormRejection>,
+    form: SubmittedForm<ChangeForm>,
 ) -> Response<Body> {
-    let done = async {
-        let (session, form) = signed(&state, &headers, form)?;
+    perform(&state, &headers, form, "/console#changes", |form| {
         let title = title(&form.title).ok_or_else(|| {
             let hint = "Go back and write what changed, for example: deploy api 4f2c.";
             Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "A change needs a title.", hint)
@@ -122,11 +124,26 @@ async fn record_change(
             services: service.into_iter().collect(),
             ..NewChange::default()
         };
-        state.send(author(session), Command::RecordChange { change }).await?;
+        Ok(Command::RecordChange { change })
+    })
+    .await
+}
+
+/// Sends the command of a form, and redirects to where its result is shown.
+pub(crate) async fn perform<T: SignedForm>(
+    state: &WebState,
+    headers: &HeaderMap,
+    form: SubmittedForm<T>,
+    shown_at: &str,
+    command: impl FnOnce(T) -> Result<Command, Problem>,
+) -> Response<Body> {
+    let done = async {
+        let (session, form) = signed(state, headers, form)?;
+        state.send(author(session), command(form)?).await?;
         Ok::<_, Problem>(())
     };
     match done.await {
-        Ok(()) => Redirect::to("/console#changes").into_response(),
+        Ok(()) => Redirect::to(shown_at).into_response(),
         Err(problem) => problem.into_page(state.name()),
     }
 }

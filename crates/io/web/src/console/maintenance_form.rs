@@ -1,16 +1,14 @@
 //! Actions of the page of maintenances: add one, extend it, end or cancel it.
 
-use super::actions::{SignedForm, author, signed};
+use super::actions::{SignedForm, SubmittedForm, perform};
 use crate::api::maintenances::{few_names, text, title};
 use crate::params::maintenance_id;
 use crate::problem::Problem;
 use crate::state::WebState;
 use axum::Router;
 use axum::body::Body;
-use axum::extract::rejection::FormRejection;
-use axum::extract::{Form, Path, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Response, StatusCode};
-use axum::response::{IntoResponse as _, Redirect};
 use axum::routing::post;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -19,6 +17,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use types::maintenance::NewMaintenance;
 use types::{Command, Resource, ServiceId, Time};
+
+/// Where the maintenances are listed.
+const LIST: &str = "/console/maintenance#maintenances";
 
 pub(crate) fn routes() -> Router<Arc<WebState>> {
     Router::new()
@@ -95,52 +96,36 @@ fn invalid(what: &str) -> Problem {
 async fn add(
     State(state): State<Arc<WebState>>,
     headers: HeaderMap,
-    form: Result<Form<AddForm>, FormRejection>,
+    form: SubmittedForm<AddForm>,
 ) -> Response<Body> {
-    let done = async {
-        let (session, form) = signed(&state, &headers, form)?;
-        let timezone = state.views().map(|views| views.status_page.timezone.clone());
-        let maintenance = form.maintenance(&timezone.unwrap_or(TimeZone::UTC))?;
-        state.send(author(session), Command::AddMaintenance { maintenance }).await?;
-        Ok::<_, Problem>(())
-    };
-    back(&state, done.await)
+    let timezone = state.views().map_or(TimeZone::UTC, |views| views.status_page.timezone.clone());
+    perform(&state, &headers, form, LIST, |form| {
+        Ok(Command::AddMaintenance { maintenance: form.maintenance(&timezone)? })
+    })
+    .await
 }
 
 async fn extend(
     State(state): State<Arc<WebState>>,
     Path(maintenance): Path<String>,
     headers: HeaderMap,
-    form: Result<Form<ChangeForm>, FormRejection>,
+    form: SubmittedForm<ChangeForm>,
 ) -> Response<Body> {
-    let done = async {
-        let (session, form) = signed(&state, &headers, form)?;
-        let (maintenance, by) = (maintenance_id(&maintenance)?, Duration::from_secs(form.for_seconds));
-        state.send(author(session), Command::ExtendMaintenance { maintenance, by }).await?;
-        Ok::<_, Problem>(())
-    };
-    back(&state, done.await)
+    perform(&state, &headers, form, LIST, |form| {
+        let by = Duration::from_secs(form.for_seconds);
+        Ok(Command::ExtendMaintenance { maintenance: maintenance_id(&maintenance)?, by })
+    })
+    .await
 }
 
 async fn end(
     State(state): State<Arc<WebState>>,
     Path(maintenance): Path<String>,
     headers: HeaderMap,
-    form: Result<Form<ChangeForm>, FormRejection>,
+    form: SubmittedForm<ChangeForm>,
 ) -> Response<Body> {
-    let done = async {
-        let (session, _) = signed(&state, &headers, form)?;
-        let maintenance = maintenance_id(&maintenance)?;
-        state.send(author(session), Command::EndMaintenance { maintenance }).await?;
-        Ok::<_, Problem>(())
-    };
-    back(&state, done.await)
-}
-
-/// Redirects to the list.
-fn back(state: &WebState, done: Result<(), Problem>) -> Response<Body> {
-    match done {
-        Ok(()) => Redirect::to("/console/maintenance#maintenances").into_response(),
-        Err(problem) => problem.into_page(state.name()),
-    }
+    perform(&state, &headers, form, LIST, |_| {
+        Ok(Command::EndMaintenance { maintenance: maintenance_id(&maintenance)? })
+    })
+    .await
 }

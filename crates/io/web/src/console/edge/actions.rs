@@ -1,22 +1,22 @@
 //! Actions of the page Edge: denials, valves, purges of the cache.
 
 use crate::api::cache::purged;
-use crate::console::actions::{SignedForm, author, signed};
+use crate::console::actions::{SignedForm, SubmittedForm, author, perform, signed};
 use crate::message_page::MessagePage;
 use crate::params::{cached_path, denial_duration, denial_id, deny_what, valve_percent};
-use crate::problem::Problem;
 use crate::state::WebState;
 use axum::Router;
 use axum::body::Body;
-use axum::extract::rejection::FormRejection;
-use axum::extract::{Form, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, Response, StatusCode};
-use axum::response::{IntoResponse as _, Redirect};
 use axum::routing::post;
 use serde::Deserialize;
 use std::sync::Arc;
 use text::number::grouped;
 use types::{Command, ServiceId};
+
+/// Where the denials are shown.
+const DENIALS: &str = "/console/edge#denials";
 
 pub(crate) fn routes() -> Router<Arc<WebState>> {
     Router::new()
@@ -95,54 +95,44 @@ impl SignedForm for PurgeForm {
 async fn deny(
     State(state): State<Arc<WebState>>,
     headers: HeaderMap,
-    form: Result<Form<DenyForm>, FormRejection>,
+    form: SubmittedForm<DenyForm>,
 ) -> Response<Body> {
-    let done = async {
-        let (session, form) = signed(&state, &headers, form)?;
+    perform(&state, &headers, form, DENIALS, |form| {
         let (what, lasting) = (deny_what(&form.what)?, denial_duration(form.for_seconds)?);
         let service = Some(form.service).filter(|service| !service.is_empty()).map(ServiceId);
-        let everybody = !form.everybody.is_empty();
-        state.send(author(session), Command::Deny { what, service, lasting, everybody }).await?;
-        Ok::<_, Problem>(())
-    };
-    back_to_edge(&state, "denials", done.await)
+        Ok(Command::Deny { what, service, lasting, everybody: !form.everybody.is_empty() })
+    })
+    .await
 }
 
 async fn lift(
     State(state): State<Arc<WebState>>,
     headers: HeaderMap,
-    form: Result<Form<LiftForm>, FormRejection>,
+    form: SubmittedForm<LiftForm>,
 ) -> Response<Body> {
-    let done = async {
-        let (session, form) = signed(&state, &headers, form)?;
-        let denial = denial_id(&form.denial)?;
-        state.send(author(session), Command::Lift { denial }).await?;
-        Ok::<_, Problem>(())
-    };
-    back_to_edge(&state, "denials", done.await)
+    perform(&state, &headers, form, DENIALS, |form| Ok(Command::Lift { denial: denial_id(&form.denial)? }))
+        .await
 }
 
 async fn valve(
     State(state): State<Arc<WebState>>,
     headers: HeaderMap,
-    form: Result<Form<ValveForm>, FormRejection>,
+    form: SubmittedForm<ValveForm>,
 ) -> Response<Body> {
-    let done = async {
-        let (session, form) = signed(&state, &headers, form)?;
+    perform(&state, &headers, form, "/console/edge#valves", |form| {
         let (service, percent) = (ServiceId(form.service), valve_percent(form.percent)?);
         // The box of the ramp is checked by default, and limited mode has none.
         let limited = !form.limited.is_empty();
         let ramp = !limited && !form.ramp.is_empty();
-        state.send(author(session), Command::Valve { service, percent, limited, ramp }).await?;
-        Ok::<_, Problem>(())
-    };
-    back_to_edge(&state, "valves", done.await)
+        Ok(Command::Valve { service, percent, limited, ramp })
+    })
+    .await
 }
 
 async fn purge(
     State(state): State<Arc<WebState>>,
     headers: HeaderMap,
-    form: Result<Form<PurgeForm>, FormRejection>,
+    form: SubmittedForm<PurgeForm>,
 ) -> Response<Body> {
     let done = || {
         let (session, form) = signed(&state, &headers, form)?;
@@ -156,14 +146,6 @@ async fn purge(
             let page = MessagePage::new(state.name(), "Purged");
             MessagePage { lead: &lead, hint, ..page }.response(StatusCode::OK)
         }
-        Err(problem) => problem.into_page(state.name()),
-    }
-}
-
-/// Redirects to a section of the page Edge.
-fn back_to_edge(state: &WebState, section: &str, done: Result<(), Problem>) -> Response<Body> {
-    match done {
-        Ok(()) => Redirect::to(&format!("/console/edge#{section}")).into_response(),
         Err(problem) => problem.into_page(state.name()),
     }
 }

@@ -6,6 +6,7 @@
 use crate::cache::digest;
 use crate::design::text::iso;
 use crate::status_page::api_v2_maintenance as maintenance;
+use crate::status_page::api_v2_update::{Affected, Update};
 use crate::wording::headline::headline;
 use engine::views::StatusPage;
 use engine::views::status_page::{Component as Part, StatusPageIncident};
@@ -68,31 +69,8 @@ struct Incident<'a> {
     shortlink: String,
     started_at: String,
     page_id: String,
-    incident_updates: Vec<Update<'a>>,
+    incident_updates: Vec<Update<'a, UpdateStatus>>,
     components: Vec<Component<'a>>,
-}
-
-#[derive(Serialize)]
-struct Update<'a> {
-    id: String,
-    status: UpdateStatus,
-    body: &'a str,
-    incident_id: String,
-    created_at: String,
-    updated_at: String,
-    display_at: String,
-    affected_components: Option<Vec<Affected<'a>>>,
-    deliver_notifications: bool,
-    custom_tweet: Option<()>,
-    tweet_id: Option<()>,
-}
-
-#[derive(Serialize)]
-struct Affected<'a> {
-    code: &'a str,
-    name: &'a str,
-    old_status: &'static str,
-    new_status: &'static str,
 }
 
 /// Returns path and body of every document.
@@ -233,7 +211,7 @@ fn incident_row<'a>(
 }
 
 /// Updates of an incident, newest first.
-fn incident_updates(incident: &StatusPageIncident) -> Vec<Update<'_>> {
+fn incident_updates(incident: &StatusPageIncident) -> Vec<Update<'_, UpdateStatus>> {
     let titles: BTreeMap<&str, &str> =
         incident.affected.iter().map(|(id, title, _)| (id.0.as_str(), title.as_str())).collect();
     let mut rows = Vec::with_capacity(incident.updates.len());
@@ -247,19 +225,10 @@ fn incident_updates(incident: &StatusPageIncident) -> Vec<Update<'_>> {
             new_status: status(*new),
         });
         let affected: Vec<_> = affected.collect();
-        rows.push(Update {
-            id: update.id.to_string(),
-            status: update.status,
-            body: &update.body,
-            incident_id: incident.id.to_string(),
-            created_at: iso(update.at),
-            updated_at: iso(update.at),
-            display_at: iso(update.at),
-            affected_components: (!affected.is_empty()).then_some(affected),
-            deliver_notifications: true,
-            custom_tweet: None,
-            tweet_id: None,
-        });
+        let id = update.id.to_string();
+        let mut row = Update::new(id, update.status, &update.body, incident.id.to_string(), update.at);
+        row.affected_components = (!affected.is_empty()).then_some(affected);
+        rows.push(row);
     }
     rows
 }

@@ -1,6 +1,7 @@
 //! Scheduled maintenances of the Statuspage API, version 2.
 
 use crate::design::text::iso;
+use crate::status_page::api_v2_update::Update;
 use engine::views::StatusPage;
 use engine::views::status_page::StatusPageMaintenance;
 use serde::Serialize;
@@ -21,25 +22,10 @@ struct Row<'a, C> {
     shortlink: String,
     started_at: String,
     page_id: &'a str,
-    incident_updates: Vec<Update<'a>>,
+    incident_updates: Vec<Update<'a, &'static str>>,
     components: Vec<&'a C>,
     scheduled_for: String,
     scheduled_until: String,
-}
-
-#[derive(Serialize)]
-struct Update<'a> {
-    id: String,
-    status: &'static str,
-    body: &'a str,
-    incident_id: String,
-    created_at: String,
-    updated_at: String,
-    display_at: String,
-    affected_components: Option<()>,
-    deliver_notifications: bool,
-    custom_tweet: Option<()>,
-    tweet_id: Option<()>,
 }
 
 /// All maintenances of the status page by their start, each with its state. Statuspage has no status for one that was
@@ -60,18 +46,9 @@ fn row<'a, C>(
     one: &'a StatusPageMaintenance,
 ) -> Row<'a, C> {
     let count = one.updates.len();
-    let updates = one.updates.iter().enumerate().map(|(position, update)| Update {
-        id: format!("{}-{}", one.id, count - position),
-        status: status(update.state),
-        body: &update.body,
-        incident_id: one.id.to_string(),
-        created_at: iso(update.at),
-        updated_at: iso(update.at),
-        display_at: iso(update.at),
-        affected_components: None,
-        deliver_notifications: true,
-        custom_tweet: None,
-        tweet_id: None,
+    let updates = one.updates.iter().enumerate().map(|(position, update)| {
+        let id = format!("{}-{}", one.id, count - position);
+        Update::new(id, status(update.state), &update.body, one.id.to_string(), update.at)
     });
     Row {
         id: one.id.to_string(),

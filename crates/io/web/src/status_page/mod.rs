@@ -2,6 +2,7 @@
 
 pub mod api_v2;
 mod api_v2_maintenance;
+mod api_v2_update;
 pub mod badge;
 pub mod calendar;
 pub mod feed;

@@ -137,7 +137,7 @@ fn history_of_a_service_has_what_was_lost_and_met_again() {
     assert_eq!(instance.terminate(), Some(0));
     instance.start();
     until("the history", || (changes(&instance, "runbook") == [false, true]).then_some(()));
-    let journal = String::from_utf8(instance.command(&["journal", "dump"]).stdout).unwrap();
+    let journal = instance.journal();
     let recorded = journal.lines().filter(|line| line.contains("traffic-limits")).count();
     assert_eq!(recorded, 1, "{journal}");
     assert_eq!(instance.get("/api/v1/audit/history?service=nothing").0, 404);

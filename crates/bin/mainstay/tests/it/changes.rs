@@ -46,13 +46,9 @@ fn stdout(instance: &Instance, args: &[&str]) -> String {
     format!("{}{error}", String::from_utf8_lossy(&output.stdout))
 }
 
-fn open_incident(instance: &Instance) -> Option<Value> {
-    instance.json(&["status"])["open"].as_array()?.first().cloned()
-}
-
 /// The verdict on the note or change with this text, in the timeline of the open incident.
 fn verdict(instance: &Instance, text: &str) -> Option<String> {
-    let open = open_incident(instance)?;
+    let open = instance.open_incident()?;
     let entry = open["timeline"]
         .as_array()?
         .iter()
@@ -76,10 +72,10 @@ fn fixes_are_judged_by_the_latency_that_they_change() {
     web.answers_again(60);
 
     web.takes(300);
-    let open = until("an incident", || open_incident(&instance));
+    let open = until("an incident", || instance.open_incident());
     let id = open["incident"]["id"].to_string();
     let summary = until("the hint", || {
-        let summary = open_incident(&instance)?["incident"]["diagnosis"]["summary"].as_str()?.to_owned();
+        let summary = instance.open_incident()?["incident"]["diagnosis"]["summary"].as_str()?.to_owned();
         summary.contains("deploy shop 4f2c").then_some(summary)
     });
     assert!(summary.contains("a hint, not a proven cause"), "{summary}");
@@ -104,7 +100,7 @@ fn fixes_are_judged_by_the_latency_that_they_change() {
     let (before, after) = (judged["figure"]["before"].as_f64(), judged["figure"]["after"].as_f64());
     assert!(before.is_some_and(|s| (0.3..0.5).contains(&s)) && after.is_some_and(|s| s < 0.2), "{judged}");
     let final_events = until("both effects in the journal", || {
-        let log = stdout(&instance, &["journal", "dump"]);
+        let log = instance.journal();
         (log.matches("effect_judged").count() >= 2).then_some(log)
     });
     assert!(!final_events.contains("\"change\":2}"), "what concerns another service is not judged");
@@ -134,6 +130,6 @@ fn deploy_on_an_ordinary_day_says_nothing() {
     let changes = instance.json(&["change", "list"]);
     assert_eq!(changes["changes"][0]["effects"], json!([]), "{changes}");
     assert_eq!(instance.json(&["status"])["open"], json!([]));
-    let log = stdout(&instance, &["journal", "dump"]);
+    let log = instance.journal();
     assert!(!log.contains("effect_judged") && !log.contains("notice_queued"), "{log}");
 }

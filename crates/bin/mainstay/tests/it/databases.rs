@@ -82,7 +82,7 @@ fn head_of_a_blocked_chain_is_the_cause_until_it_is_released() {
     assert_eq!(own_sessions(&runtime, &server), sessions);
 
     let public = instance.text("/") + &instance.text("/api/v2/incidents.json");
-    let journal = String::from_utf8(instance.command(&["journal", "dump"]).stdout).unwrap();
+    let journal = instance.journal();
     assert!(journal.contains("database-blocked") || journal.contains("blocked"), "{journal}");
     for secret in ["p@ss", "p%40ss", "987654321"] {
         assert!(!journal.contains(secret) && !instance.log().contains(secret), "{secret}");
@@ -109,10 +109,6 @@ fn summaries(instance: &Instance) -> Vec<String> {
     let summary =
         |open: &Value| open["incident"]["diagnosis"]["summary"].as_str().unwrap_or_default().to_owned();
     open_incidents(instance).iter().map(summary).collect()
-}
-
-fn journal(instance: &Instance) -> String {
-    String::from_utf8(instance.command(&["journal", "dump"]).stdout).unwrap()
 }
 
 /// Waits for a summary of an open incident with these words.
@@ -144,12 +140,12 @@ fn promotion_is_followed_and_split_brain_is_named_with_its_clients() {
 
     runtime.block_on(replica.sql("select pg_promote()"));
     let began = Instant::now();
-    until("the promotion", || journal(&instance).contains("\"promoted\"").then_some(()));
+    until("the promotion", || instance.journal().contains("\"promoted\"").then_some(()));
     let followed = began.elapsed();
     until("the end", || open_incidents(&instance).is_empty().then_some(()));
     let ended = began.elapsed();
     let said = format!("; {new} was promoted at ");
-    assert!(journal(&instance).contains(&said), "{}", journal(&instance));
+    assert!(instance.journal().contains(&said), "{}", instance.journal());
 
     // The old primary comes back and accepts writes; the application connects to it again.
     runtime.block_on(primary.run());
@@ -165,6 +161,6 @@ fn promotion_is_followed_and_split_brain_is_named_with_its_clients() {
     );
     assert!(split.contains(&format!("stop {old}, which was replaced")), "{split}");
     assert!(split.contains(&format!("to {old}: api at 127.0.0.1 (1 connection)")), "{split}");
-    until("clients at the old primary", || journal(&instance).contains("left_behind").then_some(()));
+    until("clients at the old primary", || instance.journal().contains("left_behind").then_some(()));
     assert_eq!(instance.terminate(), Some(0));
 }

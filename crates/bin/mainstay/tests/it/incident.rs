@@ -45,7 +45,7 @@ fn resolve_is_refused_while_an_alert_fires_unless_forced() {
         all.as_array()?.iter().find(|it| it["id"] == 1 && it["resolved"].is_string()).cloned()
     });
     assert_eq!(first["merged_into"], serde_json::Value::Null);
-    let log = stdout(&instance.command(&["journal", "dump"]));
+    let log = instance.journal();
     assert!(log.contains("closed by ana"), "{log}");
     let again = instance.command(&["incident", "resolve", "1", "--by", "ana"]);
     assert_eq!(again.status.code(), Some(1));

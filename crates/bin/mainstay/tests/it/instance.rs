@@ -227,6 +227,16 @@ impl Instance {
             .unwrap_or_else(|why| panic!("{args:?}: {why}: {}", String::from_utf8_lossy(&output.stdout)))
     }
 
+    /// The journal, an event a line.
+    pub(crate) fn journal(&self) -> String {
+        String::from_utf8(self.command(&["journal", "dump"]).stdout).unwrap()
+    }
+
+    /// The first open incident.
+    pub(crate) fn open_incident(&self) -> Option<Value> {
+        self.json(&["status"])["open"].as_array()?.first().cloned()
+    }
+
     /// Sends a request without the command line, which would read the configuration. Status code and JSON.
     pub(crate) fn get(&self, path: &str) -> (u16, Value) {
         parsed(&self.text(path))

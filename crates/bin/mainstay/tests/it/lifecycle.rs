@@ -3,10 +3,6 @@
 use crate::instance::{Instance, Web, config, until};
 use serde_json::Value;
 
-fn open_incident(instance: &Instance) -> Option<Value> {
-    instance.json(&["status"])["open"].as_array()?.first().cloned()
-}
-
 #[test]
 fn acknowledged_incident_survives_a_kill_and_resolves() {
     let web = Web::start();
@@ -17,7 +13,7 @@ fn acknowledged_incident_survives_a_kill_and_resolves() {
     assert_eq!(instance.command(&["why", "shop"]).status.code(), Some(0));
 
     web.answers(503);
-    let open = until("an incident", || open_incident(&instance));
+    let open = until("an incident", || instance.open_incident());
     assert_eq!(open["incident"]["diagnosis"]["cause"], "probe.front", "{open:#}");
     assert_eq!(instance.command(&["status"]).status.code(), Some(1));
     let why = String::from_utf8(instance.command(&["why", "shop"]).stdout).unwrap();
@@ -32,14 +28,14 @@ fn acknowledged_incident_survives_a_kill_and_resolves() {
     instance.kill();
     assert!(instance.command(&["journal", "verify"]).status.success());
     instance.start();
-    let open = until("the same incident", || open_incident(&instance));
+    let open = until("the same incident", || instance.open_incident());
     assert_eq!(open["incident"]["id"], 1);
     assert_eq!(open["incident"]["acknowledged"]["by"], "ana");
     assert_eq!(open["incident"]["notes"][0]["text"], "looking at it");
     assert_eq!(instance.command(&["incident", "ack", "9"]).status.code(), Some(1));
 
     web.answers(200);
-    until("the end", || open_incident(&instance).is_none().then_some(()));
+    until("the end", || instance.open_incident().is_none().then_some(()));
     until("an operational shop", || (instance.state_of("shop") == "operational").then_some(()));
     let story = String::from_utf8(instance.command(&["incident", "list"]).stdout).unwrap();
     assert!(story.contains("incident-1 resolved"), "{story}");
@@ -47,14 +43,12 @@ fn acknowledged_incident_survives_a_kill_and_resolves() {
     let backup = instance.folder.path().join("backup.db");
     assert!(instance.command(&["journal", "backup", backup.to_str().unwrap()]).status.success());
     assert_eq!(instance.terminate(), Some(0));
-    let journal = String::from_utf8(instance.command(&["journal", "dump"]).stdout).unwrap();
+    let journal = instance.journal();
     let actor = serde_json::json!({ "kind": "person", "id": "ana", "via": "command_line" });
     let events = journal.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let ana = events.filter(|event| event["by"] == actor).count();
     assert_eq!(ana, 3, "acknowledged, noted, updated: {journal}");
-    let lines = |instance: &Instance| {
-        instance.command(&["journal", "dump"]).stdout.iter().filter(|byte| **byte == b'\n').count()
-    };
+    let lines = |instance: &Instance| instance.journal().lines().count();
     let before = lines(&instance);
     assert!(before > 5);
     assert!(!instance.command(&["journal", "restore", backup.to_str().unwrap()]).status.success());

@@ -1,34 +1,19 @@
 //! Maintenance: a real process, two services, and what visitors, calendars and the team see of it.
 
-use crate::instance::{Instance, SITE, Web, until};
+use crate::instance::{self, Instance, Web, until};
 use serde_json::{Value, json};
 
 fn config(shop: &Web, blog: &Web) -> String {
     format!(
-        r#"{SITE}
-[service.shop]
-title = "Shop"
-
+        r#"{}
 [service.blog]
 title = "Blog"
-
-[probe.front]
-http = "http://{}/"
-interval = "1s"
-failure_threshold = 2
-service = "shop"
 
 [probe.pages]
 http = "http://{}/"
 interval = "1s"
 failure_threshold = 2
 service = "blog"
-
-[person.ana]
-contacts = ["hook:ana"]
-
-[channel.hook]
-webhook = "http://127.0.0.1:9/"
 
 [maintenance.weekly]
 title = "Weekly upgrade"
@@ -37,7 +22,7 @@ start = {}T03:00:00
 duration = "30m"
 repeat = "1 week"
 "#,
-        shop.address,
+        instance::config(shop, "Shop"),
         blog.address,
         tomorrow()
     )
@@ -63,8 +48,7 @@ fn row(instance: &Instance, title: &str) -> Option<Value> {
 
 /// The events of a kind in the journal.
 fn journalled(instance: &Instance, kind: &str) -> usize {
-    let output = instance.command(&["journal", "dump"]);
-    String::from_utf8_lossy(&output.stdout).matches(&format!("\"{kind}\"")).count()
+    instance.journal().matches(&format!("\"{kind}\"")).count()
 }
 
 /// The calendar with its folded lines joined.

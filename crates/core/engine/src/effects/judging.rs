@@ -2,7 +2,7 @@
 
 use super::signals::{EDGE_FAILED, EDGE_LATENCY, LATENCY, STEP_CALM, Signal};
 use super::tasks::Task;
-use statistics::effect::{self, Judgement, POINTS_MAX, POINTS_MIN, combine};
+use statistics::effect::{self, Judgement, POINTS_MAX, POINTS_MIN, Verdict, combine};
 use std::ops::Range;
 use std::time::Duration;
 use types::effect::ChangePoint;
@@ -16,7 +16,8 @@ const USUAL: usize = 240;
 const MOMENTS: usize = 40;
 /// Share of the steps around a change that need a sample. With fewer, longer steps are compared.
 const SAMPLED_MIN: f64 = 0.75;
-/// Points after which the effect of a change is final when its incident has ended.
+/// Points after which the effect of a change is final when its incident has ended. Without a verdict by then, more points may
+/// still bring one.
 const POINTS_AFTER_END: usize = 12;
 /// Samples of the last seconds may not be stored yet.
 const LAG: Duration = Duration::from_secs(3);
@@ -100,8 +101,9 @@ impl Task {
             points: u32::try_from(steps).unwrap_or(u32::MAX),
             together_with: u32::try_from(self.of.len().saturating_sub(1)).unwrap_or(u32::MAX),
         };
+        let is_known = !matches!(verdict, Verdict::NoData | Verdict::TooEarly);
         let is_final = seen >= POINTS_MAX
-            || (self.is_over && steps >= POINTS_AFTER_END)
+            || (self.is_over && is_known && steps >= POINTS_AFTER_END)
             || self.until.is_some_and(|until| until <= earlier(now, LAG));
         Judged { of: self.of.clone(), effect, is_final }
     }
@@ -473,6 +475,8 @@ mod tests {
         task.is_over = true;
         assert!(!judged(&task, 11, helped).is_final);
         assert!(judged(&task, 12, helped).is_final);
+        assert!(!judged(&task, 12, |_, _| None).is_final, "answers may come");
+        assert!(judged(&task, 24, |_, _| None).is_final);
         task.is_over = false;
         task.until = Some(at(37));
         let next = judged(&task, 8, helped);

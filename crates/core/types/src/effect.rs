@@ -20,6 +20,14 @@ pub enum Verdict {
     NoData,
 }
 
+impl Verdict {
+    /// Whether the measurements sufficed to say what the change did.
+    #[must_use]
+    pub fn is_known(self) -> bool {
+        !matches!(self, Self::TooEarly | Self::NoData)
+    }
+}
+
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -106,8 +114,7 @@ fn is_zero(number: &u32) -> bool {
 impl fmt::Display for Effect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.verdict)?;
-        let is_judged = !matches!(self.verdict, Verdict::TooEarly | Verdict::NoData);
-        if let (true, Some(signal), Some(figure)) = (is_judged, &self.signal, &self.figure) {
+        if let (true, Some(signal), Some(figure)) = (self.verdict.is_known(), &self.signal, &self.figure) {
             let what = match figure.metric {
                 Metric::Latency => "latency",
                 Metric::FailureShare => "failures",

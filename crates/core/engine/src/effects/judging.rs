@@ -2,7 +2,7 @@
 
 use super::signals::{EDGE_FAILED, EDGE_LATENCY, LATENCY, STEP_CALM, Signal};
 use super::tasks::Task;
-use statistics::effect::{self, Judgement, POINTS_MAX, POINTS_MIN, Verdict, combine};
+use statistics::effect::{self, Judgement, POINTS_MAX, POINTS_MIN, combine};
 use std::ops::Range;
 use std::time::Duration;
 use types::effect::ChangePoint;
@@ -101,9 +101,8 @@ impl Task {
             points: u32::try_from(steps).unwrap_or(u32::MAX),
             together_with: u32::try_from(self.of.len().saturating_sub(1)).unwrap_or(u32::MAX),
         };
-        let is_known = !matches!(verdict, Verdict::NoData | Verdict::TooEarly);
         let is_final = seen >= POINTS_MAX
-            || (self.is_over && is_known && steps >= POINTS_AFTER_END)
+            || (self.is_over && verdict.is_known() && steps >= POINTS_AFTER_END)
             || self.until.is_some_and(|until| until <= earlier(now, LAG));
         Judged { of: self.of.clone(), effect, is_final }
     }
@@ -447,13 +446,17 @@ mod tests {
 
     #[test]
     fn signal_with_few_samples_is_judged_by_longer_steps() {
-        let task = quick_task(&[FAILED]);
+        let mut task = quick_task(&[FAILED]);
         // A request every six seconds.
         let sparse = |_: &str, second: i64| {
             (second.rem_euclid(6) == 1).then(|| if (0..64).contains(&second) { 0.9 } else { 0.0 })
         };
         let judged = |seconds: i64| quick(&task, 60 + seconds, sparse).effect.verdict.to_string();
         assert_eq!((judged(40), judged(120)), ("too early".to_owned(), "helped".to_owned()));
+        // The fix ended the incident: what is final is the verdict, not that there was none yet.
+        task.is_over = true;
+        let is_final = |seconds: i64| quick(&task, 60 + seconds, sparse).is_final;
+        assert_eq!((is_final(40), is_final(120)), (false, true));
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub fn combine(users: &[Judgement], others: &[Judgement]) -> Verdict {
 }
 
 fn has_data(one: &Judgement) -> bool {
-    !matches!(one.verdict, Verdict::NoData | Verdict::TooEarly)
+    one.verdict.is_known()
 }
 
 /// The verdict of several signals.

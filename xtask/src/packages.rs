@@ -3,7 +3,7 @@
 use crate::run::{command, quiet};
 
 /// Each package, and a command that shows that it is there.
-const PACKAGES: [(&str, &str, &[&str]); 15] = [
+const PACKAGES: [(&str, &str, &[&str]); 16] = [
     ("apache2-utils", "ab", &["-V"]),
     ("chromium", "chromium", &["--version"]),
     ("chromium-driver", "chromedriver", &["--version"]),
@@ -11,6 +11,7 @@ const PACKAGES: [(&str, &str, &[&str]); 15] = [
     // The tests run it with folders of their own; that of the system is not used.
     ("exim4-daemon-light", "exim4", &["-bV"]),
     ("haproxy", "haproxy", &["-v"]),
+    ("libxml2-utils", "xmllint", &["--version"]),
     // The tests start servers of their own; that of the system is not used.
     ("mariadb-server", "/usr/sbin/mariadbd", &["--version"]),
     ("nghttp2-client", "h2load", &["--version"]),

@@ -6,8 +6,9 @@ use crate::run::{Run, RunResult};
 use crate::stage::{Fixture, Stage, runtime};
 use clap::Args;
 use drill::Script;
-use drill::score::Served;
+use drill::score::{Score, Served};
 use mainstay::{Failure, table};
+use serde::Serialize;
 use std::path::Path;
 use std::process::ExitCode;
 use testbed::expired_name::Settings;
@@ -130,12 +131,21 @@ fn repeat(
         let (result, outcomes) = runtime.block_on(execute(&run))?;
         all_met &= result.missed.is_empty();
         if json {
-            table::json(&result.score)?;
+            table::json(&Printed { score: &result.score, missed: &result.missed })?;
         } else {
             report(&result, &outcomes, options.brief);
         }
     }
     Ok(if all_met { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// A run as `--json` prints it.
+#[derive(Serialize)]
+struct Printed<'a> {
+    #[serde(flatten)]
+    score: &'a Score,
+    /// The limits that were missed; empty when all were met.
+    missed: &'a [String],
 }
 
 fn report(result: &RunResult, outcomes: &[Outcome], brief: bool) {

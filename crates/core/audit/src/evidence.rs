@@ -26,8 +26,8 @@ pub struct Evidence {
     pub restores: BTreeMap<String, Restore>,
     /// Headroom of pools that the edge serves, and of databases.
     pub headroom: BTreeMap<Resource, Headroom>,
-    /// When each person last answered by the link of a notification.
-    pub answers: BTreeMap<PersonId, Time>,
+    /// When each person last answered by the link of a notification, by the contact that it was sent to.
+    pub answers: BTreeMap<(PersonId, String), Time>,
     /// Whether a journal was read: without one, nothing is known of restores and answers.
     pub has_journal: bool,
 }
@@ -70,8 +70,8 @@ pub struct KnownDatabase {
 pub struct BackupSeen {
     /// The tool's name of it.
     pub name: String,
-    /// Whether the tool calls it sound.
-    pub is_sound: bool,
+    /// What is wrong with it; `None` when it is sound.
+    pub trouble: Option<String>,
     /// End of the last complete one.
     pub last: Option<Time>,
 }
@@ -152,7 +152,7 @@ impl Evidence {
         if let Reading::Known(backups) = &seen.backups {
             let backup = |backup: &Backup| BackupSeen {
                 name: backup.name.clone(),
-                is_sound: backup.ok,
+                trouble: (!backup.ok).then(|| backup.status.clone()),
                 last: backup.last,
             };
             fresh.backups = Some(backups.iter().map(backup).collect());
@@ -193,7 +193,10 @@ impl Evidence {
         self.members.retain(|name, _| config.external_pools.contains_key(name));
         self.load_tests.retain(|name, _| config.loads.contains_key(name));
         self.restores.retain(|name, _| config.databases.contains_key(name));
-        self.answers.retain(|person, _| config.people.contains_key(person));
+        self.answers.retain(|(person, contact), _| {
+            let known = config.people.get(person).into_iter().flat_map(|person| &person.contacts);
+            known.map(ToString::to_string).any(|known| known == *contact)
+        });
     }
 }
 

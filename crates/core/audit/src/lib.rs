@@ -23,7 +23,8 @@ pub use report::{Finding, Report};
 
 use definition::Definition;
 use found::Found;
-use types::audit::Level;
+use std::collections::BTreeSet;
+use types::audit::{AuditSettings, Criterion, Level};
 use types::{Config, Time};
 
 /// What the criteria are checked against.
@@ -50,6 +51,16 @@ pub struct Gap {
     pub from: Time,
     /// First instant after it.
     pub to: Time,
+}
+
+/// The criteria that fail the audit.
+#[must_use]
+pub fn musts(settings: &AuditSettings) -> BTreeSet<Criterion> {
+    let level = |definition: &Definition| {
+        settings.levels.get(&definition.criterion).copied().unwrap_or(definition.level)
+    };
+    let musts = criteria::all().filter(|definition| level(definition) == Level::Must);
+    musts.map(|definition| definition.criterion).collect()
 }
 
 /// Checks every criterion.

@@ -1,7 +1,7 @@
 //! The report of one audit.
 
 use crate::definition::Definition;
-use crate::found::Found;
+use crate::found::{Failed, Found};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use types::audit::{Criterion, Exception, Level};
@@ -33,6 +33,9 @@ pub struct Finding {
     pub level: Level,
     /// The resource.
     pub resource: Resource,
+    /// Which one, where a resource has several of the kind: `ana over hook:ana`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
     /// What was seen: one sentence.
     pub evidence: String,
     /// The remedy.
@@ -93,13 +96,11 @@ impl Report {
         }
         let unknown = found.unknown.into_iter();
         self.not_checked.extend(unknown.map(|(resource, why)| NotChecked { criterion, resource, why }));
-        for (resource, evidence, remedy) in found.failed {
-            let applies = |exception: &&Exception| {
-                exception.criterion == criterion
-                    && exception.resource.as_ref().is_none_or(|about| *about == resource)
-            };
-            let granted = exceptions.iter().filter(applies).max_by_key(|exception| exception.until);
-            let mut finding = Finding { criterion, level, resource, evidence, remedy, exception_ended: None };
+        for Failed { resource, subject, evidence, remedy } in found.failed {
+            let about = exceptions.iter().filter(|exception| exception.is_about(criterion, &resource));
+            let granted = about.max_by_key(|exception| exception.until);
+            let mut finding =
+                Finding { criterion, level, resource, subject, evidence, remedy, exception_ended: None };
             match granted {
                 Some(Exception { owner, until, why, .. }) if *until > self.at => self
                     .accepted
@@ -139,6 +140,17 @@ impl Report {
         self.accepted.retain(|accepted| concerned.contains(&accepted.finding.resource));
         self.not_checked.retain(|unknown| concerned.contains(&unknown.resource));
         self
+    }
+}
+
+impl Finding {
+    /// What the finding is about: the resource, and which one of several.
+    #[must_use]
+    pub fn about(&self) -> String {
+        match &self.subject {
+            None => self.resource.to_string(),
+            Some(subject) => format!("{} {subject}", self.resource),
+        }
     }
 }
 

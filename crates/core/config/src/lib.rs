@@ -133,11 +133,13 @@ fn interpret(text: &str, recovered: &str, folder: &Path, diagnostics: &mut Diagn
     let schedules = resolve::team::schedules(&raw, diagnostics);
     let escalations = resolve::team::escalations(&raw, diagnostics);
     let channels = resolve::team::channels(&raw);
+    let notices = resolve::team::notices(&raw, diagnostics);
     resolve::cycle::check(&raw.services, diagnostics);
     resolve::serving::check(&raw, diagnostics);
     resolve::source::check(&raw, diagnostics);
     resolve::subscribers::check(&raw, diagnostics);
     resolve::load::check(&raw, diagnostics);
+    let heartbeats = resolve::heartbeat::heartbeats(&raw, diagnostics);
     let maintenances = resolve::maintenance::maintenances(&raw, diagnostics);
     let derived = resolve::derive::derive(&raw, diagnostics);
     warnings::warn(&raw, &derived, diagnostics);
@@ -161,6 +163,7 @@ fn interpret(text: &str, recovered: &str, folder: &Path, diagnostics: &mut Diagn
         schedules,
         escalations,
         channels,
+        notices,
         edge: raw.edge.map(raw::edge::RawEdge::resolve),
         pools: pools.into_iter().map(|(name, raw)| (PoolId(name.clone()), raw.resolve(name))).collect(),
         external_pools: external_pools
@@ -178,6 +181,7 @@ fn interpret(text: &str, recovered: &str, folder: &Path, diagnostics: &mut Diagn
             .into_iter()
             .filter_map(|(name, raw)| raw.resolve(&name).map(|it| (name, it)))
             .collect(),
+        heartbeats,
         maintenances,
         status_page,
         audit: AuditSettings::default(),

@@ -7,10 +7,12 @@ pub(crate) mod channel;
 pub(crate) mod database;
 pub(crate) mod edge;
 pub(crate) mod external_pool;
+pub(crate) mod heartbeat;
 pub(crate) mod http;
 pub(crate) mod load;
 pub(crate) mod lookups;
 pub(crate) mod maintenance;
+pub(crate) mod notices;
 pub(crate) mod offline;
 pub(crate) mod people;
 pub(crate) mod pool;
@@ -24,8 +26,10 @@ use self::audit::RawAudit;
 use self::channel::RawChannel;
 use self::database::RawDatabase;
 use self::edge::RawEdge;
+use self::heartbeat::RawHeartbeat;
 use self::load::RawLoad;
 use self::maintenance::RawMaintenance;
+use self::notices::RawNotices;
 use self::people::{RawEscalation, RawPerson, RawSchedule};
 use self::pool::{RawCaller, RawPool};
 use self::probe::{ProbeDefaults, RawProbe};
@@ -34,7 +38,7 @@ use self::site::{RawSite, RawStatusPage};
 use self::source::RawSource;
 use crate::document::DocumentReader;
 use crate::kind::value::At;
-use crate::kind::{Context, OwnName, Section, Sectional};
+use crate::kind::{Context, Section, Sectional};
 use crate::parse::domain::{Declared, Registration};
 use crate::parse::host::Host;
 use crate::parse::url::Url;
@@ -46,11 +50,13 @@ pub(crate) const SECTIONS: &[Section] = &[
     RawSite::SECTION,
     RawService::SECTION,
     RawProbe::SECTION,
+    RawHeartbeat::SECTION,
     Domain::SECTION,
     RawPerson::SECTION,
     RawSchedule::SECTION,
     RawEscalation::SECTION,
     RawChannel::SECTION,
+    RawNotices::SECTION,
     RawStatusPage::SECTION,
     RawAudit::SECTION,
     RawEdge::SECTION,
@@ -63,12 +69,7 @@ pub(crate) const SECTIONS: &[Section] = &[
     ProbeDefaults::SECTION,
     Dns::SECTION,
     Registry::SECTION,
-    unsupported("heartbeat", "heartbeats of scheduled jobs"),
 ];
-
-const fn unsupported(name: &'static str, doc: &'static str) -> Section {
-    Section { name, own: Some(OwnName::Name), doc, keys: &[] }
-}
 
 /// The configuration as it is written.
 pub(crate) struct RawConfig {
@@ -88,11 +89,13 @@ pub(crate) struct RawConfig {
     pub(crate) schedules: BTreeMap<String, RawSchedule>,
     pub(crate) escalations: BTreeMap<String, RawEscalation>,
     pub(crate) channels: BTreeMap<String, RawChannel>,
+    pub(crate) notices: Option<RawNotices>,
     pub(crate) edge: Option<RawEdge>,
     pub(crate) pools: BTreeMap<String, RawPool>,
     pub(crate) callers: BTreeMap<String, RawCaller>,
     pub(crate) sources: BTreeMap<String, RawSource>,
     pub(crate) loads: BTreeMap<String, RawLoad>,
+    pub(crate) heartbeats: BTreeMap<String, RawHeartbeat>,
     pub(crate) maintenances: BTreeMap<String, RawMaintenance>,
     pub(crate) status_page: StatusPage,
     /// `status_page.subscribers.mail`, if it is written.
@@ -153,11 +156,14 @@ pub(crate) fn read(root: &DocumentReader<'_>, context: &mut Context<'_>) -> RawC
         schedules: root.each(context, |_, schedule, _, _| schedule),
         escalations: root.each(context, |_, escalation, _, _| escalation),
         channels: root.each(context, |_, channel: RawChannel, _, context| channel.check(context.diagnostics)),
+        notices: root.maybe(context).map(|notices: RawNotices| notices.check(context.diagnostics)),
         edge,
         pools: root.each(context, |_, pool: RawPool, _, context| pool.check(context.diagnostics)),
         callers: root.each(context, |_, caller: RawCaller, _, context| caller.check(context.diagnostics)),
         sources: root.each(context, |_, source: RawSource, _, context| source.check(context.diagnostics)),
         loads: root.each(context, |_, load, _, _| load),
+        heartbeats: root
+            .each(context, |_, heartbeat: RawHeartbeat, _, context| heartbeat.check(context.diagnostics)),
         maintenances: root
             .each(context, |_, planned: RawMaintenance, _, context| planned.check(context.diagnostics)),
         audit: root.one(context),

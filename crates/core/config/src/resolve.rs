@@ -3,6 +3,7 @@
 pub(crate) mod cycle;
 pub(crate) mod derive;
 pub(crate) mod graph;
+pub(crate) mod heartbeat;
 pub(crate) mod load;
 pub(crate) mod maintenance;
 pub(crate) mod service;

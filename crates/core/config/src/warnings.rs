@@ -116,6 +116,7 @@ fn unused(raw: &RawConfig, diagnostics: &mut Diagnostics) {
     let of_escalations = raw.escalations.values().flat_map(|escalation| &escalation.fallback);
     let named: BTreeSet<&str> = of_people
         .chain(of_escalations)
+        .chain(raw.notices.iter().flat_map(|notices| &notices.to))
         .map(|at| at.value.channel.as_str())
         .chain(raw.mail_channel.iter().map(|at| at.value.as_str()))
         .collect();

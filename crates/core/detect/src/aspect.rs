@@ -44,6 +44,8 @@ pub(crate) enum Aspect {
     Power,
     /// Another condition of a UPS, by the code of its fault.
     Ups(&'static str),
+    /// Reports of a job, which have their own judgement.
+    Report,
     /// mainstay's own connectivity.
     Connectivity,
     /// Traffic as the edge counts it, which has its own counters.
@@ -61,6 +63,7 @@ impl Aspect {
             Fault::Unstable { last, .. } => Self::of(last),
             Fault::Tls { tls: TlsFault::Expiring { .. } } => Self::Lifetime,
             Fault::Isolated { .. } => Self::Connectivity,
+            Fault::Heartbeat { .. } => Self::Report,
             fault if is_edge_fault(fault) => Self::Traffic,
             // Too few servers by the minimum, or by what there was before.
             Fault::PoolBelowMinimum { .. } | Fault::PoolShrunken { .. } => Self::Pool("pool-below-minimum"),

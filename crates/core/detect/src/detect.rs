@@ -20,6 +20,7 @@ mod creeping;
 mod dates;
 mod early;
 mod edge;
+mod heartbeats;
 mod isolation;
 mod judging;
 mod slowness;
@@ -38,8 +39,12 @@ impl Detect {
     pub fn apply(&mut self, event: &Event) {
         self.open.follow(&self.state, event);
         self.state.apply(event);
-        if matches!(event.kind, EventKind::ConfigAdopted { .. }) {
-            self.volatile.index = None;
+        match &event.kind {
+            EventKind::ConfigAdopted { .. } => self.volatile.index = None,
+            EventKind::HeartbeatPinged { heartbeat, .. } => {
+                self.volatile.heartbeats_asked.insert(heartbeat.clone());
+            }
+            _ => {}
         }
     }
 
@@ -69,6 +74,7 @@ impl Detect {
         self.follow_config(config, now, &mut new);
         self.check_connectivity(now, &mut new);
         self.check_edge_silence(config, now, &mut new);
+        self.judge_heartbeats(config, now, &mut new);
         while let Some((at, id)) = self.volatile.dates_due.first().cloned().filter(|(at, _)| *at <= now) {
             self.volatile.dates_due.remove(&(at, id.clone()));
             if let Some(probe) = config.probes.get(&id) {
@@ -84,7 +90,12 @@ impl Detect {
         let Context { config, now, .. } = *context;
         let changed = !self.volatile.fits(config) || self.volatile.close_removed;
         let due = self.volatile.dates_due.first().map(|(at, _)| *at);
-        let others = [due, self.volatile.connectivity.deadline(now), self.edge_silence_deadline(config, now)];
+        let others = [
+            due,
+            self.volatile.connectivity.deadline(now),
+            self.edge_silence_deadline(config, now),
+            self.heartbeat_deadline(now),
+        ];
         others.into_iter().chain([changed.then_some(now)]).flatten().min()
     }
 
@@ -200,7 +211,14 @@ impl Detect {
             self.volatile.follow(config, now);
         }
         if std::mem::take(&mut self.volatile.close_removed) {
+            let gone = self.state.jobs.keys().filter(|name| !config.heartbeats.contains_key(*name));
+            for heartbeat in gone {
+                events.push(EventKind::HeartbeatRemoved { heartbeat: heartbeat.clone() });
+            }
             let removed = |alert: &&Alert| {
+                if alert.about.kind == Kind::Heartbeat {
+                    return !config.heartbeats.contains_key(&alert.about.name);
+                }
                 if is_edge_fault(&alert.fault) || alert.probe == edge::edge_probe_id(&alert.about) {
                     return !traffic::is_still_configured(config, alert);
                 }

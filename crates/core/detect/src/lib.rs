@@ -5,6 +5,7 @@
 //! | [`Detect`] | state, counters, and the order in which an answer is judged |
 //! | `aspects` | one module per kind of answer: answer to verdict |
 //! | `traffic` | the same for the edge's roll-ups: surges, limit conflicts, pools, unknown hosts |
+//! | `heartbeat` | jobs that report by heartbeats |
 //! | `pool` | what is remembered of pools, servers in words, the layer that starves idle capacity |
 //! | `activity` | whether a server works |
 //! | `restarts` | ends and starts of a server, and whether it is in a crash loop |
@@ -30,6 +31,7 @@ mod aspects;
 mod connectivity;
 mod creeping;
 mod detect;
+mod heartbeat;
 mod index;
 mod lookup;
 mod places;
@@ -43,4 +45,5 @@ mod violation;
 mod volatile;
 
 pub use self::detect::Detect;
+pub use heartbeat::Job;
 pub use state::Registration;

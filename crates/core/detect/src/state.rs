@@ -1,5 +1,6 @@
 //! State of detection: a fold of the journal and nothing else.
 
+use crate::heartbeat::{Gaps, Job};
 use crate::pool::peak;
 use std::collections::{BTreeMap, BTreeSet};
 use types::database::KnownPrimary;
@@ -48,6 +49,10 @@ pub(crate) struct State {
     pub(crate) peaks: BTreeMap<PoolId, peak::Records>,
     /// The last known primary of each database, by its name.
     pub(crate) primaries: BTreeMap<String, KnownPrimary>,
+    /// Jobs that report by heartbeats, by name.
+    pub(crate) jobs: BTreeMap<String, Job>,
+    /// Times without monitoring.
+    pub(crate) gaps: Gaps,
     /// Start of uninterrupted monitoring with this configuration.
     pub(crate) monitored_since: Option<Time>,
 }
@@ -55,8 +60,22 @@ pub(crate) struct State {
 impl State {
     pub(crate) fn apply(&mut self, event: &Event) {
         match &event.kind {
-            EventKind::Booted { .. } | EventKind::Unmonitored { .. } | EventKind::ConfigAdopted { .. } => {
+            EventKind::Booted { unmonitored_since: Some(since) } | EventKind::Unmonitored { since } => {
+                self.gaps.add(*since, event.at);
                 self.monitored_since = Some(event.at);
+            }
+            EventKind::Booted { unmonitored_since: None } | EventKind::ConfigAdopted { .. } => {
+                self.monitored_since = Some(event.at);
+            }
+            EventKind::HeartbeatDeclared { heartbeat } => {
+                self.jobs.insert(heartbeat.clone(), Job::declared(event.at));
+            }
+            EventKind::HeartbeatRemoved { heartbeat } => {
+                self.jobs.remove(heartbeat);
+            }
+            EventKind::HeartbeatPinged { heartbeat, ping, .. } => {
+                let job = self.jobs.entry(heartbeat.clone());
+                job.or_insert_with(|| Job::declared(event.at)).pinged(event.at, ping);
             }
             EventKind::AlertOpened { alert } => {
                 self.last_alert = self.last_alert.max(alert.id.0);

@@ -44,6 +44,10 @@ pub(crate) struct Volatile {
     pub(crate) troubles: Troubles,
     /// Times at which the dates of a registration must be judged again without an answer.
     pub(crate) dates_due: BTreeSet<(Time, ProbeId)>,
+    /// Jobs that must be judged now.
+    pub(crate) heartbeats_asked: BTreeSet<String>,
+    /// Times at which a job must be judged again if it reports nothing.
+    pub(crate) heartbeats_due: BTreeSet<(Time, String)>,
     pub(crate) connectivity: Connectivity,
     /// Probes whose newest alert is held back for a connectivity check, with their resource.
     pub(crate) held_back: BTreeMap<ProbeId, Resource>,
@@ -101,6 +105,8 @@ impl Volatile {
     pub(crate) fn follow(&mut self, config: &Config, now: Time) {
         let index = Index::new(config);
         self.dates_due = index.domain_probe.values().map(|id| (later(now, STEP_GRACE), id.clone())).collect();
+        self.heartbeats_due.clear();
+        self.heartbeats_asked = config.heartbeats.keys().cloned().collect();
         self.index = Some(index);
         self.close_removed = true;
         let stays = |id: &ProbeId| config.probes.contains_key(id);

@@ -47,9 +47,11 @@ pub(crate) fn is_independent(fault: &Fault) -> bool {
     is_ahead(fault)
         || matches!(
             fault,
-            Fault::Domain {
-                domain: DomainFault::Stale { .. } | DomainFault::Undated | DomainFault::PendingTransfer
-            }
+            // A job is no part of what a service needs to answer.
+            Fault::Heartbeat { .. }
+                | Fault::Domain {
+                    domain: DomainFault::Stale { .. } | DomainFault::Undated | DomainFault::PendingTransfer
+                }
         )
 }
 

@@ -5,6 +5,7 @@ use crate::recovery::is_deep;
 use crate::scope::Scope;
 use crate::state::Case;
 use ::text::list;
+use ::text::number::counted;
 use jiff::ZonedDateTime;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -22,7 +23,7 @@ mod traffic;
 
 pub(crate) use change::NearestChange;
 pub(crate) use promotion::promotion;
-use text::{Tense, at_time, clock, counted, in_tense, listed, on_day, plural, plural_past, rounded};
+use text::{Tense, at_time, clock, in_tense, listed, on_day, plural, plural_past, rounded};
 
 /// Maximum of different faults of one service that are listed.
 const FAULTS_MAX: usize = 4;
@@ -363,6 +364,7 @@ impl Facts<'_> {
                     .map_or_else(|| resource.name.clone(), |service| service.title.clone())
             }
             Kind::Database => format!("database {}", resource.name),
+            Kind::Heartbeat => format!("job {}", resource.name),
             Kind::Mainstay => "mainstay".to_owned(),
             _ => resource.name.clone(),
         }

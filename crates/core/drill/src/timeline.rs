@@ -159,6 +159,7 @@ fn stateless_line(kind: &EventKind) -> Option<Line> {
         | EventKind::CausesRanked { .. }
         | EventKind::LoadTested { .. }
         | EventKind::BackupRestored { .. }
+        | EventKind::HeartbeatPinged { .. }
         | EventKind::TestPageAnswered { .. }
         | EventKind::MaintenanceScheduled { .. }
         | EventKind::MaintenanceStarted { .. }
@@ -169,6 +170,8 @@ fn stateless_line(kind: &EventKind) -> Option<Line> {
         EventKind::Booted { .. }
         | EventKind::MaintenanceNoticeQueued { .. }
         | EventKind::CriterionChanged { .. }
+        | EventKind::HeartbeatDeclared { .. }
+        | EventKind::HeartbeatRemoved { .. }
         | EventKind::AlertOpened { .. }
         | EventKind::AlertClosed { .. }
         | EventKind::IncidentOpened { .. }
@@ -185,6 +188,7 @@ fn stateless_line(kind: &EventKind) -> Option<Line> {
         | EventKind::PageOpened { .. }
         | EventKind::PageClosed { .. }
         | EventKind::NoticeQueued { .. }
+        | EventKind::TeamNoticeQueued { .. }
         | EventKind::AttemptEnded { page: None, .. }
         | EventKind::AttemptsAbandoned { .. }
         | EventKind::ClockAnchored { .. }
@@ -215,7 +219,8 @@ fn line_of_change(kind: &EventKind) -> Option<Line> {
         | EventKind::MaintenanceStarted { .. }
         | EventKind::MaintenanceOverran { .. }
         | EventKind::MaintenanceEnded { .. }
-        | EventKind::BackupRestored { .. } => alone(kind.to_string()),
+        | EventKind::BackupRestored { .. }
+        | EventKind::HeartbeatPinged { .. } => alone(kind.to_string()),
         EventKind::ValveSet { valve, .. } => alone(format!("{} sets {} to {valve}", valve.by, valve.service)),
         EventKind::ValveMoved { service, percent, why } => {
             alone(format!("{service} moves to valve {percent} % ({why})"))

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use types::actor::{ActorKind, Via};
-use types::audit::CriterionChange;
+use types::audit::{Criterion, CriterionChange};
 use types::event::{Event, EventKind, Events};
 use types::input::Refused;
 use types::load_test::STEPS_MAX;
@@ -35,6 +35,8 @@ pub struct Acceptance {
     load_tests: LoadTests,
     history: Arc<History>,
     tests: Arc<VecDeque<AnsweredTest>>,
+    /// Criteria that fail the audit of this configuration.
+    musts: Arc<BTreeSet<Criterion>>,
 }
 
 /// A test page that its reader has answered.
@@ -52,6 +54,7 @@ impl Acceptance {
     #[must_use]
     pub fn new(config: Arc<Config>) -> Self {
         Self {
+            musts: Arc::new(audit::musts(&config.audit)),
             config,
             evidence: Arc::default(),
             headroom: Arc::default(),
@@ -174,10 +177,10 @@ impl Acceptance {
             EventKind::IncidentAcknowledged { by, .. }
                 if by.kind == ActorKind::Person && by.via == Via::Link =>
             {
-                self.answered(PersonId(by.id.clone()), event.at);
+                self.answered(&PersonId(by.id.clone()), by.contact.as_deref(), event.at);
             }
             EventKind::TestPageAnswered { test } => {
-                self.answered(test.person.clone(), event.at);
+                self.answered(&test.person, Some(&test.contact), event.at);
                 let tests = Arc::make_mut(&mut self.tests);
                 tests.push_back(AnsweredTest { test: test.clone(), at: event.at });
                 if tests.len() > TESTS_MAX {
@@ -197,11 +200,22 @@ impl Acceptance {
         }
     }
 
-    /// A person answered by the link of a notification.
-    fn answered(&mut self, person: PersonId, at: Time) {
-        if self.config.people.contains_key(&person) {
-            Arc::make_mut(&mut self.evidence).answers.insert(person, at);
-        }
+    /// A person answered by the link of a notification. A link of an earlier version does not say over which contact: it
+    /// proves that of a person who has only one.
+    fn answered(&mut self, person: &PersonId, contact: Option<&str>, at: Time) {
+        let contacts = self.config.people.get(person).map_or(&[] as &[_], |known| &known.contacts);
+        let proven = match (contact, contacts) {
+            (Some(written), _) => contacts.iter().find(|contact| contact.to_string() == written),
+            (None, [only]) => Some(only),
+            (None, _) => None,
+        };
+        let Some(proven) = proven.map(|contact| (person.clone(), contact.to_string())) else { return };
+        Arc::make_mut(&mut self.evidence).answers.insert(proven, at);
+    }
+
+    /// Criteria that fail the audit.
+    pub(crate) fn musts(&self) -> &BTreeSet<Criterion> {
+        &self.musts
     }
 
     /// The configuration in force.
@@ -236,6 +250,54 @@ impl Acceptance {
     /// Another configuration is in force.
     pub(crate) fn follow(&mut self, config: &Arc<Config>) {
         self.config = Arc::clone(config);
+        self.musts = Arc::new(audit::musts(&config.audit));
         Arc::make_mut(&mut self.evidence).follow(config);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use testkit::time::at;
+    use types::audit::Criterion;
+    use types::{IncidentId, Via};
+
+    const COMPANY: &str = "[site]\nname = \"Acme\"\nurl = \"https://acme.net\"\n[service.shop]\n\
+        [channel.hook]\nwebhook = \"https://hooks.example/\"\n[channel.ntfy]\nntfy = \"https://ntfy.sh\"\n\
+        [person.ana]\ntimezone = \"UTC\"\ncontacts = [\"hook:ana\", \"ntfy:ana\"]\n\
+        [person.ben]\ntimezone = \"UTC\"\ncontacts = [\"hook:ben\"]\n";
+
+    /// Contacts of which an audit says that they were never answered, after these acknowledgements.
+    fn never_answered(acknowledgements: &[Actor]) -> Vec<String> {
+        let mut acceptance = Acceptance::new(Arc::new(testkit::config::read(COMPANY)));
+        Arc::make_mut(&mut acceptance.evidence).has_journal = true;
+        let now = at("2026-12-01T12:00:00Z");
+        for (seq, by) in (1..).zip(acknowledgements) {
+            let kind =
+                EventKind::IncidentAcknowledged { incident: IncidentId(1), by: by.clone(), until: now };
+            acceptance.apply(&Event { seq, at: now, kind });
+        }
+        let report = acceptance.report(now);
+        let unproven = report.findings.iter().filter(|finding| finding.criterion == Criterion::ChannelProven);
+        unproven.filter_map(|finding| finding.subject.clone()).collect()
+    }
+
+    #[test]
+    fn link_proves_the_contact_that_it_was_sent_to() {
+        let all = ["ana over hook:ana", "ana over ntfy:ana", "ben over hook:ben"];
+        let by_link = |person: &str, contact: &str| Actor::by_link(person, Some(contact.to_owned()));
+        assert_eq!(never_answered(&[]), all);
+        assert_eq!(never_answered(&[by_link("ana", "ntfy:ana")]), [all[0], all[2]]);
+        assert_eq!(never_answered(&[by_link("ana", "ntfy:ana"), by_link("ana", "hook:ana")]), [all[2]]);
+        // Of another person, or of nobody.
+        assert_eq!(never_answered(&[by_link("ana", "hook:ben"), by_link("fallback", "hook:ben")]), all);
+    }
+
+    #[test]
+    fn link_without_a_contact_proves_the_only_one_and_the_console_none() {
+        let all = ["ana over hook:ana", "ana over ntfy:ana", "ben over hook:ben"];
+        assert_eq!(never_answered(&[Actor::by_link("ana", None)]), all);
+        assert_eq!(never_answered(&[Actor::by_link("ben", None)]), [all[0], all[1]]);
+        assert_eq!(never_answered(&[Actor::person("ben", Via::Console)]), all);
     }
 }

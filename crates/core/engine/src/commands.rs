@@ -6,7 +6,7 @@ use std::time::Duration;
 use types::event::{EventKind, Events};
 use types::input::Refused;
 use types::time::later;
-use types::{Actor, Command, Denial, Incident, IncidentId, Time};
+use types::{Actor, Command, Denial, Incident, IncidentId, Ping, Time};
 
 /// Duration of an acknowledgement without a note (P8).
 pub const ACKNOWLEDGED_FOR: Duration = Duration::from_secs(30 * 60);
@@ -33,6 +33,7 @@ impl Engine {
                 }
                 EventKind::BackupRestored { restore: restore.clone(), by }
             }
+            Command::RecordPing { heartbeat, ping } => self.ping(heartbeat, ping, by)?,
             Command::AnswerTestPage { test } => {
                 if !self.config.people.contains_key(&test.person) {
                     return Err(Refused::UnknownPerson(test.person.clone()));
@@ -78,6 +79,14 @@ impl Engine {
             }
             Command::Resolve { incident, force } => self.resolve(actor, *incident, *force)?,
         }])
+    }
+
+    fn ping(&self, heartbeat: &str, ping: &Ping, by: Actor) -> Result<EventKind, Refused> {
+        let heartbeat = heartbeat.to_owned();
+        if !self.config.heartbeats.contains_key(&heartbeat) {
+            return Err(Refused::UnknownHeartbeat(heartbeat));
+        }
+        Ok(EventKind::HeartbeatPinged { heartbeat, ping: ping.clone(), by })
     }
 
     /// An incident with something that still fails is resolved only by force.

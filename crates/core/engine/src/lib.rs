@@ -18,6 +18,7 @@
 //! | `queries` | what I/O crates read: probe targets, policy, incidents, alerts |
 //! | [`views`] | types of the views that I/O crates read |
 //! | `show` | construction of the views |
+//! | [`post_mortem`] | everything of one incident, for the draft of a post-mortem |
 //! | `story` | timeline and paging history of each incident |
 //! | `denials` | denials in force, and their expiry |
 //! | `load_tests` | the last load tests |
@@ -48,6 +49,7 @@ mod last_results;
 pub mod levels;
 pub mod load_tests;
 mod maintenance;
+pub mod post_mortem;
 mod queries;
 mod show;
 mod story;
@@ -240,7 +242,8 @@ impl Engine {
     pub fn due(&mut self, now: Time) -> Vec<Notification> {
         let now = self.clamp(now);
         let context = detected(&self.config, now, &self.detect, &self.changes, &self.maintenances);
-        self.oncall.due(&context.diagnosed(self.diagnose.incidents()))
+        let context = context.diagnosed(self.diagnose.incidents()).audited(self.acceptance.musts());
+        self.oncall.due(&context)
     }
 
     /// Time of the next tick if nothing else happens.
@@ -422,7 +425,7 @@ impl Engine {
             );
             self.record(now, std::mem::take(&mut events), batch);
             let context = detected(&self.config, now, &self.detect, &self.changes, &self.maintenances);
-            let context = context.diagnosed(self.diagnose.incidents());
+            let context = context.diagnosed(self.diagnose.incidents()).audited(self.acceptance.musts());
             self.oncall.react(&context, &mut events);
             self.record(now, std::mem::take(&mut events), batch);
             let context = detected(&self.config, now, &self.detect, &self.changes, &self.maintenances);

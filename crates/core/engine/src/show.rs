@@ -1,6 +1,9 @@
 //! Construction of the views.
 
 mod effects;
+mod heartbeats;
+
+pub(crate) use effects::{incident, timeline};
 
 use crate::Engine;
 use crate::views::{
@@ -43,6 +46,7 @@ pub(crate) fn views(engine: &Engine) -> Views {
         probe_lag_p99: None,
         drafts: engine.publisher.drafts().collect(),
         changes: effects::changes(engine),
+        heartbeats: heartbeats::rows(engine),
         maintenances: engine.maintenances.all().values().cloned().collect(),
         timezone: status_page.timezone_name.clone(),
     };

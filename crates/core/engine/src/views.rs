@@ -11,6 +11,7 @@ use types::{
 };
 
 pub use crate::acceptance::Acceptance;
+pub use heartbeat::{HeartbeatRow, HeartbeatTrouble};
 pub use history::{PagingEntry, PagingFact, TimelineEntry, TimelineFact};
 pub use oncall::FailedAttempt;
 pub use self_problem::{ClockJump, ClockJumpEnd, Isolation, SelfProblem, Unreached};
@@ -18,6 +19,7 @@ pub use statuspage::Draft;
 pub use statuspage::status_page::{self, StatusPage};
 pub use traffic::Traffic;
 
+pub mod heartbeat;
 pub mod history;
 pub mod scaling;
 pub mod self_problem;
@@ -83,6 +85,8 @@ pub struct Now {
     pub changes: Vec<RecordedChange>,
     /// Maintenances: scheduled, going on, and those that ended lately, by number.
     pub maintenances: Vec<ScheduledMaintenance>,
+    /// Jobs that report by heartbeats, by name.
+    pub heartbeats: Vec<HeartbeatRow>,
     /// IANA name of the timezone of texts.
     pub timezone: String,
 }

@@ -4,6 +4,7 @@ use crate::OnCall;
 use crate::escalation::route;
 use crate::notice::{HOURS_MAX, hourly};
 use crate::page::Page;
+use crate::team;
 use std::collections::BTreeSet;
 use std::time::Duration;
 use types::time::{between, later};
@@ -22,7 +23,8 @@ fn goes_on(incident: &Incident) -> bool {
 }
 
 impl OnCall {
-    /// The line of the present hour, to the people who were paged and to those on the first step that has any.
+    /// The line of the present hour, to the team, or to the people who were paged and to those on the first step that
+    /// has any.
     pub(crate) fn hourly_notice(&self, config: &Config, now: Time, incident: &Incident) -> Option<EventKind> {
         let hour = between(incident.opened, now).as_secs() / HOUR;
         let page = self.page_that_goes_on(incident)?;
@@ -37,11 +39,12 @@ impl OnCall {
         let on_duty = route(config, &incident.diagnosis).and_then(|route| route.first_people(config, now));
         let people: BTreeSet<PersonId> =
             on_duty.into_iter().flatten().chain(record.paged.iter().cloned()).collect();
-        if people.is_empty() {
+        let team = team::has_hourly(config);
+        if people.is_empty() && !team {
             return None;
         }
         let people = people.into_iter().collect();
-        Some(EventKind::NoticeQueued { incident: incident.id, occasion, people, fallback: false })
+        Some(EventKind::NoticeQueued { incident: incident.id, occasion, people, fallback: false, team })
     }
 
     /// The open page of an incident about which the team gets a line each hour.

@@ -12,6 +12,8 @@
 //! | `notice` | notices, which wake no one |
 //! | `maintenance` | notices to the team about maintenances |
 //! | `hourly` | the line to the team each hour of an open incident |
+//! | `team` | notices to the team as a whole: the digest, alerts without an incident |
+//! | `recent` | what they are about besides incidents, folded from the journal |
 //! | `promise` | the notice that a promised update of the status page is due |
 //! | `state` | the fold of the journal |
 //! | `volatile` | state of this process only |
@@ -40,8 +42,10 @@ mod pause;
 mod promise;
 pub mod queue;
 mod react;
+mod recent;
 pub mod schedule;
 mod state;
+mod team;
 mod text;
 mod volatile;
 

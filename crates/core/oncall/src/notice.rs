@@ -1,8 +1,8 @@
 //! Notices: messages to the team that wake no one.
 
 use crate::queue::{DeliveryQueue, Recipient};
-use std::collections::BTreeMap;
-use types::{EscalationId, EventKind, MaintenanceId, PersonId, Time};
+use std::collections::{BTreeMap, BTreeSet};
+use types::{AlertId, EscalationId, EventKind, MaintenanceId, PersonId, Time};
 
 /// An incident that pages no one was opened.
 pub(crate) const OPENED: &str = "opened";
@@ -43,6 +43,17 @@ pub(crate) fn is_overrun(occasion: &str) -> bool {
     occasion.starts_with(OVERRAN)
 }
 
+/// Begin of the occasion of a digest; its local date follows.
+pub(crate) const DIGEST: &str = "digest-";
+
+/// Begin of the occasion of a notice about alerts; the number of the first one follows.
+pub(crate) const ALERTS: &str = "alerts-";
+
+/// Whether an occasion is that of a digest.
+pub(crate) fn is_digest(occasion: &str) -> bool {
+    occasion.starts_with(DIGEST)
+}
+
 /// A notice that must be delivered to people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Notice {
@@ -50,10 +61,17 @@ pub(crate) struct Notice {
     pub(crate) people: Vec<PersonId>,
     /// The escalation whose fallback contacts receive it too.
     pub(crate) fallback: Option<EscalationId>,
+    /// Whether the team as a whole receives it.
+    pub(crate) team: bool,
     pub(crate) queues: BTreeMap<Recipient, DeliveryQueue>,
 }
 
 impl Notice {
+    /// A notice to the team and to no single person.
+    pub(crate) fn to_team(queued: Time) -> Self {
+        Self { queued, people: Vec::new(), fallback: None, team: true, queues: BTreeMap::new() }
+    }
+
     pub(crate) fn queue(&self, recipient: &Recipient) -> DeliveryQueue {
         self.queues.get(recipient).cloned().unwrap_or_else(|| DeliveryQueue::new(self.queued))
     }
@@ -66,6 +84,63 @@ impl Notice {
     pub(crate) fn is_pending(&self, person: &PersonId) -> bool {
         let queue = self.queues.get(&Recipient::Person(person.clone()));
         self.people.contains(person) && queue.is_none_or(|queue| queue.accepted() == 0)
+    }
+}
+
+/// A notice to the team about several incidents or none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TeamNotice {
+    pub(crate) notice: Notice,
+    /// Position in the journal: occasions are not in the order of time.
+    pub(crate) seq: u64,
+    pub(crate) since: Time,
+    pub(crate) until: Time,
+    /// The alerts that it is about; empty for a digest.
+    pub(crate) alerts: BTreeSet<AlertId>,
+}
+
+/// Such notices of the last days, by occasion.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct TeamNotices(BTreeMap<String, TeamNotice>);
+
+/// Notices of each kind that are kept: digests of a week and more, so that none is repeated after a step of the clock.
+const TEAM_NOTICES_MAX: usize = 10;
+
+impl TeamNotices {
+    pub(crate) fn queue(&mut self, occasion: &str, notice: TeamNotice) {
+        let is_same_kind = |other: &str| is_digest(other) == is_digest(occasion);
+        self.0.insert(occasion.to_owned(), notice);
+        while self.0.keys().filter(|other| is_same_kind(other)).count() > TEAM_NOTICES_MAX {
+            let same_kind = self.0.iter().filter(|(other, _)| is_same_kind(other));
+            let oldest = same_kind.min_by_key(|(_, notice)| notice.seq).map(|(other, _)| other.clone());
+            oldest.and_then(|oldest| self.0.remove(&oldest));
+        }
+    }
+
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&String, &TeamNotice)> {
+        self.0.iter()
+    }
+
+    pub(crate) fn get(&self, occasion: &str) -> Option<&TeamNotice> {
+        self.0.get(occasion)
+    }
+
+    pub(crate) fn get_mut(&mut self, occasion: &str) -> Option<&mut TeamNotice> {
+        self.0.get_mut(occasion)
+    }
+
+    pub(crate) fn newest_digest(&self) -> Option<&str> {
+        self.newest(true).map(|(occasion, _)| occasion.as_str())
+    }
+
+    /// When the newest notice about alerts was queued.
+    pub(crate) fn last_alerts(&self) -> Option<Time> {
+        self.newest(false).map(|(_, newest)| newest.notice.queued)
+    }
+
+    fn newest(&self, digest: bool) -> Option<(&String, &TeamNotice)> {
+        let same_kind = self.0.iter().filter(|(occasion, _)| is_digest(occasion) == digest);
+        same_kind.max_by_key(|(_, notice)| notice.seq)
     }
 }
 

@@ -50,7 +50,13 @@ impl OnCall {
             Some(person) => vec![person.id.clone()],
             None => route(config, &incident.diagnosis)?.first_people(config, now)?,
         };
-        Some(EventKind::NoticeQueued { incident: incident.id, occasion, people, fallback: false })
+        Some(EventKind::NoticeQueued {
+            incident: incident.id,
+            occasion,
+            people,
+            fallback: false,
+            team: false,
+        })
     }
 
     /// When the team is to be reminded next of a promised update.

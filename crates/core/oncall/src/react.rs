@@ -56,6 +56,8 @@ impl OnCall {
             }
         }
         events.extend(self.maintenance_reminders(context));
+        events.extend(self.alert_notice(context));
+        events.extend(self.digest(context));
         events.extend(self.lost(now));
         self.volatile.update(&self.state.pages, now, incidents, &paused_until);
     }
@@ -88,14 +90,18 @@ impl OnCall {
             people.extend(in_flight().filter_map(|attempt| attempt.person.clone()));
             let fallback = record.is_some_and(|record| record.fallback)
                 || in_flight().any(|attempt| attempt.person.is_none());
-            if !people.is_empty() || fallback {
+            let team = self.team_knows(page.incident);
+            if !people.is_empty() || fallback || team {
                 events.push(EventKind::NoticeQueued {
                     incident: page.incident,
                     occasion: RESOLVED.to_owned(),
-                    people: people.into_iter().collect(),
+                    people: people.iter().cloned().collect(),
                     fallback,
+                    team,
                 });
-            } else if incident.is_some_and(|incident| incident.acknowledged.is_none()) {
+            }
+            let is_reached = !people.is_empty() || fallback;
+            if !is_reached && incident.is_some_and(|incident| incident.acknowledged.is_none()) {
                 events.extend(self.missed_notice(config, now, page, incident));
             }
         }
@@ -129,6 +135,7 @@ impl OnCall {
             occasion: MISSED.to_owned(),
             people,
             fallback: false,
+            team: false,
         })
     }
 
@@ -143,17 +150,21 @@ impl OnCall {
         record.draft.as_ref().filter(|_| !record.notices.contains_key(DRAFTED))?;
         let people = route(config, &incident.diagnosis)?.first_people(config, now)?;
         let occasion = DRAFTED.to_owned();
-        Some(EventKind::NoticeQueued { incident: incident.id, occasion, people, fallback: false })
+        let (incident, fallback, team) = (incident.id, false, false);
+        Some(EventKind::NoticeQueued { incident, occasion, people, fallback, team })
     }
 
-    /// The notice about an incident that pages nobody, once per incident, to the people on the first step that has any.
+    /// The notice about an incident that pages nobody, once per incident, to the team, or to the people on the first step
+    /// that has any.
     fn opened_notice(&self, config: &Config, now: Time, incident: &Incident) -> Option<EventKind> {
         let record = self.state.incidents.get(&incident.id);
         if record.is_some_and(|record| record.page.is_some() || record.notices.contains_key(OPENED)) {
             return None;
         }
-        let people = route(config, &incident.diagnosis)?.first_people(config, now)?;
-        let occasion = OPENED.to_owned();
-        Some(EventKind::NoticeQueued { incident: incident.id, occasion, people, fallback: false })
+        let team = config.notices.is_some();
+        let people = route(config, &incident.diagnosis).and_then(|route| route.first_people(config, now));
+        let people = people.or_else(|| team.then(Vec::new))?;
+        let (incident, occasion, fallback) = (incident.id, OPENED.to_owned(), false);
+        Some(EventKind::NoticeQueued { incident, occasion, people, fallback, team })
     }
 }

@@ -1,8 +1,9 @@
 //! The fold of the journal: open pages, and what was sent about each incident.
 
-use crate::notice::{MISSED, Notice, drop_outdated, is_hourly};
+use crate::notice::{MISSED, Notice, TeamNotice, TeamNotices, drop_outdated, is_hourly};
 use crate::page::{FailedAttempt, Page, Step};
-use crate::queue::{DeliveryQueue, QueueKey, repeat_interval};
+use crate::queue::{DeliveryQueue, QueueKey, Recipient, repeat_interval};
+use crate::recent::Recent;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use types::event::UpdateStatus;
@@ -17,6 +18,9 @@ use types::{
 /// Closed pages and ended incidents that are kept, for late delivery results and for readers.
 const ENDED_MAX: usize = 200;
 
+/// People who acknowledged one incident that are kept.
+const ANSWERED_MAX: usize = 8;
+
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct State {
     pub(crate) pages: BTreeMap<PageId, Page>,
@@ -24,6 +28,10 @@ pub(crate) struct State {
     pub(crate) last_page: u64,
     /// Notices about maintenances, by occasion.
     pub(crate) maintenances: BTreeMap<MaintenanceId, BTreeMap<String, Notice>>,
+    /// Notices to the team about several incidents or none.
+    pub(crate) team: TeamNotices,
+    /// What these are about besides incidents.
+    pub(crate) recent: Recent,
     /// Number of attempts that ended, by channel and by acceptance.
     pub(crate) attempts: BTreeMap<(ChannelId, bool), u64>,
 }
@@ -39,6 +47,10 @@ pub(crate) struct IncidentRecord {
     pub(crate) paged: BTreeSet<PersonId>,
     /// Whether such a page was delivered to a fallback contact.
     pub(crate) fallback: bool,
+    /// Whether a notice about it was delivered to the team.
+    pub(crate) team: bool,
+    /// Who acknowledged it, the first one first.
+    pub(crate) answered: Vec<String>,
     /// Notices by occasion.
     pub(crate) notices: BTreeMap<String, Notice>,
     /// Title and text of a draft update that waits for review.
@@ -56,6 +68,7 @@ pub(crate) struct IncidentRecord {
 impl State {
     pub(crate) fn apply(&mut self, event: &Event) {
         let at = event.at;
+        self.recent.apply(event);
         match &event.kind {
             EventKind::IncidentOpened { incident, diagnosis, .. }
             | EventKind::IncidentDiagnosed { incident, diagnosis } => {
@@ -68,6 +81,7 @@ impl State {
                 record.ended = true;
                 self.forget();
             }
+            EventKind::IncidentAcknowledged { incident, by, .. } => self.answered(*incident, &by.id),
             EventKind::AcknowledgementExpired { incident } => {
                 self.incidents.entry(*incident).or_default().expired = Some(at);
                 self.restart_page(*incident, at);
@@ -95,9 +109,10 @@ impl State {
                 }
                 self.forget();
             }
-            EventKind::NoticeQueued { incident, occasion, people, fallback } => {
-                self.notice_queued(*incident, occasion, (people, *fallback), at);
+            EventKind::NoticeQueued { incident, occasion, people, fallback, team } => {
+                self.notice_queued(*incident, occasion, (people, *fallback, *team), at);
             }
+            EventKind::TeamNoticeQueued { .. } => self.team_notice_queued(event),
             EventKind::MaintenanceScheduled { .. }
             | EventKind::MaintenanceStarted { .. }
             | EventKind::MaintenanceEnded { .. } => drop_outdated(&mut self.maintenances, &event.kind),
@@ -132,7 +147,7 @@ impl State {
     pub(crate) fn next_attempt(&self, key: &QueueKey, contact: usize) -> Option<u32> {
         let is_open = match key {
             QueueKey::Page { page, .. } => self.pages.get(page)?.is_open(),
-            QueueKey::Notice { .. } | QueueKey::Maintenance { .. } => true,
+            QueueKey::Notice { .. } | QueueKey::Maintenance { .. } | QueueKey::Team { .. } => true,
         };
         self.queue(key).filter(|_| is_open).map(|queue| queue.next_attempt(contact))
     }
@@ -153,6 +168,7 @@ impl State {
             QueueKey::Maintenance { maintenance, occasion, recipient } => {
                 Some(self.maintenances.get(maintenance)?.get(occasion)?.queue(recipient))
             }
+            QueueKey::Team { occasion } => Some(self.team.get(occasion)?.notice.queue(&Recipient::Team)),
         }
     }
 
@@ -168,6 +184,16 @@ impl State {
             QueueKey::Maintenance { maintenance, occasion, recipient } => {
                 Some(self.maintenances.get_mut(maintenance)?.get_mut(occasion)?.queue_mut(recipient))
             }
+            QueueKey::Team { occasion } => {
+                Some(self.team.get_mut(occasion)?.notice.queue_mut(&Recipient::Team))
+            }
+        }
+    }
+
+    fn answered(&mut self, incident: IncidentId, by: &str) {
+        let answered = &mut self.incidents.entry(incident).or_default().answered;
+        if answered.len() < ANSWERED_MAX && !answered.iter().any(|known| known == by) {
+            answered.push(by.to_owned());
         }
     }
 
@@ -191,11 +217,12 @@ impl State {
     fn merged(&mut self, incident: IncidentId, into: IncidentId) {
         let from = self.incidents.entry(incident).or_default();
         from.ended = true;
-        let (paged, fallback) = (from.paged.clone(), from.fallback);
+        let (paged, fallback, team) = (from.paged.clone(), from.fallback, from.team);
         let page = from.page;
         let other = self.incidents.entry(into).or_default();
         other.paged.extend(paged);
         other.fallback |= fallback;
+        other.team |= team;
         let has_own = other.page.is_some_and(|own| self.pages.get(&own).is_some_and(Page::is_open));
         if let Some(page) =
             page.and_then(|page| self.pages.get_mut(&page)).filter(|page| page.is_open() && !has_own)
@@ -210,7 +237,7 @@ impl State {
         &mut self,
         incident: IncidentId,
         occasion: &str,
-        (people, fallback): (&[PersonId], bool),
+        (people, fallback, team): (&[PersonId], bool, bool),
         at: Time,
     ) {
         let record = self.incidents.entry(incident).or_default();
@@ -220,6 +247,7 @@ impl State {
             queued: at,
             people: people.to_vec(),
             fallback: escalation.filter(|_| fallback),
+            team,
             queues: BTreeMap::new(),
         };
         if is_hourly(occasion) {
@@ -229,6 +257,14 @@ impl State {
         record.notices.insert(occasion.to_owned(), notice);
     }
 
+    fn team_notice_queued(&mut self, event: &Event) {
+        if let EventKind::TeamNoticeQueued { occasion, since, until, alerts } = &event.kind {
+            let (notice, alerts) = (Notice::to_team(event.at), alerts.clone());
+            let queued = TeamNotice { notice, seq: event.seq, since: *since, until: *until, alerts };
+            self.team.queue(occasion, queued);
+        }
+    }
+
     fn maintenance_notice_queued(
         &mut self,
         maintenance: MaintenanceId,
@@ -236,7 +272,8 @@ impl State {
         people: &[PersonId],
         at: Time,
     ) {
-        let notice = Notice { queued: at, people: people.to_vec(), fallback: None, queues: BTreeMap::new() };
+        let queues = BTreeMap::new();
+        let notice = Notice { queued: at, people: people.to_vec(), fallback: None, team: false, queues };
         self.maintenances.entry(maintenance).or_default().insert(occasion.to_owned(), notice);
         while self.maintenances.len() > ENDED_MAX {
             self.maintenances.pop_first();
@@ -282,10 +319,16 @@ impl State {
         let Some((key, contact, number)) = QueueKey::of_attempt(&delivery.key) else { return };
         let run_start = match &key {
             QueueKey::Page { page, .. } => self.pages.get(page).map(|page| page.run_start),
-            QueueKey::Notice { .. } | QueueKey::Maintenance { .. } => None,
+            QueueKey::Notice { .. } | QueueKey::Maintenance { .. } | QueueKey::Team { .. } => None,
         };
         let interval = repeat_interval(run_start.map_or(Duration::ZERO, |start| between(start, at)));
         let mode = key.mode();
+        if let QueueKey::Notice { incident, recipient: Recipient::Team, .. } = &key
+            && delivery.result.is_ok()
+            && let Some(record) = self.incidents.get_mut(incident)
+        {
+            record.team = true;
+        }
         if let Some(queue) = self.queue_mut(&key) {
             queue.record((contact, number), at, &delivery.result, (mode, interval));
         }

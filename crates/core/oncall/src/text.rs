@@ -195,7 +195,7 @@ fn facts(config: &Config, incident: &Incident, now: Time) -> Vec<String> {
 }
 
 /// The first clause of a summary: "acme.app expired at 15:28 UTC".
-fn first_clause(summary: &str) -> String {
+pub(crate) fn first_clause(summary: &str) -> String {
     let end = summary.find(';').into_iter().chain(summary.find(". ")).min().unwrap_or(summary.len());
     truncate::bytes(summary[..end].trim_end_matches('.'), TITLE_MAX)
 }

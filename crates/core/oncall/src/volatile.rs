@@ -18,6 +18,8 @@ pub(crate) struct Volatile {
     pub(crate) paused: BTreeSet<PageId>,
     /// The earliest end of a pause, as of the last reaction.
     pub(crate) pause_end: Option<Time>,
+    /// The date whose digest had nothing to say.
+    pub(crate) empty_digest: Option<jiff::civil::Date>,
 }
 
 /// An attempt that was returned as due and has no delivery result yet.

@@ -4,6 +4,7 @@ use crate::status_page::Day;
 use jiff::SignedDuration;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use serde::Serialize;
 use std::time::Duration;
 use types::Time;
 use types::event::ServiceState;
@@ -14,6 +15,17 @@ const CHANGES_MAX: usize = 10_000;
 
 /// Maximum age of changes that are kept.
 const BACK_MAX: Duration = Duration::from_secs(400 * 86_400);
+
+/// A stretch of time in which a service was in one state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct StateSpan {
+    /// Its beginning.
+    pub from: Time,
+    /// Its end.
+    pub to: Time,
+    /// The state.
+    pub state: ServiceState,
+}
 
 /// State changes of one service, oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -66,8 +78,8 @@ impl History {
         }
     }
 
-    /// Durations of each state between two instants; nothing before the first change.
-    fn spans(&self, from: Time, to: Time) -> impl Iterator<Item = (Duration, ServiceState)> {
+    /// Each state between two instants; nothing before the first change.
+    pub(crate) fn states(&self, from: Time, to: Time) -> impl Iterator<Item = StateSpan> {
         let first = self.changes.partition_point(|(at, _)| *at <= from).saturating_sub(1);
         let changes = &self.changes[first.min(self.changes.len())..];
         let ends = changes.iter().skip(1).map(|(at, _)| *at).chain([Time::MAX]);
@@ -75,8 +87,17 @@ impl History {
             .iter()
             .zip(ends)
             .take_while(move |((begin, _), _)| *begin < to)
-            .map(move |((begin, state), end)| (between((*begin).max(from), end.min(to)), *state))
-            .filter(|(span, _)| !span.is_zero())
+            .map(move |((begin, state), end)| StateSpan {
+                from: (*begin).max(from),
+                to: end.min(to),
+                state: *state,
+            })
+            .filter(|span| span.from < span.to)
+    }
+
+    /// Durations of each state between two instants.
+    fn spans(&self, from: Time, to: Time) -> impl Iterator<Item = (Duration, ServiceState)> {
+        self.states(from, to).map(|span| (between(span.from, span.to), span.state))
     }
 
     /// Returns one entry per day, in the order of the calendar.

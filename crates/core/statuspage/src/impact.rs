@@ -48,7 +48,7 @@ pub(crate) fn of_alert(alert: &Alert) -> Impact {
         // A server with a wrong certificate is out of rotation; the others answer.
         (Fault::ServerCertificate { .. }, _) => Impact::None,
         // What a UPS carries is probed by itself.
-        (Fault::Database { .. } | Fault::Ups { .. }, _) => Impact::None,
+        (Fault::Database { .. } | Fault::Ups { .. } | Fault::Heartbeat { .. }, _) => Impact::None,
         // Still valid.
         (Fault::Tls { tls: TlsFault::Expiring { .. } }, _) => Impact::None,
         (Fault::Domain { domain }, _) if !is_lost(domain) => Impact::None,

@@ -40,6 +40,7 @@ mod updates;
 #[cfg(test)]
 mod fixture;
 
+pub use history::StateSpan;
 pub use status_page::StatusPage;
 
 use serde::Serialize;
@@ -234,6 +235,11 @@ impl Publisher {
         let from = history::days(days, now, &config.site.timezone).next().map_or(now, |(_, begin, _)| begin);
         let history = self.state.histories.get(service);
         history.map_or(Duration::ZERO, |history| history.monitored(from, now))
+    }
+
+    /// The states of a service between two instants, oldest first, as visitors saw them.
+    pub fn states(&self, service: &ServiceId, from: Time, to: Time) -> impl Iterator<Item = StateSpan> {
+        self.state.histories.get(service).into_iter().flat_map(move |history| history.states(from, to))
     }
 
     /// Builds the whole status page. Call it once per change, not per reader.

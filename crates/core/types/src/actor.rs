@@ -12,6 +12,9 @@ pub struct Actor {
     pub id: String,
     /// Means by which the command arrived.
     pub via: Via,
+    /// The contact whose link it was, written `channel:address`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contact: Option<String>,
 }
 
 /// Kind of an actor: what vouches for its name.
@@ -46,19 +49,25 @@ impl Actor {
     /// A person.
     #[must_use]
     pub fn person(id: impl Into<String>, via: Via) -> Self {
-        Self { kind: ActorKind::Person, id: id.into(), via }
+        Self { kind: ActorKind::Person, id: id.into(), via, contact: None }
+    }
+
+    /// A person by the link of a notification; `contact` is where it was sent, unless the link is of an earlier version.
+    #[must_use]
+    pub fn by_link(id: impl Into<String>, contact: Option<String>) -> Self {
+        Self { contact, ..Self::person(id, Via::Link) }
     }
 
     /// A program with a token of the HTTP API.
     #[must_use]
     pub fn token(id: impl Into<String>) -> Self {
-        Self { kind: ActorKind::Token, id: id.into(), via: Via::Api }
+        Self { kind: ActorKind::Token, id: id.into(), via: Via::Api, contact: None }
     }
 
     /// mainstay itself.
     #[must_use]
     pub fn mainstay() -> Self {
-        Self { kind: ActorKind::Mainstay, id: "mainstay".to_owned(), via: Via::Engine }
+        Self { kind: ActorKind::Mainstay, id: "mainstay".to_owned(), via: Via::Engine, contact: None }
     }
 }
 

@@ -183,6 +183,14 @@ pub struct Exception {
     pub why: String,
 }
 
+impl Exception {
+    /// Whether it is about a criterion that a resource does not meet.
+    #[must_use]
+    pub fn is_about(&self, criterion: Criterion, resource: &Resource) -> bool {
+        self.criterion == criterion && self.resource.as_ref().is_none_or(|about| about == resource)
+    }
+}
+
 /// A criterion that a resource has lost, or meets again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CriterionChange {

@@ -147,6 +147,12 @@ impl Concerned {
         }
         Self(all)
     }
+
+    /// Whether a resource is one of them.
+    #[must_use]
+    pub fn contains(&self, resource: &Resource) -> bool {
+        self.0.contains(resource)
+    }
 }
 
 /// A change before it has a number.

@@ -4,10 +4,11 @@
 
 use crate::audit::AuditSettings;
 use crate::database::DatabaseThresholds;
+use crate::heartbeat::Due;
 use crate::notification::Contact;
 use crate::{
     CallerId, ChannelId, EscalationId, Graph, PersonId, PoolId, ProbeId, Resource, ScheduleId, ServiceId,
-    Time,
+    Severity, Time,
 };
 pub use balancer::{Balancer, BalancerAddress, BalancerKind, ExternalPool, Series};
 pub use cache::{CACHE_SIZE, CacheRule};
@@ -18,8 +19,10 @@ use ipnet::IpNet;
 use jiff::civil;
 use jiff::tz::TimeZone;
 pub use load::{LoadBounds, LoadHeader, LoadTarget};
+pub use notices::Notices;
 pub use offline::{Offline, OfflineWrite};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -28,6 +31,7 @@ mod balancer;
 mod cache;
 mod edge;
 mod load;
+mod notices;
 mod offline;
 
 /// The configuration.
@@ -57,6 +61,8 @@ pub struct Config {
     pub escalations: BTreeMap<EscalationId, Escalation>,
     /// Notification channels.
     pub channels: BTreeMap<ChannelId, Channel>,
+    /// Notices to the team as a whole; `None` when people get them one by one.
+    pub notices: Option<Notices>,
     /// The edge, if it is declared.
     pub edge: Option<Edge>,
     /// Pools of servers.
@@ -69,6 +75,8 @@ pub struct Config {
     pub sources: BTreeMap<String, Source>,
     /// Targets of load tests, by name.
     pub loads: BTreeMap<String, LoadTarget>,
+    /// Jobs that report by heartbeats, by name.
+    pub heartbeats: BTreeMap<String, Heartbeat>,
     /// Maintenances, by name.
     pub maintenances: BTreeMap<String, PlannedMaintenance>,
     /// The public status page.
@@ -273,8 +281,8 @@ pub struct Database {
     pub url: SecretRef,
     /// References to the URLs of the replicas.
     pub replicas: Vec<SecretRef>,
-    /// Stanza of its backups in pgBackRest.
-    pub pgbackrest: Option<String>,
+    /// Where its backups are.
+    pub backups: Option<BackupSource>,
     /// Whether its content cannot be made again.
     pub needs_backups: bool,
     /// Whether copies of its backups are kept in another place.
@@ -283,6 +291,39 @@ pub struct Database {
     pub restore_every: Duration,
     /// Thresholds by which its facts are judged.
     pub thresholds: DatabaseThresholds,
+}
+
+/// Where the backups of a database are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BackupSource {
+    /// A stanza of pgBackRest.
+    Pgbackrest(String),
+    /// Files of this machine: an absolute path with wildcards in the file name, such as `/var/backups/main/*.dump`.
+    Files(String),
+}
+
+impl fmt::Display for BackupSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pgbackrest(stanza) => write!(f, "pgbackrest:{stanza}"),
+            Self::Files(pattern) => write!(f, "file:{pattern}"),
+        }
+    }
+}
+
+/// A job that reports by heartbeats.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heartbeat {
+    /// When it is due.
+    pub due: Due,
+    /// How long after that it may still report.
+    pub grace: Duration,
+    /// The longest run; `None` for any.
+    pub max_run: Option<Duration>,
+    /// Severity of its alert.
+    pub severity: Severity,
+    /// The secret in its URL; `None` when its name is enough.
+    pub key: Option<SecretRef>,
 }
 
 /// Another system that reports to this one.

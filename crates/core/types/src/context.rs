@@ -8,6 +8,7 @@
 //! next_deadline(&self, &Context) -> Option<Time>  when it must react again if nothing else happens
 //! ```
 
+use crate::audit::Criterion;
 use crate::maintenance::{Reasons, Recovery};
 use crate::{
     Alert, AlertId, ChangeId, Config, Incident, IncidentId, LastResult, MaintenanceId, RecordedChange,
@@ -40,6 +41,8 @@ pub struct Context<'a> {
     pub maintenances: &'a BTreeMap<MaintenanceId, ScheduledMaintenance>,
     /// Failures that were repaired during a maintenance.
     pub recoveries: &'a BTreeMap<AlertId, Recovery>,
+    /// Criteria that fail the audit.
+    pub musts: &'a BTreeSet<Criterion>,
 }
 
 /// Observations since boot, as the core crates after detection need them.
@@ -80,6 +83,7 @@ impl<'a> Context<'a> {
         static CHANGES: BTreeMap<ChangeId, RecordedChange> = BTreeMap::new();
         static MAINTENANCES: BTreeMap<MaintenanceId, ScheduledMaintenance> = BTreeMap::new();
         static RECOVERIES: BTreeMap<AlertId, Recovery> = BTreeMap::new();
+        static MUSTS: BTreeSet<Criterion> = BTreeSet::new();
         Self {
             config,
             now,
@@ -89,6 +93,7 @@ impl<'a> Context<'a> {
             changes: &CHANGES,
             maintenances: &MAINTENANCES,
             recoveries: &RECOVERIES,
+            musts: &MUSTS,
         }
     }
 
@@ -118,6 +123,12 @@ impl<'a> Context<'a> {
         recoveries: &'a BTreeMap<AlertId, Recovery>,
     ) -> Self {
         Self { maintenances, recoveries, ..self }
+    }
+
+    /// Adds the criteria that fail the audit.
+    #[must_use]
+    pub fn audited(self, musts: &'a BTreeSet<Criterion>) -> Self {
+        Self { musts, ..self }
     }
 
     /// What decides whether a failure is explained by a maintenance.

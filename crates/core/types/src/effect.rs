@@ -149,6 +149,16 @@ pub enum ChangePoint {
     },
 }
 
+impl ChangePoint {
+    /// The incident whose signals judge it.
+    #[must_use]
+    pub fn incident(self) -> IncidentId {
+        match self {
+            Self::Note { incident, .. } | Self::Change { incident, .. } => incident,
+        }
+    }
+}
+
 impl fmt::Display for ChangePoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

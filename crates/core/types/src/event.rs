@@ -14,7 +14,7 @@ use crate::traffic::Denial;
 use crate::valve::{Valve, ValveReason};
 use crate::{
     Actor, AlertId, DenialId, EscalationId, IncidentId, LoadTest, Maintenance, MaintenanceId,
-    NotificationKey, PageId, PageTest, PersonId, PoolId, ProbeId, Resource, Restore, ServiceId, Time,
+    NotificationKey, PageId, PageTest, PersonId, Ping, PoolId, ProbeId, Resource, Restore, ServiceId, Time,
     UpdateId,
 };
 use serde::{Deserialize, Serialize};
@@ -252,6 +252,22 @@ pub enum EventKind {
         /// Whether the fallback contacts of the page's escalation receive it too.
         #[serde(default)]
         fallback: bool,
+        /// Whether it goes to the team as a whole. Its people then receive it only where the team cannot be reached,
+        /// except that of a resolved incident.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        team: bool,
+    },
+    /// A notice to the team as a whole, about more than one incident or about none, must be delivered. It wakes no one.
+    TeamNoticeQueued {
+        /// Kind of the notice, unique in the journal: `digest-2026-11-16`, `alerts-12`.
+        occasion: String,
+        /// Begin of the period that it is about.
+        since: Time,
+        /// End of the period.
+        until: Time,
+        /// The alerts that it is about; empty for a digest.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        alerts: BTreeSet<AlertId>,
     },
     /// A delivery attempt ended, accepted or not.
     AttemptEnded {
@@ -259,7 +275,7 @@ pub enum EventKind {
         page: Option<PageId>,
         /// The contact that was used.
         contact: Contact,
-        /// The recipient; `None` for a fallback contact.
+        /// The recipient; `None` for a fallback contact and for the team.
         person: Option<PersonId>,
         /// The result, with the key of the notification.
         delivery: Delivery,
@@ -412,6 +428,28 @@ pub enum EventKind {
         /// Who ran it.
         by: Actor,
     },
+    // -- heartbeats
+    /// A job that reports by heartbeats is configured: from now on it is due.
+    HeartbeatDeclared {
+        /// Its name.
+        heartbeat: String,
+    },
+    /// A job is not configured any more. What was known of it is forgotten.
+    HeartbeatRemoved {
+        /// Its name.
+        heartbeat: String,
+    },
+    /// A job reported.
+    HeartbeatPinged {
+        /// Its name.
+        heartbeat: String,
+        /// What it says.
+        #[serde(flatten)]
+        ping: Ping,
+        /// The job.
+        by: Actor,
+    },
+
     /// A backup was restored, or its restore failed.
     BackupRestored {
         /// The restore.

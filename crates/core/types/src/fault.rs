@@ -17,6 +17,7 @@ mod creeping;
 mod database;
 mod dns;
 mod domain;
+mod heartbeat;
 pub mod pool;
 mod tls;
 mod ups;
@@ -26,6 +27,7 @@ pub use creeping::{Creeping, Level};
 pub use database::{DatabaseFault, Promotion};
 pub use dns::DnsFault;
 pub use domain::DomainFault;
+pub use heartbeat::HeartbeatFault;
 pub use pool::Starving;
 pub use tls::TlsFault;
 pub use ups::UpsFault;
@@ -349,6 +351,12 @@ pub enum Fault {
         /// The fault.
         ups: UpsFault,
     },
+    /// A job did not report, or reported that it failed.
+    #[error(transparent)]
+    Heartbeat {
+        /// The fault.
+        heartbeat: HeartbeatFault,
+    },
 }
 
 /// `4.1`.
@@ -399,6 +407,7 @@ impl Fault {
             Self::LimitConflict { limits, .. } => limits.iter_mut().for_each(clean),
             Self::CrashLoop { crash_loop } => crash_loop.clean(),
             Self::Ups { ups } => ups.clean(),
+            Self::Heartbeat { heartbeat } => heartbeat.clean(),
             _ => {}
         }
     }
@@ -449,6 +458,7 @@ impl Fault {
             Self::CrashLoop { .. } => "crash-loop",
             Self::Creeping { creeping } => creeping.level.as_str(),
             Self::Ups { ups } => ups.as_str(),
+            Self::Heartbeat { heartbeat } => heartbeat.as_str(),
         }
     }
 }

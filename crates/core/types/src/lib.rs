@@ -43,6 +43,7 @@ pub mod audit;
 pub mod change;
 pub mod config;
 pub mod context;
+pub mod cron;
 pub mod database;
 pub mod deny_target;
 pub mod effect;
@@ -50,6 +51,7 @@ pub mod event;
 pub mod fault;
 pub mod graph;
 pub mod headroom;
+pub mod heartbeat;
 pub mod id;
 pub mod incident;
 pub mod input;
@@ -86,6 +88,7 @@ pub use event::{Event, EventKind, Events};
 pub use fault::Fault;
 pub use graph::Graph;
 pub use headroom::Headroom;
+pub use heartbeat::{Ping, PingKind};
 pub use id::{
     AlertId, CallerId, ChangeId, ChannelId, DenialId, EscalationId, IncidentId, MaintenanceId, PageId,
     PersonId, PoolId, ProbeId, ScheduleId, ServiceId, UpdateId,

@@ -29,9 +29,9 @@ pub struct Notification {
     pub key: NotificationKey,
     /// The page that it belongs to; `None` for a notice and for a test.
     pub page: Option<PageId>,
-    /// The incident that it is about; `None` for a test.
+    /// The incident that it is about; `None` for a test, and for a notice about several or none.
     pub incident: Option<IncidentId>,
-    /// The recipient; `None` for a fallback contact, which belongs to no person.
+    /// The recipient; `None` for a fallback contact and for the team, which are no person.
     pub person: Option<PersonId>,
     /// The contact that it goes to.
     pub contact: Contact,
@@ -62,6 +62,8 @@ impl fmt::Display for Contact {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Urgency {
+    /// Read when convenient, and shown without a sound: a notice to the team as a whole.
+    Quiet,
     /// Read when convenient.
     Notice,
     /// Wakes its reader and offers an acknowledgement.

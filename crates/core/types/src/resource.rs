@@ -27,12 +27,14 @@ pub enum Kind {
     Dns,
     /// The registration of a registrable domain.
     Domain,
+    /// A job that reports by heartbeats.
+    Heartbeat,
     /// mainstay itself: its resolver, its network, its disk.
     Mainstay,
 }
 
 impl Kind {
-    const NAMES: [(Kind, &'static str); 11] = [
+    const NAMES: [(Kind, &'static str); 12] = [
         (Kind::Service, "service"),
         (Kind::Probe, "probe"),
         (Kind::Host, "host"),
@@ -43,6 +45,7 @@ impl Kind {
         (Kind::Location, "location"),
         (Kind::Dns, "dns"),
         (Kind::Domain, "domain"),
+        (Kind::Heartbeat, "heartbeat"),
         (Kind::Mainstay, "mainstay"),
     ];
 
@@ -86,6 +89,11 @@ impl Resource {
     /// `database.NAME`.
     pub fn database(name: impl Into<String>) -> Self {
         Self::new(Kind::Database, name)
+    }
+
+    /// `heartbeat.NAME`.
+    pub fn heartbeat(name: impl Into<String>) -> Self {
+        Self::new(Kind::Heartbeat, name)
     }
 
     /// `tls.NAME`.

@@ -116,6 +116,8 @@ pub enum Verdict {
     Held,
     /// Answered from the response cache.
     Cached,
+    /// Refused because a request with its idempotency key is being forwarded.
+    Duplicate,
 }
 
 impl Trace {
@@ -204,7 +206,7 @@ impl Hop {
             }
             Verdict::Failed if status == 0 => format!("the client disconnected before a response{because}"),
             Verdict::Failed => format!("no server answered, responded with {status}{because}"),
-            Verdict::Malformed => format!("refused with {status}{because}"),
+            Verdict::Malformed | Verdict::Duplicate => format!("refused with {status}{because}"),
             Verdict::Redirected => format!("redirected to https with {status}"),
             Verdict::Held => format!("held out with {status}{because}"),
             Verdict::Cached => format!("answered {status} from the cache{because}"),
@@ -237,6 +239,7 @@ impl Verdict {
             Self::Redirected => "redirected",
             Self::Held => "held",
             Self::Cached => "cached",
+            Self::Duplicate => "duplicate",
         }
     }
 }
@@ -334,6 +337,7 @@ mod tests {
             (Verdict::Shed, 503, "shed", false),
             (Verdict::Limited, 429, "limited", false),
             (Verdict::Held, 503, "held", false),
+            (Verdict::Duplicate, 409, "duplicate", false),
         ] {
             let hop = Hop { verdict, status, ..hop("a", None, "09.0", 0) };
             assert_eq!((hop.outcome(), hop.went_well()), (word, well), "{verdict:?} {status}");

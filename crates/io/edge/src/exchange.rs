@@ -122,7 +122,7 @@ impl ErrorFormat {
         if accept.as_bytes().eq_ignore_ascii_case(b"text/event-stream") && parts.method == Method::GET {
             return Self::Events(parts.headers.get(header::ORIGIN).cloned());
         }
-        if head::wants_page(accept) { Self::Page } else { Self::Problem }
+        if head::wants_page(&parts.headers) { Self::Page } else { Self::Problem }
     }
 }
 

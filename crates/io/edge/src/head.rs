@@ -316,8 +316,9 @@ pub(crate) fn join_cookies(headers: &mut HeaderMap) {
 }
 
 /// Whether the client would rather read a page than JSON.
-pub(crate) fn wants_page(accept: &HeaderValue) -> bool {
-    memchr::memmem::find(accept.as_bytes(), b"text/html").is_some()
+pub(crate) fn wants_page(headers: &HeaderMap) -> bool {
+    let fields = headers.get_all(header::ACCEPT).iter().map(HeaderValue::as_bytes);
+    text::accept::names_media_type(fields, "text/html")
 }
 
 #[cfg(test)]

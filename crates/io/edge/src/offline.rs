@@ -20,17 +20,25 @@ pub(crate) const TAG: &[u8] = b"<script src=\"/.mainstay/offline.js\" defer></sc
 /// A worker waits for a response by this longer than the edge waits for its servers.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// Operators around which a script needs no spaces.
+const OPERATORS: [&str; 6] = [" => ", " = ", " === ", " !== ", " && ", " || "];
+
 const SCRIPT: &str = include_str!("offline/page.js");
 const WORKER: &str = include_str!("offline/worker.js");
 const PAGE: &str = include_str!("offline/page.html");
 
 const JAVASCRIPT: HeaderValue = HeaderValue::from_static("text/javascript; charset=utf-8");
+/// Browsers ask each time whether it has changed.
+const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
+/// The script of pages costs a visit no request: the next version comes beside the page, and is used by the one after it.
+const BESIDE: HeaderValue = HeaderValue::from_static("max-age=600, stale-while-revalidate=86400");
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 
 /// One file.
 #[derive(Debug)]
 pub(crate) struct File {
     pub(crate) kind: HeaderValue,
+    pub(crate) cache_control: HeaderValue,
     pub(crate) plain: Bytes,
     pub(crate) gzip: Bytes,
     /// The tags of both (RFC 9110 section 8.8.3).
@@ -58,7 +66,7 @@ impl OfflineFiles {
             title: title.to_owned(),
             kit: kit.clone(),
             timeout,
-            script: File::new(JAVASCRIPT, compact(SCRIPT), false),
+            script: File { cache_control: BESIDE, ..File::new(JAVASCRIPT, compact(SCRIPT), false) },
             worker: File::new(JAVASCRIPT, worker, true),
             page: File::new(HTML, PAGE.replace("{title}", &text::escape::html(title)), false),
         })
@@ -96,7 +104,14 @@ impl File {
         let etag = |end: &str| {
             HeaderValue::try_from(format!("\"{tag}{end}\"")).unwrap_or(HeaderValue::from_static("\"0\""))
         };
-        Self { kind, etags: [etag(""), etag("-gzip")], plain: text.into(), gzip: gzip.into(), is_worker }
+        Self {
+            kind,
+            cache_control: NO_CACHE,
+            etags: [etag(""), etag("-gzip")],
+            plain: text.into(),
+            gzip: gzip.into(),
+            is_worker,
+        }
     }
 }
 
@@ -117,10 +132,12 @@ fn settings(kit: &Offline, timeout: Duration) -> serde_json::Value {
     })
 }
 
-/// Drops comments on lines of their own, indentation and empty lines. The files have no text over several lines.
+/// Drops comments on lines of their own, indentation, empty lines, and spaces around operators. The files have no text over several
+/// lines, and none with one of these operators.
 fn compact(text: &str) -> String {
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//"));
-    lines.fold(String::with_capacity(text.len()), |all, line| all + line + "\n")
+    let all = lines.fold(String::with_capacity(text.len()), |all, line| all + line + "\n");
+    OPERATORS.iter().fold(all, |all, operator| all.replace(operator, operator.trim()))
 }
 
 fn gzip(text: &[u8]) -> Vec<u8> {

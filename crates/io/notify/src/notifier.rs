@@ -153,6 +153,8 @@ impl Notifier {
             ));
         };
         let person = notification.person.as_ref().map_or(FALLBACK, |person| &person.0);
-        Some(self.key.sign(PURPOSE, &format!("{}|{person}", incident.0), time::later(now, LINK_LIFETIME)))
+        // With the contact, so that the answer proves that this one reaches the person.
+        let text = format!("{}|{person}|{}", incident.0, notification.contact);
+        Some(self.key.sign(PURPOSE, &text, time::later(now, LINK_LIFETIME)))
     }
 }

@@ -33,7 +33,7 @@ impl ChannelQueue {
     fn waiting(&mut self, urgency: Urgency) -> &mut VecDeque<(Instant, Notification)> {
         match urgency {
             Urgency::Page => &mut self.pages,
-            Urgency::Notice => &mut self.notices,
+            Urgency::Notice | Urgency::Quiet => &mut self.notices,
         }
     }
 

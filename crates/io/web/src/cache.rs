@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
 use std::io::Write as _;
 use std::sync::Arc;
+use text::accept::accepts_coding;
 
 /// Content security policy of pages: styles, images, scripts and forms of this origin only.
 pub const PAGE_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; \
@@ -124,25 +125,26 @@ impl Document {
     /// Returns the response to a GET or HEAD request.
     #[must_use]
     pub fn response(&self, headers: &HeaderMap) -> Response<Full<Bytes>> {
-        if headers.get(header::IF_NONE_MATCH).is_some_and(|tags| self.matches(tags)) {
+        if headers.get_all(header::IF_NONE_MATCH).iter().any(|tags| self.matches(tags)) {
             let mut response = Response::new(Full::new(Bytes::new()));
             *response.status_mut() = StatusCode::NOT_MODIFIED;
             *response.headers_mut() = self.unchanged.clone();
             return response;
         }
-        let variant = headers
-            .get(header::ACCEPT_ENCODING)
-            .map_or(&self.identity, |accepted| self.in_encoding(accepted));
+        let variant = self.in_encoding(headers);
         let mut response = Response::new(Full::new(variant.body.clone()));
         *response.headers_mut() = variant.headers.clone();
         response
     }
 
-    fn in_encoding(&self, accepted: &HeaderValue) -> &Variant {
-        let Ok(accepted) = accepted.to_str() else { return &self.identity };
+    fn in_encoding(&self, headers: &HeaderMap) -> &Variant {
+        let accepts = |coding| {
+            let fields = headers.get_all(header::ACCEPT_ENCODING).iter().map(HeaderValue::as_bytes);
+            accepts_coding(fields, coding)
+        };
         match (&self.brotli, &self.gzip) {
-            (Some(brotli), _) if accepts(accepted, "br") => brotli,
-            (_, Some(gzip)) if accepts(accepted, "gzip") => gzip,
+            (Some(brotli), _) if accepts("br") => brotli,
+            (_, Some(gzip)) if accepts("gzip") => gzip,
             _ => &self.identity,
         }
     }
@@ -157,17 +159,6 @@ impl Document {
             })
         })
     }
-}
-
-/// Whether Accept-Encoding lists an encoding without `q=0`.
-fn accepts(accepted: &str, encoding: &str) -> bool {
-    accepted.split(',').any(|part| {
-        let mut params = part.split(';').map(str::trim);
-        let listed = params.next().is_some_and(|name| name.eq_ignore_ascii_case(encoding));
-        listed
-            && !params
-                .any(|param| param.strip_prefix("q=").is_some_and(|q| q.trim_matches(['0', '.']).is_empty()))
-    })
 }
 
 /// The first 20 characters of the SHA-256, in hex.
@@ -264,20 +255,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn encoding_is_accepted_unless_its_quality_is_zero() {
-        for (accepted, encoding, wanted) in [
-            ("gzip, deflate, br", "br", true),
-            ("gzip, deflate, br", "gzip", true),
-            ("gzip;q=1.0, br;q=0", "br", false),
-            ("br;q=0.000", "br", false),
-            ("br;q=0.5", "br", true),
-            ("BR", "br", true),
-            ("brotli", "br", false),
-            ("", "br", false),
-            ("*", "br", false),
+    fn body_is_sent_in_an_encoding_that_is_accepted() {
+        let document = Document::new(Kind::Html, "x".repeat(1000));
+        for (accepted, expected) in [
+            (&["gzip, br"][..], Some("br")),
+            (&["gzip"], Some("gzip")),
+            (&["gzip;q=1.0, br;q=0"], Some("gzip")),
+            (&["identity", "gzip"], Some("gzip")),
+            (&["*"], Some("br")),
+            (&["*;q=0"], None),
+            (&["br;q=0", "gzip;q=0", "*"], None),
+            (&[], None),
         ] {
-            assert_eq!(accepts(accepted, encoding), wanted, "{accepted} / {encoding}");
+            let mut headers = HeaderMap::new();
+            for field in accepted {
+                headers.append(header::ACCEPT_ENCODING, HeaderValue::from_static(field));
+            }
+            let response = document.response(&headers);
+            let coding =
+                response.headers().get(header::CONTENT_ENCODING).map(|coding| coding.to_str().unwrap());
+            assert_eq!(coding, expected, "{accepted:?}");
         }
+    }
+
+    #[test]
+    fn tag_in_a_repeated_field_matches() {
+        let document = Document::new(Kind::Html, "x".repeat(1000));
+        let mut headers = HeaderMap::new();
+        headers.append(header::IF_NONE_MATCH, HeaderValue::from_static("\"other\""));
+        headers.append(header::IF_NONE_MATCH, format!("\"{}\"", document.digest).parse().unwrap());
+        assert_eq!(document.response(&headers).status(), StatusCode::NOT_MODIFIED);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::design::assets;
 use askama::Template;
 use axum::body::Body;
-use axum::http::{HeaderMap, Response, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use axum::response::{Html, IntoResponse as _};
 
 /// Page with a few lines, and at most one button.
@@ -51,6 +51,6 @@ impl<'a> MessagePage<'a> {
 
 /// Whether the client accepts an HTML page.
 pub(crate) fn accepts_html(headers: &HeaderMap) -> bool {
-    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
-    accept.is_some_and(|accept| accept.contains("text/html"))
+    let fields = headers.get_all(header::ACCEPT).iter().map(HeaderValue::as_bytes);
+    text::accept::names_media_type(fields, "text/html")
 }

@@ -11,7 +11,7 @@ use crate::state::WebState;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, Response, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use axum::response::IntoResponse as _;
 use axum::routing::get;
 use engine::views::scaling::{Scaling, Signal};
@@ -67,9 +67,10 @@ fn unwritten() -> Problem {
 
 /// Whether the client accepts the older Prometheus text format and not OpenMetrics.
 fn wants_prometheus_text(headers: &HeaderMap) -> bool {
-    let accepted: Vec<&str> =
-        headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
-    let accepts = |format: &str| accepted.iter().any(|value| value.contains(format));
+    let accepts = |format| {
+        let fields = headers.get_all(header::ACCEPT).iter().map(HeaderValue::as_bytes);
+        ::text::accept::names_media_type(fields, format)
+    };
     accepts("text/plain") && !accepts("application/openmetrics-text")
 }
 
@@ -102,6 +103,7 @@ fn own(encoder: &mut DescriptorEncoder<'_>, state: &WebState) -> fmt::Result {
     domains(encoder, now)?;
     scaling(encoder, state)?;
     headroom(encoder, &views.headroom)?;
+    heartbeats(encoder, &views.now)?;
     let help = "1 while mainstay itself has no connectivity; alerts are suspended.";
     let mut family = gauges(encoder, "mainstay_isolated", help)?;
     gauge(&mut family, &[], u32::from(now.isolated.is_some()))?;
@@ -281,6 +283,25 @@ fn headroom(encoder: &mut DescriptorEncoder<'_>, all: &[Headroom]) -> fmt::Resul
         if let Some(midnight) = midnight {
             let labels = [("resource", &*headroom.resource.to_string())];
             gauge(&mut family, &labels, midnight.timestamp().as_second())?;
+        }
+    }
+    Ok(())
+}
+
+fn heartbeats(encoder: &mut DescriptorEncoder<'_>, now: &Now) -> fmt::Result {
+    if now.heartbeats.is_empty() {
+        return Ok(());
+    }
+    let help = "Whether a job that reports by heartbeats is well: neither late nor failed.";
+    let mut family = gauges(encoder, "mainstay_heartbeat_up", help)?;
+    for row in &now.heartbeats {
+        gauge(&mut family, &[("heartbeat", &*row.name)], i64::from(row.trouble.is_none()))?;
+    }
+    let help = "Last success of a job, as Unix time.";
+    let mut family = gauges(encoder, "mainstay_heartbeat_success_timestamp_seconds", help)?;
+    for row in &now.heartbeats {
+        if let Some(at) = row.succeeded {
+            gauge(&mut family, &[("heartbeat", &*row.name)], at.as_second())?;
         }
     }
     Ok(())

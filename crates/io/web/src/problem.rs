@@ -57,14 +57,20 @@ impl Problem {
         self.with_headers(page.response(self.status))
     }
 
+    /// Returns the response for scripts, in plain text.
+    #[must_use]
+    pub fn into_text(self) -> Response<Body> {
+        let text = format!("{}\n{}\n", self.detail, self.hint);
+        self.with_headers((self.status, text).into_response())
+    }
+
     /// Returns the response to a link: a page for browsers, plain text for other clients.
     #[must_use]
     pub fn into_text_or_page(self, site_name: &str, headers: &HeaderMap) -> Response<Body> {
         if accepts_html(headers) {
             return self.into_page(site_name);
         }
-        let text = format!("{}\n{}\n", self.detail, self.hint);
-        self.with_headers((self.status, text).into_response())
+        self.into_text()
     }
 
     fn with_headers(&self, mut response: Response<Body>) -> Response<Body> {
@@ -160,6 +166,10 @@ fn refusal(refused: &Refused) -> (StatusCode, &'static str) {
         Refused::UnknownDatabase(_) => {
             let hint = "Declare [database.NAME] in the configuration of the mainstay that runs.";
             return (StatusCode::UNPROCESSABLE_ENTITY, hint);
+        }
+        Refused::UnknownHeartbeat(_) => {
+            let hint = "Declare [heartbeat.NAME] in the configuration of the mainstay that runs.";
+            return (StatusCode::NOT_FOUND, hint);
         }
         Refused::UnknownPerson(_) => "The person was removed from the configuration after the test was sent.",
         Refused::ChangeTooOld(_) => "Report changes when they are made.",

@@ -1,13 +1,12 @@
 //! The sources of the configuration that may report changes, with their secrets and their rates.
 
 use crate::problem::Problem;
+use crate::rates::Rates;
 use arc_swap::ArcSwap;
 use axum::http::StatusCode;
 use secrecy::{ExposeSecret as _, SecretString};
-use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::sync::Arc;
 use types::ServiceId;
 
 /// Reports of one source in a burst. A pipeline that deploys hundreds of services at the same time fits.
@@ -51,24 +50,21 @@ impl fmt::Debug for ChangeSource {
 }
 
 /// All sources. Replaced as a whole when the configuration changes.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Sources {
     all: ArcSwap<Vec<ChangeSource>>,
-    buckets: Mutex<BTreeMap<String, Bucket>>,
+    rates: Rates,
 }
 
-/// A token bucket.
-#[derive(Debug)]
-struct Bucket {
-    left: f64,
-    at: Instant,
+impl Default for Sources {
+    fn default() -> Self {
+        Self { all: ArcSwap::default(), rates: Rates::new(BURST, PER_SECOND) }
+    }
 }
 
 impl Sources {
     pub(crate) fn replace(&self, sources: Vec<ChangeSource>) {
-        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        buckets.retain(|name, _| sources.iter().any(|source| source.name == *name));
-        drop(buckets);
+        self.rates.retain(|name| sources.iter().any(|source| source.name == *name));
         self.all.store(Arc::new(sources));
     }
 
@@ -86,22 +82,11 @@ impl Sources {
 
     /// Counts a report against the rate of its source.
     pub(crate) fn count(&self, name: &str) -> Result<(), Problem> {
-        let now = Instant::now();
-        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        let bucket = buckets.entry(name.to_owned()).or_insert(Bucket { left: BURST, at: now });
-        let since = now.saturating_duration_since(bucket.at).as_secs_f64();
-        bucket.left = (bucket.left + since * PER_SECOND).min(BURST);
-        bucket.at = now;
-        if bucket.left < 1.0 {
-            let hint = "Send each change once, and again only after an error.";
-            return Err(Problem::new(
-                StatusCode::TOO_MANY_REQUESTS,
-                "this source reports too many changes",
-                hint,
-            ));
+        if self.rates.take(name) {
+            return Ok(());
         }
-        bucket.left -= 1.0;
-        Ok(())
+        let hint = "Send each change once, and again only after an error.";
+        Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "this source reports too many changes", hint))
     }
 }
 

@@ -6,6 +6,7 @@ use crate::command::{self, CommandRequest, CommandResult};
 use crate::design::assets;
 use crate::edge::{Edge, NoEdge};
 use crate::latency::public::PublicLatencies;
+use crate::ping_targets::{PingTarget, PingTargets};
 use crate::problem::Problem;
 use crate::samples::{Reader, Samples};
 use crate::session::Sessions;
@@ -81,6 +82,7 @@ pub struct WebState {
     only_edge: bool,
     /// Sources that may report changes.
     sources: Sources,
+    pings: PingTargets,
     views: ArcSwapOption<Views>,
     traffic: ArcSwapOption<Traffic>,
     assets: Vec<(String, Arc<Document>)>,
@@ -124,6 +126,7 @@ impl WebState {
             read_token: SecretString::default(),
             only_edge: false,
             sources: Sources::default(),
+            pings: PingTargets::default(),
             views: ArcSwapOption::empty(),
             traffic: ArcSwapOption::empty(),
             assets,
@@ -163,6 +166,11 @@ impl WebState {
     /// Replaces the sources that may report changes: at the start, and when the configuration or a secret changed.
     pub fn set_sources(&self, sources: Vec<ChangeSource>) {
         self.sources.replace(sources);
+    }
+
+    /// Replaces the jobs that may report: at the start, and when the configuration or a secret changed.
+    pub fn set_pings(&self, targets: Vec<PingTarget>) {
+        self.pings.replace(targets);
     }
 
     /// Creates the state of a process that runs only the edge: traces and metrics. Everything else is 503, because a
@@ -381,6 +389,10 @@ impl WebState {
         self.subscriptions.as_ref()
     }
 
+    pub(crate) fn pings(&self) -> &PingTargets {
+        &self.pings
+    }
+
     pub(crate) fn sources(&self) -> &Sources {
         &self.sources
     }
@@ -402,9 +414,14 @@ impl WebState {
         &self.sessions
     }
 
+    /// Sends a command whose effect nobody waits to see.
+    pub(crate) async fn send_unseen(&self, actor: Actor, command: Command) -> CommandResult {
+        command::send(&self.commands, actor, command).await
+    }
+
     /// Sends a command to the event loop. After an `Ok` the next page that the person loads includes its events.
     pub(crate) async fn send(&self, actor: Actor, command: Command) -> CommandResult {
-        let result = command::send(&self.commands, actor, command).await;
+        let result = self.send_unseen(actor, command).await;
         if result.is_ok() {
             self.render_requests.notify_one();
             let decided = self.decided.load(Ordering::Acquire);

@@ -13,3 +13,13 @@ pub fn grouped(number: u64) -> String {
     }
     text
 }
+
+/// A number of things: `1 name`, `6 names`; `None` for none.
+#[must_use]
+pub fn counted(number: usize, word: &str) -> Option<String> {
+    match number {
+        0 => None,
+        1 => Some(format!("1 {word}")),
+        many => Some(format!("{many} {word}s")),
+    }
+}

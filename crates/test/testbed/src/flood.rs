@@ -33,6 +33,7 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 use tally::Tally;
 
 /// The generator, on a thread of its own. Stops when dropped.
@@ -52,6 +53,15 @@ struct Shared {
     ends: AtomicBool,
     /// Ends immediately.
     stops: AtomicBool,
+}
+
+impl Shared {
+    /// Begins a phase; its number.
+    fn begin(&self, name: &str, rates: &[f64]) -> usize {
+        let number = lock(&self.tally).begin(name, rates);
+        *lock(&self.order) = (number, rates.to_vec());
+        number
+    }
 }
 
 impl Flood {
@@ -76,8 +86,25 @@ impl Flood {
 
     /// Starts a phase with these visits per second of each group, in the order of the settings.
     pub fn phase(&self, name: &str, rates: &[f64]) {
-        let number = lock(&self.shared.tally).begin(name, rates);
-        *lock(&self.shared.order) = (number, rates.to_vec());
+        self.shared.begin(name, rates);
+    }
+
+    /// Starts a phase with the same visits after a while, and again each time that as much as `each` has passed, until another
+    /// one begins.
+    pub fn phases_after(&self, delay: Duration, each: Duration, name: String) {
+        let shared = Arc::clone(&self.shared);
+        let (mut current, rates) = lock(&shared.order).clone();
+        tokio::spawn(async move {
+            let mut pause = delay;
+            loop {
+                tokio::time::sleep(pause).await;
+                if lock(&shared.order).0 != current || shared.ends.load(Ordering::Relaxed) {
+                    return;
+                }
+                current = shared.begin(&name, &rates);
+                pause = each;
+            }
+        });
     }
 
     /// Counters so far, without requests in progress.

@@ -41,8 +41,8 @@ use drill::{Act, Observations};
 use hyper::StatusCode;
 use jiff::Timestamp;
 use plain::PlainPool;
-use record::Record;
 pub use record::Sample;
+use record::{BESIDE, IN_EFFECT, Record};
 use server::{Kind, OPENS_MAX, Server};
 use sockets::Sockets;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -177,6 +177,7 @@ impl ShrinkingPool {
         if let Some(note) = act.note() {
             lock(&self.history).fixes.push((began, note.clone()));
             self.flood.phase(&note, &[VISITS, VISITS]);
+            self.flood.phases_after(IN_EFFECT, BESIDE, in_effect(&note));
         }
         match act {
             Act::SlowQuery => {
@@ -266,7 +267,8 @@ impl ShrinkingPool {
     fn pool_observations(&self, history: &History, fault_at: Timestamp) -> PoolObservations {
         let record = lock(&self.record);
         let report = self.flood.report();
-        let around = |note: &str, served| Around { served, p50_ms: report.p50_around(note) };
+        let around =
+            |note: &str, served| Around { served, p50_ms: report.p50_around(note, &in_effect(note)) };
         let next = |number: usize| history.fixes.get(number + 1).map(|(at, _)| *at);
         let fixes = history.fixes.iter().enumerate().map(|(number, (at, note))| {
             (*at, note.clone(), around(note, record.served_around(*at, next(number))))
@@ -392,6 +394,12 @@ async fn keep_record(
             served: groups().map(|group| group.good).sum(),
         });
     }
+}
+
+/// Phases of the visits in which a fix is in effect, a quarter of a minute each: those beside a fix are compared. Until it is in effect, and
+/// while an earlier fix still came into effect, nothing can be said about it.
+fn in_effect(note: &str) -> String {
+    format!("{note}: in effect")
 }
 
 /// The usual clients in two halves. Together fewer than the connections that HAProxy has for them.

@@ -21,6 +21,13 @@ const PAGE: &str = include_str!("time_tracker/page.html");
 const SCRIPT: &str = include_str!("time_tracker/app.js");
 /// Paths whose reads are counted.
 const PATHS: [&str; 4] = ["/", "/timer", "/static/app.js", "/api/entries"];
+/// The page without the script of the kit, and with more parts: for measuring what the kit costs.
+pub const PLAIN: &str = "/plain";
+const TAG: &str = "<script src=\"/.mainstay/offline.js\" defer></script>";
+/// Stylesheets and images of that page.
+const PARTS: [u32; 2] = [3, 6];
+const IMAGE: &str =
+    r#"<svg xmlns="http://www.w3.org/2000/svg" width="20" height="20"><rect width="20" height="20"/></svg>"#;
 /// An entry with this text is refused with 409, as if it overlapped with another one.
 pub const OVERLAP: &str = "overlap";
 
@@ -106,6 +113,13 @@ fn respond(parts: &Parts, body: &Bytes, recorded: &Mutex<Recorded>) -> Answer {
     }
     match (&parts.method, path) {
         (&Method::GET, "/" | "/timer") => answer(StatusCode::OK, HTML, PAGE),
+        (&Method::GET, PLAIN) => answer(StatusCode::OK, HTML, plain()),
+        (&Method::GET, part) if part.starts_with("/static/style") => {
+            answer(StatusCode::OK, "text/css", "h1{color:#111}")
+        }
+        (&Method::GET, part) if part.starts_with("/static/image") => {
+            answer(StatusCode::OK, "image/svg+xml", IMAGE)
+        }
         (&Method::GET, "/static/app.js") => answer(StatusCode::OK, "text/javascript", SCRIPT),
         (&Method::GET, "/api/entries") => {
             let count = lock(recorded).entries.len();
@@ -114,6 +128,15 @@ fn respond(parts: &Parts, body: &Bytes, recorded: &Mutex<Recorded>) -> Answer {
         (&Method::POST, "/api/entries") => record(parts, body, &mut lock(recorded)),
         _ => answer(StatusCode::NOT_FOUND, "text/plain", "no such page\n"),
     }
+}
+
+fn plain() -> String {
+    let [styles, images] = PARTS;
+    let styles = (0..styles).map(|at| format!("<link rel=\"stylesheet\" href=\"/static/style{at}.css\">"));
+    let images = (0..images)
+        .map(|at| format!("<img src=\"/static/image{at}.svg\" width=\"20\" height=\"20\" alt=\"\">"));
+    let parts: String = styles.chain(images).collect();
+    PAGE.replace(TAG, "").replace("<h1>", &(parts + "<h1>"))
 }
 
 /// Records an entry once for each key.

@@ -1,6 +1,8 @@
 //! The program from outside: its commands, and the product that it runs as a child process.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod preconditions;
+
 use std::process::Command;
 
 fn output(args: &[&str]) -> (Option<i32>, String) {

@@ -21,10 +21,11 @@ use crate::app::heartbeat::Heartbeat;
 use crate::app::inputs::{Inputs, MeasuredTasks, Messages, Outputs};
 use crate::app::keys::Keys;
 use crate::app::reload::{self, Changes};
+use crate::app::sources::Reporters;
 use crate::app::stored_samples::{self, StoredSamples};
 use crate::app::subscribers::{Setting, Subscriptions};
 use crate::app::throttle::Throttle;
-use crate::app::{address_file, auditing, clock, dead_mans_switch, measuring, sources, watchdog};
+use crate::app::{address_file, auditing, clock, dead_mans_switch, measuring, watchdog};
 use edge::Sharing;
 use journal::sqlite::SqliteJournal;
 use journal::{PendingWrites, Series};
@@ -338,7 +339,7 @@ fn open_site(
     let site = site.with_read_token(keys.read_token.clone()).with_edge(edge).with_samples(samples);
     let site = site.with_subscriptions(subscriptions.map(|opened| opened as Arc<dyn web::Subscriptions>));
     let site = Arc::new(site);
-    site.set_sources(sources::read(config).map_err(cannot("sources"))?);
+    Reporters::read(config).map_err(cannot("sources"))?.admit(&site);
     site.load_snapshot();
     Ok(site)
 }

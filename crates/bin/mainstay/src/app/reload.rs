@@ -1,7 +1,7 @@
 //! Reload: a changed configuration comes into force while everything runs; one with problems does not, and is reported.
 
 use crate::app::edge_controller::{self, EdgeController, TokenError};
-use crate::app::sources::{self, SourceError};
+use crate::app::sources::{Reporters, SourceError};
 use crate::app::subscribers::{Setting, SettingError};
 use crate::app::watched_files::WatchedFiles;
 use crate::app::{certificates, clock, config_path};
@@ -15,7 +15,6 @@ use tokio::sync::{mpsc, watch};
 use types::Config;
 use types::config::SecretRef;
 use web::WebState;
-use web::sources::ChangeSource;
 
 /// Interval of checks of the files.
 const CHECK_EVERY: Duration = Duration::from_secs(2);
@@ -84,12 +83,16 @@ fn named(config: &Config) -> impl Iterator<Item = PathBuf> {
     let channels = config.channels.values().filter_map(|channel| channel.secret.as_ref());
     let callers = config.callers.values().filter_map(|caller| caller.token.as_ref());
     let sources = config.sources.values().map(|source| &source.changes.secret);
+    let heartbeats = config.heartbeats.values().filter_map(|heartbeat| heartbeat.key.as_ref());
     let databases = config.databases.values();
     let urls = databases.flat_map(|database| std::iter::once(&database.url).chain(&database.replicas));
-    let secrets = channels.chain(callers).chain(sources).chain(urls).filter_map(|secret| match secret {
-        SecretRef::File(path) => Some(path),
-        SecretRef::Env(_) => None,
-    });
+    let secrets =
+        channels.chain(callers).chain(sources).chain(heartbeats).chain(urls).filter_map(
+            |secret| match secret {
+                SecretRef::File(path) => Some(path),
+                SecretRef::Env(_) => None,
+            },
+        );
     secrets.chain(&config.site.extra_ca_files).chain(&config.registry.bootstrap).cloned()
 }
 
@@ -167,9 +170,9 @@ pub(crate) async fn follow(mut changes: Changes, mut current: Arc<Config>, key: 
             None => (new, problem),
         };
         to.problem.send_replace(problem);
-        if let Some(Ready { config, notifier, sources, setting }) = new {
+        if let Some(Ready { config, notifier, reporters, setting }) = new {
             current = config.clone();
-            to.site.set_sources(sources);
+            reporters.admit(&to.site);
             if let (Some(to), Some(setting)) = (&to.setting, setting) {
                 to.send_replace(Arc::new(setting));
             }
@@ -189,7 +192,7 @@ pub(crate) async fn follow(mut changes: Changes, mut current: Arc<Config>, key: 
 struct Ready {
     config: Arc<Config>,
     notifier: Notifier,
-    sources: Vec<ChangeSource>,
+    reporters: Reporters,
     setting: Option<Setting>,
 }
 
@@ -197,10 +200,10 @@ impl Ready {
     /// Reads secrets and CA files. The configuration gets an allocation of its own: subscribers compare by address.
     fn new(config: Config, key: &Key) -> Result<Self, ReloadError> {
         prober::Prober::new(&config)?;
-        let sources = sources::read(&config)?;
+        let reporters = Reporters::read(&config)?;
         let setting = Setting::read(&config)?;
         let notifier = Notifier::new(&config, key.clone())?.with_clock(clock::now);
-        Ok(Self { config: Arc::new(config), notifier, sources, setting })
+        Ok(Self { config: Arc::new(config), notifier, reporters, setting })
     }
 }
 

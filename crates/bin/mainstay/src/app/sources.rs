@@ -1,30 +1,58 @@
-//! Sources that may report changes: their secrets, read at the start and again with the configuration.
+//! Sources that may report changes, and jobs that report by heartbeats: their secrets, read at the start and again with the configuration.
 
 use notify::secret::{self, SecretError};
 use types::Config;
+use web::WebState;
+use web::ping_targets::PingTarget;
 use web::sources::{ChangeSource, SourceService};
 
-/// The secret of a source cannot be read. It is read again when its file changes and at SIGHUP.
+/// The secret of a source or of a job cannot be read. It is read again when its file changes and at SIGHUP.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "secret of source `{source_name}`: {why}; set it, or correct `changes.secret` of this source in the configuration"
-)]
+#[error("secret of {section}: {why}; set it, or correct `{key}` there in the configuration")]
 pub(crate) struct SourceError {
-    source_name: String,
+    section: String,
+    key: &'static str,
     why: SecretError,
 }
 
-/// Reads the secrets of all sources.
-///
-/// # Errors
-/// See [`SourceError`].
-pub(crate) fn read(config: &Config) -> Result<Vec<ChangeSource>, SourceError> {
+/// Whoever may report, with secrets.
+pub(crate) struct Reporters {
+    sources: Vec<ChangeSource>,
+    pings: Vec<PingTarget>,
+}
+
+impl Reporters {
+    /// Reads the secrets.
+    ///
+    /// # Errors
+    /// See [`SourceError`].
+    pub(crate) fn read(config: &Config) -> Result<Self, SourceError> {
+        Ok(Self { sources: sources(config)?, pings: pings(config)? })
+    }
+
+    /// Lets them report.
+    pub(crate) fn admit(self, site: &WebState) {
+        site.set_sources(self.sources);
+        site.set_pings(self.pings);
+    }
+}
+
+fn sources(config: &Config) -> Result<Vec<ChangeSource>, SourceError> {
     let sources = config.sources.iter().map(|(name, source)| {
-        let secret = secret::read(&source.changes.secret)
-            .map_err(|why| SourceError { source_name: name.clone(), why })?;
+        let failed = |why| SourceError { section: format!("[source.{name}]"), key: "changes.secret", why };
+        let secret = secret::read(&source.changes.secret).map_err(failed)?;
         let service = source.changes.service.clone();
         let service = service.map_or(SourceService::ByName, SourceService::Fixed);
         Ok(ChangeSource { name: name.clone(), secret, service })
     });
     sources.collect()
+}
+
+fn pings(config: &Config) -> Result<Vec<PingTarget>, SourceError> {
+    let targets = config.heartbeats.iter().map(|(name, heartbeat)| {
+        let failed = |why| SourceError { section: format!("[heartbeat.{name}]"), key: "key", why };
+        let key = heartbeat.key.as_ref().map(secret::read).transpose().map_err(failed)?;
+        Ok(PingTarget { name: name.clone(), key })
+    });
+    targets.collect()
 }

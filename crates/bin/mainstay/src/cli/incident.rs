@@ -2,11 +2,14 @@
 
 use crate::cli::running::Running;
 use crate::cli::timezone::{display_time, timezone_of};
-use crate::cli::{Common, Failure, actor, table};
+use crate::cli::{Common, Failure, actor, config, table};
 use clap::{Subcommand, ValueEnum};
+use engine::Engine;
+use engine::post_mortem::NoPostMortem;
 use serde_json::{Value, json};
 use std::process::ExitCode;
-use types::{Effect, IncidentId, Time};
+use std::sync::Arc;
+use types::{Effect, Event, IncidentId, Time};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Incident {
@@ -61,6 +64,13 @@ pub(crate) enum Incident {
         #[arg(long)]
         by: Option<String>,
     },
+    /// Print the draft of a post-mortem as Markdown, from the journal: impact, how quick the answer was, what was done and whether
+    /// it helped, timeline. Works also when mainstay is not running.
+    Postmortem {
+        /// The number of the incident.
+        #[arg(value_parser = numbered)]
+        id: IncidentId,
+    },
     /// Resolve. Refused while an alert of the incident still fires.
     Resolve {
         /// The number of the incident.
@@ -111,24 +121,25 @@ impl Status {
 
 impl Incident {
     pub(crate) fn run(&self, common: &Common) -> Result<ExitCode, Failure> {
-        let running = Running::find(common)?;
+        let running = || Running::find(common);
         match self {
-            Self::List => list(common, &running),
-            Self::Show { id } => show(common, &running, *id),
-            Self::Ack { id, by } => act(common, &running, *id, "ack", json!({ "by": actor(by.as_ref()) })),
+            Self::Postmortem { id } => post_mortem(common, *id),
+            Self::List => list(common, &running()?),
+            Self::Show { id } => show(common, &running()?, *id),
+            Self::Ack { id, by } => act(common, &running()?, *id, "ack", json!({ "by": actor(by.as_ref()) })),
             Self::Note { id, text, by } => {
-                act(common, &running, *id, "note", json!({ "by": actor(by.as_ref()), "text": text }))
+                act(common, &running()?, *id, "note", json!({ "by": actor(by.as_ref()), "text": text }))
             }
             Self::Update { id, text, status, by } => {
                 let body = json!({ "by": actor(by.as_ref()), "status": status.as_str(), "body": text });
-                act(common, &running, *id, "update", body)
+                act(common, &running()?, *id, "update", body)
             }
             Self::Approve { id, by } => {
-                act(common, &running, *id, "approve", json!({ "by": actor(by.as_ref()) }))
+                act(common, &running()?, *id, "approve", json!({ "by": actor(by.as_ref()) }))
             }
             Self::Resolve { id, by, force } => {
                 let body = json!({ "by": actor(by.as_ref()), "force": force });
-                act(common, &running, *id, "resolve", body)
+                act(common, &running()?, *id, "resolve", body)
             }
         }
     }
@@ -146,6 +157,29 @@ fn act(
         table::json(&answer)?;
     } else {
         table::say(&format!("{id}: recorded"));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn post_mortem(common: &Common, id: IncidentId) -> Result<ExitCode, Failure> {
+    let config = Arc::new(config::read(&common.config, common.json)?);
+    let path = config.site.data.join("journal.db");
+    let read = |after: u64, limit: usize| -> Result<Vec<Event>, Failure> {
+        let events = journal::dump(&path, after).map_err(Failure::no)?;
+        events.take(limit).collect::<Result<_, _>>().map_err(Failure::no)
+    };
+    let engine = Engine::fold(&config, read)?;
+    let known = engine.post_mortem(id).map_err(|why| {
+        let hint = match why {
+            NoPostMortem::Merged(_, into) => format!("mainstay incident postmortem {}", into.0),
+            _ => "`mainstay incident list` shows those that exist".to_owned(),
+        };
+        Failure::no(why).hint(hint)
+    })?;
+    if common.json {
+        table::json(&known)?;
+    } else {
+        table::say(web::post_mortem::markdown(&known, &config.site.timezone).trim_end());
     }
     Ok(ExitCode::SUCCESS)
 }

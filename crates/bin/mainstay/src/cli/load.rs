@@ -98,7 +98,12 @@ impl Load {
 /// The declared target with this name.
 fn declared<'c>(config: &'c Config, name: &str) -> Result<&'c LoadTarget, Failure> {
     config.loads.get(name).ok_or_else(|| {
-        let known: Vec<&str> = config.loads.keys().map(String::as_str).collect();
+        // A name of a service is given as often as that of a target.
+        let known = config.loads.values().map(|target| match &target.service {
+            Some(service) => format!("{} (service {service})", target.name),
+            None => target.name.clone(),
+        });
+        let known: Vec<String> = known.collect();
         let hint = match known.as_slice() {
             [] => format!(
                 "declare it: [load.{name}] target = \"https://staging.example/\", allow = {{ rate = \"500/s\" }}"

@@ -10,10 +10,12 @@ mod change;
 mod check;
 mod config;
 mod deny;
+mod exec;
 mod export;
 mod failure;
 mod fix;
 mod headroom;
+mod heartbeat;
 mod incident;
 mod journal;
 mod load;
@@ -89,9 +91,14 @@ enum Command {
     Probe(probe::ProbeOnce),
     /// Show who is on call.
     Oncall(oncall::Oncall),
-    /// List, show, acknowledge, note, update, approve, resolve incidents.
+    /// List, show, acknowledge, note, update, approve, resolve incidents; draft a post-mortem.
     #[command(subcommand)]
     Incident(incident::Incident),
+    /// List jobs that report by heartbeats.
+    #[command(subcommand)]
+    Heartbeat(heartbeat::Heartbeat),
+    /// Run a job, and report its start, its end and the end of its output: `mainstay exec nightly-backup -- backup.sh`.
+    Exec(exec::Exec),
     /// Record a deploy or another change; list the last ones with their effect on incidents.
     Change(change::Change),
     /// Load test a declared copy of a service: which rate of requests it keeps up with. Exit code 1: it did not answer well.
@@ -158,6 +165,8 @@ impl CommandLine {
             Command::Probe(probe) => probe.run(&common),
             Command::Oncall(oncall) => oncall.run(&common),
             Command::Incident(incident) => incident.run(&common),
+            Command::Heartbeat(heartbeat) => heartbeat.run(&common),
+            Command::Exec(exec) => exec.run(&common),
             Command::Change(change) => change.run(&common),
             Command::Load(load) => load.run(&common),
             Command::Deny(deny) => deny.run(&common),

@@ -22,7 +22,7 @@ pub(crate) fn missing(read: &Read) -> Vec<String> {
     missing.extend(prober::Prober::new(config).err().map(|why| format!("probes: {why}")));
     missing.extend(edge_controller::tokens(config).err().map(|why| why.to_string()));
     missing.extend(Setting::read(config).err().map(|why| why.to_string()));
-    missing.extend(sources::read(config).err().map(|why| why.to_string()));
+    missing.extend(sources::Reporters::read(config).err().map(|why| why.to_string()));
     let files = config.edge.iter().flat_map(|edge| edge.geoip_country.iter().chain(&edge.geoip_asn));
     missing.extend(files.filter_map(|file| edge::check_geoip(file).err().map(|why| why.to_string())));
     missing.extend(folder(&config.site.data));

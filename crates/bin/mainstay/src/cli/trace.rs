@@ -74,7 +74,7 @@ fn report(trace: &Trace) -> String {
 fn hop_lines(indent: &str, hop: &Hop) -> Vec<String> {
     let tone = match hop.verdict {
         _ if hop.went_well() => Tone::Good,
-        Verdict::Limited | Verdict::Shed | Verdict::Held => Tone::Warn,
+        Verdict::Limited | Verdict::Shed | Verdict::Held | Verdict::Duplicate => Tone::Warn,
         _ => Tone::Bad,
     };
     let word = hop.outcome();

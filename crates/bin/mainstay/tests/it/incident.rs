@@ -92,3 +92,41 @@ fn approve_publishes_the_draft_that_awaits_it() {
     let twice = instance.command(&["incident", "approve", "1", "--by", "ana"]);
     assert_eq!(twice.status.code(), Some(1), "{}", stdout(&twice));
 }
+
+#[test]
+fn post_mortem_is_drafted_from_the_journal() {
+    let web = Web::start();
+    let mut instance = failing(&web, &config(&web, "Shop"));
+    let early = stdout(&instance.command(&["incident", "postmortem", "1"]));
+    assert!(early.contains("still open") && early.contains("| resolved | not within "), "{early}");
+    assert!(instance.command(&["incident", "ack", "1", "--by", "ana"]).status.success());
+    let note = "restart `api` | <b>now</b>";
+    assert!(instance.command(&["incident", "note", "1", note, "--by", "ana"]).status.success());
+    let update = ["incident", "update", "1", "We are on it.", "--by", "ana"];
+    assert!(instance.command(&update).status.success());
+    web.answers(200);
+    until("the end", || open_ids(&instance).is_empty().then_some(()));
+    instance.terminate();
+
+    let drafted = instance.command(&["incident", "postmortem", "1"]);
+    assert_eq!(drafted.status.code(), Some(0), "{}", stderr(&drafted));
+    let draft = stdout(&drafted);
+    for wanted in [
+        "# incident-1: Shop\n",
+        "\n| Shop | major outage | ",
+        "\n| a person acknowledged | ",
+        "\n| the public was told | ",
+        "| ana: restart \\`api\\` \\| \\<b>now\\</b> |",
+        "front answered with status 503",
+        "Resolved: ",
+        "\n## What we will do\n",
+    ] {
+        assert!(draft.contains(wanted), "{wanted:?}: {draft}");
+    }
+    assert!(!draft.contains("| resolved | not within"), "{draft}");
+    let json = instance.json(&["incident", "postmortem", "1"]);
+    assert_eq!(json["impact"][0]["service"], "shop");
+    let unknown = instance.command(&["incident", "postmortem", "9"]);
+    assert_eq!(unknown.status.code(), Some(1));
+    assert!(stderr(&unknown).contains("there is no incident-9"), "{}", stderr(&unknown));
+}

@@ -126,7 +126,8 @@ fn undeclared_target_production_and_more_than_the_bound_are_refused() {
     let web = Web::start();
     let instance = Instance::with(&config(&web, 1, &origin));
     for (args, wanted) in [
-        (&["load", "shop"] as &[&str], "declared are: copy"),
+        (&["load", "shop"] as &[&str], "declared are: copy (service shop)"),
+        (&["load", "nothing"], "declared are: copy (service shop)"),
         (&["load", "copy", "--rate", "201"], "201/s is more than the 200/s that [load.copy] allows"),
         (&["load", "copy", "--to", "1000/s"], "1000/s is more than the 200/s"),
         (&["load", "copy", "--for", "1h"], "a step lasts from 1 s to the 180 s"),
@@ -138,6 +139,18 @@ fn undeclared_target_production_and_more_than_the_bound_are_refused() {
     let dry = instance.command(&["load", "copy", "--dry-run"]);
     assert!(dry.status.success() && said(&dry).contains("nothing was sent"), "{}", said(&dry));
     assert_eq!(origin.counts().asked, 0);
+
+    // A target of a service that does not exist: a result would be credited to nothing.
+    for (service, wanted) in [("nothing", "declared: `shop`"), ("shoop", "did you mean `shop`?")] {
+        instance.write_config(
+            &config(&web, 1, &origin)
+                .replace("/work\"\nservice = \"shop\"", &format!("/work\"\nservice = \"{service}\"")),
+        );
+        let output = instance.command(&["load", "copy"]);
+        assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+        let text = said(&output);
+        assert!(text.contains(&format!("unknown service `{service}`")) && text.contains(wanted), "{text}");
+    }
 
     // The address of a server of a pool, by another name: the text of the configuration cannot show it.
     let pool =

@@ -7,6 +7,7 @@
 )]
 
 mod audit;
+mod audit_formats;
 mod backups;
 mod certificates;
 mod changes;
@@ -17,6 +18,7 @@ mod databases;
 mod docs;
 mod edge;
 mod headroom;
+mod heartbeats;
 mod hostile;
 mod incident;
 mod instance;
@@ -24,6 +26,7 @@ mod lifecycle;
 mod load_tests;
 mod maintenance;
 mod monitoring_day;
+mod notices;
 mod relay;
 mod relay_sign_in;
 mod response_times;

@@ -5,6 +5,7 @@ use crate::definition::Definition;
 use crate::found::Found;
 use std::time::Duration;
 use types::audit::{Criterion, Level};
+use types::config::BackupSource;
 use types::time::{between, spoken};
 use types::{Resource, Restore};
 
@@ -20,7 +21,8 @@ pub(crate) const CRITERIA: &[Definition] = &[
               its five ways of backup had worked.",
         how: "From the configuration: `backup` of each database, or `backup = false`. Redis and Valkey, which often hold what can be made \
               again, are left out once mainstay has seen that they are that.",
-        remedy: "`backup = { from = \"pgbackrest:main\", max_age = \"26h\" }` in the database: mainstay asks pgBackRest how old the last one is. \
+        remedy: "`backup = { from = \"pgbackrest:main\", max_age = \"26h\" }` in the database: mainstay asks pgBackRest how old the last one is, or looks at \
+               the files of `file:/var/backups/main/*.dump`. \
                `backup = false` says that the content can be made again.",
         check: declared,
     },
@@ -29,8 +31,9 @@ pub(crate) const CRITERIA: &[Definition] = &[
         level: Level::Must,
         title: "The last backup is sound and recent",
         why: "A backup of last month is a month of lost work. It is noticed on the day on which it is needed.",
-        how: "From what the backup tool said last: no error, and not older than `backup.max_age`, or 30 hours without one.",
-        remedy: "See what the tool says: `pgbackrest info`. Its schedule is usually at fault, or a full repository.",
+        how: "From what the backup tool said last, or the folder of the files: no error, no file that shrank by half, and not older than \
+              `backup.max_age`, or 30 hours without one.",
+        remedy: "See what the tool says: `pgbackrest info`. Its schedule is usually at fault, or a full disk.",
         check: age,
     },
     Definition {
@@ -60,7 +63,7 @@ pub(crate) const CRITERIA: &[Definition] = &[
 fn declared(audited: &Audited<'_>, found: &mut Found) {
     for (name, database) in &audited.config.databases {
         let product = audited.evidence.databases.get(name).and_then(|seen| seen.product.as_deref());
-        if database.pgbackrest.is_some()
+        if database.backups.is_some()
             || !database.needs_backups
             || matches!(product, Some("Redis" | "Valkey"))
         {
@@ -74,19 +77,19 @@ fn declared(audited: &Audited<'_>, found: &mut Found) {
 
 fn age(audited: &Audited<'_>, found: &mut Found) {
     for (name, database) in &audited.config.databases {
-        let Some(stanza) = &database.pgbackrest else { continue };
+        let Some(source) = &database.backups else { continue };
         let resource = Resource::database(name);
         let seen = audited.evidence.databases.get(name);
         let Some(backups) = seen.and_then(|seen| seen.backups.as_ref()) else {
-            found.unknown(resource, format!("pgBackRest has not answered about {stanza} yet"));
+            found.unknown(resource, format!("nothing is known of {source} yet"));
             continue;
         };
         let most = database.thresholds.backup_age.unwrap_or(AGE_MAX);
         for backup in backups {
-            let evidence = match backup.last {
-                _ if !backup.is_sound => format!("pgBackRest calls {} not sound", backup.name),
-                None => format!("{} has no complete backup", backup.name),
-                Some(last) if between(last, audited.now) > most => {
+            let evidence = match (&backup.trouble, backup.last) {
+                (Some(trouble), _) => format!("{source} is not sound: {trouble}"),
+                (None, None) => format!("{} has no complete backup", backup.name),
+                (None, Some(last)) if between(last, audited.now) > most => {
                     let age = spoken(between(last, audited.now));
                     format!(
                         "the last backup of {} is {age} old; at most {} are allowed",
@@ -94,15 +97,20 @@ fn age(audited: &Audited<'_>, found: &mut Found) {
                         spoken(most)
                     )
                 }
-                Some(_) => continue,
+                (None, Some(_)) => continue,
             };
-            found.fail(resource.clone(), evidence, format!("pgbackrest --stanza={stanza} info"));
+            let remedy = match source {
+                BackupSource::Pgbackrest(stanza) => format!("pgbackrest --stanza={stanza} info"),
+                BackupSource::Files(pattern) => format!("ls -l {pattern}"),
+            };
+            found.fail(resource.clone(), evidence, remedy);
         }
     }
 }
 
 fn restore_proven(audited: &Audited<'_>, found: &mut Found) {
-    for (name, database) in audited.config.databases.iter().filter(|(_, it)| it.pgbackrest.is_some()) {
+    for (name, database) in &audited.config.databases {
+        let Some(source) = &database.backups else { continue };
         let resource = Resource::database(name);
         let most = database.restore_every;
         let evidence = match audited.evidence.restores.get(name) {
@@ -120,15 +128,19 @@ fn restore_proven(audited: &Audited<'_>, found: &mut Found) {
             }
             Some(_) => continue,
         };
-        found.fail(resource, evidence, format!("mainstay backup verify {name}"));
+        let remedy = match source {
+            BackupSource::Pgbackrest(_) => format!("mainstay backup verify {name}"),
+            BackupSource::Files(_) => format!("restore one, then: mainstay backup proven {name}"),
+        };
+        found.fail(resource, evidence, remedy);
     }
 }
 
 fn off_site(audited: &Audited<'_>, found: &mut Found) {
     for (name, database) in &audited.config.databases {
-        if database.pgbackrest.is_some() && !database.offsite {
+        if database.backups.is_some() && !database.offsite {
             let remedy =
-                format!("a repository in another region, then `offsite = true` in [database.{name}] backup");
+                format!("copies in another region, then `offsite = true` in [database.{name}] backup");
             found.fail(Resource::database(name), "no copy in another place is declared", remedy);
         }
     }

@@ -10,7 +10,7 @@ use types::config::Escalation;
 use types::time::{between, formatted, spoken};
 use types::{ChannelId, Config, EscalationId, PersonId, Resource, ScheduleId};
 
-/// Age at which an answer no longer proves that a person can be reached: phones and settings change.
+/// Age at which an answer no longer proves that a contact reaches its person: phones and settings change.
 const ANSWER_AGE_MAX: Duration = Duration::from_secs(30 * 86_400);
 
 pub(crate) const CRITERIA: &[Definition] = &[
@@ -54,11 +54,12 @@ pub(crate) const CRITERIA: &[Definition] = &[
     Definition {
         criterion: Criterion::ChannelProven,
         level: Level::Should,
-        title: "Each person on call has answered a notification",
+        title: "Each contact of a person on call was answered in the last 30 days",
         why: "That a provider accepted a message says nothing about the phone. On 2024-01-11 calls went out and woke no one: settings, battery and \
               do-not-disturb had never been tried.",
-        how: "From the journal: each person on an escalation that services use has answered by the link of a page, or of a test page, in the last 30 \
-              days. Acknowledgements in the console and on the command line do not count: they prove no channel.",
+        how: "From the journal: each contact of each person on an escalation that services use was answered less than 30 days ago, by the link of a \
+              page or of a test page that was sent to this contact. Acknowledgements in the console and on the command line do not count: they \
+              prove no channel. Contacts of `fallback` have no person who answers, and are left out.",
         remedy: "`mainstay page test PERSON` sends a test page over each contact, with a link to answer, and opens no incident.",
         check: channel_proven,
     },
@@ -165,22 +166,27 @@ fn channel_proven(audited: &Audited<'_>, found: &mut Found) {
         .filter_map(|(id, schedule)| Some(people(config, config.escalations.get(id)?, schedule)))
         .flatten()
         .collect();
-    for person in on_call {
-        let evidence = match audited.evidence.answers.get(person) {
-            None if !audited.evidence.has_journal => {
-                found.unknown(
-                    Resource::here(),
-                    format!("answers of {person} are in the journal, which was not read"),
-                );
-                continue;
-            }
-            None => format!("{person} has never answered by the link of a notification"),
-            Some(at) if between(*at, audited.now) > ANSWER_AGE_MAX => {
-                let age = spoken(between(*at, audited.now));
-                format!("{person} last answered by the link of a notification {age} ago")
-            }
-            Some(_) => continue,
-        };
-        found.fail(Resource::here(), evidence, format!("mainstay page test {person}"));
+    for person in on_call.into_iter().filter_map(|id| config.people.get(id)) {
+        let id = &person.id;
+        let answers = &audited.evidence.answers;
+        let is_known = |contact: &String| answers.contains_key(&(id.clone(), contact.clone()));
+        let contacts: Vec<String> = person.contacts.iter().map(ToString::to_string).collect();
+        if !audited.evidence.has_journal && !contacts.iter().all(is_known) {
+            let why = format!("answers of {id} are in the journal, which was not read");
+            found.unknown(Resource::here(), why);
+            continue;
+        }
+        for contact in contacts {
+            let evidence = match answers.get(&(id.clone(), contact.clone())) {
+                None => format!("{id} has never answered over {contact}"),
+                Some(at) if between(*at, audited.now) >= ANSWER_AGE_MAX => {
+                    let age = spoken(between(*at, audited.now));
+                    format!("{id} last answered over {contact} {age} ago")
+                }
+                Some(_) => continue,
+            };
+            let subject = format!("{id} over {contact}");
+            found.fail_about(Resource::here(), subject, evidence, format!("mainstay page test {id}"));
+        }
     }
 }

@@ -30,7 +30,7 @@ pub(crate) fn of_registrar(registrar: &str, expires: &str) -> Registration {
 }
 
 pub(crate) fn database(product: &str, last: Option<&str>) -> KnownDatabase {
-    let seen = |last| vec![BackupSeen { name: "main".to_owned(), is_sound: true, last: Some(at(last)) }];
+    let seen = |last| vec![BackupSeen { name: "main".to_owned(), trouble: None, last: Some(at(last)) }];
     KnownDatabase { product: Some(product.to_owned()), backups: last.map(seen) }
 }
 
@@ -148,7 +148,7 @@ pub(crate) fn of_faulty() -> Evidence {
         has_journal: true,
         restores: [("orders".to_owned(), restore("orders", "2026-11-30T04:00:00Z", Some("no such stanza")))]
             .into(),
-        answers: [("ana".into(), at("2026-09-01T08:00:00Z"))].into(),
+        answers: [(("ana".into(), "ntfy:ana".to_owned()), at("2026-09-01T08:00:00Z"))].into(),
         ..Evidence::default()
     }
 }
@@ -182,7 +182,9 @@ pub(crate) fn of_well_built() -> Evidence {
         ]),
         has_journal: true,
         restores: [("main".to_owned(), restore("main", "2026-11-20T04:00:00Z", None))].into(),
-        answers: ["ana", "ben"].map(|person| (person.into(), at("2026-11-20T08:00:00Z"))).into(),
+        answers: [("ana", "ntfy:ana"), ("ana", "hook:ana"), ("ben", "ntfy:ben"), ("ben", "hook:ben")]
+            .map(|(person, contact)| ((person.into(), contact.to_owned()), at("2026-11-20T08:00:00Z")))
+            .into(),
         ..Evidence::default()
     }
 }

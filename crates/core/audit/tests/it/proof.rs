@@ -53,19 +53,36 @@ fn interval_of_restores_is_that_of_the_database() {
     );
 }
 
+/// Each contact for itself: that a person answers over one says nothing about the other.
 #[test]
-fn person_who_did_not_answer_for_a_month_is_named() {
+fn contact_that_was_not_answered_for_a_month_is_named_with_its_person() {
     let report = after(WELL_BUILT, |evidence| {
-        evidence.answers.remove(&"ana".into());
-        evidence.answers.insert("ben".into(), at("2026-10-01T12:00:00Z"));
+        evidence.answers.remove(&("ana".into(), "hook:ana".to_owned()));
+        evidence.answers.insert(("ben".into(), "ntfy:ben".to_owned()), at("2026-10-01T12:00:00Z"));
     });
     assert_eq!(
         evidence_of(&report, Criterion::ChannelProven),
-        [
-            "ana has never answered by the link of a notification",
-            "ben last answered by the link of a notification 61 days ago",
-        ]
+        ["ana has never answered over hook:ana", "ben last answered over ntfy:ben 61 days ago"]
     );
+    let about: Vec<String> = report.findings.iter().map(audit::Finding::about).collect();
+    assert_eq!(about, ["mainstay.here ana over hook:ana", "mainstay.here ben over ntfy:ben"]);
+}
+
+#[test]
+fn answer_proves_a_contact_for_thirty_days() {
+    for (answered, finding) in [
+        ("2026-11-01T12:00:01Z", None),
+        ("2026-11-01T12:00:00Z", Some("ben last answered over hook:ben 30 days ago")),
+    ] {
+        let report = after(WELL_BUILT, |evidence| {
+            evidence.answers.insert(("ben".into(), "hook:ben".to_owned()), at(answered));
+        });
+        assert_eq!(
+            evidence_of(&report, Criterion::ChannelProven),
+            finding.into_iter().collect::<Vec<_>>(),
+            "{answered}"
+        );
+    }
 }
 
 #[test]

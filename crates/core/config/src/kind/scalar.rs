@@ -183,6 +183,45 @@ fn short(span: Duration) -> String {
     format!("{millis}ms")
 }
 
+/// A time of day: `"08:30"`; or `false` for none.
+pub(crate) struct TimeOrFalse;
+
+impl Kind for TimeOrFalse {
+    fn describe(&self) -> String {
+        "a time of day, or false".to_owned()
+    }
+
+    fn schema(&self) -> Json {
+        json!({ "anyOf": [{ "const": false }, { "type": "string", "pattern": "^[0-9]{2}:[0-9]{2}$" }] })
+    }
+}
+
+impl Read for TimeOrFalse {
+    type Value = Option<civil::Time>;
+
+    fn read(&self, context: &mut Context<'_>, key: &KeyPath<'_>, value: Value<'_>) -> Option<Self::Value> {
+        match value.get_ref() {
+            DeValue::Boolean(false) => Some(None),
+            DeValue::Boolean(true) => {
+                report(context, key.key, value.span(), ValueError::new("`true` is not a time of day"));
+                None
+            }
+            DeValue::String(text) => {
+                let time = scalar::time_of_day(text);
+                let error = || ValueError::new(format!("`{}` is not a time of day", shown(text)));
+                time.ok_or_else(error)
+                    .map(Some)
+                    .map_err(|error| report(context, key.key, value.span(), error))
+                    .ok()
+            }
+            _ => {
+                report_type(context, key, self, value);
+                None
+            }
+        }
+    }
+}
+
 /// A date or a date and time.
 pub(crate) struct Dated<T> {
     what: &'static str,

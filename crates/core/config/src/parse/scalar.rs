@@ -57,26 +57,32 @@ pub(crate) fn rotation(text: &str) -> Result<Rotation, ValueError> {
     }
 }
 
-/// Parses a range of hours: `07:30-23:00`.
+/// Parses the hours in which a person is awake: `07:30-23:00`.
 pub(crate) fn waking_hours(text: &str) -> Result<(civil::Time, civil::Time), ValueError> {
+    hours(text, "leave `waking_hours` out for a person who can be paged at any hour")
+}
+
+/// Parses a range of hours: `07:30-23:00`. `all_day` is the hint for one that begins and ends at the same time.
+pub(crate) fn hours(text: &str, all_day: &'static str) -> Result<(civil::Time, civil::Time), ValueError> {
     let error = || ValueError::new(format!("`{}` is not a range of hours", shown(text)));
     let (from, to) = text.split_once('-').ok_or_else(error)?;
-    let clock = |text: &str| {
-        let (hour, minute) = text.trim().split_once(':')?;
-        let digits = |text: &str| text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
-        if !digits(hour) || !digits(minute) {
-            return None;
-        }
-        // 24:00 is how people write the end of a day.
-        let hour = hour.parse::<i8>().ok().map(|hour| if hour == 24 && minute == "00" { 0 } else { hour })?;
-        civil::Time::new(hour, minute.parse().ok()?, 0, 0).ok()
-    };
-    let (from, to) = (clock(from).ok_or_else(error)?, clock(to).ok_or_else(error)?);
+    let (from, to) = (time_of_day(from).ok_or_else(error)?, time_of_day(to).ok_or_else(error)?);
     if from == to {
-        return Err(ValueError::new("it begins and ends at the same time")
-            .hint("leave `waking_hours` out for a person who can be paged at any hour"));
+        return Err(ValueError::new("it begins and ends at the same time").hint(all_day));
     }
     Ok((from, to))
+}
+
+/// Parses a time of day: `08:30`.
+pub(crate) fn time_of_day(text: &str) -> Option<civil::Time> {
+    let (hour, minute) = text.trim().split_once(':')?;
+    let digits = |text: &str| text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(hour) || !digits(minute) {
+        return None;
+    }
+    // 24:00 is how people write the end of a day.
+    let hour = hour.parse::<i8>().ok().map(|hour| if hour == 24 && minute == "00" { 0 } else { hour })?;
+    civil::Time::new(hour, minute.parse().ok()?, 0, 0).ok()
 }
 
 /// Parses the name of a timezone of the built-in IANA database.

@@ -11,7 +11,7 @@ use crate::kind::value::At;
 use crate::suggest::shown;
 use crate::value_error::ValueError;
 use std::time::Duration;
-use types::config::{Database, SecretRef};
+use types::config::{BackupSource, Database, SecretRef};
 use types::database::DatabaseThresholds;
 
 /// Maximum number of nodes: each keeps a connection and is measured in every round.
@@ -21,8 +21,10 @@ const PERCENT: Integer<u32> = integer(1, 100);
 const AGE: Span = duration(Duration::from_secs(1), WEEK);
 const BACKUP_AGE: Span = duration(Duration::from_secs(60), Duration::from_secs(366 * 86_400));
 const RESTORE_EVERY: Duration = Duration::from_secs(30 * 86_400);
-const BACKUP_TOOL: Format<String> =
-    format("a backup tool: \"pgbackrest:STANZA\"", Some("^pgbackrest:."), |text, _| stanza(text));
+const BACKUP_SOURCE: Format<BackupSource> =
+    format("\"pgbackrest:STANZA\", or \"file:/PATH/*.dump\"", Some("^(pgbackrest:.|file:/)"), |text, _| {
+        backup_source(text)
+    });
 
 keys! {
     /// A database with its replicas: PostgreSQL, MariaDB, MySQL, Redis or Valkey. Its URLs hold passwords, so they are secrets.
@@ -67,10 +69,12 @@ keys! {
 keys! {
     /// What the backups of a database must be like.
     struct RawBackup {
-        /// The tool that makes them. mainstay runs `pgbackrest info` on its own machine.
-        from: Option<String> = BACKUP_TOOL, required, example r#""pgbackrest:main""#;
+        /// Where they are: `pgbackrest:STANZA`, for which mainstay runs `pgbackrest info`, or `file:/PATH/*.dump`, files of a folder
+        /// with `*` and `?` in their name. Both on the machine of mainstay. Of files the newest must not be empty, nor less than half
+        /// as large as those before.
+        from: Option<BackupSource> = BACKUP_SOURCE, required, example r#""pgbackrest:main""#;
         /// Maximum age of the last good backup.
-        max_age: Option<Duration> = BACKUP_AGE, otherwise "any age; only the tool's own errors count",
+        max_age: Option<Duration> = BACKUP_AGE, otherwise "any age; only whether they are sound counts",
             example r#""12h""#;
         /// Whether copies of them are kept in another place. For the audit.
         offsite: bool = Boolean, default false, example "true";
@@ -95,7 +99,7 @@ impl RawDatabase {
         Some(Database {
             needs_backups: !matches!(self.backup, Some(None)),
             url: self.url?,
-            pgbackrest: backup.and_then(|backup| backup.from.clone()),
+            backups: backup.and_then(|backup| backup.from.clone()),
             offsite: backup.is_some_and(|backup| backup.offsite),
             restore_every: backup.map_or(RESTORE_EVERY, |backup| backup.restore_every),
             thresholds: DatabaseThresholds {
@@ -115,20 +119,49 @@ impl RawDatabase {
     }
 }
 
-/// Parses a backup tool with what it calls the database.
-fn stanza(text: &str) -> Result<String, ValueError> {
+/// Parses where backups are.
+fn backup_source(text: &str) -> Result<BackupSource, ValueError> {
     let is_name = |name: &str| {
         name.len() <= 100
             && name.starts_with(|c: char| c.is_ascii_alphanumeric())
             && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
     };
     match text.trim().split_once(':') {
-        Some(("pgbackrest", name)) if is_name(name) => Ok(name.to_owned()),
+        Some(("pgbackrest", name)) if is_name(name) => Ok(BackupSource::Pgbackrest(name.to_owned())),
         Some(("pgbackrest", _)) => {
             Err(ValueError::new("what follows `pgbackrest:` is not the name of a stanza")
                 .hint("letters, digits, `-`, `_` and `.`: \"pgbackrest:main\""))
         }
-        _ => Err(ValueError::new(format!("`{}` is not a backup tool that mainstay can ask", shown(text)))
-            .hint("write \"pgbackrest:STANZA\"")),
+        Some(("file", path)) => files(path),
+        _ => Err(ValueError::new(format!("`{}` is no source of backups that mainstay knows", shown(text)))
+            .hint("write \"pgbackrest:STANZA\" or \"file:/PATH/*.dump\"")),
     }
+}
+
+/// Parses the path of backups that are files. One folder is read, so wildcards are in the file name only.
+fn files(path: &str) -> Result<BackupSource, ValueError> {
+    let is_wild = |text: &str| text.contains(['*', '?', '[', ']']);
+    let hint = "an absolute path with `*` and `?` in its last part: \"file:/var/backups/main/*.dump\"";
+    match path.rsplit_once('/') {
+        Some((folder, name))
+            if path.starts_with('/')
+                && !is_wild(folder)
+                && !name.is_empty()
+                && !name.contains(['[', ']', '\0']) =>
+        {
+            // `**` has a meaning in paths that it cannot have in a name.
+            Ok(BackupSource::Files(format!("{folder}/{}", collapsed(name))))
+        }
+        Some((folder, _)) if is_wild(folder) => {
+            Err(ValueError::new(format!("the folder `{}` has wildcards", shown(folder))).hint(hint))
+        }
+        _ => Err(ValueError::new(format!("`{}` names no files", shown(path))).hint(hint)),
+    }
+}
+
+/// A name with one `*` where it has several in a row.
+fn collapsed(name: &str) -> String {
+    let mut chars: Vec<char> = name.chars().collect();
+    chars.dedup_by(|one, before| *one == '*' && *before == '*');
+    chars.into_iter().collect()
 }

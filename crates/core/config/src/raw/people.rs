@@ -22,7 +22,7 @@ pub(crate) const ESCALATE_AFTER: Duration = Duration::from_secs(300);
 /// Default of `repeat`.
 pub(crate) const REPEAT: u32 = 3;
 
-const CONTACT: Format<RawContact> = format(
+pub(crate) const CONTACT: Format<RawContact> = format(
     "a contact, CHANNEL:ADDRESS: \"ntfy:ana\"",
     Some("^[A-Za-z0-9][A-Za-z0-9_-]{0,63}(:.*)?$"),
     |text, _| contact(text),

@@ -92,17 +92,14 @@ impl Slot<Vec<At<Option<Pattern>>>> for RawHosts {
     }
 }
 
-/// Parses `service.NAME`, `pool.NAME` or `database.NAME`; other kinds of resources are not supported.
+/// Parses `service.NAME`, `pool.NAME`, `database.NAME` or `heartbeat.NAME`; other kinds of resources are not supported.
 fn dependency(text: &str) -> Result<Resource, ValueError> {
     let shown = shown(text);
     match text.split_once('.') {
         Some(("service", name)) if !name.is_empty() => Ok(Resource::service(name)),
         Some(("pool", name)) if !name.is_empty() => Ok(Resource::pool(name)),
         Some(("database", name)) if !name.is_empty() => Ok(Resource::database(name)),
-        Some(("heartbeat", _)) => {
-            Err(ValueError::new(format!("`{shown}`: heartbeats are not supported by this version"))
-                .hint("remove it for now; no key is ignored silently"))
-        }
+        Some(("heartbeat", name)) if !name.is_empty() => Ok(Resource::heartbeat(name)),
         Some((kind @ ("host" | "tls" | "dns" | "domain" | "probe"), _)) => {
             Err(ValueError::new(format!("`{shown}`: a service cannot depend on a {kind} by name"))
                 .hint("name the service that it belongs to: depends_on = [\"service.mail\"]"))

@@ -108,6 +108,7 @@ pub(crate) fn derive(raw: &RawConfig, diagnostics: &mut Diagnostics) -> Derived 
         graph.add(Resource::database(name));
     }
     add_external_pools(raw, &mut probes);
+    add_heartbeats(raw, &mut graph);
     graph::add_dependencies(raw, &hosts, &watched, &mut graph);
     graph::add_pools(raw, &services, &hosts, &mut graph);
     let locations = locations(raw, &services, &probes);
@@ -205,6 +206,17 @@ fn add_database(raw: &RawConfig, name: &str, database: &RawDatabase, probes: &mu
     let (id, about) = (ProbeId(format!("database.{name}")), Resource::database(name));
     let probe = timed(raw, id.clone(), about, ProbeKind::Database { name: name.to_owned() }, None);
     probes.insert(id, Probe { interval: database.interval, ..probe });
+}
+
+/// Jobs have no probe: they report by themselves. The service that one belongs to depends on it.
+fn add_heartbeats(raw: &RawConfig, graph: &mut Graph) {
+    for (name, heartbeat) in &raw.heartbeats {
+        let node = Resource::heartbeat(name);
+        graph.add(node.clone());
+        if let Some(service) = heartbeat.service.as_ref().filter(|it| raw.services.contains_key(&it.value)) {
+            graph.add_dependency(Resource::service(&service.value), node);
+        }
+    }
 }
 
 fn add_external_pools(raw: &RawConfig, probes: &mut BTreeMap<ProbeId, Probe>) {

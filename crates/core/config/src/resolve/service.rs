@@ -126,6 +126,7 @@ fn check_references(raw: &RawConfig, service: &RawService, diagnostics: &mut Dia
         let declared: Vec<&str> = match value.kind {
             Kind::Pool => raw.pools.keys().map(String::as_str).collect(),
             Kind::Database => raw.databases.keys().map(String::as_str).collect(),
+            Kind::Heartbeat => raw.heartbeats.keys().map(String::as_str).collect(),
             _ => raw.services.keys().map(String::as_str).collect(),
         };
         if !declared.contains(&value.name.as_str()) {

@@ -6,7 +6,7 @@ use crate::raw::people::{ESCALATE_AFTER, REPEAT, RawContact, RawPerson};
 use crate::raw::{RawConfig, title_of};
 use crate::suggest::shown;
 use std::collections::BTreeMap;
-use types::config::{Channel, ChannelKind, Escalation, Layer, Person, Schedule, Step};
+use types::config::{Channel, ChannelKind, Escalation, Layer, Notices, Person, Schedule, Step};
 use types::notification::Contact;
 use types::subscription::is_mail_address;
 use types::{ChannelId, EscalationId, PersonId, ScheduleId};
@@ -88,6 +88,35 @@ fn default_escalation(raw: &RawConfig) -> Escalation {
         if schedules.is_empty() { raw.people.keys().cloned().map(PersonId).collect() } else { Vec::new() };
     let step = Step { schedules, people, prefer_awake: false, escalate_after: ESCALATE_AFTER };
     Escalation { id: EscalationId::from(DEFAULT), steps: vec![step], repeat: REPEAT, fallback: Vec::new() }
+}
+
+/// Names of channels that ring a phone, by whatever provider.
+const RINGING: [&str; 3] = ["call", "voice", "sms"];
+
+/// Resolves the contacts of the team, which wake no one.
+pub(crate) fn notices(raw: &RawConfig, diagnostics: &mut Diagnostics) -> Option<Notices> {
+    let notices = raw.notices.as_ref()?;
+    let (ringing, silent): (Vec<_>, Vec<_>) =
+        notices.to.iter().cloned().partition(|at| RINGING.contains(&at.value.channel.as_str()));
+    for at in ringing {
+        let message = format!("notices wake no one: `{}` rings a phone", shown(&at.value.channel));
+        let hint = "a chat, an ntfy topic, a webhook or a mailing list: to = [\"chat:ops\"]";
+        diagnostics.conflict(at.place, message, hint);
+    }
+    let to = contacts(raw, &silent, diagnostics);
+    for (number, at) in silent.iter().enumerate() {
+        if to[..number].contains(&to[number]) {
+            let message = format!("`{}` is in `to` twice", shown(&to[number].to_string()));
+            diagnostics.conflict(at.place.clone(), message, "remove one of them");
+        }
+    }
+    Some(Notices {
+        to,
+        digest: notices.digest,
+        digest_without_news: notices.digest_without_news,
+        hourly: notices.hourly,
+        quiet_hours: notices.quiet_hours,
+    })
 }
 
 /// Returns the channels that are valid.

@@ -3,7 +3,7 @@
 use crate::valid;
 use insta::assert_snapshot;
 use std::time::Duration;
-use types::config::{ProbeKind, SecretRef};
+use types::config::{BackupSource, ProbeKind, SecretRef};
 use types::database::DatabaseThresholds;
 use types::{Kind, Resource};
 
@@ -53,6 +53,7 @@ long_statement = "2h"
 [database.cache]
 url = "file:/run/secrets/cache"
 interval = "2s"
+backup = { from = "file:/var/backups/cache-**.rdb" }
 "#;
     assert_snapshot!(probes(text), @r"
     database.cache (database.cache): database cache, 2s/10s 3/2
@@ -72,7 +73,9 @@ interval = "2s"
         (&main.url, &main.replicas),
         (&SecretRef::Env("MAIN_DB_URL".into()), &vec![file("/etc/mainstay/replica")])
     );
-    assert_eq!(main.pgbackrest.as_deref(), Some("main"));
+    assert_eq!(main.backups, Some(BackupSource::Pgbackrest("main".into())));
+    let files = BackupSource::Files("/var/backups/cache-*.rdb".into());
+    assert_eq!(config.databases["cache"].backups, Some(files));
     let hours = |hours: u64| Duration::from_secs(hours * 3_600);
     assert_eq!((main.thresholds.backup_age, main.thresholds.long_statement), (Some(hours(12)), hours(2)));
     assert_eq!(config.databases["cache"].thresholds, DatabaseThresholds::default());

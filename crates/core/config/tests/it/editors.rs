@@ -12,7 +12,6 @@ fn schema_has_sections_and_keys() {
     let pool = &schema["properties"]["pool"]["additionalProperties"]["properties"];
     let channel = &schema["properties"]["channel"]["additionalProperties"]["properties"];
     assert!(channel.get("twilio").is_none(), "unsupported keys are not offered");
-    assert!(schema["properties"].get("heartbeat").is_none());
     let server = &pool["servers"]["items"]["anyOf"];
     assert_eq!((&server[0]["type"], &server[1]["required"][0]), (&"string".into(), &"at".into()));
     let limit = &service["properties"]["traffic"]["properties"]["limit"]["properties"]["client"];
@@ -48,9 +47,12 @@ fn reference_is_complete_and_its_tables_are_well_formed() {
     - `pagerduty` in `[source.NAME]`: alerts in the format of PagerDuty
     - `webhook` in `[source.NAME]`: alerts as JSON
     - `service_label` in `[source.NAME]`: the label of alerts that names a service
-    - `[heartbeat.NAME]`: heartbeats of scheduled jobs
     ");
 }
+
+/// A pool has servers, or a load balancer that is asked for them by these keys.
+const OF_BALANCER: [&str; 9] =
+    ["from", "backend", "members", "metric", "member_label", "token", "login", "ca_file", "interval"];
 
 /// All examples of the reference page together are a valid configuration.
 #[test]
@@ -82,25 +84,23 @@ fn examples_of_the_reference_are_valid() {
         } else if let Some(example) =
             line.strip_suffix("` |").and_then(|line| line.rsplit_once(" | `")).filter(|_| !skip)
         {
-            // A probe has one target, a channel one type.
-            let other =
-                ["tcp =", "dns =", "tls =", "domain =", "nut =", "login =", "webhook =", "smtp =", "from ="];
+            // A probe has one target, a channel one type, a heartbeat one schedule.
+            let other = [
+                "cron =",
+                "tcp =",
+                "dns =",
+                "tls =",
+                "domain =",
+                "nut =",
+                "login =",
+                "webhook =",
+                "smtp =",
+                "from =",
+            ];
             let is_other =
                 (text.contains("[probe.") || text.contains("[channel.")) && !text.contains("[status_page]");
-            // A pool has servers, or a load balancer that is asked for them.
-            let of_balancer = [
-                "from",
-                "backend",
-                "members",
-                "metric",
-                "member_label",
-                "token",
-                "login",
-                "ca_file",
-                "interval",
-            ];
             let is_of_balancer = text.rsplit_once("[pool.").is_some_and(|(_, rest)| !rest.contains("\n["))
-                && of_balancer.iter().any(|word| example.1.starts_with(&format!("{word} =")));
+                && OF_BALANCER.iter().any(|word| example.1.starts_with(&format!("{word} =")));
             let is_second = is_other && other.iter().any(|word| example.1.starts_with(word));
             if !is_second && !is_of_balancer {
                 text.push_str(&format!("{}\n", example.1));

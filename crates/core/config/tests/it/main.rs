@@ -11,6 +11,7 @@ mod examples;
 mod external_pools;
 mod hostile;
 mod loads;
+mod notices;
 mod offline;
 mod problems;
 mod renames;

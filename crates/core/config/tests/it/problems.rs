@@ -1,6 +1,6 @@
 //! Invalid configurations and their messages.
 
-use crate::problems;
+use crate::{problems, warnings};
 use insta::assert_snapshot;
 use std::path::Path;
 
@@ -200,10 +200,8 @@ from = "+372"
 http = "https://acme.com"
 expect = { json = { a = 1 } }
 "#), @r#"
-    mainstay.toml:4:15: `heartbeat.nightly`: heartbeats are not supported by this version (remove it for now; no key is ignored silently)
     mainstay.toml:4:36: `host.acme.com`: a service cannot depend on a host by name (name the service that it belongs to: depends_on = ["service.mail"])
     mainstay.toml:4:53: `mail` is not a resource (write "service.mail")
-    mainstay.toml:11:2: `heartbeat` (heartbeats of scheduled jobs) is not supported by this version (remove it for now; no key is ignored silently)
     mainstay.toml:14:25: unknown channel `sms`: phone channels are not supported by this version (use an ntfy or webhook channel for now)
     mainstay.toml:20:1: `restrictions` (hours of the week within a layer) is not supported by this version (remove it for now; no key is ignored silently)
     mainstay.toml:21:21: `override` (overrides of single shifts) is not supported by this version (remove it for now; no key is ignored silently)
@@ -212,6 +210,40 @@ expect = { json = { a = 1 } }
     mainstay.toml:28:1: channel.twilio has a sender and no `smtp` (add smtp = "smtps://...", or remove `from`)
     mainstay.toml:28:8: `+372` is not an e-mail address (for example: from = "Acme status <status@acme.net>")
     mainstay.toml:31:12: `json` (checks of a JSON body) is not supported by this version (remove it for now; no key is ignored silently)
+    "#);
+}
+
+#[test]
+fn heartbeats_are_due_once_and_their_services_exist() {
+    assert_snapshot!(problems(r#"
+[heartbeat.a]
+[heartbeat.b]
+period = "1d"
+cron = "0 3 * * *"
+[heartbeat.c]
+cron = "0 3 * *"
+[heartbeat.d]
+cron = "0 25 * * *"
+severity = "high"
+[heartbeat.e]
+period = "1s"
+service = "shop"
+key = "hunter2"
+[service.shop]
+depends_on = ["heartbeat.nothing"]
+"#), @r#"
+    mainstay.toml:2:12: does not say when it is due (add `period = "1d"` or `cron = "0 3 * * *"`)
+    mainstay.toml:5:1: both `period` and `cron` (keep one of them)
+    mainstay.toml:7:8: `0 3 * *` is no crontab expression: it does not have five fields (minute, hour, day of the month, month, day of the week: "0 3 * * *")
+    mainstay.toml:9:8: `0 25 * * *` is no crontab expression: Component error: Number out of bounds. (minute, hour, day of the month, month, day of the week: "0 3 * * *")
+    mainstay.toml:10:12: `high` is not a value of `severity` ("info", "warning" or "critical")
+    mainstay.toml:12:10: `period` must be a duration from 10s to 366d, not 1s (for example: period = "1d")
+    mainstay.toml:14:7: a secret must not be written in the configuration (refer to it: "env:NAME" or "file:PATH"; replace this one, it may have been copied with the file)
+    mainstay.toml:16:15: unknown heartbeat `nothing` (declared: `a`, `b`, `c`, `d` and `e`)
+    "#);
+    assert_snapshot!(warnings("[site]\nlisten = \"0.0.0.0:80\"\n[heartbeat.a]\nperiod = \"1d\"\ntimezone = \"UTC\"\n[heartbeat.b]\ncron = \"@daily\"\nkey = \"env:X\"\n"), @r#"
+    mainstay.toml:3:12: everybody who reaches this site can report for `a` at /ping/a (add a secret: key = "env:NAME"; its URL is then /ping/SECRET)
+    mainstay.toml:5:12: `timezone` is of `cron` (remove it)
     "#);
 }
 
@@ -229,15 +261,27 @@ connections_percent = 101
 [database.other]
 replicas = []
 backup = { max_age = "12h" }
+[database.third]
+backup = { from = "file:dumps/*.gz" }
+[database.fourth]
+backup = { from = "file:/var/*/main.dump" }
+[database.fifth]
+backup = { from = "file:/var/backups/" }
 "#), @r#"
     mainstay.toml:4:15: unknown database `mian` (did you mean `main`?)
     mainstay.toml:6:7: a secret must not be written in the configuration (refer to it: "env:NAME" or "file:PATH"; replace this one, it may have been copied with the file)
     mainstay.toml:7:28: a secret must not be written in the configuration (refer to it: "env:NAME" or "file:PATH"; replace this one, it may have been copied with the file)
-    mainstay.toml:8:19: `barman:main` is not a backup tool that mainstay can ask (write "pgbackrest:STANZA")
+    mainstay.toml:8:19: `barman:main` is no source of backups that mainstay knows (write "pgbackrest:STANZA" or "file:/PATH/*.dump")
     mainstay.toml:8:44: `max_age` must be a duration from 1m to 366d, not 1s (for example: max_age = "12h")
     mainstay.toml:9:23: `connections_percent` must be an integer from 1 to 100, not 101 (for example: connections_percent = 90)
     mainstay.toml:10:11: database.other lacks `url` (for example: url = "env:MAIN_DB_URL")
     mainstay.toml:12:10: database.other.backup lacks `from` (for example: from = "pgbackrest:main")
+    mainstay.toml:13:11: database.third lacks `url` (for example: url = "env:MAIN_DB_URL")
+    mainstay.toml:14:19: `dumps/*.gz` names no files (an absolute path with `*` and `?` in its last part: "file:/var/backups/main/*.dump")
+    mainstay.toml:15:11: database.fourth lacks `url` (for example: url = "env:MAIN_DB_URL")
+    mainstay.toml:16:19: the folder `/var/*` has wildcards (an absolute path with `*` and `?` in its last part: "file:/var/backups/main/*.dump")
+    mainstay.toml:17:11: database.fifth lacks `url` (for example: url = "env:MAIN_DB_URL")
+    mainstay.toml:18:19: `/var/backups/` names no files (an absolute path with `*` and `?` in its last part: "file:/var/backups/main/*.dump")
     "#);
 }
 

@@ -179,7 +179,9 @@ impl Fixture {
                 EventKind::TrafficLearned { service, usual_milli } => {
                     writeln!(words, "{clock} usual of {service}: {usual_milli}")
                 }
-                EventKind::Booted { .. } => Ok(()),
+                EventKind::Booted { .. }
+                | EventKind::HeartbeatDeclared { .. }
+                | EventKind::HeartbeatRemoved { .. } => Ok(()),
                 other => writeln!(words, "{clock} {other:?}"),
             }
             .unwrap();

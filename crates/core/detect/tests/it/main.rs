@@ -12,6 +12,7 @@ mod fixture;
 #[allow(dead_code, reason = "tests of the methods use the rest")]
 #[path = "../../../statistics/tests/it/generated.rs"]
 mod generated;
+mod heartbeats;
 mod invariants;
 mod isolation;
 mod names;

@@ -35,15 +35,6 @@ pub(super) fn on_day(at: Time, now: &ZonedDateTime) -> String {
     format!("on {}", at.to_zoned_datetime(now.time_zone().clone()).date())
 }
 
-/// `1 name`, `6 names`; nothing for none.
-pub(super) fn counted(number: usize, word: &str) -> Option<String> {
-    match number {
-        0 => None,
-        1 => Some(format!("1 {word}")),
-        many => Some(format!("{many} {word}s")),
-    }
-}
-
 /// `a, b, c`; of more than three `a, b and 3 more`.
 pub(super) fn listed(names: &[&str]) -> String {
     list::commas_or_more(names, 3)

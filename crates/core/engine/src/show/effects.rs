@@ -11,7 +11,7 @@ use types::{Effect, Incident, IncidentId, RecordedChange};
 const CHANGES_MAX: usize = 100;
 
 /// An incident with the effects of its notes.
-pub(super) fn incident(engine: &Engine, incident: &Incident) -> Incident {
+pub(crate) fn incident(engine: &Engine, incident: &Incident) -> Incident {
     let mut incident = incident.clone();
     for note in &mut incident.notes {
         note.effect = note_effect(engine, incident.id, note);
@@ -20,7 +20,7 @@ pub(super) fn incident(engine: &Engine, incident: &Incident) -> Incident {
 }
 
 /// The timeline of an incident with the effects of notes and changes.
-pub(super) fn timeline(engine: &Engine, of: &Incident) -> Vec<TimelineEntry> {
+pub(crate) fn timeline(engine: &Engine, of: &Incident) -> Vec<TimelineEntry> {
     let mut timeline = engine.stories.of(of.id).map(|story| story.timeline.clone()).unwrap_or_default();
     for entry in &mut timeline {
         match &mut entry.fact {

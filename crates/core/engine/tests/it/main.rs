@@ -7,6 +7,7 @@ mod colocation;
 mod denials;
 mod last_results;
 mod maintenance;
+mod notices;
 mod shrinking_pool;
 mod situations;
 mod slowness;

@@ -1,8 +1,9 @@
 //! The shrinking pool: a database that runs full takes the servers of a pool down; the database is fixed, the pool is not;
 //! what is added sits idle. One incident, and its first line says each time what to look at.
 
-use crate::Bench;
+use crate::{Bench, person};
 use insta::assert_snapshot;
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::time::Duration;
 use testkit::config::read;
@@ -11,7 +12,7 @@ use types::database::{
     Connections, Crowd, DatabaseSeen, NodeAnswer, NodeFacts, NodeSeen, Reading, Role, Sessions, Work,
 };
 use types::pool::{MemberState, PoolMember, PoolSeen};
-use types::{Answer, EventKind, Urgency};
+use types::{Answer, Command, EventKind, IncidentId, Time, Urgency};
 
 const CONFIG: &str = r#"
 [site]
@@ -176,4 +177,55 @@ fn pool_that_shrinks_by_itself_is_paged_within_seconds_with_its_members() {
     w.pass("they are back", 60);
     assert_snapshot!(w.story);
     assert_eq!(w.bench.count(|it| matches!(it, EventKind::PageOpened { .. })), 1);
+}
+
+/// Samples before an incident are compared with as "usual": those of an earlier incident of the same outage are not.
+#[test]
+fn effects_are_compared_with_the_time_before_the_first_incident_of_the_outage() {
+    let mut w = World::new();
+    w.pass("all well", 80);
+    w.connections = 100;
+    w.pass("connections run out", 20);
+    w.connections = 30;
+    w.pass("the query is fixed", 20);
+    w.serving = 2;
+    w.pass("servers leave", 20);
+    w.bench.note_on(IncidentId(2), "servers started again");
+    w.pass("it is too early to say", 5);
+    let since = w.bench.since();
+    assert_eq!(since.len(), 2, "the pool is an incident of its own: {}", w.story);
+    let tasks = w.bench.engine.effect_tasks();
+    assert_eq!(tasks.len(), 1);
+    let reads = tasks[0].reads(w.bench.now);
+    let usual: BTreeSet<Time> = reads.iter().step_by(2).map(|read| read.range.end).collect();
+    assert_eq!(usual, BTreeSet::from([since[0]]), "the usual past ends with the first incident");
+
+    w.bench.later(3_600);
+    w.serving = 20;
+    w.pass("all well", 90);
+    w.bench.later(3_600);
+    w.serving = 2;
+    w.pass("servers leave on the next day", 20);
+    w.bench.note_on(IncidentId(3), "servers started again");
+    let since = w.bench.since();
+    let tasks = w.bench.engine.effect_tasks();
+    let task = tasks.iter().find(|task| task.of().iter().all(|of| of.incident() == IncidentId(3))).unwrap();
+    let ends: Vec<Time> = task.reads(w.bench.now).iter().step_by(2).map(|read| read.range.end).collect();
+    assert!(ends.iter().all(|end| *end == since[2]), "an outage of its own: {ends:?} {since:?}");
+}
+
+impl Bench {
+    fn note_on(&mut self, incident: IncidentId, text: &str) {
+        let command = Command::Note { incident, text: text.to_owned() };
+        self.input((person("ana"), command)).unwrap();
+    }
+
+    /// Starts of all incidents, in order.
+    fn since(&self) -> Vec<Time> {
+        let opened = self.events.iter().filter_map(|event| match &event.kind {
+            EventKind::IncidentOpened { since, .. } => Some(*since),
+            _ => None,
+        });
+        opened.collect()
+    }
 }

@@ -7,6 +7,7 @@ use crate::page::Page;
 use crate::pause::is_paging;
 use crate::promise::{is_current, is_update_due};
 use crate::queue::{Attempt, DeliveryQueue, QueueKey, Recipient};
+use crate::team;
 use crate::volatile::{IN_FLIGHT_MAX, InFlight};
 use types::notification::Contact;
 use types::time::later;
@@ -32,10 +33,9 @@ impl OnCall {
     /// The notifications that are due now. They are then in flight: none is returned again within 30 s unless its
     /// delivery result asks for another attempt.
     pub fn due(&mut self, context: &Context<'_>) -> Vec<Notification> {
-        let Context { config, now, incidents, .. } = *context;
+        let Context { now, incidents, .. } = *context;
         let paused_until = self.paused_until(context);
-        let planned =
-            self.planned_attempts(config, now, |page| is_paging(page, now, incidents, &paused_until));
+        let planned = self.planned_attempts(context, |page| is_paging(page, now, incidents, &paused_until));
         let mut notifications = Vec::new();
         for planned in planned.into_iter().filter(|planned| planned.attempt.at <= now) {
             let key = planned.key();
@@ -59,7 +59,7 @@ impl OnCall {
     pub fn next_deadline(&self, context: &Context<'_>) -> Option<Time> {
         let Context { config, now, .. } = *context;
         let is_paging = |page: &Page| !self.volatile.paused.contains(&page.id);
-        let attempts = self.planned_attempts(config, now, is_paging).into_iter().map(|planned| {
+        let attempts = self.planned_attempts(context, is_paging).into_iter().map(|planned| {
             match self.volatile.in_flight.get(&planned.key()) {
                 Some(attempt) => later(attempt.sent, IN_FLIGHT_MAX),
                 None => planned.attempt.at,
@@ -76,16 +76,17 @@ impl OnCall {
             .chain(open.map(Page::deadline))
             .chain(self.volatile.pause_end)
             .chain(hours)
+            .chain(self.next_team_notice(context))
             .min()
     }
 
     /// All attempts that are due now or later, for pages that are sent now and for notices.
     fn planned_attempts(
         &self,
-        config: &Config,
-        now: Time,
+        context: &Context<'_>,
         is_paging: impl Fn(&Page) -> bool,
     ) -> Vec<PlannedAttempt> {
+        let Context { config, now, .. } = *context;
         let mut all = Vec::new();
         for page in self.state.pages.values().filter(|page| page.is_open() && is_paging(page)) {
             for (step, recipient) in page.recipients() {
@@ -112,6 +113,9 @@ impl OnCall {
                 recipient,
             };
             all.extend(planned_notice(config, now, (key, !is_overrun(occasion)), notice));
+        }
+        for (occasion, notice) in self.team_notices(context) {
+            all.extend(planned_to_team(config, now, QueueKey::Team { occasion: occasion.clone() }, notice));
         }
         all
     }
@@ -150,6 +154,14 @@ fn planned_notice(
     notice: &Notice,
 ) -> Vec<PlannedAttempt> {
     let mut all = Vec::new();
+    if notice.team {
+        all.extend(planned_to_team(config, now, key(Recipient::Team), notice));
+        let usable = usable(config, team::contacts(config));
+        if waits && !team::is_unreachable(&notice.queue(&Recipient::Team), &usable) {
+            // People get it themselves only where the team cannot be reached.
+            return all;
+        }
+    }
     for id in &notice.people {
         let recipient = Recipient::Person(id.clone());
         let person = config.people.get(id);
@@ -167,6 +179,16 @@ fn planned_notice(
     if let Some(route) = route {
         let queue = notice.queue(&Recipient::Fallback);
         all.extend(planned(config, key(Recipient::Fallback), &queue, &route.escalation.fallback));
+    }
+    all
+}
+
+/// The attempts of a notice over the contacts of the team. It waits for the end of the quiet hours.
+fn planned_to_team(config: &Config, now: Time, key: QueueKey, notice: &Notice) -> Vec<PlannedAttempt> {
+    let queue = notice.queue(&Recipient::Team);
+    let mut all = planned(config, key, &queue, team::contacts(config));
+    for planned in &mut all {
+        planned.attempt.at = team::after_quiet_hours(config, planned.attempt.at.max(now));
     }
     all
 }

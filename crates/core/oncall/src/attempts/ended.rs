@@ -5,6 +5,7 @@ use crate::OnCall;
 use crate::escalation::route_of_page;
 use crate::notice::MISSED;
 use crate::queue::{Mode, NOTICE_ATTEMPTS_MAX, QueueKey, Recipient};
+use crate::team;
 use types::notification::{Contact, Undelivered};
 use types::{Config, Context, Delivery, EventKind, Events, Time};
 
@@ -31,7 +32,7 @@ impl OnCall {
         }
         let page = match &queue {
             QueueKey::Page { page, .. } => Some(*page),
-            QueueKey::Notice { .. } | QueueKey::Maintenance { .. } => None,
+            QueueKey::Notice { .. } | QueueKey::Maintenance { .. } | QueueKey::Team { .. } => None,
         };
         let person = queue.recipient().person().cloned();
         let used = in_flight.map(|attempt| attempt.contact);
@@ -78,7 +79,10 @@ impl OnCall {
             | QueueKey::Maintenance { recipient: Recipient::Person(person), .. } => {
                 return config.people.get(person)?.contacts.get(contact).cloned();
             }
-            QueueKey::Maintenance { recipient: Recipient::Fallback, .. } => return None,
+            QueueKey::Team { .. } | QueueKey::Notice { recipient: Recipient::Team, .. } => {
+                return team::contacts(config).get(contact).cloned();
+            }
+            QueueKey::Maintenance { .. } | QueueKey::Page { recipient: Recipient::Team, .. } => return None,
             QueueKey::Notice { incident, occasion, recipient: Recipient::Fallback } => {
                 self.state.incidents.get(incident)?.notices.get(occasion)?.fallback.as_ref()?
             }

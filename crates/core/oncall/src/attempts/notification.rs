@@ -6,7 +6,7 @@ use crate::maintenance;
 use crate::notice::{DRAFTED, MISSED, OPENED, is_hourly};
 use crate::page::Page;
 use crate::promise::is_update_due;
-use crate::queue::QueueKey;
+use crate::queue::{QueueKey, Recipient};
 use crate::text;
 use types::{Context, Incident, IncidentId, Notification, NotificationKey, Urgency};
 
@@ -23,8 +23,12 @@ impl OnCall {
                 let page = self.state.pages.get(page)?;
                 (Some(page), Some(page.incident), Urgency::Page)
             }
+            QueueKey::Notice { incident, recipient: Recipient::Team, .. } => {
+                (None, Some(*incident), Urgency::Quiet)
+            }
             QueueKey::Notice { incident, .. } => (None, Some(*incident), Urgency::Notice),
             QueueKey::Maintenance { .. } => (None, None, Urgency::Notice),
+            QueueKey::Team { .. } => (None, None, Urgency::Quiet),
         };
         let (title, body) = match &planned.queue {
             QueueKey::Page { .. } => page_text(context, page?, incidents.get(&incident?)?),
@@ -34,6 +38,7 @@ impl OnCall {
             QueueKey::Maintenance { maintenance, occasion, .. } => {
                 maintenance::notice_text(context, *maintenance, occasion)?
             }
+            QueueKey::Team { occasion } => self.team_text(context, occasion)?,
         };
         Some(Notification {
             key,

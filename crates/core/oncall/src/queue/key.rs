@@ -6,7 +6,9 @@
 //! | `page-3/r0/1/ana/0/2` | page 3, first round, second step, Ana, her first contact, third attempt |
 //! | `page-3/r3/3/*/0/0` | a fallback contact |
 //! | `incident-7/opened/ana/0/0` | a notice |
+//! | `incident-7/hour-1/@team/0/0` | a notice to the team, about an incident |
 //! | `maintenance-2/reminder/ana/0/0` | a notice about a maintenance |
+//! | `team/digest-2026-11-16/0/0` | a notice to the team, about several incidents or none |
 //!
 //! A retry after a failure is the same attempt with the same key: a provider that accepted the first try without
 //! answering does not deliver twice. After an accepted attempt, or after its last retry, the next attempt has a new
@@ -23,11 +25,23 @@ pub enum Recipient {
     Person(PersonId),
     /// The fallback contacts of the escalation, which belong to no person.
     Fallback,
+    /// The contacts of the team as a whole.
+    Team,
 }
+
+/// The team in a key. No person has this name.
+const TEAM: &str = "@team";
+
+/// Begin of the keys of notices to the team about several incidents or none.
+const TEAM_OWNER: &str = "team";
 
 impl Recipient {
     fn read(text: &str) -> Self {
-        if text == "*" { Self::Fallback } else { Self::Person(text.into()) }
+        match text {
+            "*" => Self::Fallback,
+            TEAM => Self::Team,
+            person => Self::Person(person.into()),
+        }
     }
 
     /// The person, if it is one.
@@ -35,7 +49,7 @@ impl Recipient {
     pub fn person(&self) -> Option<&PersonId> {
         match self {
             Self::Person(person) => Some(person),
-            Self::Fallback => None,
+            Self::Fallback | Self::Team => None,
         }
     }
 }
@@ -45,6 +59,7 @@ impl fmt::Display for Recipient {
         match self {
             Self::Person(person) => person.fmt(f),
             Self::Fallback => f.write_str("*"),
+            Self::Team => f.write_str(TEAM),
         }
     }
 }
@@ -55,6 +70,7 @@ pub(crate) enum QueueKey {
     Page { page: PageId, round: u32, step: u32, recipient: Recipient },
     Notice { incident: IncidentId, occasion: String, recipient: Recipient },
     Maintenance { maintenance: MaintenanceId, occasion: String, recipient: Recipient },
+    Team { occasion: String },
 }
 
 impl fmt::Display for QueueKey {
@@ -65,6 +81,7 @@ impl fmt::Display for QueueKey {
             Self::Maintenance { maintenance, occasion, recipient } => {
                 write!(f, "{maintenance}/{occasion}/{recipient}")
             }
+            Self::Team { occasion } => write!(f, "{TEAM_OWNER}/{occasion}"),
         }
     }
 }
@@ -75,17 +92,19 @@ impl QueueKey {
             Self::Page { recipient, .. }
             | Self::Notice { recipient, .. }
             | Self::Maintenance { recipient, .. } => recipient,
+            Self::Team { .. } => &Recipient::Team,
         }
     }
 
     pub(crate) fn mode(&self) -> Mode {
         match self {
             Self::Page { recipient: Recipient::Person(_), .. } => Mode::Page,
-            Self::Page { recipient: Recipient::Fallback, .. } => Mode::Fallback,
+            Self::Page { recipient: Recipient::Fallback | Recipient::Team, .. } => Mode::Fallback,
             Self::Notice { recipient: Recipient::Person(_), .. }
             | Self::Maintenance { recipient: Recipient::Person(_), .. } => Mode::Notice,
-            Self::Notice { recipient: Recipient::Fallback, .. }
-            | Self::Maintenance { recipient: Recipient::Fallback, .. } => Mode::NoticeToAll,
+            Self::Notice { recipient: Recipient::Fallback | Recipient::Team, .. }
+            | Self::Maintenance { recipient: Recipient::Fallback | Recipient::Team, .. }
+            | Self::Team { .. } => Mode::NoticeToAll,
         }
     }
 
@@ -125,6 +144,8 @@ impl QueueKey {
             let step = parts.next()?.parse().ok()?;
             let recipient = Recipient::read(parts.next()?);
             Some(Self::Page { page: owner.parse().ok()?, round, step, recipient })
+        } else if owner == TEAM_OWNER {
+            Some(Self::Team { occasion: rest.to_owned() })
         } else if owner.starts_with("incident-") {
             let (occasion, recipient) = rest.split_once('/')?;
             Some(Self::Notice {
@@ -158,6 +179,8 @@ mod tests {
             "incident-7/resolved/*/0/0",
             "page-1/r0/0/odd/name/0/0",
             "maintenance-2/reminder/ana/0/0",
+            "incident-7/hour-1/@team/1/0",
+            "team/digest-2026-11-16/0/0",
         ] {
             let (queue, contact, number) = QueueKey::of_attempt(&NotificationKey(text.to_owned())).unwrap();
             assert_eq!(queue.attempt(contact, number).0, text);

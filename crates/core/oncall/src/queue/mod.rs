@@ -30,7 +30,7 @@ pub(crate) enum Mode {
     Fallback,
     /// One contact after the other until one is accepted.
     Notice,
-    /// All contacts in parallel, each until it is accepted: a notice to the fallback contacts.
+    /// All contacts in parallel, each until it is accepted: a notice to the fallback contacts, or to those of the team.
     NoticeToAll,
 }
 

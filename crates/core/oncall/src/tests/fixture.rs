@@ -3,19 +3,20 @@
 use crate::OnCall;
 use crate::queue::REPEAT_INTERVAL;
 use jiff::tz::TimeZone;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use testkit::config::{channel, contact, empty};
 use testkit::incident::acknowledged;
 use testkit::journal::Journal;
 pub(super) use testkit::time::{at, secs};
+use types::audit::Criterion;
 use types::config::{ChannelKind, Config, Escalation, Layer, Person, Rotation, Schedule, Service, Step};
 use types::incident::Diagnosis;
 use types::notification::{Delivered, Undelivered};
 use types::time::later;
 use types::{
-    Context, Delivery, EscalationId, EventKind, Events, Incident, IncidentId, Notification, PersonId,
-    Resource, ScheduleId, Time,
+    ChangeId, Context, Delivery, EscalationId, EventKind, Events, IncidentId, Notification, PersonId,
+    RecordedChange, Resource, ScheduleId, Time,
 };
 
 /// 12:00 in UTC, 14:00 in Tallinn, the timezone of all people here. Ana is on call this week.
@@ -101,8 +102,21 @@ pub(super) fn diagnosis(wakes: bool, affected: &[&str]) -> Diagnosis {
     }
 }
 
-fn context<'a>(config: &'a Config, now: Time, incidents: &'a BTreeMap<IncidentId, Incident>) -> Context<'a> {
-    Context::new(config, now).diagnosed(incidents)
+/// What the engine knows besides alerts and incidents.
+#[derive(Default)]
+pub(super) struct Facts {
+    pub(super) changes: BTreeMap<ChangeId, RecordedChange>,
+    pub(super) musts: BTreeSet<Criterion>,
+}
+
+pub(super) fn context<'a>(
+    config: &'a Config,
+    now: Time,
+    journal: &'a Journal,
+    facts: &'a Facts,
+) -> Context<'a> {
+    let context = Context::new(config, now).diagnosed(&journal.incidents).changed(&facts.changes);
+    Context { alerts: &journal.alerts, ..context.audited(&facts.musts) }
 }
 
 /// A stand-in for the engine: clock and journal.
@@ -115,6 +129,7 @@ pub(super) struct Fixture {
     pub(super) in_flight: Vec<Notification>,
     /// All notifications that were due, with the time.
     pub(super) sent: Vec<(Time, Notification)>,
+    pub(super) facts: Facts,
 }
 
 impl Fixture {
@@ -126,6 +141,7 @@ impl Fixture {
             journal: Journal::default(),
             in_flight: Vec::new(),
             sent: Vec::new(),
+            facts: Facts::default(),
         }
     }
 
@@ -145,15 +161,15 @@ impl Fixture {
                 self.journal.events.iter().rev().take(5).collect::<Vec<_>>()
             );
             let mut events = Events::new();
-            self.oncall.react(&context(&self.config, self.now, &self.journal.incidents), &mut events);
+            self.oncall.react(&context(&self.config, self.now, &self.journal, &self.facts), &mut events);
             if events.is_empty() {
                 break;
             }
             self.commit(events);
         }
-        let notifications = self.oncall.due(&context(&self.config, self.now, &self.journal.incidents));
+        let notifications = self.oncall.due(&context(&self.config, self.now, &self.journal, &self.facts));
         assert!(
-            self.oncall.due(&context(&self.config, self.now, &self.journal.incidents)).is_empty(),
+            self.oncall.due(&context(&self.config, self.now, &self.journal, &self.facts)).is_empty(),
             "returned twice"
         );
         if let Some(next) = self.oncall.next_deadline(&Context::new(&self.config, self.now)) {
@@ -247,7 +263,7 @@ impl Fixture {
                     format!("{page} r{round}/{step} [{}] until {wait}", people.join(" "))
                 }
                 EventKind::PageClosed { page } => format!("{page} closed"),
-                EventKind::NoticeQueued { incident, occasion, people, fallback } => {
+                EventKind::NoticeQueued { incident, occasion, people, fallback, .. } => {
                     let people: Vec<&str> = people.iter().map(|person| person.0.as_str()).collect();
                     let more = if *fallback { " and the fallback" } else { "" };
                     format!("{incident} {occasion} for [{}]{more}", people.join(" "))

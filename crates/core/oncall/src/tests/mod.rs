@@ -7,3 +7,4 @@ mod gaps;
 mod invariants;
 mod notices;
 mod paging;
+mod team;

@@ -75,9 +75,13 @@ impl fmt::Display for EventKind {
                 write!(f, "{page}, round {round}, step {step}: {people}; next step at {until}")
             }
             H::PageClosed { page } => write!(f, "{page} closed"),
+            H::NoticeQueued { incident, occasion, team: true, .. } => {
+                write!(f, "notice `{occasion}` about {incident} for the team")
+            }
             H::NoticeQueued { incident, occasion, people, .. } => {
                 write!(f, "notice `{occasion}` about {incident} for {}", list(people))
             }
+            H::TeamNoticeQueued { occasion, .. } => write!(f, "notice `{occasion}` for the team"),
             H::AttemptEnded { contact, delivery, .. } => match &delivery.result {
                 Ok(_) => write!(f, "{} accepted by {}", delivery.key, contact.channel),
                 Err(failed) => {
@@ -122,6 +126,17 @@ impl fmt::Display for EventKind {
                     write!(f, "restore of {} by {by} failed: {}", restore.database, why.escape_debug())
                 }
             },
+            H::HeartbeatDeclared { heartbeat } => write!(f, "heartbeat {heartbeat} is expected from now on"),
+            H::HeartbeatRemoved { heartbeat } => {
+                write!(f, "heartbeat {heartbeat} is not configured any more")
+            }
+            H::HeartbeatPinged { heartbeat, ping, .. } => {
+                write!(f, "heartbeat {heartbeat} {}", ping.kind)?;
+                match &ping.run {
+                    Some(run) => write!(f, " (run {})", run.escape_debug()),
+                    None => Ok(()),
+                }
+            }
             H::TestPageAnswered { test } => {
                 write!(f, "{} answers the test page over {}", test.person, test.contact)
             }
@@ -185,6 +200,7 @@ mod tests {
             occasion: "opened".into(),
             people,
             fallback: false,
+            team: false,
         };
         let line = "notice `opened` about incident-3 for p0, p1, p2, p3, p4 and 4 more";
         assert_eq!(notice.to_string(), line);

@@ -4,7 +4,7 @@ use crate::change::NewChange;
 use crate::event::UpdateStatus;
 use crate::maintenance::NewMaintenance;
 use crate::{
-    DenialId, DenyTarget, IncidentId, LoadTest, MaintenanceId, PageTest, Resource, Restore, ServiceId,
+    DenialId, DenyTarget, IncidentId, LoadTest, MaintenanceId, PageTest, Ping, Resource, Restore, ServiceId,
 };
 use std::time::Duration;
 use thiserror::Error;
@@ -75,6 +75,13 @@ pub enum Command {
     RecordRestore {
         /// The restore.
         restore: Restore,
+    },
+    /// Records what a job says about itself.
+    RecordPing {
+        /// Its name.
+        heartbeat: String,
+        /// What it says.
+        ping: Ping,
     },
     /// Answers a test page.
     AnswerTestPage {
@@ -171,6 +178,9 @@ pub enum Refused {
     /// A restore names a database that the configuration does not have.
     #[error("the configuration has no `[database.{0}]`")]
     UnknownDatabase(String),
+    /// A ping names a job that the configuration does not have.
+    #[error("the configuration has no `[heartbeat.{0}]`")]
+    UnknownHeartbeat(String),
     /// A test page names a person that the configuration does not have.
     #[error("the configuration has no person `{0}`")]
     UnknownPerson(crate::PersonId),

@@ -33,6 +33,8 @@ pub(crate) struct Unavailable;
 pub(crate) struct Asked {
     pub(crate) service: Box<str>,
     pub(crate) key: Box<str>,
+    /// The client that sent it: a number that its address has for good.
+    pub(crate) client: i64,
     pub(crate) fingerprint: Fingerprint,
     /// Time for which it is remembered.
     pub(crate) keep: Duration,
@@ -51,6 +53,8 @@ pub(super) enum Order {
 pub(super) struct Found {
     pub(super) decision: Decision,
     pub(super) answer: Option<StoredAnswer>,
+    /// The key is new, and its client has too many: nothing is forwarded.
+    pub(super) is_too_many: bool,
 }
 
 /// The state of the thread.
@@ -67,6 +71,8 @@ pub(super) struct Keeper {
     owed: Vec<(KeyId, Option<StoredAnswer>)>,
     /// The size of the file, for tests of a full disk.
     pub(super) pages: Option<i64>,
+    /// Bytes of one client's keys.
+    pub(super) client_max: i64,
 }
 
 impl Keeper {
@@ -80,6 +86,7 @@ impl Keeper {
             warned: None,
             owed: Vec::new(),
             pages: None,
+            client_max: table::CLIENT_MAX,
         }
     }
 
@@ -132,7 +139,7 @@ impl Keeper {
             match (order, result) {
                 (Order::Begin(asked, reply), Some(Some(found))) => {
                     let is_new = found.decision == Decision::Forward { is_again: false };
-                    let forwards = matches!(found.decision, Decision::Forward { .. });
+                    let forwards = matches!(found.decision, Decision::Forward { .. }) && !found.is_too_many;
                     if reply.send(Ok(found)).is_err() && forwards {
                         // No one waits any more, and nothing is forwarded.
                         let id = KeyId { service: asked.service, key: asked.key };
@@ -210,7 +217,7 @@ impl Keeper {
             all.push(match order {
                 Order::Begin(asked, _) => Some(self.begin(&tx, asked, now, begun)?),
                 Order::End(id, Some(answer)) => table::answer(&tx, id, answer).map(|()| None)?,
-                Order::End(id, None) => table::forget(&tx, id).map(|()| None)?,
+                Order::End(id, None) => table::forget(&tx, id, &self.process).map(|()| None)?,
                 Order::Leave(_) => None,
             });
         }
@@ -231,13 +238,14 @@ impl Keeper {
         let row = table::find(tx, &id)?;
         let known = row.as_ref().map(|row| row.known(self.is_in_flight(&id, row, now)));
         let decision = decide(known.as_ref(), &asked.fingerprint, now);
-        if matches!(decision, Decision::Forward { .. }) {
+        let is_too_many = row.is_none() && table::bytes_of(tx, asked.client)? >= self.client_max;
+        if matches!(decision, Decision::Forward { .. }) && !is_too_many {
             let until = types::time::later(now, asked.keep);
-            table::remember(tx, &id, (&asked.fingerprint, until), (&self.process, now))?;
+            table::remember(tx, &id, asked.client, (&asked.fingerprint, until), (&self.process, now))?;
             self.in_flight.insert(id.clone());
             begun.push(id);
         }
-        Ok(Found { decision, answer: row.and_then(|row| row.answer) })
+        Ok(Found { decision, answer: row.and_then(|row| row.answer), is_too_many })
     }
 
     /// Whether a request without an answer is being forwarded: by this process, or by one that is handing over to it.

@@ -28,6 +28,8 @@ pub(crate) enum Reply {
     Replay(StoredAnswer),
     OtherRequest,
     InFlight,
+    /// Its client has as many keys as one may have.
+    TooMany,
 }
 
 /// The store of keys. Dropped, it writes the last answers.
@@ -109,6 +111,9 @@ impl KeyStore {
         let mut waiting = Waiting { store: self, id: id.clone(), found };
         let found = tokio::time::timeout(WAIT, &mut waiting.found).await;
         let Ok(Ok(Ok(found))) = found else { return Err(Unavailable) };
+        if found.is_too_many {
+            return Ok(Reply::TooMany);
+        }
         Ok(match found.decision {
             Decision::Forward { is_again } => {
                 Reply::Forward(RememberedKey { store: Arc::clone(self), id: Some(id), is_again })
@@ -150,6 +155,7 @@ impl Drop for Waiting<'_> {
         // What comes from now on the thread takes back itself.
         self.found.close();
         if let Ok(Ok(found)) = self.found.try_recv()
+            && !found.is_too_many
             && let Decision::Forward { is_again } = found.decision
         {
             let id = self.id.clone();
@@ -165,6 +171,7 @@ fn outcome(reply: &Result<Reply, Unavailable>) -> Outcome {
         Ok(Reply::Replay(_)) => Outcome::Replayed,
         Ok(Reply::OtherRequest) => Outcome::OtherRequest,
         Ok(Reply::InFlight) => Outcome::InFlight,
+        Ok(Reply::TooMany) => Outcome::TooMany,
         Err(Unavailable) => Outcome::Unavailable,
     }
 }

@@ -16,6 +16,9 @@ pub(super) const FILE_MAX: i64 = 512 << 20;
 const PAGE: i64 = 4096;
 /// Keys that are forgotten in one transaction.
 pub(super) const FORGOTTEN_MAX: u32 = 1_000;
+/// Bytes that the keys of one client may take, with their answers: about 100,000 keys with short answers, 3,000 with the longest. So
+/// one client cannot fill the file for all.
+pub(super) const CLIENT_MAX: i64 = FILE_MAX / 8;
 /// Bytes that the log keeps after a burst.
 const LOG_BYTES: i64 = 4 << 20;
 
@@ -26,6 +29,25 @@ CREATE TABLE IF NOT EXISTS keys (
     PRIMARY KEY (service, key)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS keys_until ON keys (until);
+CREATE TABLE IF NOT EXISTS clients (client INTEGER PRIMARY KEY, bytes INTEGER NOT NULL);
+";
+/// A file of an earlier version has no column for the client: its keys count for none.
+const CLIENT: &str = "ALTER TABLE keys ADD COLUMN client INTEGER NOT NULL DEFAULT 0";
+/// Bytes by client, whoever writes a row and for whatever reason. 300 are the fixed fields, and the row in the index.
+const COUNTS: &str = "
+CREATE TRIGGER IF NOT EXISTS keys_added AFTER INSERT ON keys BEGIN
+    INSERT INTO clients VALUES (new.client, length(new.key) + 300)
+    ON CONFLICT (client) DO UPDATE SET bytes = bytes + excluded.bytes;
+END;
+CREATE TRIGGER IF NOT EXISTS keys_answered AFTER UPDATE OF headers, body ON keys BEGIN
+    UPDATE clients SET bytes = bytes + ifnull(length(new.headers), 0) + ifnull(length(new.body), 0)
+        - ifnull(length(old.headers), 0) - ifnull(length(old.body), 0) WHERE client = new.client;
+END;
+CREATE TRIGGER IF NOT EXISTS keys_forgotten AFTER DELETE ON keys BEGIN
+    UPDATE clients SET bytes = bytes - length(old.key) - 300 - ifnull(length(old.headers), 0) - ifnull(length(old.body), 0)
+        WHERE client = old.client;
+    DELETE FROM clients WHERE client = old.client AND bytes <= 0;
+END;
 ";
 
 /// A key of one service.
@@ -87,6 +109,11 @@ fn prepare(path: &Path) -> rusqlite::Result<Connection> {
     db.pragma_update(None, "journal_size_limit", LOG_BYTES)?;
     limit(&db, FILE_MAX / PAGE)?;
     db.execute_batch(TABLES)?;
+    let has_client = "SELECT count(*) FROM pragma_table_info('keys') WHERE name = 'client'";
+    if db.query_row(has_client, [], |row| row.get::<_, i64>(0))? == 0 {
+        db.execute_batch(CLIENT)?;
+    }
+    db.execute_batch(COUNTS)?;
     Ok(db)
 }
 
@@ -124,15 +151,26 @@ pub(super) fn find(tx: &Transaction<'_>, id: &KeyId) -> rusqlite::Result<Option<
         .optional()
 }
 
-/// Remembers a key before its request is forwarded.
+/// Bytes of the keys of a client.
+pub(super) fn bytes_of(tx: &Transaction<'_>, client: i64) -> rusqlite::Result<i64> {
+    let sql = "SELECT bytes FROM clients WHERE client = ?";
+    Ok(tx.prepare_cached(sql)?.query_row([client], |row| row.get(0)).optional()?.unwrap_or(0))
+}
+
+/// Remembers a key before its request is forwarded. One that is known stays with the client that added it.
 pub(super) fn remember(
     tx: &Transaction<'_>,
     id: &KeyId,
+    client: i64,
     (fingerprint, until): (&Fingerprint, Time),
     (process, begun): (&str, Time),
 ) -> rusqlite::Result<()> {
-    let sql = "INSERT OR REPLACE INTO keys (service, key, fingerprint, until, process, begun) VALUES (?, ?, ?, ?, ?, ?)";
-    let values = params![id.service, id.key, fingerprint, until.as_second(), process, begun.as_second()];
+    // Not REPLACE: it deletes without triggers.
+    let sql = "INSERT INTO keys (service, key, client, fingerprint, until, process, begun) VALUES (?, ?, ?, ?, ?, ?, ?)
+               ON CONFLICT (service, key) DO UPDATE SET fingerprint = excluded.fingerprint, until = excluded.until,
+               process = excluded.process, begun = excluded.begun, status = NULL, headers = NULL, body = NULL";
+    let (until, begun) = (until.as_second(), begun.as_second());
+    let values = params![id.service, id.key, client, fingerprint, until, process, begun];
     tx.prepare_cached(sql)?.execute(values).map(drop)
 }
 
@@ -144,10 +182,11 @@ pub(super) fn answer(tx: &Transaction<'_>, id: &KeyId, answer: &StoredAnswer) ->
     tx.prepare_cached(sql)?.execute(values).map(drop)
 }
 
-/// Forgets a key whose write did not take place.
-pub(super) fn forget(tx: &Transaction<'_>, id: &KeyId) -> rusqlite::Result<()> {
-    let sql = "DELETE FROM keys WHERE service = ? AND key = ?";
-    tx.prepare_cached(sql)?.execute(params![id.service, id.key]).map(drop)
+/// Forgets a key whose write did not take place, as far as this process knows. A process that took the key over meanwhile is
+/// forwarding it, and its row stays.
+pub(super) fn forget(tx: &Transaction<'_>, id: &KeyId, process: &str) -> rusqlite::Result<()> {
+    let sql = "DELETE FROM keys WHERE service = ? AND key = ? AND process = ?";
+    tx.prepare_cached(sql)?.execute(params![id.service, id.key, process]).map(drop)
 }
 
 /// Forgets keys whose time is over, some at a time.

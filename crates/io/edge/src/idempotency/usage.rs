@@ -13,13 +13,15 @@ pub(super) enum Outcome {
     Replayed,
     OtherRequest,
     InFlight,
+    /// Its client has as many keys as one may have.
+    TooMany,
     /// The disk failed or was full.
     Unavailable,
 }
 
 impl Outcome {
-    const NAMES: [&'static str; 6] =
-        ["forwarded", "forwarded_again", "replayed", "other_request", "in_flight", "unavailable"];
+    const NAMES: [&'static str; 7] =
+        ["forwarded", "forwarded_again", "replayed", "other_request", "in_flight", "too_many", "unavailable"];
 }
 
 /// Requests by outcome.

@@ -72,17 +72,14 @@
   };
   const begin = async () => {
     const isFirst = !container.controller;
-    await container.register('/.mainstay/offline-worker.js', { scope: '/' });
+    if (isFirst) await container.register('/.mainstay/offline-worker.js', { scope: '/' });
     take(await ask('hello'));
-    if (isFirst) {
-      // This page was loaded without the worker.
-      const loaded = performance.getEntriesByType('resource').filter(({ initiatorType }) => /script|link|img|css/.test(initiatorType));
-      await ask('keep', { urls: [location.href.split('#')[0], ...loaded.map(({ name }) => name)] });
-    }
-    emit('mainstay-offline-ready', {});
+    // Its parts were loaded without the worker, and with the first visit the page was too.
+    const parts = performance.getEntriesByType('resource').filter(({ initiatorType }) => /script|link|img|css/.test(initiatorType));
+    await tell('loaded', { isFirst, urls: [location.href.split('#')[0], ...parts.map(({ name }) => name)].slice(isFirst ? 0 : 1) });
   };
   // After the page: the kit costs it nothing.
-  const after = () => setTimeout(() => begin().catch(() => {}));
+  const after = () => (window.requestIdleCallback || setTimeout)(() => begin().catch(() => {}));
   if (document.readyState === 'complete') after();
   else addEventListener('load', after);
 })();

@@ -1,6 +1,7 @@
 // The service worker of the offline kit. The edge puts `const CONFIG = {...};` before it.
 //
-// Reads: the network first; a kept copy only where the network fails. Writes: into the store first, then delivered one after
+// Reads: the network first; a kept copy only where the network fails. While a page loads without failures, its own network requests
+// answer it, and the worker does its part afterwards. Writes: into the store first, then delivered one after
 // the other with an idempotency key that stays the same, so that an attempt whose answer was lost has no second effect.
 const NAME = 'mainstay-offline';
 const PAGES = NAME + '-pages';
@@ -14,6 +15,11 @@ const WAIT_MIN = 1000;
 const WAIT_MAX = 60000;
 // After a response that did not come in time, the next ones are waited for this long, for half a minute.
 const IMPATIENT = 1500;
+// Where the browser asks the network itself: milliseconds after which the worker asks too. It gets the same response; until then it
+// would only take time from the page. An error, a redirect and a kept page come by this later.
+const GRACE = 20;
+// Milliseconds after which a page counts as loaded that does not say so.
+const LOAD_MAX = 10000;
 // Attempts of a write that a server answers with an error of its own.
 const FAILS_MAX = 8;
 // The worker asks whether it still exists at most this often.
@@ -29,6 +35,7 @@ let leaving = CONFIG.off;
 let impatientUntil = 0;
 let checked = 0;
 let puts = 0;
+let clears = 0;
 
 const matches = (patterns, path) =>
   patterns.some(pattern => pattern.endsWith('*') ? path.startsWith(pattern.slice(0, -1)) : pattern === path);
@@ -71,17 +78,16 @@ const sizeOf = item => item.body.byteLength + item.url.length + 500;
 const waiting = async () => bytes ??= (await get(store => store('writes').getAll())).reduce((sum, item) => sum + sizeOf(item), 0);
 
 // Reads.
-const load = async event => {
-  try {
-    return await event.preloadResponse || await fetch(event.request);
-  } catch {
-    return undefined;
-  }
-};
+const load = async event => await event.preloadResponse || fetch(event.request);
 const keep = async (url, isPage, response) => {
+  const before = clears;
+  await loading;
   const body = await response.blob();
-  if (body.size > COPY_MAX) return;
+  // Nothing comes back that was deleted meanwhile.
+  if (leaving || clears !== before || body.size > COPY_MAX) return;
   const cache = await caches.open(isPage ? PAGES : NAME);
+  const etag = response.headers.get('etag');
+  if (etag && (await cache.match(url))?.headers.get('etag') === etag) return;
   await cache.put(url, new Response(body, response));
   if (puts++ % 20) return;
   const keys = await cache.keys();
@@ -91,7 +97,7 @@ const find = async (url, isPage, status = 200) => {
   const cache = await caches.open(isPage ? PAGES : NAME);
   const copy = await cache.match(url, { ignoreVary: true }) ||
     isPage && await cache.match(url, { ignoreVary: true, ignoreSearch: true });
-  if (!copy) return undefined;
+  if (!copy) return;
   const headers = new Headers(copy.headers);
   headers.set(NAME, 'cached');
   return new Response(copy.body, { status, headers });
@@ -109,8 +115,26 @@ const state = async now => {
   }
 };
 
+// While a page loads: settles when it has loaded, and the edge still has the kit. Copies wait for that.
+let loading;
+let end;
+const visit = async event => {
+  end?.();
+  const over = loading = Promise.race([new Promise(resolve => { end = resolve; }), later(LOAD_MAX)])
+    .then(() => {
+      if (loading === over) loading = 0;
+      return check();
+    });
+  event.waitUntil(over);
+  // A page that is there already came from the network. Its response is read once more when it has loaded: the browser has it, and
+  // does not ask for it again.
+  if (!self.InstallEvent?.prototype.addRoutes || failing) return;
+  await later(GRACE);
+  if ((await windows()).some(({ id }) => id === event.resultingClientId)) await over;
+};
 const read = async (event, url, isPage, isNamed) => {
-  const network = load(event);
+  if (isPage) await visit(event);
+  const network = load(event).catch(() => {});
   const limit = Date.now() < impatientUntil ? IMPATIENT : CONFIG.timeout;
   let response = await Promise.race([network, later(limit).then(() => 0)]);
   if (response === 0) impatientUntil = Date.now() + 30000;
@@ -123,6 +147,7 @@ const read = async (event, url, isPage, isNamed) => {
     }
     return response;
   }
+  // Before the copy is there: its parts come here then.
   event.waitUntil(state(true));
   const copy = await find(url, isPage);
   if (copy) return copy;
@@ -273,6 +298,7 @@ const tell = async () => send(await report());
 
 // Removal: what waits is delivered, what was refused is reported, then nothing is left.
 const clear = async () => {
+  clears++;
   await Promise.all([caches.delete(NAME), caches.delete(PAGES)]);
 };
 const remove = async () => {
@@ -303,12 +329,13 @@ const check = async () => {
 const route = event => {
   const at = path => ({ urlPattern: { pathname: path.replace(/[\\:(){}?+]|\*(?!$)/g, '\\$&') } });
   const source = 'race-network-and-fetch-handler';
-  const reads = [...CONFIG.get.map(at), ...PARTS.map(requestDestination => ({ requestDestination }))];
   return event.addRoutes?.([
     ...CONFIG.writes.map(([requestMethod, path]) => ({ condition: { requestMethod, ...at(path) }, source: 'fetch-event' })),
     { condition: { requestMethod: 'GET', requestMode: 'navigate' }, source },
-    ...reads.map(condition => ({ condition: { requestMethod: 'GET', ...condition }, source })),
-    { condition: { urlPattern: {} }, source: 'network' }
+    // Not both for parts: while a page loads, the worker passes them on at once, and a race costs each of them more.
+    ...PARTS.map(requestDestination => ({ condition: { requestMethod: 'GET', requestDestination }, source: 'fetch-event' })),
+    ...CONFIG.get.map(path => ({ condition: { requestMethod: 'GET', ...at(path) }, source })),
+    { condition: { urlPattern: { pathname: '/*' } }, source: 'network' }
   ]);
 };
 addEventListener('install', event => {
@@ -336,8 +363,9 @@ addEventListener('fetch', event => {
       ? matches(CONFIG.pages, path)
       : matches(CONFIG.get, path) || PARTS.includes(request.destination);
     if (path.startsWith(BASE) && !path.endsWith('.js') || request.headers.has('range') || !isPage && !isNamed) return;
+    // Parts of a page that is loading and came from the network.
+    if (loading && !failing && PARTS.includes(request.destination)) return;
     event.respondWith(read(event, url.href.split('#')[0], isPage, isNamed));
-    if (isPage) event.waitUntil(check());
   } else if (CONFIG.writes.some(([method, pattern]) => method === request.method && matches([pattern], path)) &&
     // A form of another site must not be sent again as one of this site: with its cookies, and as of the same origin.
     (request.mode !== 'navigate' || request.referrer.startsWith(location.origin + '/'))) {
@@ -345,7 +373,7 @@ addEventListener('fetch', event => {
   }
 });
 addEventListener('message', event => event.waitUntil((async () => {
-  const { mainstay, id, urls } = event.data;
+  const { mainstay, id, urls, isFirst } = event.data;
   const reply = message => event.ports[0]?.postMessage(message);
   if (mainstay === 'hello' || mainstay === 'online') {
     notBefore = 0;
@@ -353,15 +381,17 @@ addEventListener('message', event => event.waitUntil((async () => {
     await deliver();
   } else if (mainstay === 'deliver') {
     await deliver();
-  } else if (mainstay === 'keep') {
+  } else if (mainstay === 'loaded') {
+    end?.();
+    await loading;
     for (const url of urls.slice(0, 50)) {
       const { origin, pathname } = new URL(url);
       const isPage = matches(CONFIG.pages, pathname) && url === event.source.url.split('#')[0];
       if (origin !== location.origin || pathname.startsWith(BASE) && !pathname.endsWith('.js')) continue;
-      const response = await fetch(url).catch(() => 0);
+      // As it came for the page: nothing is asked for twice.
+      const response = await fetch(url, { cache: 'only-if-cached', mode: 'same-origin' }).catch(() => isFirst && fetch(url)).catch(() => 0);
       if (response && isKept(response)) await keep(url, isPage, response);
     }
-    reply(true);
   } else if (mainstay === 'refused') {
     reply((await get(store => store('refused').getAll())).map(shown));
   } else if (mainstay === 'discard') {

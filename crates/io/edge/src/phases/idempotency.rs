@@ -10,6 +10,7 @@ use http::StatusCode;
 use http::header::HeaderName;
 use http::request::Parts;
 use ring::digest::{Context, SHA256};
+use std::net::IpAddr;
 use traffic::Route;
 use traffic::idempotency::{Fingerprint, key};
 
@@ -48,7 +49,21 @@ pub(crate) async fn begin(exchange: &Exchange, keyed: Keyed) -> Result<Reply, Un
     let store = view.keys.clone().ok_or(Unavailable)?;
     let fingerprint = fingerprint(exchange);
     let service = route.service.0.as_str().into();
-    store.begin(Asked { service, key: keyed.key, fingerprint, keep: keyed.keep }).await
+    let client = client(exchange.admitted.cleared.client.address);
+    store.begin(Asked { service, key: keyed.key, client, fingerprint, keep: keyed.keep }).await
+}
+
+/// The number of a client in the store, an IPv6 one by its /64: a digest, so that no address is on the disk. It is the same after a
+/// restart.
+fn client(address: IpAddr) -> i64 {
+    let mut digest = Context::new(&SHA256);
+    match address.to_canonical() {
+        IpAddr::V4(address) => digest.update(&address.octets()),
+        IpAddr::V6(address) => digest.update(&address.octets()[..8]),
+    }
+    let mut bytes = [0; 8];
+    bytes.copy_from_slice(&digest.finish().as_ref()[..8]);
+    i64::from_be_bytes(bytes)
 }
 
 /// The digest of method, host, target and body. Neither cookies nor headers: they differ when the request is sent again.

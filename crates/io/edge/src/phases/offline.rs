@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
+use text::accept::accepts_coding;
 use traffic::Route;
 
 const WORKER_ALLOWED: HeaderName = HeaderName::from_static("service-worker-allowed");
@@ -23,7 +24,7 @@ pub(crate) fn file<'a>(view: &'a ThreadView, route: &Route, parts: &Parts) -> Op
 }
 
 impl Responder<'_> {
-    /// Returns a file of the offline kit. Browsers ask each time whether it has changed.
+    /// Returns a file of the offline kit.
     pub(crate) fn offline_file(
         &self,
         file: &File,
@@ -31,12 +32,12 @@ impl Responder<'_> {
         mut record: Box<OpenRecord>,
         busy: Busy,
     ) -> Response<Body> {
-        let coding = parts.headers.get(header::ACCEPT_ENCODING);
-        let is_gzip = coding.is_some_and(|coding| memchr::memmem::find(coding.as_bytes(), b"gzip").is_some());
+        let codings = parts.headers.get_all(header::ACCEPT_ENCODING).iter().map(HeaderValue::as_bytes);
+        let is_gzip = accepts_coding(codings, "gzip");
         let (body, etag) = if is_gzip { (&file.gzip, &file.etags[1]) } else { (&file.plain, &file.etags[0]) };
         let mut headers = self.thread.map();
         headers.insert(header::ETAG, etag.clone());
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        headers.insert(header::CACHE_CONTROL, file.cache_control.clone());
         headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
         let is_304 = validators::has_it(&parts.headers, &headers);
         let status = if is_304 { StatusCode::NOT_MODIFIED } else { StatusCode::OK };
@@ -101,9 +102,10 @@ pub(crate) fn inject(route: &Route, parts: &Parts, response: &mut Response<Body>
 /// Whether a response is HTML that may be changed.
 fn is_plain_html(headers: &HeaderMap) -> bool {
     let has = |name: HeaderName, text: &[u8]| {
-        headers
-            .get(name)
-            .is_some_and(|value| memchr::memmem::find(&value.as_bytes().to_ascii_lowercase(), text).is_some())
+        let is_in = |value: &HeaderValue| {
+            memchr::memmem::find(&value.as_bytes().to_ascii_lowercase(), text).is_some()
+        };
+        headers.get_all(name).iter().any(is_in)
     };
     has(header::CONTENT_TYPE, b"text/html")
         && !headers.contains_key(header::CONTENT_ENCODING)

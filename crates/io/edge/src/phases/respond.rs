@@ -123,10 +123,11 @@ impl Responder<'_> {
         &self,
         refusal: Refusal,
         wait: Duration,
+        verdict: Verdict,
         mut record: Box<OpenRecord>,
         busy: Busy,
     ) -> Response<Body> {
-        record.answered_here(Verdict::Shed, refusal.status.as_u16(), refusal.why, self.thread.tick().0);
+        record.answered_here(verdict, refusal.status.as_u16(), refusal.why, self.thread.tick().0);
         self.refuse_for(refusal, Some(wait), record, busy)
     }
 

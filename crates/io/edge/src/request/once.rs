@@ -10,7 +10,7 @@ use crate::idempotency::{Keyed, RememberedKey, Reply, StoredAnswer, Unavailable}
 use crate::phases::idempotency::begin;
 use crate::phases::respond::body::Body;
 use crate::phases::respond::{Responder, error_page};
-use crate::telemetry::OpenRecord;
+use crate::telemetry::{OpenRecord, Verdict};
 use crate::ticks::ticks;
 use http::Response;
 use std::time::Duration;
@@ -19,6 +19,8 @@ use traffic::idempotency::{ANSWER_MAX, IN_FLIGHT_RETRY, is_result};
 
 /// Time after which a client asks again while keys cannot be written.
 const UNAVAILABLE_RETRY: Duration = Duration::from_secs(5);
+/// Time after which a client asks again that has too many keys.
+const TOO_MANY_RETRY: Duration = Duration::from_secs(60);
 
 /// Answers a request with a key.
 pub(super) async fn answer(mut exchange: Exchange, keyed: Keyed) -> Response<Body> {
@@ -45,10 +47,13 @@ pub(super) async fn answer(mut exchange: Exchange, keyed: Keyed) -> Response<Bod
             responder.malformed(error_page::OTHER_REQUEST, record, busy)
         }),
         Ok(Reply::InFlight) => respond(exchange, |responder, record, busy| {
-            responder.wait(error_page::IN_FLIGHT, IN_FLIGHT_RETRY, record, busy)
+            responder.wait(error_page::IN_FLIGHT, IN_FLIGHT_RETRY, Verdict::Duplicate, record, busy)
+        }),
+        Ok(Reply::TooMany) => respond(exchange, |responder, record, busy| {
+            responder.wait(error_page::TOO_MANY_KEYS, TOO_MANY_RETRY, Verdict::Limited, record, busy)
         }),
         Err(Unavailable) => respond(exchange, |responder, record, busy| {
-            responder.wait(error_page::NO_KEYS, UNAVAILABLE_RETRY, record, busy)
+            responder.wait(error_page::NO_KEYS, UNAVAILABLE_RETRY, Verdict::Shed, record, busy)
         }),
     }
 }

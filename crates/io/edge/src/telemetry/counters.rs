@@ -28,7 +28,7 @@ const UNKNOWN_HOSTS: usize = 32;
 pub(super) const EXAMPLES: usize = 8;
 
 /// Verdicts in the order of their counters.
-pub(super) const VERDICTS: [Verdict; 9] = [
+pub(super) const VERDICTS: [Verdict; 10] = [
     Verdict::Passed,
     Verdict::Denied,
     Verdict::Limited,
@@ -38,6 +38,7 @@ pub(super) const VERDICTS: [Verdict; 9] = [
     Verdict::Redirected,
     Verdict::Held,
     Verdict::Cached,
+    Verdict::Duplicate,
 ];
 
 /// Counters of one route.

@@ -453,6 +453,7 @@ mod tests {
         assert_eq!(case(Verdict::Held, 503, None), (false, false, true));
         assert_eq!(case(Verdict::Cached, 200, None), (true, false, false));
         assert_eq!(case(Verdict::Malformed, 400, None), (false, false, false));
+        assert_eq!(case(Verdict::Duplicate, 409, None), (false, false, false));
     }
 
     #[test]

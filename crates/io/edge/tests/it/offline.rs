@@ -195,8 +195,19 @@ fn files_of_the_kit_are_served_small_and_validated() {
     let etag = field(&worker, "etag").unwrap().to_owned();
     let close = format!("if-none-match: {etag}\r\nconnection: close\r\n");
     assert_eq!(status(&get("/.mainstay/offline-worker.js", &close)), 304);
-    let zipped = get("/.mainstay/offline.js", "accept-encoding: gzip, br\r\n");
-    assert_eq!(field(&zipped, "content-encoding"), Some("gzip"));
+    for (accepted, coding) in [
+        ("accept-encoding: gzip, br\r\n", Some("gzip")),
+        ("accept-encoding: br\r\naccept-encoding: gzip\r\n", Some("gzip")),
+        ("accept-encoding: *\r\n", Some("gzip")),
+        ("accept-encoding: gzip;q=0, *\r\n", None),
+        ("accept-encoding: not-gzip\r\n", None),
+        ("", None),
+    ] {
+        let script = get("/.mainstay/offline.js", accepted);
+        assert_eq!((status(&script), field(&script, "content-encoding")), (200, coding), "{accepted:?}");
+        // A visit does not wait for it.
+        assert_eq!(field(&script, "cache-control"), Some("max-age=600, stale-while-revalidate=86400"));
+    }
     assert_eq!(field(&get("/.mainstay/offline.html", ""), "content-type"), Some("text/html; charset=utf-8"));
     assert_eq!(server.asked(), 0);
     // Other paths below are the site's own.
@@ -220,6 +231,8 @@ fn script_is_added_to_pages_that_may_be_changed() {
             );
         } else if text.starts_with("GET /gzip") {
             "content-type: text/html\r\ncontent-encoding: gzip\r\n"
+        } else if text.starts_with("GET /as-it-is") {
+            "content-type: text/html\r\ncache-control: no-cache\r\ncache-control: no-transform\r\n"
         } else if text.starts_with("GET /json") {
             "content-type: application/json\r\n"
         } else if text.contains("accept-encoding") {
@@ -229,7 +242,7 @@ fn script_is_added_to_pages_that_may_be_changed() {
         };
         Some(format!("HTTP/1.1 200 OK\r\n{head}content-length: 4\r\n\r\n<p>a").into_bytes())
     });
-    let kit = "pages = [\"/\", \"/chunked\", \"/gzip\", \"/json\"]\ninject = true";
+    let kit = "pages = [\"/\", \"/chunked\", \"/gzip\", \"/as-it-is\", \"/json\"]\ninject = true";
     let edge = with_kit(server.at, data.path(), kit);
     let at = door(&edge, false);
     let get = |path: &str| {
@@ -237,9 +250,14 @@ fn script_is_added_to_pages_that_may_be_changed() {
         crate::fixture::all(at, format!("GET {path} HTTP/1.1\r\n{head}").as_bytes())
     };
     let tag = "<script src=\"/.mainstay/offline.js\" defer></script>";
-    for (path, is_added) in
-        [("/", true), ("/chunked", true), ("/gzip", false), ("/json", false), ("/else", false)]
-    {
+    for (path, is_added) in [
+        ("/", true),
+        ("/chunked", true),
+        ("/gzip", false),
+        ("/as-it-is", false),
+        ("/json", false),
+        ("/else", false),
+    ] {
         let page = get(path);
         assert_eq!((status(&page), page.contains(tag)), (200, is_added), "{path}: {page}");
     }

@@ -78,6 +78,8 @@ fn message(notification: &Notification, links: &Links<'_>) -> Option<Vec<u8>> {
     let (priority, tag) = match notification.urgency {
         Urgency::Page => (5, "rotating_light"),
         Urgency::Notice => (3, "information_source"),
+        // No sound and no vibration: many read it, and none of them has to respond.
+        Urgency::Quiet => (2, "information_source"),
     };
     let acknowledge = |url| Action { action: "http", label: "Acknowledge", url, method: "POST", clear: true };
     let json = |message: &str| {
@@ -173,6 +175,8 @@ mod tests {
                 "tags": ["information_source"], "click": "https://status.acme.net"
             })
         );
+        let team = read(message(&notification(Urgency::Quiet, "3 alerts", "slow"), &quiet));
+        assert_eq!((&team["priority"], &team["actions"]), (&json!(2), &Value::Null), "no sound");
     }
 
     #[test]

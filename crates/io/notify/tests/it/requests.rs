@@ -37,10 +37,12 @@ async fn link_acknowledges_incident_for_person_for_one_day() {
     notifier.send(&Notification { person: None, ..page("hook") }).await;
     let [first, second] = provider.received().try_into().unwrap();
     let day = Duration::from_secs(24 * 3600);
+    let (ana, fallback) =
+        (format!("7|ana|{}", page("ntfy").contact), format!("7|fallback|{}", page("hook").contact));
     for (link, expected) in [
-        (&first.json()["actions"][0]["url"], "7|ana"),
-        (&first.json()["click"], "7|ana"),
-        (&second.json()["acknowledge_url"], "7|fallback"),
+        (&first.json()["actions"][0]["url"], ana.as_str()),
+        (&first.json()["click"], ana.as_str()),
+        (&second.json()["acknowledge_url"], fallback.as_str()),
     ] {
         let token = link.as_str().unwrap().strip_prefix("https://status.acme.net/ack/").unwrap();
         let just_before = types::time::later(noon(), day - Duration::from_secs(1));

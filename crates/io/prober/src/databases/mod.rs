@@ -4,7 +4,11 @@
 //! |---|---|
 //! | `target` | which database, and its URLs |
 //! | `positions` | lag of replicas by positions of their primary |
+//! | `backups` | its backups, by their tool or their folder |
+//! | `dump_files` | backups that are files: age and size |
 
+mod backups;
+mod dump_files;
 mod positions;
 mod target;
 
@@ -13,11 +17,11 @@ pub use target::DatabaseTarget;
 use crate::kinds::database::url::UrlError;
 use crate::kinds::mysql::{self, Binlog};
 use crate::kinds::postgres;
-use crate::kinds::postgres::pgbackrest::{self, BackupError};
 use crate::kinds::redis;
 use crate::kinds::tls::Tls;
 use crate::names::Names;
 use crate::setup::{Clock, SetupError};
+use backups::Backups;
 use futures_util::future::join_all;
 use positions::Positions;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -29,10 +33,7 @@ use tls_roots::Roots;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 use types::config::{self, Config};
-use types::database::{Backup, DatabaseSeen, NodeAnswer, NodeFacts, NodeSeen, Reading};
-
-/// Time between two looks at the backups.
-const BACKUP_INTERVAL: Duration = Duration::from_mins(5);
+use types::database::{DatabaseSeen, NodeAnswer, NodeFacts, NodeSeen};
 
 /// A database of the configuration, with its connections.
 pub(crate) struct WatchedDatabase {
@@ -76,8 +77,7 @@ pub struct DatabaseMonitor {
     clock: Clock,
     positions: Positions,
     binlog: Binlog,
-    stanza: Option<String>,
-    backups: Option<(Instant, Reading<Vec<Backup>>)>,
+    backups: Backups,
 }
 
 struct Node {
@@ -126,8 +126,7 @@ impl DatabaseMonitor {
             clock,
             positions: Positions::default(),
             binlog: Binlog::default(),
-            stanza: target.pgbackrest.clone(),
-            backups: None,
+            backups: Backups::new(target.backups.clone()),
         })
     }
 
@@ -143,16 +142,8 @@ impl DatabaseMonitor {
             };
             NodeSeen { node: node.name.clone(), answer }
         }));
-        let mut nodes = match &self.stanza {
-            Some(stanza) if is_due(self.backups.as_ref()) => {
-                let (nodes, backups) = tokio::join!(nodes, pgbackrest::run("pgbackrest", stanza, deadline));
-                self.backups = Some((Instant::now(), backups_of(stanza, backups)));
-                nodes
-            }
-            _ => nodes.await,
-        };
+        let (mut nodes, backups) = tokio::join!(nodes, self.backups.read((self.clock)(), deadline));
         self.follow(&mut nodes);
-        let backups = self.backups.as_ref().map(|(_, backups)| backups.clone()).unwrap_or_default();
         // Text from outside is escaped here, before it can be shown anywhere.
         DatabaseSeen { at: (self.clock)(), nodes, backups }.shown()
     }
@@ -177,18 +168,4 @@ fn in_binary_logs<'a>(
         _ => None,
     });
     pairs.collect()
-}
-
-fn is_due(backups: Option<&(Instant, Reading<Vec<Backup>>)>) -> bool {
-    backups.is_none_or(|(at, _)| at.elapsed() >= BACKUP_INTERVAL)
-}
-
-/// A tool that fails says nothing good about the backups.
-fn backups_of(stanza: &str, backups: Result<Vec<Backup>, BackupError>) -> Reading<Vec<Backup>> {
-    let failed = |status| Backup { name: stanza.to_owned(), status, ..Backup::default() };
-    Reading::Known(match backups {
-        Ok(backups) if backups.is_empty() => vec![failed("pgbackrest does not know the stanza".to_owned())],
-        Ok(backups) => backups,
-        Err(error) => vec![failed(error.to_string())],
-    })
 }

@@ -2,9 +2,9 @@
 
 use crate::setup::{self, SetupError};
 use secrecy::{ExposeSecret, SecretString};
-use types::config::{self, SecretRef};
+use types::config::{self, BackupSource, SecretRef};
 
-/// A database to watch: URLs of its nodes, which hold passwords and are never shown, and the stanza of its backups.
+/// A database to watch: URLs of its nodes, which hold passwords and are never shown, and where its backups are.
 #[derive(Clone, Debug)]
 pub struct DatabaseTarget {
     /// Name in the configuration.
@@ -12,8 +12,8 @@ pub struct DatabaseTarget {
     /// URL of each node, the declared primary first: `postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=verify-full`,
     /// `mysql://USER:PASSWORD@HOST:PORT?ssl-mode=VERIFY_IDENTITY`, `rediss://USER:PASSWORD@HOST:PORT`.
     pub urls: Vec<SecretString>,
-    /// Stanza of pgBackRest.
-    pub pgbackrest: Option<String>,
+    /// Where its backups are.
+    pub backups: Option<BackupSource>,
 }
 
 impl DatabaseTarget {
@@ -29,7 +29,7 @@ impl DatabaseTarget {
         Ok(Self {
             name: name.to_owned(),
             urls: sources.enumerate().map(read).collect::<Result<_, _>>()?,
-            pgbackrest: database.pgbackrest.clone(),
+            backups: database.backups.clone(),
         })
     }
 
@@ -37,7 +37,7 @@ impl DatabaseTarget {
     pub(super) fn is_same(&self, other: &Self) -> bool {
         let urls = self.urls.iter().map(ExposeSecret::expose_secret);
         self.name == other.name
-            && self.pgbackrest == other.pgbackrest
+            && self.backups == other.backups
             && urls.eq(other.urls.iter().map(ExposeSecret::expose_secret))
     }
 }
@@ -56,7 +56,7 @@ mod tests {
         let target = |url: &str| DatabaseTarget {
             name: "main".to_owned(),
             urls: vec![SecretString::from(url)],
-            pgbackrest: None,
+            backups: None,
         };
         let url = "mysql://mainstay:hunter2@db1.acme.net:3306";
         let shown = format!("{0:?} {0:#?}", target(url));

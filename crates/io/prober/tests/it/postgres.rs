@@ -376,7 +376,7 @@ fn declared(url: &SecretRef) -> Config {
     let main = Database {
         url: url.clone(),
         replicas: Vec::new(),
-        pgbackrest: None,
+        backups: None,
         needs_backups: true,
         offsite: false,
         restore_every: Duration::from_secs(30 * 86_400),

@@ -15,7 +15,7 @@ pub(crate) const PAUSE: Duration = Duration::from_millis(120);
 
 /// A monitor of these nodes.
 pub(crate) fn monitor(urls: &[String]) -> DatabaseMonitor {
-    let target = DatabaseTarget { name: "main".to_owned(), urls: secret(urls), pgbackrest: None };
+    let target = DatabaseTarget { name: "main".to_owned(), urls: secret(urls), backups: None };
     DatabaseMonitor::new(&config::bare(), &target, Arc::new(types::Time::now)).unwrap()
 }
 
@@ -76,7 +76,7 @@ pub(crate) async fn word(url: String, limit: Duration) -> String {
 
 /// How one round at a URL is encrypted, or why there is none.
 pub(crate) async fn encryption(config: &Config, url: String) -> &'static str {
-    let target = DatabaseTarget { name: "main".to_owned(), urls: secret(&[url]), pgbackrest: None };
+    let target = DatabaseTarget { name: "main".to_owned(), urls: secret(&[url]), backups: None };
     let mut monitor = DatabaseMonitor::new(config, &target, Arc::new(types::Time::now)).unwrap();
     match &round(&mut monitor).await.nodes[0].answer {
         NodeAnswer::Facts(facts) => match facts.encryption {

@@ -88,7 +88,7 @@ fn password_is_in_no_error_about_a_url() {
     ];
     for url in urls {
         let target =
-            DatabaseTarget { name: "main".to_owned(), urls: secret(&[url.to_owned()]), pgbackrest: None };
+            DatabaseTarget { name: "main".to_owned(), urls: secret(&[url.to_owned()]), backups: None };
         let error = DatabaseMonitor::new(&config::bare(), &target, Arc::new(types::Time::now)).err();
         let error = error.unwrap_or_else(|| panic!("{url} is accepted"));
         assert_no_secret(&format!("{error} {error:?} {target:?}"));

@@ -7,6 +7,7 @@ pub(crate) mod changes;
 pub mod edge;
 mod external_metrics;
 mod headroom;
+mod heartbeats;
 mod latency;
 mod load_tests;
 pub(crate) mod maintenances;
@@ -44,6 +45,7 @@ pub(crate) fn routes() -> Router<Arc<WebState>> {
         .merge(audit::routes())
         .merge(external_metrics::routes())
         .merge(headroom::routes())
+        .merge(heartbeats::routes())
         .merge(latency::routes())
         .merge(load_tests::routes())
         .merge(maintenances::routes())

@@ -20,13 +20,21 @@ use std::sync::Arc;
 use tokens::TokenError;
 use types::event::EventKind;
 use types::input::Refused;
-use types::{Actor, Command, Incident, IncidentId, Via};
+use types::{Actor, Command, Incident, IncidentId};
 
-/// Purpose that the tokens of these links are signed for. Their text is `INCIDENT|PERSON`.
+/// Purpose that the tokens of these links are signed for. Their text is `INCIDENT|PERSON|CONTACT`; those of an earlier version
+/// lack the contact.
 pub const PURPOSE: &str = "ack";
 
 /// Maximum number of merges that are followed from a link.
 const MERGES_MAX: usize = 16;
+
+/// What a link says.
+struct AckLink {
+    incident: IncidentId,
+    person: String,
+    contact: Option<String>,
+}
 
 pub(crate) fn routes() -> Router<Arc<WebState>> {
     Router::new().route("/ack/{token}", get(show).post(acknowledge))
@@ -37,7 +45,7 @@ async fn show(
     Path(token): Path<String>,
     headers: HeaderMap,
 ) -> Response<Body> {
-    let (incident, person) = match open(&state, &token) {
+    let AckLink { incident, person, .. } = match open(&state, &token) {
         Ok(opened) => opened,
         Err(problem) => return problem.into_text_or_page(state.name(), &headers),
     };
@@ -62,11 +70,12 @@ async fn acknowledge(
     Path(token): Path<String>,
     headers: HeaderMap,
 ) -> Response<Body> {
-    let (incident, person) = match open(&state, &token) {
+    let link = match open(&state, &token) {
         Ok(opened) => opened,
         Err(problem) => return problem.into_text_or_page(state.name(), &headers),
     };
-    match acknowledged(&state, incident, &person).await {
+    let person = &link.person;
+    match acknowledged(&state, &link).await {
         // Resolved in the meantime: nothing is left to do, and this is no error.
         Err(CommandError::Refused(Refused::Over(id))) => resolved(&state, &headers, id),
         Err(error) => Problem::from(error).into_text_or_page(state.name(), &headers),
@@ -85,14 +94,10 @@ async fn acknowledge(
 }
 
 /// Acknowledges an incident, or the one that it was merged into. Returns which of them.
-async fn acknowledged(
-    state: &WebState,
-    incident: IncidentId,
-    person: &str,
-) -> Result<IncidentId, CommandError> {
-    let mut current = incident;
+async fn acknowledged(state: &WebState, link: &AckLink) -> Result<IncidentId, CommandError> {
+    let mut current = link.incident;
     for _ in 0..MERGES_MAX {
-        let actor = Actor::person(person, Via::Link);
+        let actor = Actor::by_link(&link.person, link.contact.clone());
         match state.send(actor, Command::Acknowledge { incident: current }).await {
             Err(CommandError::Refused(Refused::Merged(_, into))) => current = into,
             Err(error) => return Err(error),
@@ -105,7 +110,7 @@ async fn acknowledged(
             }
         }
     }
-    Err(CommandError::Refused(Refused::NoSuchIncident(incident)))
+    Err(CommandError::Refused(Refused::NoSuchIncident(link.incident)))
 }
 
 /// Whether the views show an incident as resolved.
@@ -126,13 +131,15 @@ fn resolved(state: &WebState, headers: &HeaderMap, incident: IncidentId) -> Resp
         .response(StatusCode::OK)
 }
 
-fn open(state: &WebState, token: &str) -> Result<(IncidentId, String), Problem> {
+fn open(state: &WebState, token: &str) -> Result<AckLink, Problem> {
     let hint = "You can also acknowledge in the console, or with `mainstay incident ack`.";
     let text = state.verified(PURPOSE, token, hint)?;
     let invalid = || {
         let hint = "You can also acknowledge in the console.";
         Problem::new(StatusCode::FORBIDDEN, TokenError::Invalid.to_string(), hint)
     };
-    let (incident, person) = text.split_once('|').ok_or_else(invalid)?;
-    Ok((incident.parse().map_err(|_| invalid())?, person.to_owned()))
+    let (incident, rest) = text.split_once('|').ok_or_else(invalid)?;
+    let (person, contact) =
+        rest.split_once('|').map_or((rest, None), |(person, contact)| (person, Some(contact.to_owned())));
+    Ok(AckLink { incident: incident.parse().map_err(|_| invalid())?, person: person.to_owned(), contact })
 }

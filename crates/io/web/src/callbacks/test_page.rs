@@ -11,7 +11,7 @@ use axum::response::IntoResponse as _;
 use axum::routing::get;
 use std::sync::Arc;
 use types::page_test::NotATest;
-use types::{Actor, Command, PageTest, Via};
+use types::{Actor, Command, PageTest};
 
 pub(crate) fn routes() -> Router<Arc<WebState>> {
     Router::new().route("/ack/test/{token}", get(show).post(answer))
@@ -48,7 +48,7 @@ async fn answer(
         Err(problem) => return problem.into_text_or_page(state.name(), &headers),
     };
     let said = format!("{} has answered over {}", test.person, test.contact);
-    let by = Actor::person(&test.person.0, Via::Link);
+    let by = Actor::by_link(&test.person.0, Some(test.contact.clone()));
     match state.send(by, Command::AnswerTestPage { test }).await {
         Err(error) => Problem::from(error).into_text_or_page(state.name(), &headers),
         Ok(_) if !accepts_html(&headers) => format!("{said}\n").into_response(),

@@ -14,7 +14,7 @@ pub(crate) struct Frame<'a> {
     pub(crate) script: &'static str,
     pub(crate) site_name: &'a str,
     pub(crate) favicon: &'static str,
-    /// Current page of the navigation: `now`, `edge`, `headroom`, `probes`, `audit`, `load`, `maintenance`, or empty.
+    /// Current page of the navigation: `now`, `edge`, `headroom`, `probes`, `heartbeats`, `audit`, `load`, `maintenance`, or empty.
     pub(crate) page: &'static str,
     /// Refresh interval; 0: never.
     pub(crate) refresh_seconds: u64,

@@ -224,7 +224,13 @@ fn layer(kind: Kind) -> usize {
     match kind {
         Kind::Service | Kind::Mainstay => 0,
         Kind::Host | Kind::Probe => 1,
-        Kind::Pool | Kind::Database | Kind::Tls | Kind::Address | Kind::Location | Kind::Dns => 2,
+        Kind::Pool
+        | Kind::Database
+        | Kind::Tls
+        | Kind::Address
+        | Kind::Location
+        | Kind::Dns
+        | Kind::Heartbeat => 2,
         Kind::Domain => 3,
     }
 }
@@ -238,6 +244,7 @@ fn caption(node: &Node) -> &'static str {
         Kind::Database => "database",
         Kind::Tls => "certificate",
         Kind::Address => "address",
+        Kind::Heartbeat => "heartbeat",
         Kind::Location => "location",
         Kind::Dns => "name servers",
         Kind::Domain => "registration",

@@ -9,6 +9,7 @@ pub(crate) mod frame;
 pub mod graph;
 pub mod graph_layout;
 mod headroom;
+mod heartbeats;
 mod left_open;
 mod load_chart;
 mod load_tests;
@@ -46,6 +47,7 @@ pub(crate) fn routes() -> Router<Arc<WebState>> {
         .route("/console", get(now_page))
         .route("/console/edge", get(edge_page))
         .route("/console/headroom", get(headroom_page))
+        .route("/console/heartbeats", get(heartbeats_page))
         .route("/console/audit", get(audit_page))
         .route("/console/load", get(load_page))
         .route("/console/maintenance", get(maintenance_page))
@@ -70,6 +72,10 @@ async fn edge_page(State(state): State<Arc<WebState>>, headers: HeaderMap) -> Re
 
 async fn headroom_page(State(state): State<Arc<WebState>>, headers: HeaderMap) -> Response<Body> {
     page(&state, &headers, |views, session| Ok(headroom::page(&state, views, session)))
+}
+
+async fn heartbeats_page(State(state): State<Arc<WebState>>, headers: HeaderMap) -> Response<Body> {
+    page(&state, &headers, |views, session| Ok(heartbeats::page(&state, views, session, clock_now())))
 }
 
 async fn audit_page(State(state): State<Arc<WebState>>, headers: HeaderMap) -> Response<Body> {

@@ -46,6 +46,18 @@ async fn post_of_an_ack_link_acknowledges_and_repeating_is_harmless() {
     assert_eq!(fixture.received(), [once, once]);
 }
 
+/// The answer proves the contact whose link it was, whatever characters its address has.
+#[tokio::test]
+async fn post_of_an_ack_link_says_over_which_contact_it_came() {
+    let fixture = Fixture::new().await;
+    let path = ack_path(&fixture, "incident-7|ana|hook:a|b", 600);
+    assert_eq!(fixture.post(&path).send().await.unwrap().status(), 200);
+    assert_eq!(
+        fixture.received(),
+        ["ana, Person, link over hook:a|b: Acknowledge { incident: IncidentId(7) }"]
+    );
+}
+
 #[tokio::test]
 async fn expired_changed_or_foreign_link_is_refused() {
     let fixture = Fixture::new().await;

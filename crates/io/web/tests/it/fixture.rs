@@ -54,7 +54,11 @@ impl Fixture {
             let mut unanswered = Vec::new();
             while let Some(request) = commands.recv().await {
                 let CommandRequest { actor, command, .. } = &request;
-                log.lock().unwrap().push(format!("{actor}, {:?}, {}: {command:?}", actor.kind, actor.via));
+                let over =
+                    actor.contact.as_ref().map_or_else(String::new, |contact| format!(" over {contact}"));
+                log.lock()
+                    .unwrap()
+                    .push(format!("{actor}, {:?}, {}{over}: {command:?}", actor.kind, actor.via));
                 match results(command) {
                     Some(result) => {
                         let events = result.map(|()| events(actor, command));

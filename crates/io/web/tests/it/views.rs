@@ -469,6 +469,7 @@ fn now(outage: bool) -> Now {
         pools: Vec::new(),
         probe_lag_p99: Some(Duration::from_millis(14)),
         drafts: Vec::new(),
+        heartbeats: Vec::new(),
         maintenances: Vec::new(),
         changes: changes(),
         timezone: "UTC".to_owned(),

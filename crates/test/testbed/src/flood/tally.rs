@@ -13,6 +13,8 @@ const GRAIN: Duration = Duration::from_millis(50);
 const GRAINS_MAX: usize = 72_000;
 /// Good visits of a phase from which its median time says something.
 const GOOD_LEAST: u64 = 50;
+/// Shortest phase whose median is compared, in seconds.
+const SECS_LEAST: f64 = 5.0;
 /// Duration of good service that counts as recovered.
 const STEADY: usize = 20;
 
@@ -314,12 +316,15 @@ impl Report {
         self.phases.iter().rfind(|phase| phase.name == name)
     }
 
-    /// Median times in the phase before one and in itself, in milliseconds; `None` where hardly a request succeeded.
+    /// Median times in the last phase before `from` and in the first phase `to`, in milliseconds; `None` where hardly a request
+    /// succeeded. A phase that has hardly begun does not count.
     #[must_use]
-    pub fn p50_around(&self, phase: &str) -> Option<[f64; 2]> {
-        let at = self.phases.iter().rposition(|one| one.name == phase)?;
+    pub fn p50_around(&self, from: &str, to: &str) -> Option<[f64; 2]> {
+        let place = |name: &str| self.phases.iter().position(|one| one.name == name);
         let enough = |phase: &PhaseReport| phase.p50_ms.filter(|_| phase.good() >= GOOD_LEAST);
-        Some([enough(self.phases.get(at.checked_sub(1)?)?)?, enough(self.phases.get(at)?)?])
+        let earlier = self.phases.get(..place(from)?)?;
+        let before = earlier.iter().rev().find(|phase| phase.secs >= SECS_LEAST)?;
+        Some([enough(before)?, enough(self.phases.get(place(to)?)?)?])
     }
 
     /// Seconds from the beginning of a phase until at least this share of the visits due was good for a whole second,

@@ -9,9 +9,9 @@ pub(super) const EVERY: Duration = Duration::from_millis(500);
 const SAMPLES_MAX: usize = 7_200;
 /// Time that a fix takes to come into effect: a server that is replaced serves nobody for some seconds, which says nothing about
 /// the version that it runs then.
-const IN_EFFECT: Duration = Duration::from_secs(10);
+pub(super) const IN_EFFECT: Duration = Duration::from_secs(10);
 /// Time before a fix whose requests are compared with those from it to the next one, and how long those of the last one count.
-const BESIDE: Duration = Duration::from_secs(15);
+pub(super) const BESIDE: Duration = Duration::from_secs(15);
 const LAST: Duration = Duration::from_secs(30);
 /// Span whose requests show whether everything is well.
 const WELL_SPAN: Duration = Duration::from_secs(5);

@@ -63,7 +63,7 @@ fn result(finding: &Finding, file: &str, line: usize) -> Value {
             "logicalLocations": [{ "fullyQualifiedName": finding.resource }],
         }],
         // The same finding in the next run, even when lines were added above it.
-        "partialFingerprints": { "criterion/resource": format!("{}/{}", finding.criterion, finding.resource) },
+        "partialFingerprints": { "criterion/resource": format!("{}/{}", finding.criterion, finding.about()) },
     })
 }
 
@@ -78,7 +78,9 @@ fn level(level: Level) -> &'static str {
 /// The line of a section; the first line for what no section declares.
 fn line(text: &str, resource: &Resource) -> usize {
     let section = match resource.kind {
-        Kind::Service | Kind::Pool | Kind::Database | Kind::Domain | Kind::Probe => resource.kind.as_str(),
+        Kind::Service | Kind::Pool | Kind::Database | Kind::Domain | Kind::Probe | Kind::Heartbeat => {
+            resource.kind.as_str()
+        }
         Kind::Host | Kind::Tls | Kind::Address | Kind::Location | Kind::Dns | Kind::Mainstay => return 1,
     };
     ::config::line_of(text, section, &resource.name).unwrap_or(1)

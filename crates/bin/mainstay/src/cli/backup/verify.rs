@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{SignalKind, signal};
+use types::config::BackupSource;
 
 /// Restores a backup and reads it.
 #[derive(Debug, Args)]
@@ -93,11 +94,13 @@ impl Verify {
             Failure::wrong(format!("the configuration has no `[database.{name}]`"))
                 .hint(format!("it has: {}", known()))
         })?;
-        database.pgbackrest.clone().ok_or_else(|| {
-            Failure::wrong(format!("[database.{name}] has no `backup` from pgBackRest")).hint(
-                "restore a backup of another tool yourself, and record that: mainstay backup proven NAME",
-            )
-        })
+        match &database.backups {
+            Some(BackupSource::Pgbackrest(stanza)) => Ok(stanza.clone()),
+            Some(BackupSource::Files(_)) | None => Err(Failure::wrong(format!(
+                "[database.{name}] has no `backup` from pgBackRest"
+            ))
+            .hint("restore a backup of another tool yourself, and record that: mainstay backup proven NAME")),
+        }
     }
 
     /// Verifies until it is done, or a signal arrives; then programs are ended and the folder is removed.

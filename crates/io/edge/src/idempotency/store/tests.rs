@@ -14,7 +14,7 @@ fn block<T>(what: impl Future<Output = T>) -> T {
 }
 
 fn asked(key: &str, body: u8) -> Asked {
-    Asked { service: "web".into(), key: key.into(), fingerprint: [body; 32], keep: KEEP }
+    Asked { service: "web".into(), key: key.into(), client: 1, fingerprint: [body; 32], keep: KEEP }
 }
 
 fn store(folder: &TempDir) -> Arc<KeyStore> {
@@ -57,6 +57,7 @@ fn second_request_gets_the_answer_of_the_first() {
             ("replayed", 2),
             ("other_request", 2),
             ("in_flight", 1),
+            ("too_many", 0),
             ("unavailable", 0),
         ];
         assert_eq!(usage.outcomes, expected);
@@ -130,6 +131,23 @@ fn answers_survive_the_process_and_keys_without_one_are_uncertain() {
 }
 
 #[test]
+fn key_that_another_process_took_over_is_not_given_back_by_the_first() {
+    let folder = TempDir::new().unwrap();
+    block(async {
+        // Two stores are two processes, as while one hands over to the other.
+        let (first, second) = (store(&folder), store(&folder));
+        let begun = forwarded(first.begin(asked("key", 1)).await);
+        let again = forwarded(second.begin(asked("key", 1)).await);
+        begun.undone();
+        // In the order in which they came: this one is begun after the other one was given back.
+        drop(forwarded(first.begin(asked("other", 1)).await));
+        assert!(matches!(second.begin(asked("key", 1)).await, Ok(Reply::InFlight)));
+        again.answered(created(b"1"));
+        assert!(matches!(second.begin(asked("key", 1)).await, Ok(Reply::Replay(_))));
+    });
+}
+
+#[test]
 fn last_answers_are_on_disk_when_the_store_is_dropped() {
     let folder = TempDir::new().unwrap();
     block(async {
@@ -194,6 +212,60 @@ fn full_file_refuses_new_keys_and_still_replays() {
     let full = full.expect("the file is never full");
     assert!(full > 1, "{full}");
     assert_eq!(ask("key 0"), Ok(Decision::Replay));
+}
+
+#[test]
+fn client_with_too_many_keys_adds_none_and_leaves_room_for_others() {
+    let folder = TempDir::new().unwrap();
+    let mut keeper = Keeper::new(folder.path().join("keys.db"));
+    keeper.client_max = 10_000;
+    let ask = |keeper: &mut Keeper, key: &str, client: i64, keep: Duration| {
+        let (reply, found) = oneshot::channel();
+        keeper.take(vec![Order::Begin(Asked { client, keep, ..asked(key, 1) }, reply)]);
+        let found = found.blocking_recv().unwrap().unwrap();
+        (!found.is_too_many).then_some(found.decision)
+    };
+    let end = |keeper: &mut Keeper, key: &str, answer| {
+        keeper.take(vec![Order::End(KeyId { service: "web".into(), key: key.into() }, answer)]);
+    };
+    let new = Some(Decision::Forward { is_again: false });
+    let long = created(&[b'x'; 9_500]);
+    assert_eq!(ask(&mut keeper, "first", 1, KEEP), new);
+    end(&mut keeper, "first", Some(long.clone()));
+    assert_eq!(ask(&mut keeper, "second", 1, KEEP), new);
+    // The answer of the first counts. What is known is answered, and other clients have room.
+    assert_eq!(ask(&mut keeper, "third", 1, KEEP), None);
+    assert_eq!(ask(&mut keeper, "first", 1, KEEP), Some(Decision::Replay));
+    assert_eq!(ask(&mut keeper, "second", 1, KEEP), Some(Decision::InFlight));
+    assert_eq!(ask(&mut keeper, "third", 2, Duration::ZERO), new);
+    // A key that is given back makes room, and so does one that is forwarded once more: its answer goes.
+    end(&mut keeper, "second", None);
+    assert_eq!(ask(&mut keeper, "fourth", 1, KEEP), new);
+    assert_eq!(ask(&mut keeper, "fifth", 1, KEEP), None);
+    end(&mut keeper, "third", Some(long));
+    assert_eq!(ask(&mut keeper, "sixth", 2, KEEP), new, "below the bound");
+    assert_eq!(ask(&mut keeper, "seventh", 2, KEEP), None);
+    assert_eq!(ask(&mut keeper, "third", 2, KEEP), new, "its time was over");
+    assert_eq!(ask(&mut keeper, "seventh", 2, KEEP), new);
+}
+
+#[test]
+fn file_without_clients_is_taken_over() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("keys.db");
+    let before = rusqlite::Connection::open(&path).unwrap();
+    before
+        .execute_batch(
+            "CREATE TABLE keys (service TEXT NOT NULL, key TEXT NOT NULL, fingerprint BLOB NOT NULL, until INTEGER NOT NULL,
+             process TEXT NOT NULL, begun INTEGER NOT NULL, status INTEGER, headers BLOB, body BLOB, PRIMARY KEY (service, key)) WITHOUT ROWID;
+             INSERT INTO keys VALUES ('web', 'key', x'0101010101010101010101010101010101010101010101010101010101010101', 9999999999, '1 a', 0, 201, x'', x'');",
+        )
+        .unwrap();
+    block(async {
+        let store = KeyStore::new(path).unwrap();
+        assert!(matches!(store.begin(asked("key", 1)).await, Ok(Reply::Replay(_))));
+        drop(forwarded(store.begin(asked("new", 1)).await));
+    });
 }
 
 #[test]

@@ -98,6 +98,10 @@ pub(crate) const IN_FLIGHT: Refusal = Refusal::new(
     StatusCode::CONFLICT,
     "The first request with this Idempotency-Key has no answer yet. Please try again after the time in Retry-After.",
 );
+pub(crate) const TOO_MANY_KEYS: Refusal = Refusal::new(
+    StatusCode::TOO_MANY_REQUESTS,
+    "Your network has sent as many requests with an Idempotency-Key as this site remembers for one. Please try again later, when some are forgotten.",
+);
 pub(crate) const NO_KEYS: Refusal = Refusal::new(
     StatusCode::SERVICE_UNAVAILABLE,
     "This site cannot make sure at present that the request takes effect once, so it was not accepted. Please try again in a moment.",

@@ -66,7 +66,7 @@ pub(crate) fn verdict_icon(hop: &Hop) -> Icon {
         _ if hop.went_well() => Icon::Ok,
         Verdict::Passed if hop.status == 429 => Icon::Slow,
         Verdict::Passed | Verdict::Failed => Icon::Major,
-        Verdict::Limited | Verdict::Shed | Verdict::Held => Icon::Slow,
+        Verdict::Limited | Verdict::Shed | Verdict::Held | Verdict::Duplicate => Icon::Slow,
         _ => Icon::Part,
     }
 }

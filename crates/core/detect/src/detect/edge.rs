@@ -44,7 +44,7 @@ impl Detect {
             .map(|(id, traffic)| (id, self.judge_surge(id, rollup.interval, traffic, gap, now, events)))
             .collect();
         for (id, [surge, retries]) in judged {
-            if !self.waits_for_caller(config, id, &surge) {
+            if !self.waits_for_caller(config, id, &surge) && !self.database_explains(config, id, &surge) {
                 self.apply_decision(&Resource::service(&id.0), "surge", surge, now, events);
             }
             self.apply_decision(&Resource::service(&id.0), "retry-storm", retries, now, events);
@@ -140,6 +140,24 @@ impl Detect {
                     && !is_open(&caller)
                     && config.graph.beneath(&caller).contains(&about)
             })
+    }
+
+    /// Whether a new alert about a surge has no usual rate to compare with, while a database beneath the service fails or
+    /// has just begun to: requests that are refused then speak of the database, not of too many clients.
+    fn database_explains(&self, config: &Config, id: &ServiceId, decision: &Decision) -> bool {
+        let Decision::Raise(NewAlert { fault: Fault::Surge { times: None, .. }, .. }) = decision else {
+            return false;
+        };
+        let about = Resource::service(&id.0);
+        let fails = |database: &Resource| {
+            let mut open = self.open.about(&self.state, database);
+            let probes = self.volatile.index.as_ref().and_then(|index| index.about.get(database));
+            open.any(|alert| alert.severity == Severity::Critical)
+                || probes.is_some_and(|probes| !probes.is_disjoint(&self.volatile.undecided))
+        };
+        let is_database = |beneath: &&Resource| beneath.kind == Kind::Database;
+        self.open.with_fault(&about, "surge").is_none()
+            && config.graph.beneath(&about).iter().filter(is_database).any(fails)
     }
 
     /// Opens, updates or closes the alert about a resource with a fault of this code.

@@ -59,6 +59,11 @@ impl Sum {
         all.saturating_sub(self.opens_refused)
     }
 
+    /// Requests that limits and full servers refused, denials by the team and opens excepted.
+    pub(crate) fn refused(&self) -> u64 {
+        (self.shed + self.limited + self.server_429).saturating_sub(self.opens_refused)
+    }
+
     /// Requests that were shed or failed, opens excepted.
     pub(crate) fn unserved(&self) -> u64 {
         (self.shed + self.failed).saturating_sub(self.opens_refused)

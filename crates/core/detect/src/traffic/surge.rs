@@ -21,9 +21,9 @@ const REPEATS_UNKNOWN: u32 = 4;
 /// Clients are affected when this share of requests, and this many per second, are refused or fail.
 const AFFECTED_SHARE: f64 = 0.05;
 const AFFECTED_RATE: f64 = 5.0;
-/// While the usual rate is unknown, a surge is when this share, and this many per second, are refused or fail.
-const AFFECTED_SHARE_UNKNOWN: f64 = 0.3;
-const AFFECTED_RATE_UNKNOWN: f64 = 20.0;
+/// While the usual rate is unknown, a surge is when this share of requests, and this many per second, are refused.
+const REFUSED_SHARE_UNKNOWN: f64 = 0.3;
+const REFUSED_RATE_UNKNOWN: f64 = 20.0;
 /// Resolved when the rate was back to normal for this long,
 const NORMAL_FOR: Duration = Duration::from_secs(3);
 /// or below a surge without affected clients for this long.
@@ -71,7 +71,11 @@ impl Surge {
                 let times = if young && !affected { TIMES_MIN_YOUNG } else { TIMES_MIN };
                 rate >= (usual * times).max(RATE_MIN)
             }
-            None => affected_share >= AFFECTED_SHARE_UNKNOWN && affected_rate >= AFFECTED_RATE_UNKNOWN,
+            // Failures of servers alone say nothing of the number of clients.
+            None => {
+                let refused_rate = sum.rate(sum.refused());
+                refused_rate >= (rate * REFUSED_SHARE_UNKNOWN).max(REFUSED_RATE_UNKNOWN)
+            }
         };
         self.count(is_surge, affected, newest.span, now);
         let severity = if self.affected_at.is_some_and(|at| between(at, now) < UNAFFECTED_AFTER) {

@@ -4,8 +4,11 @@ use crate::edge::*;
 use insta::assert_snapshot;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
-use types::traffic::ServerState;
-use types::{Fault, PoolId, Resource, Severity};
+use testkit::config::probe;
+use types::config::ProbeKind;
+use types::probe_result::Answer;
+use types::traffic::{ServerState, ServiceTraffic};
+use types::{Fault, PoolId, ProbeId, Resource, Severity};
 
 #[test]
 fn flood_is_alerted_within_seconds_and_again_only_when_it_changed() {
@@ -66,6 +69,33 @@ fn how_much_is_a_surge_depends_on_what_is_usual_and_on_whether_it_hurts() {
         assert_eq!(found, expected, "{why}");
         assert!(named.is_none_or(|rolls| rolls <= 5), "{why}");
     }
+}
+
+/// The first minute of mainstay in front of a service whose database has just gone.
+#[test]
+fn a_database_that_fails_is_not_called_a_surge_while_the_usual_traffic_is_unknown() {
+    let refused = || second(traffic(100, 90));
+    let failed = second(ServiceTraffic { failed: 90, ..traffic(100, 0) });
+    for (database, rollup, is_surge, why) in [
+        (Some(true), refused(), true, "its database is well"),
+        (None, refused(), true, "nothing is known of its database"),
+        (Some(false), refused(), false, "its database does not answer: the edge sheds what waits for it"),
+        (Some(true), failed, false, "errors of servers do not tell how many clients there are"),
+    ] {
+        let mut w = world();
+        let about = Resource::database("main");
+        let kind = ProbeKind::Database { name: "main".into() };
+        w.config.probes.insert(ProbeId::from("database.main"), probe(about.clone(), kind));
+        w.config.graph.add_dependency(Resource::service("auth"), about);
+        w.config.digest = "with a database".into();
+        if database == Some(false) {
+            w.see("database.main", Answer::Failed(Fault::Refused));
+        }
+        assert_eq!(w.named("surge", &rollup, 10).is_some(), is_surge, "{why}");
+    }
+    let mut known = world();
+    known.rolls(60, &quiet());
+    assert!(known.named("surge", &refused(), 5).is_some(), "ten times the usual rate");
 }
 
 /// What sign-in asks of its API ends, and is counted, before the requests that asked for it.

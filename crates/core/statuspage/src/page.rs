@@ -23,7 +23,7 @@ pub(crate) fn status_page(context: &Context<'_>, state: &State) -> StatusPage {
     let groups = groups(config, state, now);
     let components = groups.iter().flat_map(|group| &group.components);
     let overall = components.map(|component| component.state).max().unwrap_or(ServiceState::Unknown);
-    let maintenances = maintenance::maintenances(context);
+    let maintenances = maintenance::maintenances(context, &state.maintenances);
     let published = state.incidents.iter().rev();
     let open =
         published.filter(|(_, published)| !published.updates.is_empty() && !published.is_resolved_publicly());

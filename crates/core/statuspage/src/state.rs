@@ -1,11 +1,12 @@
 //! Persistent state of the status page: the fold of journal events, and nothing else.
 
 use crate::history::History;
+use crate::maintenance::Published;
 use crate::status_page::{Access, Update};
 use std::collections::BTreeMap;
 use types::event::{ServiceState, UpdateStatus};
 use types::incident::{Diagnosis, Stage};
-use types::{Event, EventKind, IncidentId, Resource, ServiceId, Time};
+use types::{Event, EventKind, IncidentId, Resource, ServiceId, Time, UpdateId};
 
 /// Maximum number of ended incidents that are kept for the history.
 const ENDED_MAX: usize = 200;
@@ -17,6 +18,8 @@ const UPDATES_MAX: usize = 200;
 pub(crate) struct State {
     pub(crate) histories: BTreeMap<ServiceId, History>,
     pub(crate) incidents: BTreeMap<IncidentId, IncidentState>,
+    /// What was published about maintenances.
+    pub(crate) maintenances: Published,
     pub(crate) last_update: u64,
     /// Time of the last change of anything that is public.
     pub(crate) changed: Option<Time>,
@@ -115,6 +118,10 @@ impl State {
     pub(crate) fn apply(&mut self, event: &Event) {
         let at = event.at;
         self.begun.get_or_insert(at);
+        let next = UpdateId(self.last_update.saturating_add(1));
+        if let Some(number) = self.maintenances.apply(event, next) {
+            self.last_update = number.0;
+        }
         match &event.kind {
             EventKind::Booted { unmonitored_since: Some(since) } | EventKind::Unmonitored { since } => {
                 self.histories.values_mut().for_each(|history| history.unmonitored(*since, at));

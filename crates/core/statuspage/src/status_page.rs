@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 use types::event::{ServiceState, UpdateStatus};
 use types::maintenance::MaintenanceState;
-use types::subscription::{EARLIER_MAX, EarlierUpdate};
+use types::subscription::{EARLIER_MAX, EarlierUpdate, SubjectStatus, UpdateSubject};
 use types::{IncidentId, MaintenanceId, PublicUpdate, ServiceId, Time, UpdateId};
 
 /// The whole status page at one instant. Rendered once per change, served from memory.
@@ -49,18 +49,17 @@ impl StatusPage {
     /// Number of the newest update on the page; 0 without one.
     #[must_use]
     pub fn newest_update(&self) -> UpdateId {
-        self.incidents()
-            .flat_map(|incident| &incident.updates)
-            .map(|update| update.id)
-            .max()
-            .unwrap_or(UpdateId(0))
+        let of_incidents = self.incidents().flat_map(|incident| &incident.updates).map(|update| update.id);
+        let of_maintenances = self.maintenances.iter().flat_map(|one| &one.updates).map(|update| update.id);
+        of_incidents.chain(of_maintenances).max().unwrap_or(UpdateId(0))
     }
 
     /// Updates after this one, oldest first, as subscribers get them.
     #[must_use]
     pub fn updates_after(&self, last: UpdateId) -> Vec<PublicUpdate> {
-        let mut found: Vec<PublicUpdate> =
-            self.incidents().flat_map(|incident| incident.updates_after(last)).collect();
+        let of_incidents = self.incidents().flat_map(|incident| incident.updates_after(last));
+        let of_maintenances = self.maintenances.iter().flat_map(|one| one.updates_after(last));
+        let mut found: Vec<PublicUpdate> = of_incidents.chain(of_maintenances).collect();
         found.sort_by_key(|update| update.id);
         found
     }
@@ -81,20 +80,20 @@ impl StatusPageIncident {
             concerned.extend(update.affected.iter().map(|(id, _)| id.clone()));
             let title =
                 |id: &ServiceId| titles.get(id).map_or_else(|| id.0.clone(), |title| (*title).clone());
-            let own = EarlierUpdate {
-                id: update.id,
-                at: update.at,
-                status: update.status,
-                body: update.body.clone(),
-            };
+            let status = SubjectStatus::Incident(update.status);
+            let own = EarlierUpdate { id: update.id, at: update.at, status, body: update.body.clone() };
             let public = PublicUpdate {
                 id: update.id,
-                incident: self.id,
+                about: UpdateSubject::Incident(self.id),
                 at: update.at,
-                status: update.status,
+                status,
                 title: self.title.clone(),
                 body: update.body.clone(),
-                affected: update.affected.iter().map(|(id, state)| (id.clone(), title(id), *state)).collect(),
+                affected: update
+                    .affected
+                    .iter()
+                    .map(|(id, state)| (id.clone(), title(id), Some(*state)))
+                    .collect(),
                 concerned: concerned.clone(),
                 earlier: earlier.iter().cloned().collect(),
             };
@@ -129,6 +128,8 @@ pub struct StatusPageMaintenance {
     pub added: Time,
     /// When anything of it last changed.
     pub changed: Time,
+    /// Whether it is one of a maintenance that repeats.
+    pub repeats: bool,
     /// How often it changed: the sequence number of calendars.
     pub revision: u32,
     /// When it started.
@@ -143,11 +144,56 @@ impl StatusPageMaintenance {
     pub fn is_active(&self) -> bool {
         self.state.is_active()
     }
+
+    /// Updates after this one, as subscribers get them. Of a maintenance that repeats they get only what was not to be
+    /// expected: the calendar has the rest, and who gets a mail each night stops reading them.
+    fn updates_after(&self, last: UpdateId) -> impl Iterator<Item = PublicUpdate> {
+        let has_overrun = self.updates.iter().any(|update| update.state == MaintenanceState::Overrun);
+        let is_sent = move |update: &MaintenanceUpdate| match update.state {
+            MaintenanceState::Scheduled | MaintenanceState::InProgress => !self.repeats,
+            MaintenanceState::Completed => !self.repeats || has_overrun,
+            MaintenanceState::Overrun | MaintenanceState::Cancelled => true,
+        };
+        // Of one that is added and started at once, only the start is sent.
+        let starts_at_once = |n: usize| {
+            let start = n.checked_sub(1).map(|next| &self.updates[next]);
+            let start = start.filter(|start| start.state == MaintenanceState::InProgress);
+            start.is_some_and(|start| start.at == self.updates[n].at)
+        };
+        let sent = self.updates.iter().enumerate();
+        let sent = sent.filter(|(n, update)| is_sent(update) && !starts_at_once(*n));
+        let sent: Vec<&MaintenanceUpdate> = sent.map(|(_, update)| update).collect();
+        let earlier = |update: &&MaintenanceUpdate| EarlierUpdate {
+            id: update.id,
+            at: update.at,
+            status: SubjectStatus::Maintenance(update.state),
+            body: update.body.clone(),
+        };
+        let public = |(n, update): (usize, &&MaintenanceUpdate)| {
+            let state = update.state.is_active().then_some(ServiceState::UnderMaintenance);
+            let affected = self.services.iter().map(|(id, title)| (id.clone(), title.clone(), state));
+            PublicUpdate {
+                id: update.id,
+                about: UpdateSubject::Maintenance(self.id),
+                at: update.at,
+                status: SubjectStatus::Maintenance(update.state),
+                title: self.title.clone(),
+                body: update.body.clone(),
+                affected: affected.collect(),
+                concerned: self.services.iter().map(|(id, _)| id.clone()).collect(),
+                earlier: sent[n + 1..].iter().take(EARLIER_MAX).map(earlier).collect(),
+            }
+        };
+        let new = sent.iter().enumerate().take_while(|(_, update)| last < update.id);
+        new.map(public).collect::<Vec<_>>().into_iter()
+    }
 }
 
 /// Update about a maintenance.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct MaintenanceUpdate {
+    /// Number of the update.
+    pub id: UpdateId,
     /// Time of publication.
     pub at: Time,
     /// State as of this update.

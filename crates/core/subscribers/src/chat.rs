@@ -1,11 +1,11 @@
 //! JSON for webhooks, Slack and Teams.
 
-use crate::message::{Page, affected, earlier, incident_url};
+use crate::message::{Page, affected, details_url, earlier};
 use serde_json::{Value, json};
 use text::truncate;
 use types::PublicUpdate;
-use types::event::UpdateStatus;
-use types::subscription::{EarlierUpdate, SubscriberKind};
+use types::maintenance::MaintenanceState;
+use types::subscription::{EarlierUpdate, SubjectStatus, SubscriberKind, UpdateSubject};
 use types::time::formatted;
 
 /// Maximum length of a text of Slack, in characters; with escapes and markup it stays below 3,000.
@@ -32,9 +32,8 @@ pub fn body(
 fn webhook(page: &Page, update: &PublicUpdate, missed: &[&EarlierUpdate]) -> Value {
     let affected =
         update.affected.iter().map(|(id, title, state)| json!({ "id": id, "title": title, "state": state }));
-    json!({
+    let mut body = json!({
         "key": update.id.to_string(),
-        "incident": update.incident.0,
         "at": update.at,
         "status": update.status,
         "title": update.title,
@@ -43,9 +42,14 @@ fn webhook(page: &Page, update: &PublicUpdate, missed: &[&EarlierUpdate]) -> Val
         "earlier": missed.iter().map(|update| {
             json!({ "key": update.id.to_string(), "at": update.at, "status": update.status, "body": update.body })
         }).collect::<Vec<_>>(),
-        "url": incident_url(page, update),
+        "url": details_url(page, update),
         "page": { "title": page.title, "url": page.url },
-    })
+    });
+    match update.about {
+        UpdateSubject::Incident(incident) => body["incident"] = json!(incident.0),
+        UpdateSubject::Maintenance(maintenance) => body["maintenance"] = json!(maintenance.0),
+    }
+    body
 }
 
 /// The three characters that Slack reads as markup of links and mentions.
@@ -68,7 +72,7 @@ fn slack(page: &Page, update: &PublicUpdate, missed: &[&EarlierUpdate]) -> Value
     }
     let notes = affected(update).into_iter().chain([at]).map(plain);
     blocks.push(json!({ "type": "context", "elements": notes.collect::<Vec<_>>() }));
-    let url = incident_url(page, update);
+    let url = details_url(page, update);
     blocks.push(json!({
         "type": "context",
         "elements": [{ "type": "mrkdwn", "text": format!("<{url}|{}>", slack_text(&page.title)) }],
@@ -77,7 +81,11 @@ fn slack(page: &Page, update: &PublicUpdate, missed: &[&EarlierUpdate]) -> Value
 }
 
 fn teams(page: &Page, update: &PublicUpdate, missed: &[&EarlierUpdate]) -> Value {
-    let color = if update.status == UpdateStatus::Resolved { "Good" } else { "Attention" };
+    let color = match update.status {
+        status if status.is_over() => "Good",
+        SubjectStatus::Incident(_) | SubjectStatus::Maintenance(MaintenanceState::Overrun) => "Attention",
+        SubjectStatus::Maintenance(_) => "Accent",
+    };
     let at = formatted(update.at, &page.timezone, "%-d %b %Y, %H:%M");
     // Rich text runs are not read as Markdown.
     let run =
@@ -100,7 +108,7 @@ fn teams(page: &Page, update: &PublicUpdate, missed: &[&EarlierUpdate]) -> Value
         "type": "AdaptiveCard",
         "version": "1.4",
         "body": body,
-        "actions": [{ "type": "Action.OpenUrl", "title": page.title, "url": incident_url(page, update) }],
+        "actions": [{ "type": "Action.OpenUrl", "title": page.title, "url": details_url(page, update) }],
     });
     json!({
         "type": "message",
@@ -112,6 +120,7 @@ fn teams(page: &Page, update: &PublicUpdate, missed: &[&EarlierUpdate]) -> Value
 mod tests {
     use super::*;
     use crate::message::fixture::{earlier, page, update};
+    use types::MaintenanceId;
 
     #[test]
     fn bodies_of_all_kinds() {
@@ -121,6 +130,34 @@ mod tests {
             .collect();
         assert_eq!(bodies.len(), 3);
         insta::assert_snapshot!(serde_json::to_string_pretty(&bodies).unwrap());
+    }
+
+    #[test]
+    fn maintenance_is_no_incident() {
+        let maintenance = PublicUpdate {
+            about: UpdateSubject::Maintenance(MaintenanceId(3)),
+            status: SubjectStatus::Maintenance(MaintenanceState::Scheduled),
+            title: "Database upgrade".to_owned(),
+            affected: vec![("auth".into(), "Sign-in".to_owned(), None)],
+            ..update()
+        };
+        let webhook = body(SubscriberKind::Webhook, &page(), &maintenance, &[]).unwrap();
+        assert_eq!((&webhook["maintenance"], &webhook["incident"]), (&json!(3), &Value::Null));
+        assert_eq!(
+            (&webhook["status"], &webhook["affected"][0]["state"]),
+            (&json!("scheduled"), &Value::Null)
+        );
+        assert_eq!(webhook["url"], "https://status.acme.net/#maintenance-3");
+        let slack = body(SubscriberKind::Slack, &page(), &maintenance, &[]).unwrap();
+        assert_eq!(slack["text"], "Maintenance scheduled: Database upgrade");
+        assert_eq!(affected(&maintenance).unwrap(), "Affected: Sign-in");
+        // What is stored until it is sent reads as it was written, also what an earlier version stored.
+        for stored in [maintenance, update()] {
+            let json = serde_json::to_string(&stored).unwrap();
+            assert_eq!(serde_json::from_str::<PublicUpdate>(&json).unwrap(), stored);
+        }
+        let json = serde_json::to_value(update()).unwrap();
+        assert_eq!((&json["incident"], &json["status"]), (&json!(7), &json!("investigating")));
     }
 
     #[test]

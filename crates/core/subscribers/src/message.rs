@@ -4,7 +4,7 @@ use crate::template::Templates;
 use std::collections::{BTreeMap, BTreeSet};
 use text::{escape, list};
 use types::config::StatusPage;
-use types::subscription::EarlierUpdate;
+use types::subscription::{EarlierUpdate, UpdateSubject};
 use types::time::formatted;
 use types::{Config, PublicUpdate, ServiceId, SubscriberId, UpdateId};
 
@@ -73,7 +73,7 @@ pub struct Mail {
     pub html: String,
     /// Local part of its message id: the same for every attempt.
     pub id: String,
-    /// Local part of the message id that all mails of its incident refer to.
+    /// Local part of the message id that all mails about the same incident or maintenance refer to.
     pub thread: Option<String>,
     /// The link that ends the subscription; only where there is one.
     pub unsubscribe: Option<String>,
@@ -90,22 +90,25 @@ pub fn update(
 ) -> Mail {
     let mut values = common(page, links);
     values.extend([
-        ("status", update.status.title().to_owned()),
+        ("status", update.status.title()),
         ("title", update.title.clone()),
         ("body", update.body.trim().to_owned()),
         ("at", formatted(update.at, &page.timezone, "%-d %b %Y, %H:%M")),
         ("affected", affected(update).unwrap_or_default()),
         ("earlier", earlier(page, missed).unwrap_or_default()),
-        ("url", incident_url(page, update)),
+        ("url", details_url(page, update)),
     ]);
     let id = format!("{}.{subscriber}", update.id);
-    let thread = Some(format!("{}.{subscriber}", update.incident));
+    let thread = Some(format!("{}.{subscriber}", update.about));
     mail(templates, "update", &values, id, thread, Some(links.unsubscribe.clone()))
 }
 
 /// The affected services of an update, each with its state; `None` without any.
 pub(crate) fn affected(update: &PublicUpdate) -> Option<String> {
-    let titles = update.affected.iter().map(|(_, title, state)| format!("{title} ({})", state.title()));
+    let titles = update.affected.iter().map(|(_, title, state)| match state {
+        Some(state) => format!("{title} ({})", state.title()),
+        None => title.clone(),
+    });
     let titles: Vec<String> = titles.collect();
     (!titles.is_empty()).then(|| format!("Affected: {}", list::and_more(titles, NAMES_MAX)))
 }
@@ -139,8 +142,8 @@ pub fn subscribed<'a>(
     mail(templates, "subscribed", &values, format!("subscribed-{request}"), None, unsubscribe)
 }
 
-/// The earlier updates of the incident that a subscriber may not have got, newest first. `missed` are updates of all
-/// incidents.
+/// The earlier updates about the same that a subscriber may not have got, newest first. `missed` are updates about
+/// anything.
 #[must_use]
 pub fn missed<'a>(update: &'a PublicUpdate, missed: &BTreeSet<UpdateId>) -> Vec<&'a EarlierUpdate> {
     update.earlier.iter().filter(|earlier| missed.contains(&earlier.id)).collect()
@@ -156,9 +159,12 @@ pub(crate) fn earlier(page: &Page, missed: &[&EarlierUpdate]) -> Option<String> 
     (!missed.is_empty()).then(|| format!("Earlier, in case you have not got it:{texts}"))
 }
 
-/// The page of an incident.
-pub(crate) fn incident_url(page: &Page, update: &PublicUpdate) -> String {
-    format!("{}/incidents/{}", page.url, update.incident)
+/// Where the status page shows what an update is about.
+pub(crate) fn details_url(page: &Page, update: &PublicUpdate) -> String {
+    match update.about {
+        UpdateSubject::Incident(incident) => format!("{}/incidents/{incident}", page.url),
+        UpdateSubject::Maintenance(maintenance) => format!("{}/#{maintenance}", page.url),
+    }
 }
 
 fn common(page: &Page, links: &Links) -> BTreeMap<&'static str, String> {
@@ -193,12 +199,13 @@ pub(crate) mod fixture {
     use super::*;
     use types::IncidentId;
     use types::event::{ServiceState, UpdateStatus};
+    use types::subscription::SubjectStatus;
 
     pub(crate) fn earlier() -> EarlierUpdate {
         EarlierUpdate {
             id: UpdateId(11),
             at: "2026-12-02T11:50:00Z".parse().unwrap(),
-            status: UpdateStatus::Investigating,
+            status: SubjectStatus::Incident(UpdateStatus::Investigating),
             body: "Sign-in is slow, <b>some</b> requests fail.".to_owned(),
         }
     }
@@ -206,14 +213,14 @@ pub(crate) mod fixture {
     pub(crate) fn update() -> PublicUpdate {
         PublicUpdate {
             id: UpdateId(12),
-            incident: IncidentId(7),
+            about: UpdateSubject::Incident(IncidentId(7)),
             at: "2026-12-02T12:00:00Z".parse().unwrap(),
-            status: UpdateStatus::Investigating,
+            status: SubjectStatus::Incident(UpdateStatus::Investigating),
             title: "Sign-in & API are failing".to_owned(),
             body: "Visitors cannot sign in.\nNext update by 12:30 UTC.".to_owned(),
             affected: vec![
-                ("auth".into(), "Sign-in".to_owned(), ServiceState::MajorOutage),
-                ("api".into(), "API".to_owned(), ServiceState::Degraded),
+                ("auth".into(), "Sign-in".to_owned(), Some(ServiceState::MajorOutage)),
+                ("api".into(), "API".to_owned(), Some(ServiceState::Degraded)),
             ],
             concerned: ["auth".into(), "api".into()].into(),
             earlier: Vec::new(),

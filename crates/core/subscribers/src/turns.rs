@@ -1,11 +1,12 @@
 //! Which update is sent next, and which is not sent any more.
 //!
-//! The incident with the newest update comes first, so that news never waits behind an earlier flood. Within an incident
-//! the updates keep their order.
+//! What has the newest update comes first, so that news never waits behind an earlier flood. Updates about the same
+//! incident or maintenance keep their order.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
-use types::{IncidentId, Time, UpdateId, time};
+use types::subscription::UpdateSubject;
+use types::{Time, UpdateId, time};
 
 /// Age from which an update with a successor is not sent any more: its successor says what is true now.
 const SUPERSEDED_AFTER: Duration = Duration::from_secs(600);
@@ -18,8 +19,8 @@ const EXPIRES_AFTER: Duration = Duration::from_secs(86_400);
 pub struct Outstanding {
     /// Its number.
     pub update: UpdateId,
-    /// Its incident.
-    pub incident: IncidentId,
+    /// What it is about.
+    pub about: UpdateSubject,
     /// Time of its publication.
     pub at: Time,
 }
@@ -27,7 +28,7 @@ pub struct Outstanding {
 /// Why an update is not sent any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Closed {
-    /// A newer one of its incident has come meanwhile.
+    /// A newer one about the same has come meanwhile.
     Superseded,
     /// It is too old.
     Expired,
@@ -38,7 +39,7 @@ pub enum Closed {
 pub struct Turn {
     /// Its number.
     pub update: UpdateId,
-    /// Updates of the same incident that a subscriber must not be waiting for.
+    /// Updates about the same that a subscriber must not be waiting for.
     pub after: Vec<UpdateId>,
 }
 
@@ -54,13 +55,13 @@ pub struct Turns {
 /// Decides the order of the outstanding updates.
 #[must_use]
 pub fn turns(outstanding: &[Outstanding], now: Time) -> Turns {
-    let mut by_incident: BTreeMap<IncidentId, Vec<&Outstanding>> = BTreeMap::new();
+    let mut by_subject: BTreeMap<UpdateSubject, Vec<&Outstanding>> = BTreeMap::new();
     for update in outstanding {
-        by_incident.entry(update.incident).or_default().push(update);
+        by_subject.entry(update.about).or_default().push(update);
     }
     let mut turns = Turns::default();
     let mut groups: Vec<(UpdateId, Vec<Turn>)> = Vec::new();
-    for updates in by_incident.values_mut() {
+    for updates in by_subject.values_mut() {
         updates.sort_by_key(|update| update.update);
         let Some(newest) = updates.last().map(|update| update.update) else { continue };
         let mut group: Vec<Turn> = Vec::new();
@@ -86,6 +87,7 @@ pub fn turns(outstanding: &[Outstanding], now: Time) -> Turns {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use types::IncidentId;
 
     fn now() -> Time {
         "2026-12-02T12:00:00Z".parse().unwrap()
@@ -93,7 +95,7 @@ mod tests {
 
     fn outstanding(update: u64, incident: u64, minutes_ago: u64) -> Outstanding {
         let at = time::earlier(now(), Duration::from_secs(minutes_ago * 60));
-        Outstanding { update: UpdateId(update), incident: IncidentId(incident), at }
+        Outstanding { update: UpdateId(update), about: UpdateSubject::Incident(IncidentId(incident)), at }
     }
 
     #[test]

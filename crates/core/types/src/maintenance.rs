@@ -110,6 +110,18 @@ impl MaintenanceState {
         }
     }
 
+    /// Capitalised name, as the status page shows it.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Scheduled => "Scheduled",
+            Self::InProgress => "In progress",
+            Self::Overrun => "Takes longer than planned",
+            Self::Completed => "Completed",
+            Self::Cancelled => "Cancelled",
+        }
+    }
+
     /// Whether it has started and not ended.
     #[must_use]
     pub fn is_active(self) -> bool {

@@ -1,7 +1,8 @@
 //! Subscribers of the status page, and the updates that they get.
 
 use crate::event::{ServiceState, UpdateStatus};
-use crate::{IncidentId, ServiceId, Time, UpdateId};
+use crate::maintenance::MaintenanceState;
+use crate::{IncidentId, MaintenanceId, ServiceId, Time, UpdateId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -109,37 +110,89 @@ impl SubscriberState {
 pub struct PublicUpdate {
     /// Its number.
     pub id: UpdateId,
-    /// Its incident.
-    pub incident: IncidentId,
+    /// What it is about.
+    #[serde(flatten)]
+    pub about: UpdateSubject,
     /// Time of its publication.
     pub at: Time,
-    /// Status of the incident.
-    pub status: UpdateStatus,
-    /// Title of the incident.
+    /// Status of what it is about.
+    pub status: SubjectStatus,
+    /// Title of what it is about.
     pub title: String,
     /// Its text.
     pub body: String,
-    /// Affected services, with their titles and their states as of this update.
-    pub affected: Vec<(ServiceId, String, ServiceState)>,
-    /// Services that this or an earlier update of the incident affects: who got the first update gets the last one too.
+    /// Affected services, with their titles and their states as of this update; no state before and after a maintenance.
+    pub affected: Vec<(ServiceId, String, Option<ServiceState>)>,
+    /// Services that this or an earlier update of the same affects: who got the first update gets the last one too.
     pub concerned: BTreeSet<ServiceId>,
-    /// Earlier updates of the incident, newest first, at most [`EARLIER_MAX`]: a subscriber who may have missed one gets it
+    /// Earlier updates of the same, newest first, at most [`EARLIER_MAX`]: a subscriber who may have missed one gets it
     /// with this one.
     pub earlier: Vec<EarlierUpdate>,
+}
+
+/// What an update is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UpdateSubject {
+    /// An incident.
+    Incident(IncidentId),
+    /// A scheduled maintenance.
+    Maintenance(MaintenanceId),
+}
+
+impl fmt::Display for UpdateSubject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Incident(incident) => incident.fmt(f),
+            Self::Maintenance(maintenance) => maintenance.fmt(f),
+        }
+    }
+}
+
+/// Status of what an update is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum SubjectStatus {
+    /// Of an incident.
+    Incident(UpdateStatus),
+    /// Of a maintenance.
+    Maintenance(MaintenanceState),
+}
+
+impl SubjectStatus {
+    /// Its name at the beginning of a message: `Investigating`, `Maintenance scheduled`.
+    #[must_use]
+    pub fn title(self) -> String {
+        match self {
+            Self::Incident(status) => status.title().to_owned(),
+            Self::Maintenance(state) => format!("Maintenance {}", state.title().to_lowercase()),
+        }
+    }
+
+    /// Whether nothing more is to be expected.
+    #[must_use]
+    pub fn is_over(self) -> bool {
+        match self {
+            Self::Incident(status) => status == UpdateStatus::Resolved,
+            Self::Maintenance(state) => {
+                matches!(state, MaintenanceState::Completed | MaintenanceState::Cancelled)
+            }
+        }
+    }
 }
 
 /// Earlier updates that an update carries.
 pub const EARLIER_MAX: usize = 10;
 
-/// An earlier update of the same incident.
+/// An earlier update about the same.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EarlierUpdate {
     /// Its number.
     pub id: UpdateId,
     /// Time of its publication.
     pub at: Time,
-    /// Status of the incident.
-    pub status: UpdateStatus,
+    /// Status as of this update.
+    pub status: SubjectStatus,
     /// Its text.
     pub body: String,
 }

@@ -14,6 +14,8 @@ use types::{
     Answer, Command, Config, EventKind, Fault, MaintenanceId, Resource, System, Time, Urgency, time,
 };
 
+mod updates;
+
 const CONFIG: &str = r#"
 [site]
 name = "Acme"

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use subscriber_store::{Added, Progress, Recovered, Store};
 use types::event::UpdateStatus;
-use types::subscription::{SubscriberKind, SubscriberState};
+use types::subscription::{SubjectStatus, SubscriberKind, SubscriberState, UpdateSubject};
 use types::{IncidentId, PublicUpdate, Subscriber, SubscriberId, Time, UpdateId};
 
 const MAIL: &[SubscriberKind] = &[SubscriberKind::Mail];
@@ -22,9 +22,9 @@ fn open(folder: &Path) -> (Store, Recovered) {
 fn update(id: u64) -> PublicUpdate {
     PublicUpdate {
         id: UpdateId(id),
-        incident: IncidentId(1),
+        about: UpdateSubject::Incident(IncidentId(1)),
         at: at(0),
-        status: UpdateStatus::Investigating,
+        status: SubjectStatus::Incident(UpdateStatus::Investigating),
         title: "t".to_owned(),
         body: "b".to_owned(),
         affected: Vec::new(),

@@ -1,7 +1,6 @@
 //! Atom (RFC 4287) and RSS 2.0: one entry for each incident and each maintenance, changed by every update.
 
 use crate::design::text::iso;
-use crate::status_page::pages::state_title;
 use crate::wording::headline::headline;
 use askama::Template;
 use engine::views::StatusPage;
@@ -97,12 +96,11 @@ fn entries(status_page: &StatusPage) -> Vec<Entry<'_>> {
 }
 
 fn maintenance_entry<'a>(status_page: &StatusPage, one: &'a StatusPageMaintenance) -> Entry<'a> {
-    let updates =
-        one.updates.iter().map(|update| (update.at, state_title(update.state), update.body.as_str()));
+    let updates = one.updates.iter().map(|update| (update.at, update.state.title(), update.body.as_str()));
     Entry {
         id: one.id.to_string(),
         title: &one.title,
-        status: state_title(one.state),
+        status: one.state.title(),
         url: format!("{}/#{}", status_page.url, one.id),
         published: iso(one.added),
         updated: iso(one.changed),

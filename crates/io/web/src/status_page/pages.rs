@@ -167,26 +167,15 @@ impl<'a> MaintenanceView<'a> {
         Self {
             maintenance,
             icon: Icon::Planned,
-            state: state_title(maintenance.state),
+            state: maintenance.state.title(),
             from: clock.full(maintenance.from),
             // The end of the same day needs no date.
             to: clock.read_at(maintenance.from).time(maintenance.to),
             services: ::text::list::and_more(&titles, SERVICES_MAX),
             updates: updates
-                .map(|update| (clock.time(update.at), state_title(update.state), update.body.as_str()))
+                .map(|update| (clock.time(update.at), update.state.title(), update.body.as_str()))
                 .collect(),
         }
-    }
-}
-
-/// State of a maintenance as the public reads it.
-pub(crate) fn state_title(state: MaintenanceState) -> &'static str {
-    match state {
-        MaintenanceState::Scheduled => "Scheduled",
-        MaintenanceState::InProgress => "In progress",
-        MaintenanceState::Overrun => "Takes longer than planned",
-        MaintenanceState::Completed => "Completed",
-        MaintenanceState::Cancelled => "Cancelled",
     }
 }
 

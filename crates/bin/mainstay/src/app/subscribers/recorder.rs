@@ -70,7 +70,7 @@ fn record(store: &Store, page: &StatusPage) -> Result<UpdateId, StoreError> {
     for update in page.updates_after(last) {
         let due =
             store.publish(&update, clock::now(), |subscriber| is_for(&subscriber.components, &update))?;
-        tracing::info!(update = %update.id, incident = %update.incident, due, "an update is due for subscribers");
+        tracing::info!(update = %update.id, about = %update.about, due, "an update is due for subscribers");
     }
     store.forget_updates(UpdateId(newest.0.saturating_sub(KEPT)))?;
     Ok(newest.max(last))

@@ -195,7 +195,7 @@ fn due(
     let updates = store.outstanding(kinds)?;
     let outstanding: Vec<Outstanding> = updates
         .iter()
-        .map(|update| Outstanding { update: update.id, incident: update.incident, at: update.at })
+        .map(|update| Outstanding { update: update.id, about: update.about, at: update.at })
         .collect();
     let turns = turns(&outstanding, now);
     for (update, why) in turns.closed {

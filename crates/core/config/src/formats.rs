@@ -3,14 +3,15 @@
 use crate::kind::scalar::{Integer, Span, duration, integer};
 use crate::kind::string::{Format, format};
 use crate::parse::host::Host;
+use crate::parse::phone::Sender;
 use crate::parse::url::Url;
-use crate::parse::{address, mail, path, scalar, size};
+use crate::parse::{address, mail, path, phone, scalar, size};
 use ipnet::IpNet;
 use jiff::tz::TimeZone;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
-use types::config::{Mailbox, SecretRef, SmtpServer};
+use types::config::{SecretRef, SmtpServer};
 
 pub(crate) const BRIEF: Duration = Duration::from_millis(100);
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
@@ -32,8 +33,15 @@ pub(crate) const URL: Format<Url> =
     format("a URL (http or https)", Some("^https?://"), |text, _| Url::read(text));
 pub(crate) const SMTP: Format<SmtpServer> =
     format("an SMTP server: \"smtps://relay.acme.net\"", Some("^smtps?://"), |text, _| mail::server(text));
-pub(crate) const MAILBOX: Format<Mailbox> =
-    format("an e-mail address: \"Acme status <status@acme.net>\"", Some("@"), |text, _| mail::mailbox(text));
+pub(crate) const SENDER: Format<Sender> = format(
+    "an e-mail address: \"Acme status <status@acme.net>\", or a phone number",
+    Some("@|^[+]|^MG"),
+    |text, _| phone::sender(text),
+);
+pub(crate) const ACCOUNT: Format<String> =
+    format("an account SID: \"AC\" and 32 digits", Some("^AC[0-9a-fA-F]{32}$"), |text, _| {
+        phone::account(text)
+    });
 pub(crate) const FILE: Format<PathBuf> =
     format("a file path", None, |text, context| scalar::path(text, context.folder));
 pub(crate) const HOST: Format<Host> =

@@ -6,6 +6,7 @@ pub(crate) mod domain;
 pub(crate) mod host;
 pub(crate) mod mail;
 pub(crate) mod path;
+pub(crate) mod phone;
 pub(crate) mod scalar;
 pub(crate) mod size;
 pub(crate) mod url;

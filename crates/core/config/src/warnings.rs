@@ -7,8 +7,8 @@ use crate::parse::domain::Registration;
 use crate::parse::host::Name;
 use crate::raw::RawConfig;
 use crate::resolve::derive::Derived;
-use crate::resolve::serving;
 use crate::resolve::team::DEFAULT;
+use crate::resolve::{phone, serving};
 use crate::suggest::shown;
 use netaddr::Allowed;
 use std::collections::BTreeSet;
@@ -24,6 +24,7 @@ pub(crate) fn warn(raw: &RawConfig, derived: &Derived, diagnostics: &mut Diagnos
     unmonitored(raw, derived, diagnostics);
     private_hosts(raw, diagnostics);
     unsigned(raw, diagnostics);
+    phone::warn(raw, diagnostics);
     edge(raw, diagnostics);
 }
 
@@ -119,6 +120,9 @@ fn unused(raw: &RawConfig, diagnostics: &mut Diagnostics) {
         .chain(raw.notices.iter().flat_map(|notices| &notices.to))
         .map(|at| at.value.channel.as_str())
         .chain(raw.mail_channel.iter().map(|at| at.value.as_str()))
+        // One channel serves both kinds of contacts of a phone.
+        .flat_map(|name| [Some(name), phone::serving(raw, name).map(|(serving, _)| serving.as_str())])
+        .flatten()
         .collect();
     for (name, channel) in raw.channels.iter().filter(|(name, _)| !named.contains(name.as_str())) {
         let message = format!("channel `{}` is not used", shown(name));
@@ -181,7 +185,7 @@ fn private_hosts(raw: &RawConfig, diagnostics: &mut Diagnostics) {
 
 fn unsigned(raw: &RawConfig, diagnostics: &mut Diagnostics) {
     for (name, channel) in &raw.channels {
-        if matches!(channel.kind(), Some(ChannelKind::Webhook { .. })) && !channel.written.has("secret") {
+        if matches!(channel.kind(name), Some(ChannelKind::Webhook { .. })) && !channel.written.has("secret") {
             let message =
                 format!("webhook `{}` is not signed: its receiver cannot verify the sender", shown(name));
             diagnostics.warn(

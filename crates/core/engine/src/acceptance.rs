@@ -175,7 +175,7 @@ impl Acceptance {
                 }
             }
             EventKind::IncidentAcknowledged { by, .. }
-                if by.kind == ActorKind::Person && by.via == Via::Link =>
+                if by.kind == ActorKind::Person && matches!(by.via, Via::Link | Via::Phone) =>
             {
                 self.answered(&PersonId(by.id.clone()), by.contact.as_deref(), event.at);
             }

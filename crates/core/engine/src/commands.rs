@@ -6,7 +6,9 @@ use std::time::Duration;
 use types::event::{EventKind, Events};
 use types::input::Refused;
 use types::time::later;
-use types::{Actor, Command, Denial, Incident, IncidentId, Ping, Time};
+use types::{
+    Actor, Command, Denial, Incident, IncidentId, PageId, PersonId, PhoneMessage, PhoneOutcome, Ping, Time,
+};
 
 /// Duration of an acknowledgement without a note (P8).
 pub const ACKNOWLEDGED_FOR: Duration = Duration::from_secs(30 * 60);
@@ -17,6 +19,12 @@ impl Engine {
         let by = actor.clone();
         Ok(vec![match command {
             Command::Acknowledge { incident } => return self.acknowledge(now, actor, *incident),
+            Command::Escalate { incident } => {
+                return Ok(self.escalate(now, actor, *incident)?.into_iter().collect());
+            }
+            Command::ReportPhone { message, outcome } => {
+                return Ok(self.unreached(message, *outcome).into_iter().collect());
+            }
             Command::Note { incident, text } => {
                 self.incident(*incident)?;
                 EventKind::IncidentNoted { incident: *incident, by, text: text.clone() }
@@ -116,6 +124,29 @@ impl Engine {
             by: actor.clone(),
             until: later(now, ACKNOWLEDGED_FOR),
         }])
+    }
+
+    /// Escalating what has ended or is acknowledged is no error and changes nothing: nobody is paged for it.
+    fn escalate(&self, now: Time, actor: &Actor, id: IncidentId) -> Result<Option<EventKind>, Refused> {
+        let incident = self.survivor(self.incident(id)?);
+        let is_waiting = incident.is_open() && !incident.is_acknowledged(now);
+        let page = self.oncall.pages().values().find(|page| page.incident == incident.id && page.is_open());
+        let page = page.filter(|_| is_waiting);
+        Ok(page.map(|page| EventKind::PageEscalated { page: page.id, by: actor.clone() }))
+    }
+
+    /// The report that a call or SMS about an open page reached nobody; `None` for every other report.
+    fn unreached(&self, message: &PhoneMessage, outcome: PhoneOutcome) -> Option<EventKind> {
+        let page: PageId = message.key.0.split('/').next()?.parse().ok()?;
+        let is_open = self.oncall.pages().get(&page).is_some_and(oncall::Page::is_open);
+        let person = PersonId(message.person.clone());
+        (is_open && outcome.is_failure()).then(|| EventKind::PhoneUnreached {
+            page,
+            contact: message.contact.clone(),
+            person: self.config.people.contains_key(&person).then_some(person),
+            key: message.key.clone(),
+            outcome,
+        })
     }
 
     /// The incident itself, or the one that it was merged into.

@@ -191,6 +191,11 @@ impl Stories {
                 let (person, channel) = (person.clone(), contact.channel.clone());
                 (page, PagingFact::Attempted { person, channel, failure })
             }
+            EventKind::PhoneUnreached { page, contact, person, outcome, .. } => {
+                let channel = contact.split(':').next().unwrap_or_default().into();
+                let failure = Some(outcome.to_string());
+                (page, PagingFact::Attempted { person: person.clone(), channel, failure })
+            }
             EventKind::PageClosed { page } => (page, PagingFact::Closed { page: *page }),
             _ => return,
         };

@@ -132,6 +132,12 @@ impl State {
                 self.count(*page, person.as_ref(), (contact, delivery), at);
                 self.record(delivery, at);
             }
+            EventKind::PageEscalated { page, .. } => {
+                if let Some(step) = self.pages.get_mut(page).and_then(|page| page.steps.last_mut()) {
+                    step.until = step.until.min(at);
+                }
+            }
+            EventKind::PhoneUnreached { key, .. } => self.unreached(key, at),
             EventKind::AttemptsAbandoned { key, .. } => self.abandon(key),
             _ => {}
         }
@@ -331,6 +337,14 @@ impl State {
         }
         if let Some(queue) = self.queue_mut(&key) {
             queue.record((contact, number), at, &delivery.result, (mode, interval));
+        }
+    }
+
+    fn unreached(&mut self, key: &NotificationKey, at: Time) {
+        if let Some((key, contact, number)) = QueueKey::of_attempt(key)
+            && let Some(queue) = self.queue_mut(&key)
+        {
+            queue.unreached((contact, number), at);
         }
     }
 

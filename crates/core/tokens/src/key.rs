@@ -2,6 +2,8 @@
 
 use crate::constant_time_eq;
 use crate::token::{TAG_BYTES, Token};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::digest::array::Array;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use secrecy::zeroize::Zeroize as _;
@@ -9,6 +11,9 @@ use secrecy::{ExposeSecret as _, SecretBox};
 use sha2::Sha256;
 use thiserror::Error;
 use types::Time;
+
+/// Bytes of a short signature.
+const SHORT_BYTES: usize = 9;
 
 /// A secret key of 32 bytes. `Debug` hides it, and its memory is overwritten when it is dropped.
 #[derive(Debug)]
@@ -70,6 +75,14 @@ impl Key {
         }
         let until = Time::from_second(token.until_secs).map_err(|_| TokenError::Invalid)?;
         if until <= now { Err(TokenError::Expired(until)) } else { Ok(token.text) }
+    }
+
+    /// A short signature of a text for one purpose: 12 URL-safe characters, 72 bits. Only for links that are typed or sent as
+    /// SMS, where whoever guesses is answered by a server and can try few; the text carries its own end.
+    #[must_use]
+    pub fn short(&self, purpose: &str, text: &str) -> String {
+        let tag = mac(self.bytes(), &[b"mainstay short v1\0", purpose.as_bytes(), b"\0", text.as_bytes()]);
+        URL_SAFE_NO_PAD.encode(&tag[..SHORT_BYTES])
     }
 
     pub(crate) fn bytes(&self) -> &[u8; 32] {
@@ -154,6 +167,22 @@ mod tests {
         assert_eq!(key().verify("ack\0", &token, now), Err(TokenError::Forged));
         assert_eq!(Key::new([43; 32]).verify("ack", &token, now), Err(TokenError::Forged));
         assert_eq!(key().derive("ack").verify("ack", &token, now), Err(TokenError::Forged));
+    }
+
+    #[test]
+    fn short_signature_depends_on_key_purpose_and_text() {
+        let short = key().short("sms", "7.k3x9|ana");
+        assert!(
+            short.len() == 12 && short.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+        );
+        assert_eq!(short, key().short("sms", "7.k3x9|ana"));
+        for other in [
+            key().short("sms", "7.k3x9|bo"),
+            key().short("ack", "7.k3x9|ana"),
+            Key::new([43; 32]).short("sms", "7.k3x9|ana"),
+        ] {
+            assert_ne!(short, other);
+        }
     }
 
     #[test]

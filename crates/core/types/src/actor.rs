@@ -12,7 +12,7 @@ pub struct Actor {
     pub id: String,
     /// Means by which the command arrived.
     pub via: Via,
-    /// The contact whose link it was, written `channel:address`.
+    /// The contact whose link or phone it was, written `channel:address`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contact: Option<String>,
 }
@@ -35,6 +35,8 @@ pub enum ActorKind {
 pub enum Via {
     /// The signed link of a notification.
     Link,
+    /// A key of the phone during a call, or the reply to an SMS.
+    Phone,
     /// The console.
     Console,
     /// The HTTP API.
@@ -56,6 +58,12 @@ impl Actor {
     #[must_use]
     pub fn by_link(id: impl Into<String>, contact: Option<String>) -> Self {
         Self { contact, ..Self::person(id, Via::Link) }
+    }
+
+    /// A person by phone: over the number of a contact.
+    #[must_use]
+    pub fn by_phone(id: impl Into<String>, contact: String) -> Self {
+        Self { contact: Some(contact), ..Self::person(id, Via::Phone) }
     }
 
     /// A program with a token of the HTTP API.
@@ -81,6 +89,7 @@ impl fmt::Display for Via {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Link => "link",
+            Self::Phone => "phone",
             Self::Console => "console",
             Self::Api => "API",
             Self::CommandLine => "command line",

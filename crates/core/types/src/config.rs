@@ -12,6 +12,7 @@ use crate::{
 };
 pub use balancer::{Balancer, BalancerAddress, BalancerKind, ExternalPool, Series};
 pub use cache::{CACHE_SIZE, CacheRule};
+pub use chat::{ChatService, Medium};
 pub use edge::{
     Caller, CertificateFiles, Edge, EdgeLimits, Health, Pool, PoolServer, Protocol, Rate, Recognize, Traffic,
 };
@@ -29,6 +30,7 @@ use std::time::Duration;
 
 mod balancer;
 mod cache;
+mod chat;
 mod edge;
 mod load;
 mod notices;
@@ -454,6 +456,17 @@ pub struct Channel {
     pub accepted_when: Option<AcceptedWhen>,
 }
 
+impl Channel {
+    /// References to all its secrets.
+    pub fn secrets(&self) -> impl Iterator<Item = &SecretRef> {
+        let url = match &self.kind {
+            ChannelKind::Chat { url, .. } => Some(url),
+            _ => None,
+        };
+        self.secret.iter().chain(url)
+    }
+}
+
 /// Conditions on a response body for a delivery to count as accepted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AcceptedWhen {
@@ -494,6 +507,45 @@ pub enum ChannelKind {
         /// Its sender.
         from: Mailbox,
     },
+    /// Phone calls or SMS through Twilio; its addresses are phone numbers.
+    Twilio {
+        /// Base URL of the API.
+        url: String,
+        /// The account, `AC` and 32 digits.
+        account: String,
+        /// The number that calls, or a messaging service.
+        from: String,
+        /// Whether it calls or writes.
+        medium: Medium,
+        /// Whether Twilio can reach `site.url`, so that a key of the phone or a reply answers.
+        has_callbacks: bool,
+    },
+    /// A chat service with an incoming webhook; its addresses are empty.
+    Chat {
+        /// The service.
+        service: ChatService,
+        /// The URL of the webhook.
+        url: SecretRef,
+    },
+    /// A bot of Telegram; its addresses are ids of chats.
+    Telegram {
+        /// Base URL of the API.
+        url: String,
+    },
+}
+
+impl ChannelKind {
+    /// Whether it rings a phone: for pages only.
+    #[must_use]
+    pub fn is_call(&self) -> bool {
+        matches!(self, Self::Twilio { medium: Medium::Call, .. })
+    }
+
+    /// Whether it is written for the phone of one person: no channel for a team.
+    #[must_use]
+    pub fn is_phone(&self) -> bool {
+        matches!(self, Self::Twilio { .. })
+    }
 }
 
 /// An SMTP server that relays e-mail.

@@ -14,8 +14,8 @@ use crate::traffic::Denial;
 use crate::valve::{Valve, ValveReason};
 use crate::{
     Actor, AlertId, DenialId, EscalationId, IncidentId, LoadTest, Maintenance, MaintenanceId,
-    NotificationKey, PageId, PageTest, PersonId, Ping, PoolId, ProbeId, Resource, Restore, ServiceId, Time,
-    UpdateId,
+    NotificationKey, PageId, PageTest, PersonId, PhoneOutcome, Ping, PoolId, ProbeId, Resource, Restore,
+    ServiceId, Time, UpdateId,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -279,6 +279,26 @@ pub enum EventKind {
         person: Option<PersonId>,
         /// The result, with the key of the notification.
         delivery: Delivery,
+    },
+    /// A person asked for the next step of the escalation.
+    PageEscalated {
+        /// The page.
+        page: PageId,
+        /// Who.
+        by: Actor,
+    },
+    /// The provider of a phone reports that a call or SMS that it had accepted reached nobody.
+    PhoneUnreached {
+        /// The page that it belonged to.
+        page: PageId,
+        /// The contact, written `channel:number`.
+        contact: String,
+        /// The recipient; `None` for a fallback contact.
+        person: Option<PersonId>,
+        /// Key of the attempt.
+        key: NotificationKey,
+        /// What came of it.
+        outcome: PhoneOutcome,
     },
     /// A contact is not tried again for a page or notice: another attempt cannot succeed.
     AttemptsAbandoned {

@@ -34,6 +34,7 @@
 //! | [`headroom`] | shares of a knee, peaks and trends of pools and databases |
 //! | [`percent`] | percentages for display, never rounded up |
 //! | [`notification`] | messages to people, and their deliveries |
+//! | [`phone`] | calls and SMS: what their callbacks are about |
 //! | [`input`] | inputs of the engine: commands, observations, system |
 //! | [`context`] | what the core crates react to |
 
@@ -61,6 +62,7 @@ pub mod maintenance;
 pub mod notification;
 pub mod page_test;
 pub mod percent;
+pub mod phone;
 pub mod pool;
 pub mod probe_result;
 pub mod probe_targets;
@@ -100,6 +102,7 @@ pub use load_test::LoadTest;
 pub use maintenance::{Maintenance, ScheduledMaintenance};
 pub use notification::{Delivery, Notification, NotificationKey, Urgency};
 pub use page_test::PageTest;
+pub use phone::{PhoneMessage, PhoneOutcome, ShortLink};
 pub use pool::PoolSeen;
 pub use probe_result::{AddressSeen, Answer, ProbeResult};
 pub use probe_targets::ProbeTargets;

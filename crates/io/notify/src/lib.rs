@@ -1,4 +1,4 @@
-//! Sends notifications to people over ntfy, signed webhooks and e-mail, and updates to subscribers of the status page. One
+//! Sends notifications to people over phones, chats, ntfy, signed webhooks and e-mail, and updates to subscribers of the status page. One
 //! attempt for each notification; whether another attempt follows, and over which contact, is decided by `oncall`.
 //!
 //! | module | content |
@@ -25,7 +25,7 @@ mod response;
 pub mod secret;
 mod smtp;
 
-pub use notifier::{Notifier, SetupError};
+pub use notifier::{FALLBACK, Notifier, SetupError};
 pub use outlet::Outlet;
-pub use providers::Capabilities;
+pub use providers::{AcknowledgeLink, Capabilities};
 pub use queues::run;

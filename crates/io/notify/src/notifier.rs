@@ -2,14 +2,14 @@
 
 use crate::dead_mans_switch::DeadMansSwitch;
 use crate::http::HttpClient;
-use crate::providers::{Capabilities, Links, Outgoing, Provider};
+use crate::providers::{AcknowledgeLink, Capabilities, Links, Outgoing, Provider};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use thiserror::Error;
 use tls_roots::Roots;
 use tokens::Key;
 use types::notification::{Delivery, Notification, NotificationKey, Undelivered, Urgency};
-use types::{ChannelId, Config, PageTest, Time, time};
+use types::{ChannelId, Config, PageTest, PhoneMessage, ShortLink, Time, time};
 
 /// Lifetime of a link that acknowledges an incident.
 const LINK_LIFETIME: Duration = Duration::from_secs(24 * 3600);
@@ -20,8 +20,11 @@ const PURPOSE: &str = "ack";
 /// Lifetime of the link of a test page: the test is over long before.
 const TEST_LIFETIME: Duration = Duration::from_secs(3_600);
 
+/// Lifetime of the callbacks of a call or SMS: longer than a call, shorter than what a recorded request is useful for.
+const CALLBACK_LIFETIME: Duration = Duration::from_secs(900);
+
 /// Takes the place of the person in the link of a message to a fallback contact.
-const FALLBACK: &str = "fallback";
+pub const FALLBACK: &str = "fallback";
 
 /// All problems of a configuration for which no notifier could be created.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -38,6 +41,14 @@ impl SetupError {
     pub fn problems(&self) -> &[String] {
         &self.0
     }
+}
+
+/// The signed links of one message.
+struct SignedLinks {
+    acknowledge: Option<String>,
+    callbacks: Option<String>,
+    /// The token in `acknowledge`.
+    token: Option<String>,
 }
 
 /// Sends notifications over the channels of one configuration.
@@ -103,12 +114,13 @@ impl Notifier {
         let result = match self.providers.get(channel) {
             Some(provider) => {
                 let now = (self.clock)();
-                let token = provider.capabilities().acknowledge_link.then(|| self.token(notification, now));
-                let token = token.flatten();
-                let path = if notification.incident.is_some() { "ack" } else { "ack/test" };
-                let acknowledge = token.as_ref().map(|token| format!("{}/{path}/{token}", self.status_page));
-                let links = Links { status_page: &self.status_page, acknowledge: acknowledge.as_deref() };
-                let outgoing = Outgoing { notification, links, token: token.as_deref(), now };
+                let signed = self.signed(provider.capabilities(), notification, now);
+                let links = Links {
+                    status_page: &self.status_page,
+                    acknowledge: signed.acknowledge.as_deref(),
+                    callbacks: signed.callbacks.as_deref(),
+                };
+                let outgoing = Outgoing { notification, links, token: signed.token.as_deref(), now };
                 provider.send(&self.http, &outgoing).await
             }
             None => {
@@ -134,6 +146,51 @@ impl Notifier {
             Some(switch) => switch.request(&self.http).await,
             None => Ok(()),
         }
+    }
+
+    /// The links of a message that are signed, as far as its channel has a use for them.
+    fn signed(&self, capabilities: Capabilities, notification: &Notification, now: Time) -> SignedLinks {
+        let site = &self.status_page;
+        let callbacks = capabilities.callbacks.then(|| self.phone_message(notification, now)).flatten();
+        let callbacks = callbacks.map(|message| {
+            let until = time::later(now, CALLBACK_LIFETIME);
+            let token = self.key.sign(PhoneMessage::PURPOSE, &message.to_string(), until);
+            format!("{site}/callbacks/twilio/{token}")
+        });
+        let (acknowledge, token) = match capabilities.acknowledge_link {
+            AcknowledgeLink::None => (None, None),
+            AcknowledgeLink::Short => (self.short_link(notification, now), None),
+            AcknowledgeLink::Full => {
+                let path = if notification.incident.is_some() { "ack" } else { "ack/test" };
+                let token = self.token(notification, now);
+                (token.as_ref().map(|token| format!("{site}/{path}/{token}")), token)
+            }
+        };
+        SignedLinks { acknowledge, callbacks, token }
+    }
+
+    /// What the callbacks of a call or SMS are about; only a page and a test page have them.
+    fn phone_message(&self, notification: &Notification, now: Time) -> Option<PhoneMessage> {
+        let Notification { incident, person, contact, key, urgency, .. } = notification;
+        // Pages about mainstay itself have no incident either, and nothing to answer.
+        let is_test = incident.is_none() && key.0.starts_with(NotificationKey::TEST);
+        let has_answer = *urgency == Urgency::Page && (incident.is_some() || is_test);
+        has_answer.then(|| PhoneMessage {
+            incident: *incident,
+            person: person.as_ref().map_or(FALLBACK, |person| &person.0).to_owned(),
+            contact: contact.to_string(),
+            sent: now,
+            key: key.clone(),
+        })
+    }
+
+    /// The short form of the link that acknowledges.
+    fn short_link(&self, notification: &Notification, now: Time) -> Option<String> {
+        let PhoneMessage { incident, person, contact, .. } = self.phone_message(notification, now)?;
+        // Rounded up: a test is answered only after it was sent.
+        let link = ShortLink { incident, sent_secs: now.as_second().saturating_add(1) };
+        let signature = self.key.short(ShortLink::PURPOSE, &link.signed(&person, &contact));
+        Some(format!("{}/a/{link}.{signature}", self.status_page))
     }
 
     /// The token of the link that acknowledges; only a page and a test page have one.

@@ -64,7 +64,7 @@ fn undelivered(error: BodyError, secrets: &[&str]) -> Undelivered {
 }
 
 /// A text field of a JSON body, if it is safe.
-fn text_field(body: &[u8], field: &str, secrets: &[&str]) -> Option<String> {
+pub(crate) fn text_field(body: &[u8], field: &str, secrets: &[&str]) -> Option<String> {
     let value: Value = serde_json::from_slice(body).ok()?;
     let text = value.get(field)?.as_str()?;
     Some(text.to_owned()).filter(|text| is_safe(text, secrets))

@@ -25,7 +25,8 @@
 //! | [`subscribe`] | subscriptions of visitors |
 //! | [`subscriptions`] | what a running process provides for them |
 //! | `client` | the client of a request |
-//! | [`callbacks`] | links in notifications |
+//! | [`callbacks`] | links in notifications, requests of phone providers |
+//! | [`phones`] | phone channels: secrets, numbers of people |
 //! | [`metrics`] | `/metrics` |
 //! | [`edge`] | what a running edge provides |
 //! | [`samples`] | stored latencies, as the journal has them |
@@ -58,6 +59,7 @@ pub mod latency;
 mod message_page;
 pub mod metrics;
 pub mod params;
+pub mod phones;
 pub mod ping_targets;
 mod pings;
 pub mod post_mortem;

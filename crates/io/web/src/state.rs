@@ -6,6 +6,7 @@ use crate::command::{self, CommandRequest, CommandResult};
 use crate::design::assets;
 use crate::edge::{Edge, NoEdge};
 use crate::latency::public::PublicLatencies;
+use crate::phones::{PhoneChannel, Phones};
 use crate::ping_targets::{PingTarget, PingTargets};
 use crate::problem::Problem;
 use crate::samples::{Reader, Samples};
@@ -83,6 +84,7 @@ pub struct WebState {
     /// Sources that may report changes.
     sources: Sources,
     pings: PingTargets,
+    phones: Phones,
     views: ArcSwapOption<Views>,
     traffic: ArcSwapOption<Traffic>,
     assets: Vec<(String, Arc<Document>)>,
@@ -127,6 +129,7 @@ impl WebState {
             only_edge: false,
             sources: Sources::default(),
             pings: PingTargets::default(),
+            phones: Phones::default(),
             views: ArcSwapOption::empty(),
             traffic: ArcSwapOption::empty(),
             assets,
@@ -171,6 +174,11 @@ impl WebState {
     /// Replaces the jobs that may report: at the start, and when the configuration or a secret changed.
     pub fn set_pings(&self, targets: Vec<PingTarget>) {
         self.pings.replace(targets);
+    }
+
+    /// Replaces the phone channels: at the start, and when the configuration or a secret changed.
+    pub fn set_phones(&self, channels: Vec<PhoneChannel>) {
+        self.phones.replace(channels);
     }
 
     /// Creates the state of a process that runs only the edge: traces and metrics. Everything else is 503, because a
@@ -391,6 +399,10 @@ impl WebState {
 
     pub(crate) fn pings(&self) -> &PingTargets {
         &self.pings
+    }
+
+    pub(crate) fn phones(&self) -> &Phones {
+        &self.phones
     }
 
     pub(crate) fn sources(&self) -> &Sources {

@@ -80,7 +80,7 @@ impl Changes {
 /// The files that a configuration names and that are read once: secrets, CA files, the list of registries. The edge
 /// watches its certificates and GeoIP files itself.
 fn named(config: &Config) -> impl Iterator<Item = PathBuf> {
-    let channels = config.channels.values().filter_map(|channel| channel.secret.as_ref());
+    let channels = config.channels.values().flat_map(|channel| channel.secrets());
     let callers = config.callers.values().filter_map(|caller| caller.token.as_ref());
     let sources = config.sources.values().map(|source| &source.changes.secret);
     let heartbeats = config.heartbeats.values().filter_map(|heartbeat| heartbeat.key.as_ref());

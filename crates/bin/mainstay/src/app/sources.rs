@@ -1,8 +1,10 @@
-//! Sources that may report changes, and jobs that report by heartbeats: their secrets, read at the start and again with the configuration.
+//! Sources that may report changes, jobs that report by heartbeats, and phone providers that call back: their secrets, read at the start and again with the configuration.
 
 use notify::secret::{self, SecretError};
 use types::Config;
+use types::notification::Contact;
 use web::WebState;
+use web::phones::{PhoneChannel, PhoneContact};
 use web::ping_targets::PingTarget;
 use web::sources::{ChangeSource, SourceService};
 
@@ -19,6 +21,7 @@ pub(crate) struct SourceError {
 pub(crate) struct Reporters {
     sources: Vec<ChangeSource>,
     pings: Vec<PingTarget>,
+    phones: Vec<PhoneChannel>,
 }
 
 impl Reporters {
@@ -27,13 +30,14 @@ impl Reporters {
     /// # Errors
     /// See [`SourceError`].
     pub(crate) fn read(config: &Config) -> Result<Self, SourceError> {
-        Ok(Self { sources: sources(config)?, pings: pings(config)? })
+        Ok(Self { sources: sources(config)?, pings: pings(config)?, phones: phones(config)? })
     }
 
     /// Lets them report.
     pub(crate) fn admit(self, site: &WebState) {
         site.set_sources(self.sources);
         site.set_pings(self.pings);
+        site.set_phones(self.phones);
     }
 }
 
@@ -55,4 +59,27 @@ fn pings(config: &Config) -> Result<Vec<PingTarget>, SourceError> {
         Ok(PingTarget { name: name.clone(), key })
     });
     targets.collect()
+}
+
+fn phones(config: &Config) -> Result<Vec<PhoneChannel>, SourceError> {
+    let of_people = config
+        .people
+        .values()
+        .flat_map(|person| person.contacts.iter().map(|contact| (person.id.0.as_str(), contact)));
+    let of_nobody = config.escalations.values().flat_map(|escalation| &escalation.fallback);
+    // A person before a fallback contact with the same number.
+    let contacts: Vec<(&str, &Contact)> =
+        of_people.chain(of_nobody.map(|contact| (notify::FALLBACK, contact))).collect();
+    let channels = config.channels.values().filter(|channel| channel.kind.is_phone()).map(|channel| {
+        let failed = |why| SourceError { section: format!("[channel.{}]", channel.id), key: "secret", why };
+        let secret = channel.secret.as_ref().map(secret::read).transpose().map_err(failed)?;
+        let own = contacts.iter().filter(|(_, contact)| contact.channel == channel.id);
+        let contacts = own.map(|(person, contact)| PhoneContact {
+            person: (*person).to_owned(),
+            number: contact.address.clone(),
+        });
+        let (name, secret) = (channel.id.0.clone(), secret.unwrap_or_default());
+        Ok(PhoneChannel { name, secret, contacts: contacts.collect() })
+    });
+    channels.collect()
 }

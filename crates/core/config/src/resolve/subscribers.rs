@@ -13,7 +13,7 @@ pub(crate) fn check(raw: &RawConfig, diagnostics: &mut Diagnostics) {
         return diagnostics.unknown(mail.place.clone(), "channel", &mail.value, known);
     };
     // A channel without a kind was reported already.
-    if channel.kind().is_some_and(|kind| !matches!(kind, ChannelKind::Mail { .. })) {
+    if channel.kind(&mail.value).is_some_and(|kind| !matches!(kind, ChannelKind::Mail { .. })) {
         let message = format!("channel `{}` does not send e-mail", shown(&mail.value));
         let hint =
             "declare one: [channel.mail] smtp = \"smtps://relay.acme.net\", from = \"status@acme.net\"";

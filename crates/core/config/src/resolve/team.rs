@@ -2,8 +2,11 @@
 
 use crate::diagnostics::{Diagnostics, Place};
 use crate::kind::value::At;
+use crate::parse::phone::is_number;
+use crate::raw::channel::RawChannel;
 use crate::raw::people::{ESCALATE_AFTER, REPEAT, RawContact, RawPerson};
 use crate::raw::{RawConfig, title_of};
+use crate::resolve::phone;
 use crate::suggest::shown;
 use std::collections::BTreeMap;
 use types::config::{Channel, ChannelKind, Escalation, Layer, Notices, Person, Schedule, Step};
@@ -90,14 +93,19 @@ fn default_escalation(raw: &RawConfig) -> Escalation {
     Escalation { id: EscalationId::from(DEFAULT), steps: vec![step], repeat: REPEAT, fallback: Vec::new() }
 }
 
-/// Names of channels that ring a phone, by whatever provider.
-const RINGING: [&str; 3] = ["call", "voice", "sms"];
+/// Whether a channel is that of a phone, by its kind, or by its name where it is not declared.
+fn is_phone(raw: &RawConfig, channel: &str) -> bool {
+    match raw.channels.get(channel) {
+        Some(declared) => declared.kind(channel).is_some_and(|kind| kind.is_phone()),
+        None => matches!(channel, "call" | "sms"),
+    }
+}
 
 /// Resolves the contacts of the team, which wake no one.
 pub(crate) fn notices(raw: &RawConfig, diagnostics: &mut Diagnostics) -> Option<Notices> {
     let notices = raw.notices.as_ref()?;
     let (ringing, silent): (Vec<_>, Vec<_>) =
-        notices.to.iter().cloned().partition(|at| RINGING.contains(&at.value.channel.as_str()));
+        notices.to.iter().cloned().partition(|at| is_phone(raw, &at.value.channel));
     for at in ringing {
         let message = format!("notices wake no one: `{}` rings a phone", shown(&at.value.channel));
         let hint = "a chat, an ntfy topic, a webhook or a mailing list: to = [\"chat:ops\"]";
@@ -119,22 +127,22 @@ pub(crate) fn notices(raw: &RawConfig, diagnostics: &mut Diagnostics) -> Option<
     })
 }
 
-/// Returns the channels that are valid.
+/// Returns the channels that are valid, and those of phones that are there without being declared.
 pub(crate) fn channels(raw: &RawConfig) -> BTreeMap<ChannelId, Channel> {
-    let made = raw.channels.iter().filter_map(|(name, channel)| {
-        let id = ChannelId(name.clone());
-        let kind = channel.kind()?;
-        Some((
-            id.clone(),
-            Channel {
-                id,
-                kind,
-                secret: channel.secret.clone(),
-                accepted_when: channel.accepted_when.clone(),
-            },
-        ))
+    let made = |name: &str, kind: ChannelKind, channel: &RawChannel| {
+        let id = ChannelId(name.to_owned());
+        let (secret, accepted_when) = (channel.secret.clone(), channel.accepted_when.clone());
+        (id.clone(), Channel { id, kind, secret, accepted_when })
+    };
+    let declared = raw.channels.iter();
+    let declared =
+        declared.filter_map(|(name, channel)| Some(made(name, phone::kind(raw, name, channel)?, channel)));
+    let implied = ["call", "sms"].into_iter().filter_map(|name| {
+        let kind = phone::implied(raw, name)?;
+        let (_, channel) = phone::serving(raw, name)?;
+        Some(made(name, kind, channel))
     });
-    made.collect()
+    declared.chain(implied).collect()
 }
 
 fn persons(raw: &RawConfig, names: &[At<String>], diagnostics: &mut Diagnostics) -> Vec<PersonId> {
@@ -169,30 +177,64 @@ fn contacts(raw: &RawConfig, contacts: &[At<RawContact>], diagnostics: &mut Diag
 
 fn check_contact(raw: &RawConfig, contact: &RawContact, place: &Place, diagnostics: &mut Diagnostics) {
     let name = contact.channel.as_str();
-    let Some(channel) = raw.channels.get(name) else {
-        if matches!(name, "sms" | "call") {
-            let message =
-                format!("unknown channel `{name}`: phone channels are not supported by this version");
-            diagnostics.conflict(place.clone(), message, "use an ntfy or webhook channel for now");
-        } else {
-            diagnostics.unknown(place.clone(), "channel", name, raw.channels.keys().map(String::as_str));
+    let kind = match (raw.channels.get(name), phone::serving(raw, name)) {
+        (Some(channel), _) => channel.kind(name),
+        (None, Some(_)) => phone::implied(raw, name),
+        (None, None) if is_phone(raw, name) => {
+            let message = format!("no channel calls phones or sends SMS for `{name}:`");
+            let hint = format!(
+                "declare it: [channel.{name}] twilio = \"https://api.twilio.com\", account = \"AC...\", secret = \"env:TWILIO_TOKEN\", from = \"+3725550000\""
+            );
+            return diagnostics.conflict(place.clone(), message, hint);
         }
-        return;
+        (None, None) => {
+            let known = raw.channels.keys().map(String::as_str);
+            return diagnostics.unknown(place.clone(), "channel", name, known);
+        }
     };
+    // A channel without a kind was reported already.
+    let Some(kind) = kind else { return };
+    if let Some((message, hint)) = address_problem(&kind, contact) {
+        diagnostics.conflict(place.clone(), message, hint);
+    }
+}
+
+/// What is wrong with the address of a contact, and what to write instead.
+fn address_problem(kind: &ChannelKind, contact: &RawContact) -> Option<(String, String)> {
+    let RawContact { channel: name, address } = contact;
     let is_topic = |text: &str| {
         (1..=64).contains(&text.len())
             && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
     };
-    if matches!(channel.kind(), Some(ChannelKind::Mail { .. })) && !is_mail_address(&contact.address) {
-        let message = format!("`{}` is not an e-mail address", shown(&contact.address));
-        diagnostics.conflict(place.clone(), message, format!("for example: \"{name}:ana@acme.net\""));
-    }
-    if matches!(channel.kind(), Some(ChannelKind::Ntfy { .. })) && !is_topic(&contact.address) {
-        let message = format!("`{}` is not an ntfy topic", shown(&contact.address));
-        diagnostics.conflict(
-            place.clone(),
-            message,
+    // The number of a person, of a group, or the name of a public channel.
+    let is_chat = |text: &str| {
+        text.strip_prefix('@').map_or_else(|| text.parse::<i64>().is_ok(), |name| is_topic(name))
+    };
+    let (fits, what, hint) = match kind {
+        ChannelKind::Mail { .. } => {
+            (is_mail_address(address), "an e-mail address", format!("for example: \"{name}:ana@acme.net\""))
+        }
+        ChannelKind::Ntfy { .. } => (
+            is_topic(address),
+            "an ntfy topic",
             format!("letters, digits, - and _ after the colon: \"{name}:ana\""),
-        );
-    }
+        ),
+        ChannelKind::Twilio { .. } => (
+            is_number(address),
+            "a phone number",
+            format!("with country code and without spaces: \"{name}:+3725550100\""),
+        ),
+        ChannelKind::Telegram { .. } => (
+            is_chat(address),
+            "a chat of Telegram",
+            format!("its id, which the bot gets with the first message: \"{name}:123456789\""),
+        ),
+        ChannelKind::Chat { .. } => (
+            address.is_empty(),
+            "an address of this chat",
+            format!("its webhook belongs to one room already: \"{name}\""),
+        ),
+        ChannelKind::Webhook { .. } => return None,
+    };
+    (!fits).then(|| (format!("`{}` is not {what}", shown(address)), hint))
 }

@@ -1,13 +1,20 @@
 //! Availability of people: usable contacts and waking hours.
 
+use crate::queue::Usable;
 use jiff::civil;
-use types::config::Person;
+use types::config::{ChannelKind, Medium, Person};
 use types::notification::Contact;
 use types::{Config, Time};
 
-/// For each contact, whether its channel is configured.
-pub(crate) fn usable(config: &Config, contacts: &[Contact]) -> Vec<bool> {
-    contacts.iter().map(|contact| config.channels.contains_key(&contact.channel)).collect()
+/// For each contact, the use of its channel.
+pub(crate) fn usable(config: &Config, contacts: &[Contact]) -> Vec<Usable> {
+    let of = |contact: &Contact| match config.channels.get(&contact.channel).map(|channel| &channel.kind) {
+        None => Usable::No,
+        Some(ChannelKind::Twilio { medium: Medium::Call, .. }) => Usable::Call,
+        Some(ChannelKind::Twilio { medium: Medium::Sms, .. }) => Usable::Sms,
+        Some(_) => Usable::Message,
+    };
+    contacts.iter().map(of).collect()
 }
 
 /// Whether the channel of at least one contact of a person is configured.

@@ -50,3 +50,14 @@ pub(super) const NOTICE_DELAYS: [Duration; 5] = [
 
 /// A notice is abandoned over a contact after this many attempts, which takes about a day.
 pub(crate) const NOTICE_ATTEMPTS_MAX: u32 = 28;
+
+/// Time from an accepted call to the second one. A phone that is set to be silent rings for the same caller a second time
+/// within two minutes; and no number is called more than once a minute.
+pub const SECOND_CALL: Duration = Duration::from_secs(75);
+
+/// Shortest time from the second call to the next one: providers block whoever calls a number more often, and other contacts
+/// are used meanwhile.
+pub const CALL_INTERVAL: Duration = Duration::from_secs(300);
+
+/// Shortest time between SMS to one number, for the same reason.
+pub const SMS_INTERVAL: Duration = Duration::from_secs(180);

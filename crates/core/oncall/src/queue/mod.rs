@@ -7,7 +7,8 @@ mod intervals;
 pub mod key;
 
 pub use intervals::{
-    FALLBACK_INTERVAL, REPEAT_INTERVAL, REPEAT_INTERVAL_MAX, RETRY_AFTER_MAX, RETRY_DELAYS, repeat_interval,
+    CALL_INTERVAL, FALLBACK_INTERVAL, REPEAT_INTERVAL, REPEAT_INTERVAL_MAX, RETRY_AFTER_MAX, RETRY_DELAYS,
+    SECOND_CALL, SMS_INTERVAL, repeat_interval,
 };
 pub use key::Recipient;
 
@@ -38,6 +39,31 @@ impl Mode {
     /// Whether it wakes no one.
     pub(crate) fn is_notice(self) -> bool {
         matches!(self, Self::Notice | Self::NoticeToAll)
+    }
+}
+
+/// Use of a contact, by the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Usable {
+    /// Its channel is not configured.
+    No,
+    /// A message.
+    Message,
+    /// An SMS.
+    Sms,
+    /// A phone call: for pages only.
+    Call,
+}
+
+impl Usable {
+    /// Shortest time from an accepted attempt to the next one over the same contact, besides the interval of all.
+    fn spacing(self, is_first_call: bool) -> Duration {
+        match self {
+            Self::No | Self::Message => Duration::ZERO,
+            Self::Sms => SMS_INTERVAL,
+            Self::Call if is_first_call => SECOND_CALL,
+            Self::Call => CALL_INTERVAL,
+        }
     }
 }
 
@@ -73,6 +99,10 @@ struct ContactState {
     ended: u32,
     failed: u32,
     accepted: bool,
+    /// When an attempt was last accepted.
+    accepted_at: Option<Time>,
+    /// Whether that was the first of two. They count for calls only.
+    is_first: bool,
     /// No new attempt before this time.
     not_before: Option<Time>,
     retry_at: Option<Time>,
@@ -130,9 +160,20 @@ impl DeliveryQueue {
         }
     }
 
-    /// Whether no contact can be used any more. `usable` has one entry for each contact: whether its channel is
-    /// configured.
-    pub(crate) fn is_exhausted(&self, usable: &[bool]) -> bool {
+    /// An accepted attempt reached nobody, as its provider reports: what comes next does not wait. A report about an earlier
+    /// attempt changes nothing.
+    pub(crate) fn unreached(&mut self, (contact, number): (usize, u32), at: Time) {
+        let is_last = self.contacts.get(&contact).is_some_and(|state| {
+            state.accepted && state.attempt == number.saturating_add(1) && self.next_contact == contact + 1
+        });
+        if is_last {
+            self.next_at = self.next_at.min(at);
+            self.restart_at = self.restart_at.min(at);
+        }
+    }
+
+    /// Whether no contact can be used any more. `usable` has one entry for each contact.
+    pub(crate) fn is_exhausted(&self, usable: &[Usable]) -> bool {
         !(0..usable.len()).any(|contact| self.is_available(contact, usable))
     }
 
@@ -164,6 +205,8 @@ impl DeliveryQueue {
         match result {
             Ok(_) => {
                 state.failed = 0;
+                state.accepted_at = Some(at);
+                state.is_first = !state.is_first;
                 self.accepted = self.accepted.saturating_add(1);
             }
             // A notice keeps its key for all attempts over a contact.
@@ -197,15 +240,20 @@ impl DeliveryQueue {
     }
 
     /// All attempts that are due now or later, if no other result arrives.
-    pub(crate) fn planned(&self, usable: &[bool], mode: Mode) -> Vec<Attempt> {
-        let available = |contact: &usize| self.is_available(*contact, usable);
+    pub(crate) fn planned(&self, usable: &[Usable], mode: Mode) -> Vec<Attempt> {
+        // A notice rings no phone.
+        let rings = |contact: usize| usable.get(contact) == Some(&Usable::Call);
+        let available =
+            |contact: &usize| self.is_available(*contact, usable) && !(mode.is_notice() && rings(*contact));
         let state = |contact: usize| self.contacts.get(&contact);
         let retry_at = |contact: usize| state(contact).and_then(|state| state.retry_at);
         let not_before = |contact: usize| state(contact).and_then(|state| state.not_before);
         let accepted = |contact: &usize| state(*contact).is_some_and(|state| state.accepted);
         let attempt = |contact: usize, at: Time| Attempt { contact, number: self.next_attempt(contact), at };
         if matches!(mode, Mode::Fallback | Mode::NoticeToAll) {
-            let at = |contact| retry_at(contact).or_else(|| not_before(contact)).unwrap_or(self.start);
+            let second = |contact| self.second_call(contact, usable);
+            let planned = |contact| second(contact).or_else(|| not_before(contact)).unwrap_or(self.start);
+            let at = |contact| retry_at(contact).unwrap_or_else(|| planned(contact));
             let wanted =
                 |contact: &usize| available(contact) && !(mode == Mode::NoticeToAll && accepted(contact));
             return (0..usable.len()).filter(wanted).map(|contact| attempt(contact, at(contact))).collect();
@@ -217,13 +265,23 @@ impl DeliveryQueue {
             .filter(available)
             .filter_map(|contact| Some(attempt(contact, retry_at(contact)?)))
             .collect();
-        let next = (self.next_contact..usable.len())
-            .find(available)
-            .map(|contact| (contact, self.next_at))
-            .or_else(|| {
-                let first = (0..self.next_contact.min(usable.len())).find(available);
-                first.map(|contact| (contact, self.restart_at))
-            });
+        let following = (self.next_contact..usable.len()).map(|contact| (contact, self.next_at));
+        let first = (0..self.next_contact.min(usable.len())).map(|contact| (contact, self.restart_at));
+        let candidates: Vec<(usize, Time)> =
+            following.chain(first).filter(|(contact, _)| available(contact)).collect();
+        let ready = |contact: usize, at: Time| at.max(self.spaced(contact, usable).unwrap_or(at));
+        // A phone that was used a moment ago is passed over, and does not hold the others.
+        let next = candidates
+            .iter()
+            .find(|(contact, at)| ready(*contact, *at) == *at)
+            .or_else(|| candidates.iter().min_by_key(|(contact, at)| ready(*contact, *at)))
+            .map(|(contact, at)| (*contact, ready(*contact, *at)));
+        let second_calls = (0..usable.len()).filter(available).filter(|contact| retry_at(*contact).is_none());
+        planned.extend(
+            second_calls
+                .filter(|contact| next.is_none_or(|(next, _)| next != *contact))
+                .filter_map(|contact| Some(attempt(contact, self.second_call(contact, usable)?))),
+        );
         if let Some((contact, at)) = next
             && retry_at(contact).is_none()
         {
@@ -233,9 +291,22 @@ impl DeliveryQueue {
         planned
     }
 
-    fn is_available(&self, contact: usize, usable: &[bool]) -> bool {
+    /// When a phone may be used again; `None` for other contacts, and before the first accepted attempt.
+    fn spaced(&self, contact: usize, usable: &[Usable]) -> Option<Time> {
+        let state = self.contacts.get(&contact)?;
+        let spacing = usable.get(contact)?.spacing(state.is_first);
+        state.accepted_at.filter(|_| !spacing.is_zero()).map(|at| later(at, spacing))
+    }
+
+    /// When the second call over a contact is due, if the first was accepted.
+    fn second_call(&self, contact: usize, usable: &[Usable]) -> Option<Time> {
+        let is_due = self.contacts.get(&contact)?.is_first && usable.get(contact) == Some(&Usable::Call);
+        self.spaced(contact, usable).filter(|_| is_due)
+    }
+
+    fn is_available(&self, contact: usize, usable: &[Usable]) -> bool {
         let abandoned = self.contacts.get(&contact).is_some_and(|contact| contact.abandoned);
-        usable.get(contact).copied().unwrap_or(false) && !abandoned
+        usable.get(contact).is_some_and(|usable| *usable != Usable::No) && !abandoned
     }
 }
 

@@ -21,7 +21,7 @@ fn story(
     attempts: usize,
     answer: impl Fn(usize, u32) -> Result<Delivered, Undelivered>,
 ) -> String {
-    let usable = vec![true; contacts];
+    let usable = vec![Usable::Message; contacts];
     let mut queue = DeliveryQueue::new(at(0));
     let mut now = at(0);
     let mut log = Vec::new();
@@ -147,7 +147,7 @@ fn unanswered_attempts_slow_down_to_fit_a_quota() {
             &OK,
             (Mode::Page, repeat_interval(between(at(0), now))),
         );
-        now = queue.planned(&[true], Mode::Page)[0].at;
+        now = queue.planned(&[Usable::Message], Mode::Page)[0].at;
     }
     assert_eq!(times[..12], [0, 60, 120, 180, 240, 300, 360, 420, 480, 540, 600, 720]);
     assert!(times.len() < 200, "{} messages a day", times.len());

@@ -16,7 +16,7 @@ mod text;
 
 use crate::OnCall;
 use crate::notice::{Notice, TeamNotice, is_digest};
-use crate::queue::DeliveryQueue;
+use crate::queue::{DeliveryQueue, Usable};
 use crate::schedule::instant;
 use jiff::civil;
 use std::time::Duration;
@@ -56,7 +56,7 @@ fn is_within((from, to): (civil::Time, civil::Time), clock: civil::Time) -> bool
 }
 
 /// Whether the people of a notice receive it themselves, because no contact of the team can be used any more.
-pub(crate) fn is_unreachable(queue: &DeliveryQueue, usable: &[bool]) -> bool {
+pub(crate) fn is_unreachable(queue: &DeliveryQueue, usable: &[Usable]) -> bool {
     queue.accepted() == 0 && queue.is_exhausted(usable)
 }
 

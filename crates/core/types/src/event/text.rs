@@ -88,6 +88,8 @@ impl fmt::Display for EventKind {
                     write!(f, "{} not delivered by {}: {}", delivery.key, contact.channel, failed.why)
                 }
             },
+            H::PageEscalated { page, by } => write!(f, "{page} escalated by {by}"),
+            H::PhoneUnreached { key, contact, outcome, .. } => write!(f, "{key}: {contact} {outcome}"),
             H::AttemptsAbandoned { key, why } => write!(f, "{key} given up: {why}"),
             H::UpdatePublished { incident, status, title, .. } => {
                 write!(f, "status page, {incident}: {} ({title})", status.title())

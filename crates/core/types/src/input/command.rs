@@ -4,7 +4,8 @@ use crate::change::NewChange;
 use crate::event::UpdateStatus;
 use crate::maintenance::NewMaintenance;
 use crate::{
-    DenialId, DenyTarget, IncidentId, LoadTest, MaintenanceId, PageTest, Ping, Resource, Restore, ServiceId,
+    DenialId, DenyTarget, IncidentId, LoadTest, MaintenanceId, PageTest, PhoneMessage, PhoneOutcome, Ping,
+    Resource, Restore, ServiceId,
 };
 use std::time::Duration;
 use thiserror::Error;
@@ -16,6 +17,18 @@ pub enum Command {
     Acknowledge {
         /// The incident.
         incident: IncidentId,
+    },
+    /// Reaches the next step of the escalation now.
+    Escalate {
+        /// The incident.
+        incident: IncidentId,
+    },
+    /// Records what came of a call or SMS.
+    ReportPhone {
+        /// The call or SMS.
+        message: PhoneMessage,
+        /// What came of it.
+        outcome: PhoneOutcome,
     },
     /// Adds a note.
     Note {

@@ -59,6 +59,11 @@ impl Endpoint {
         Ok(Self { url, secret, accepted_when: channel.accepted_when.clone() })
     }
 
+    /// A plain POST request.
+    pub(super) fn post(&self, http: &HttpClient) -> RequestBuilder {
+        http.post(self.url.clone())
+    }
+
     /// A POST request with a JSON body and the key of the notification.
     pub(super) fn request(&self, http: &HttpClient, outgoing: &Outgoing<'_>) -> RequestBuilder {
         http.post(self.url.clone())
@@ -73,10 +78,20 @@ impl Endpoint {
         outgoing: &Outgoing<'_>,
     ) -> Result<(Delivered, Response), Undelivered> {
         let response = HttpClient::send(request).await?;
+        Ok((self.judge(&response, outgoing)?, response))
+    }
+
+    /// Reads the delivery result from a response.
+    pub(super) fn judge(
+        &self,
+        response: &Response,
+        outgoing: &Outgoing<'_>,
+    ) -> Result<Delivered, Undelivered> {
+        let secret = self.secret.as_ref().map(SecretString::expose_secret);
+        // The URL of a chat is its secret.
         let secrets: Vec<&str> =
-            self.secret.as_ref().map(SecretString::expose_secret).into_iter().chain(outgoing.token).collect();
-        let delivered = response::result(&response, &secrets, outgoing.now, self.accepted_when.as_ref())?;
-        Ok((delivered, response))
+            secret.into_iter().chain(outgoing.token).chain([self.url.as_str()]).collect();
+        response::result(response, &secrets, outgoing.now, self.accepted_when.as_ref())
     }
 
     /// The secret as an `Authorization` header.

@@ -1,6 +1,6 @@
 //! E-mail to people of the team: subject, text and link.
 
-use super::{Capabilities, Outgoing, permanent};
+use super::{AcknowledgeLink, Capabilities, Outgoing, permanent};
 use crate::smtp::{Smtp, letter};
 use std::time::Duration;
 use subscribers::Answer;
@@ -18,7 +18,7 @@ pub(crate) struct Mail {
 
 impl Mail {
     pub(super) const CAPABILITIES: Capabilities =
-        Capabilities { acknowledge_link: true, message_bytes_max: None };
+        Capabilities { acknowledge_link: AcknowledgeLink::Full, callbacks: false, message_bytes_max: None };
 
     pub(super) fn new(smtp: Smtp) -> Self {
         Self { smtp }

@@ -1,7 +1,7 @@
 //! ntfy: JSON to the root of a server, with the topic in the message.
 
 use super::endpoint::{ChannelError, Endpoint, authorized};
-use super::{Capabilities, Links, Outgoing, permanent};
+use super::{AcknowledgeLink, Capabilities, Links, Outgoing, permanent};
 use crate::http::{HttpClient, Response};
 use reqwest::header::HeaderValue;
 use serde::Serialize;
@@ -23,8 +23,11 @@ pub(crate) struct Ntfy {
 }
 
 impl Ntfy {
-    pub(super) const CAPABILITIES: Capabilities =
-        Capabilities { acknowledge_link: true, message_bytes_max: Some(BYTES_MAX) };
+    pub(super) const CAPABILITIES: Capabilities = Capabilities {
+        acknowledge_link: AcknowledgeLink::Full,
+        callbacks: false,
+        message_bytes_max: Some(BYTES_MAX),
+    };
 
     pub(super) fn new(endpoint: Endpoint) -> Result<Self, ChannelError> {
         Ok(Self { bearer: endpoint.bearer()?, endpoint })
@@ -150,6 +153,7 @@ mod tests {
     const LINKS: Links<'_> = Links {
         status_page: "https://status.acme.net",
         acknowledge: Some("https://status.acme.net/ack/TOKEN"),
+        callbacks: None,
     };
 
     fn read(bytes: Option<Vec<u8>>) -> Value {
@@ -200,7 +204,7 @@ mod tests {
         assert_eq!(
             message(
                 &notification(Urgency::Page, "t", "b"),
-                &Links { status_page: "b", acknowledge: Some(&long) }
+                &Links { status_page: "b", acknowledge: Some(&long), callbacks: None }
             ),
             None
         );

@@ -1,7 +1,7 @@
 //! Webhook: the whole notification as JSON, signed with the secret of the channel.
 
 use super::endpoint::Endpoint;
-use super::{Capabilities, Links, Outgoing, permanent, signature};
+use super::{AcknowledgeLink, Capabilities, Links, Outgoing, permanent, signature};
 use crate::http::HttpClient;
 use serde::Serialize;
 use types::notification::{Delivered, Notification, Undelivered, Urgency};
@@ -14,7 +14,7 @@ pub(crate) struct Webhook {
 
 impl Webhook {
     pub(super) const CAPABILITIES: Capabilities =
-        Capabilities { acknowledge_link: true, message_bytes_max: None };
+        Capabilities { acknowledge_link: AcknowledgeLink::Full, callbacks: false, message_bytes_max: None };
 
     pub(super) fn new(endpoint: Endpoint) -> Self {
         Self { endpoint }
@@ -93,6 +93,7 @@ mod tests {
         let links = Links {
             status_page: "https://status.acme.net",
             acknowledge: Some("https://status.acme.net/ack/TOKEN"),
+            callbacks: None,
         };
         let json: Value = serde_json::from_slice(&message(&notification, &links).unwrap()).unwrap();
         assert_eq!(

@@ -5,6 +5,7 @@ use crate::{key, noon, page, secret};
 use axum::http::Method;
 use axum::response::IntoResponse as _;
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use notify::AcknowledgeLink;
 use sha2::Sha256;
 use std::time::Duration;
 use types::NotificationKey;
@@ -127,7 +128,7 @@ async fn long_message_is_cut_for_ntfy_only() {
 async fn capabilities_are_those_of_the_channel_kind() {
     let notifier = FakeProvider::with_status(200).await.notifier(None);
     let [ntfy, webhook] = ["ntfy", "hook"].map(|channel| notifier.capabilities(&channel.into()).unwrap());
-    assert!(ntfy.acknowledge_link && webhook.acknowledge_link);
+    assert!([ntfy, webhook].iter().all(|channel| channel.acknowledge_link == AcknowledgeLink::Full));
     assert_eq!((ntfy.message_bytes_max, webhook.message_bytes_max), (Some(4096), None));
     assert_eq!(notifier.capabilities(&"pigeon".into()), None);
 }

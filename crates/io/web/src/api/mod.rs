@@ -125,6 +125,10 @@ fn incident_command(
             let ByBody { by } = request.json()?;
             (by, Command::Acknowledge { incident })
         }
+        "escalate" => {
+            let ByBody { by } = request.json()?;
+            (by, Command::Escalate { incident })
+        }
         "note" => {
             let NoteBody { by, text: note } = request.json()?;
             (by, Command::Note { incident, text: text(&note)? })

@@ -75,7 +75,8 @@ async fn acknowledge(
         Err(problem) => return problem.into_text_or_page(state.name(), &headers),
     };
     let person = &link.person;
-    match acknowledged(&state, &link).await {
+    let by = Actor::by_link(&link.person, link.contact.clone());
+    match acknowledged(&state, &by, link.incident).await {
         // Resolved in the meantime: nothing is left to do, and this is no error.
         Err(CommandError::Refused(Refused::Over(id))) => resolved(&state, &headers, id),
         Err(error) => Problem::from(error).into_text_or_page(state.name(), &headers),
@@ -94,11 +95,14 @@ async fn acknowledge(
 }
 
 /// Acknowledges an incident, or the one that it was merged into. Returns which of them.
-async fn acknowledged(state: &WebState, link: &AckLink) -> Result<IncidentId, CommandError> {
-    let mut current = link.incident;
+pub(super) async fn acknowledged(
+    state: &WebState,
+    by: &Actor,
+    incident: IncidentId,
+) -> Result<IncidentId, CommandError> {
+    let mut current = incident;
     for _ in 0..MERGES_MAX {
-        let actor = Actor::by_link(&link.person, link.contact.clone());
-        match state.send(actor, Command::Acknowledge { incident: current }).await {
+        match state.send(by.clone(), Command::Acknowledge { incident: current }).await {
             Err(CommandError::Refused(Refused::Merged(_, into))) => current = into,
             Err(error) => return Err(error),
             Ok(events) => {
@@ -110,7 +114,7 @@ async fn acknowledged(state: &WebState, link: &AckLink) -> Result<IncidentId, Co
             }
         }
     }
-    Err(CommandError::Refused(Refused::NoSuchIncident(link.incident)))
+    Err(CommandError::Refused(Refused::NoSuchIncident(incident)))
 }
 
 /// Whether the views show an incident as resolved.

@@ -1,7 +1,9 @@
-//! Links in notifications.
+//! Links in notifications, and the requests of phone providers.
 
 mod ack;
+mod short;
 mod test_page;
+mod twilio;
 
 pub use ack::PURPOSE;
 
@@ -10,5 +12,5 @@ use axum::Router;
 use std::sync::Arc;
 
 pub(crate) fn routes() -> Router<Arc<WebState>> {
-    ack::routes().merge(test_page::routes())
+    ack::routes().merge(short::routes()).merge(test_page::routes()).merge(twilio::routes())
 }

@@ -11,6 +11,7 @@
 //! | [`keys`] | a certificate authority |
 //! | [`web`] | HTTP and HTTPS, client and server |
 //! | [`phone`] | a telephone provider behind a webhook, and the person who answers |
+//! | [`twilio`] | an imitation of Twilio, and the people behind its numbers |
 //! | [`pace`] | a fixed rate of service |
 //! | [`pages`] | pages with many resources, as browsers load them |
 //! | [`origin`] | a server behind a proxy: immediate or at a fixed rate, WebSockets, gRPC |
@@ -54,6 +55,7 @@ mod tasks;
 mod team;
 mod template;
 pub mod time_tracker;
+pub mod twilio;
 pub mod web;
 
 pub use expired_name::{ExpiredName, Settings};

@@ -19,7 +19,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Page {
-    /// Send a test page to each contact of a person, wait for the answer to its link, and print who answered. It opens no
+    /// Send a test page to each contact of a person, wait for the answers, and print who answered. It opens no
     /// incident. Without a running mainstay only the response of each provider is printed.
     Test {
         /// The person, by the name in the configuration.
@@ -56,11 +56,7 @@ impl Page {
         let waits = running.as_ref().filter(|_| is_accepted && !wait.is_zero());
         if let Some(running) = waits {
             if !common.json {
-                table::say(&format!(
-                    "sent; {} has {} s to open the link and answer",
-                    person.name,
-                    wait.as_secs()
-                ));
+                table::say(&format!("sent; {} has {} s to answer", person.name, wait.as_secs()));
             }
             await_answers(running, &id, stamp, &mut tested, *wait)?;
         }
@@ -85,7 +81,7 @@ fn send(config: &Config, person: &Person, stamp: Time) -> Result<Vec<Tested>, Fa
         urgency: Urgency::Page,
         title: format!("{}: test page", config.site.name),
         body: format!(
-            "Hello {}. This is a test: nothing is wrong. Answer by the link, which proves that this contact reaches you.",
+            "Hello {}. This is a test: nothing is wrong. Your answer proves that this contact reaches you.",
             person.name
         ),
     };

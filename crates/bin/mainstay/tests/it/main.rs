@@ -27,6 +27,7 @@ mod load_tests;
 mod maintenance;
 mod monitoring_day;
 mod notices;
+mod phones;
 mod relay;
 mod relay_sign_in;
 mod response_times;

@@ -93,12 +93,10 @@ fn default_escalation(raw: &RawConfig) -> Escalation {
     Escalation { id: EscalationId::from(DEFAULT), steps: vec![step], repeat: REPEAT, fallback: Vec::new() }
 }
 
-/// Whether a channel is that of a phone, by its kind, or by its name where it is not declared.
+/// Whether a channel is that of a phone: by its kind, or by its name, whatever provider it has.
 fn is_phone(raw: &RawConfig, channel: &str) -> bool {
-    match raw.channels.get(channel) {
-        Some(declared) => declared.kind(channel).is_some_and(|kind| kind.is_phone()),
-        None => matches!(channel, "call" | "sms"),
-    }
+    let is_phone = |declared: &RawChannel| declared.kind(channel).is_some_and(|kind| kind.is_phone());
+    matches!(channel, "call" | "voice" | "sms") || raw.channels.get(channel).is_some_and(is_phone)
 }
 
 /// Resolves the contacts of the team, which wake no one.

@@ -11,7 +11,9 @@ fn schema_has_sections_and_keys() {
     assert_eq!(service["additionalProperties"], false);
     let pool = &schema["properties"]["pool"]["additionalProperties"]["properties"];
     let channel = &schema["properties"]["channel"]["additionalProperties"]["properties"];
-    assert!(channel.get("twilio").is_none(), "unsupported keys are not offered");
+    assert_eq!(channel["medium"]["enum"][0], "call");
+    let schedule = &schema["properties"]["schedule"]["additionalProperties"]["properties"];
+    assert!(schedule.get("override").is_none(), "unsupported keys are not offered");
     let server = &pool["servers"]["items"]["anyOf"];
     assert_eq!((&server[0]["type"], &server[1]["required"][0]), (&"string".into(), &"at".into()));
     let limit = &service["properties"]["traffic"]["properties"]["limit"]["properties"]["client"];
@@ -40,8 +42,6 @@ fn reference_is_complete_and_its_tables_are_well_formed() {
     - `plugin` in `[probe.NAME]`: Nagios plugins as probes
     - `layer.restrictions` in `[schedule.NAME]`: hours of the week within a layer
     - `override` in `[schedule.NAME]`: overrides of single shifts
-    - `twilio` in `[channel.NAME]`: phone calls and SMS through Twilio
-    - `account` in `[channel.NAME]`: accounts of phone channels
     - `alertmanager` in `[source.NAME]`: alerts of Prometheus
     - `grafana` in `[source.NAME]`: alerts of Grafana
     - `pagerduty` in `[source.NAME]`: alerts in the format of PagerDuty

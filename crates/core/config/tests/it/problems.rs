@@ -202,13 +202,11 @@ expect = { json = { a = 1 } }
 "#), @r#"
     mainstay.toml:4:36: `host.acme.com`: a service cannot depend on a host by name (name the service that it belongs to: depends_on = ["service.mail"])
     mainstay.toml:4:53: `mail` is not a resource (write "service.mail")
-    mainstay.toml:14:25: unknown channel `sms`: phone channels are not supported by this version (use an ntfy or webhook channel for now)
     mainstay.toml:20:1: `restrictions` (hours of the week within a layer) is not supported by this version (remove it for now; no key is ignored silently)
     mainstay.toml:21:21: `override` (overrides of single shifts) is not supported by this version (remove it for now; no key is ignored silently)
-    mainstay.toml:26:1: `twilio` (phone calls and SMS through Twilio) is not supported by this version (remove it for now; no key is ignored silently)
-    mainstay.toml:27:1: `account` (accounts of phone channels) is not supported by this version (remove it for now; no key is ignored silently)
-    mainstay.toml:28:1: channel.twilio has a sender and no `smtp` (add smtp = "smtps://...", or remove `from`)
-    mainstay.toml:28:8: `+372` is not an e-mail address (for example: from = "Acme status <status@acme.net>")
+    mainstay.toml:25:2: channel.twilio has no `secret` (add secret = "env:TWILIO_TOKEN", the auth token of the account)
+    mainstay.toml:27:11: `AC` is not an account of Twilio (the account SID of Twilio's console: AC and 32 hexadecimal digits)
+    mainstay.toml:28:8: `+372` is not a phone number (with country code and without spaces: "+3725550000")
     mainstay.toml:31:12: `json` (checks of a JSON body) is not supported by this version (remove it for now; no key is ignored silently)
     "#);
 }
@@ -509,4 +507,34 @@ login = "env:NUT_LOGIN"
     mainstay.toml:10:9: a secret must not be written in the configuration (refer to it: "env:NAME" or "file:PATH"; replace this one, it may have been copied with the file)
     mainstay.toml:13:1: `login` belongs to `nut` only (remove it, or use `nut`)
     "#);
+}
+
+#[test]
+fn phones_and_chats_have_what_they_need() {
+    assert_snapshot!(problems(r#"
+[service.auth]
+hosts = ["auth.acme.com"]
+[person.ana]
+contacts = ["call:0725550100", "sms:+3725550100", "room:ops", "bot:ana", "bot:@ops", "bot:-100123"]
+[channel.call]
+twilio = "https://api.twilio.com/2010-04-01"
+account = "AC0123456789abcdef0123456789abcdef"
+secret = "env:TWILIO_TOKEN"
+from = "+3725550000"
+[channel.room]
+slack = "env:SLACK_URL"
+secret = "env:X"
+[channel.bot]
+telegram = "https://api.telegram.org"
+[channel.other]
+ntfy = "https://ntfy.sh"
+medium = "sms"
+from = "+3725550000"
+"#), @"");
+    assert_snapshot!(problems(r#"
+[service.auth]
+hosts = ["auth.acme.com"]
+[person.ana]
+contacts = ["call:+3725550100"]
+"#), @"");
 }

@@ -7,4 +7,5 @@ mod gaps;
 mod invariants;
 mod notices;
 mod paging;
+mod phones;
 mod team;

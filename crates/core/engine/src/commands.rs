@@ -19,12 +19,8 @@ impl Engine {
         let by = actor.clone();
         Ok(vec![match command {
             Command::Acknowledge { incident } => return self.acknowledge(now, actor, *incident),
-            Command::Escalate { incident } => {
-                return Ok(self.escalate(now, actor, *incident)?.into_iter().collect());
-            }
-            Command::ReportPhone { message, outcome } => {
-                return Ok(self.unreached(message, *outcome).into_iter().collect());
-            }
+            Command::Escalate { incident } => return self.escalate(now, actor, *incident),
+            Command::ReportPhone { message, outcome } => return Ok(self.unreached(message, *outcome)),
             Command::Note { incident, text } => {
                 self.incident(*incident)?;
                 EventKind::IncidentNoted { incident: *incident, by, text: text.clone() }
@@ -127,26 +123,31 @@ impl Engine {
     }
 
     /// Escalating what has ended or is acknowledged is no error and changes nothing: nobody is paged for it.
-    fn escalate(&self, now: Time, actor: &Actor, id: IncidentId) -> Result<Option<EventKind>, Refused> {
+    fn escalate(&self, now: Time, actor: &Actor, id: IncidentId) -> Result<Events, Refused> {
         let incident = self.survivor(self.incident(id)?);
         let is_waiting = incident.is_open() && !incident.is_acknowledged(now);
         let page = self.oncall.pages().values().find(|page| page.incident == incident.id && page.is_open());
         let page = page.filter(|_| is_waiting);
-        Ok(page.map(|page| EventKind::PageEscalated { page: page.id, by: actor.clone() }))
+        let escalated = |page: &oncall::Page| EventKind::PageEscalated { page: page.id, by: actor.clone() };
+        Ok(page.map(escalated).into_iter().collect())
     }
 
-    /// The report that a call or SMS about an open page reached nobody; `None` for every other report.
-    fn unreached(&self, message: &PhoneMessage, outcome: PhoneOutcome) -> Option<EventKind> {
-        let page: PageId = message.key.0.split('/').next()?.parse().ok()?;
+    /// The report that a call or SMS about an open page reached nobody; nothing for every other report.
+    fn unreached(&self, message: &PhoneMessage, outcome: PhoneOutcome) -> Events {
+        let page = message.key.0.split('/').next().and_then(|page| page.parse::<PageId>().ok());
+        let Some(page) = page.filter(|_| outcome.is_failure()) else { return Events::new() };
         let is_open = self.oncall.pages().get(&page).is_some_and(oncall::Page::is_open);
+        if !is_open {
+            return Events::new();
+        }
         let person = PersonId(message.person.clone());
-        (is_open && outcome.is_failure()).then(|| EventKind::PhoneUnreached {
+        vec![EventKind::PhoneUnreached {
             page,
             contact: message.contact.clone(),
             person: self.config.people.contains_key(&person).then_some(person),
             key: message.key.clone(),
             outcome,
-        })
+        }]
     }
 
     /// The incident itself, or the one that it was merged into.

@@ -86,29 +86,10 @@ impl State {
                 self.incidents.entry(*incident).or_default().expired = Some(at);
                 self.restart_page(*incident, at);
             }
-            EventKind::PageOpened { page, incident, escalation } => {
-                self.last_page = self.last_page.max(page.0);
-                self.pages.insert(*page, Page::new(*page, *incident, escalation.clone(), at));
-                self.incidents.entry(*incident).or_default().page = Some(*page);
-            }
-            EventKind::PageStep { page, round, step, people, until } => {
-                if let Some(page) = self.pages.get_mut(page) {
-                    page.add_step(Step {
-                        round: *round,
-                        step: *step,
-                        people: people.clone(),
-                        since: at,
-                        until: *until,
-                        queues: BTreeMap::new(),
-                    });
-                }
-            }
-            EventKind::PageClosed { page } => {
-                if let Some(page) = self.pages.get_mut(page) {
-                    page.closed = Some(at);
-                }
-                self.forget();
-            }
+            EventKind::PageOpened { .. }
+            | EventKind::PageStep { .. }
+            | EventKind::PageEscalated { .. }
+            | EventKind::PageClosed { .. } => self.apply_page(&event.kind, at),
             EventKind::NoticeQueued { incident, occasion, people, fallback, team } => {
                 self.notice_queued(*incident, occasion, (people, *fallback, *team), at);
             }
@@ -132,13 +113,42 @@ impl State {
                 self.count(*page, person.as_ref(), (contact, delivery), at);
                 self.record(delivery, at);
             }
+            EventKind::PhoneUnreached { key, .. } => self.unreached(key, at),
+            EventKind::AttemptsAbandoned { key, .. } => self.abandon(key),
+            _ => {}
+        }
+    }
+
+    fn apply_page(&mut self, kind: &EventKind, at: Time) {
+        match kind {
+            EventKind::PageOpened { page, incident, escalation } => {
+                self.last_page = self.last_page.max(page.0);
+                self.pages.insert(*page, Page::new(*page, *incident, escalation.clone(), at));
+                self.incidents.entry(*incident).or_default().page = Some(*page);
+            }
+            EventKind::PageStep { page, round, step, people, until } => {
+                if let Some(page) = self.pages.get_mut(page) {
+                    page.add_step(Step {
+                        round: *round,
+                        step: *step,
+                        people: people.clone(),
+                        since: at,
+                        until: *until,
+                        queues: BTreeMap::new(),
+                    });
+                }
+            }
             EventKind::PageEscalated { page, .. } => {
                 if let Some(step) = self.pages.get_mut(page).and_then(|page| page.steps.last_mut()) {
                     step.until = step.until.min(at);
                 }
             }
-            EventKind::PhoneUnreached { key, .. } => self.unreached(key, at),
-            EventKind::AttemptsAbandoned { key, .. } => self.abandon(key),
+            EventKind::PageClosed { page } => {
+                if let Some(page) = self.pages.get_mut(page) {
+                    page.closed = Some(at);
+                }
+                self.forget();
+            }
             _ => {}
         }
     }

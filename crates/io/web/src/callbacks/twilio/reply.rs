@@ -44,6 +44,10 @@ pub(super) fn read(text: &str) -> Reply {
     if text.chars().count() > CHARS_MAX {
         return Reply::Other;
     }
+    let numbers = text.split(|c: char| !c.is_ascii_digit()).filter(|number| !number.is_empty());
+    if numbers.count() > 1 {
+        return Reply::Other;
+    }
     let plain: String = text.chars().filter(|c| !matches!(c, ' ' | '-' | '#' | ':' | '"' | '\'')).collect();
     let digits = plain.trim_matches(|c: char| !c.is_ascii_digit());
     let (before, after) = plain.split_once(digits).unwrap_or((&plain, ""));

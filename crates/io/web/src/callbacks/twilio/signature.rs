@@ -45,9 +45,9 @@ mod tests {
         [
             ("To", "+18005551212"),
             ("Digits", "1234"),
-            ("From", "+14158675310"),
+            ("From", "+12349013030"),
             ("CallSid", "CA1234567890ABCDE"),
-            ("Caller", "+14158675310"),
+            ("Caller", "+12349013030"),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .to_vec()

@@ -1,7 +1,7 @@
 //! Types of keys that several sections share: strings with a format of their own, ranges of durations and thresholds.
 
 use crate::kind::scalar::{Integer, Span, duration, integer};
-use crate::kind::string::{Format, format};
+use crate::kind::string::{Choice, Format, format};
 use crate::parse::host::Host;
 use crate::parse::phone::Sender;
 use crate::parse::url::Url;
@@ -11,6 +11,7 @@ use jiff::tz::TimeZone;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
+use types::Severity;
 use types::config::{SecretRef, SmtpServer};
 
 pub(crate) const BRIEF: Duration = Duration::from_millis(100);
@@ -26,6 +27,9 @@ pub(crate) const TIMEOUT: Span = duration(Duration::from_millis(50), Duration::f
 pub(crate) const FAILING_FOR: Span = duration(Duration::ZERO, HOUR);
 pub(crate) const THRESHOLD: Integer<u32> = integer(1, 100);
 pub(crate) const PORT: Integer<u16> = integer(1, 65_535);
+
+pub(crate) const SEVERITY: Choice<Severity> =
+    Choice(&[("info", Severity::Info), ("warning", Severity::Warning), ("critical", Severity::Critical)]);
 
 pub(crate) const TIMEZONE: Format<TimeZone> =
     format("a timezone such as \"Europe/Tallinn\"", None, |text, _| scalar::timezone(text));

@@ -92,6 +92,16 @@ impl Verdict {
         self
     }
 
+    /// Lowers the severity of its violations to the highest one of the probe.
+    pub(crate) fn at_most(mut self, highest: Severity) -> Self {
+        for judgement in self.aspects.values_mut() {
+            if let Judgement::Bad(violation) = judgement {
+                violation.severity = violation.severity.min(highest);
+            }
+        }
+        self
+    }
+
     /// Derives `healthy` from the aspects.
     pub(crate) fn with_health(mut self) -> Self {
         let hurts = |judgement: &Judgement| match judgement {

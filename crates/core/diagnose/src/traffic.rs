@@ -56,6 +56,7 @@ pub(crate) fn is_overload(fault: &Fault) -> bool {
         | Fault::TimedOut { .. }
         | Fault::Handshake { .. }
         | Fault::BodyLacks
+        | Fault::Http { .. }
         | Fault::Truncated
         | Fault::Intermittent { .. }
         | Fault::Slow { .. }

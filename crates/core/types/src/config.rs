@@ -16,10 +16,11 @@ pub use chat::{ChatService, Medium};
 pub use edge::{
     Caller, CertificateFiles, Edge, EdgeLimits, Health, Pool, PoolServer, Protocol, Rate, Recognize, Traffic,
 };
+pub use http::{Expect, HttpRequest};
 use ipnet::IpNet;
 use jiff::civil;
 use jiff::tz::TimeZone;
-pub use load::{LoadBounds, LoadHeader, LoadTarget};
+pub use load::{LoadBounds, LoadTarget};
 pub use notices::Notices;
 pub use offline::{Offline, OfflineWrite};
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,6 +33,7 @@ mod balancer;
 mod cache;
 mod chat;
 mod edge;
+mod http;
 mod load;
 mod notices;
 mod offline;
@@ -182,6 +184,8 @@ pub struct Probe {
     pub success_threshold: u32,
     /// How long it must fail before an alert fires, in addition to `failure_threshold`.
     pub failing_for: Duration,
+    /// Highest severity of its alerts.
+    pub severity: Severity,
 }
 
 /// Kind and target of a probe.
@@ -191,6 +195,8 @@ pub enum ProbeKind {
     Http {
         /// The first URL.
         url: String,
+        /// The request.
+        request: Box<HttpRequest>,
         /// Which responses are successful.
         expect: Expect,
     },
@@ -241,30 +247,6 @@ pub enum ProbeKind {
         /// Reference to `USER:PASSWORD`; without it no login is sent.
         login: Option<SecretRef>,
     },
-}
-
-/// Which HTTP responses are successful.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Expect {
-    /// Accepted status codes; empty means any 2xx.
-    pub status: Vec<u16>,
-    /// Text that the body must contain.
-    pub body_contains: Option<String>,
-    /// A slower response is a fault.
-    pub max_latency: Option<Duration>,
-    /// Whether the status code is learned because none is declared: that of the first response, if below 500.
-    pub learns: bool,
-}
-
-impl Expect {
-    /// Whether a status code is one of those declared.
-    #[must_use]
-    pub fn accepts(&self, status: u16) -> bool {
-        match self.status.as_slice() {
-            [] => (200..300).contains(&status),
-            declared => declared.contains(&status),
-        }
-    }
 }
 
 /// Facts about a registered domain that its registry does not publish.
@@ -599,6 +581,15 @@ pub enum SecretRef {
     Env(String),
     /// A file.
     File(PathBuf),
+}
+
+/// Text, or a reference to a secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TextOrSecret {
+    /// As written.
+    Text(String),
+    /// Read at run time.
+    Secret(SecretRef),
 }
 
 /// The public status page.

@@ -18,6 +18,7 @@ mod database;
 mod dns;
 mod domain;
 mod heartbeat;
+mod http;
 pub mod pool;
 mod tls;
 mod ups;
@@ -28,6 +29,7 @@ pub use database::{DatabaseFault, Promotion};
 pub use dns::DnsFault;
 pub use domain::DomainFault;
 pub use heartbeat::HeartbeatFault;
+pub use http::HttpFault;
 pub use pool::Starving;
 pub use tls::TlsFault;
 pub use ups::UpsFault;
@@ -357,6 +359,12 @@ pub enum Fault {
         /// The fault.
         heartbeat: HeartbeatFault,
     },
+    /// The content of an HTTP response is not as expected.
+    #[error(transparent)]
+    Http {
+        /// The fault.
+        http: HttpFault,
+    },
 }
 
 /// `4.1`.
@@ -408,6 +416,7 @@ impl Fault {
             Self::CrashLoop { crash_loop } => crash_loop.clean(),
             Self::Ups { ups } => ups.clean(),
             Self::Heartbeat { heartbeat } => heartbeat.clean(),
+            Self::Http { http } => http.clean(),
             _ => {}
         }
     }
@@ -459,6 +468,7 @@ impl Fault {
             Self::Creeping { creeping } => creeping.level.as_str(),
             Self::Ups { ups } => ups.as_str(),
             Self::Heartbeat { heartbeat } => heartbeat.as_str(),
+            Self::Http { http } => http.as_str(),
         }
     }
 }
@@ -483,6 +493,12 @@ impl Fault {
             self,
             Self::PoolMemberIdle { .. } | Self::Database { database: DatabaseFault::ReplicaIdle { .. } }
         )
+    }
+
+    /// Whether nothing is known about the content of an answer, because it could not be searched.
+    #[must_use]
+    pub fn is_unsearched(&self) -> bool {
+        matches!(self, Self::TextNotReached | Self::Http { http: HttpFault::Unsearchable { .. } })
     }
 
     /// Whether part of the requests still succeed: the resource is degraded, not down.

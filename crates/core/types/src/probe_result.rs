@@ -1,7 +1,7 @@
 //! Result of one probe: facts without judgement. The prober fills it in; `detect` judges it.
 
 use crate::database::DatabaseSeen;
-use crate::fault::{DnsFault, Fault, TlsFault};
+use crate::fault::{DnsFault, Fault, HttpFault, TlsFault};
 use crate::pool::PoolSeen;
 use crate::shown::{clean, clean_all};
 use crate::ups::UpsSeen;
@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
+use thiserror::Error;
 
 /// One result. It has no timestamp: the event loop adds the time of arrival.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -66,6 +67,8 @@ impl Answer {
                     clean(&mut hop.url);
                     hop.tls.iter_mut().for_each(TlsSeen::clean);
                 }
+                seen.unmet.iter_mut().for_each(HttpFault::clean);
+                seen.unsearchable.iter_mut().for_each(clean);
             }
             Self::Tcp { .. } => {}
             Self::Dns(seen) => seen.clean(),
@@ -179,6 +182,65 @@ pub struct HttpSeen {
     pub body_found: Option<bool>,
     /// All requests of the chain, including the last.
     pub hops: Vec<Hop>,
+    /// Expectations of the content that it does not meet, the most important first.
+    #[serde(default)]
+    pub unmet: Vec<HttpFault>,
+    /// Why the body could not be searched, or not all of it.
+    #[serde(default)]
+    pub unsearchable: Option<String>,
+    /// Breaches of the protocol that browsers tolerate.
+    #[serde(default)]
+    pub notes: BTreeSet<HttpNote>,
+}
+
+impl HttpSeen {
+    /// A response without a body, about which nothing else is known.
+    #[must_use]
+    pub fn new(status: u16, address: SocketAddr) -> Self {
+        Self {
+            status,
+            address,
+            body_bytes: 0,
+            body_found: None,
+            hops: Vec::new(),
+            unmet: Vec::new(),
+            unsearchable: None,
+            notes: BTreeSet::new(),
+        }
+    }
+}
+
+/// A breach of the protocol that browsers tolerate, in a response that counts all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Error)]
+#[serde(rename_all = "snake_case")]
+pub enum HttpNote {
+    /// A line of the head has no colon, or no name before it.
+    #[error("a line of the head is not a header")]
+    OddLine,
+    /// More than 100 headers: many clients refuse them.
+    #[error("more than 100 headers")]
+    ManyHeaders,
+    /// Lines end with LF alone (RFC 9112, section 2.2).
+    #[error("lines of the head end with LF instead of CRLF")]
+    BareLf,
+    /// A value goes on in the next line (RFC 9112, section 5.2).
+    #[error("a header is folded over several lines")]
+    Folded,
+    /// The status line is not as RFC 9112, section 4, has it.
+    #[error("an irregular status line")]
+    OddStatusLine,
+    /// `Location` has bytes that are not ASCII.
+    #[error("`Location` has characters that are not ASCII")]
+    LocationBytes,
+    /// `Transfer-Encoding` in a response of HTTP/1.0 (RFC 9112, section 6.1).
+    #[error("`Transfer-Encoding` in a response of HTTP/1.0")]
+    OldChunked,
+    /// `Content-Length` beside `Transfer-Encoding`, not a number, or twice.
+    #[error("an irregular `Content-Length`")]
+    OddLength,
+    /// A content coding that no one asked for.
+    #[error("compressed although no content coding was accepted")]
+    UnaskedCoding,
 }
 
 /// One request of a redirect chain.
@@ -339,8 +401,7 @@ mod tests {
             resolvers: Vec::new(),
         };
         let hop = Hop { url: EVIL.to_owned(), status: 200, tls: Some(tls.clone()) };
-        let http =
-            HttpSeen { status: 200, address: tls.address, body_bytes: 0, body_found: None, hops: vec![hop] };
+        let http = HttpSeen { hops: vec![hop], ..HttpSeen::new(200, tls.address) };
         for answer in [
             Answer::Http(http),
             Answer::Dns(dns),

@@ -16,7 +16,7 @@ use std::time::Duration;
 use tls_roots::Roots;
 use tokio::net::lookup_host;
 use tokio::time::timeout;
-use types::config::{LoadHeader, LoadTarget, SecretRef};
+use types::config::{LoadTarget, SecretRef, TextOrSecret};
 
 /// Timeout of one look-up.
 const LOOKUP: Duration = Duration::from_secs(5);
@@ -195,8 +195,8 @@ fn headers(declared: &LoadTarget, authority: &str) -> Result<HeaderMap, TargetEr
     for (header, value) in &declared.headers {
         let name: HeaderName = header.parse().map_err(|_| invalid(header))?;
         let value = match value {
-            LoadHeader::Text(text) => HeaderValue::from_str(text),
-            LoadHeader::Secret(reference) => {
+            TextOrSecret::Text(text) => HeaderValue::from_str(text),
+            TextOrSecret::Secret(reference) => {
                 let secret = match reference {
                     SecretRef::Env(variable) => secrets::from_variable(variable),
                     SecretRef::File(path) => secrets::from_file(path),

@@ -215,7 +215,8 @@ fn page_fault(seen: &HttpSeen, expect: &Expect) -> Option<Fault> {
     if !expect.accepts(seen.status) && !is_usual {
         return Some(Fault::Status { got: seen.status });
     }
-    (seen.body_found == Some(false)).then_some(Fault::BodyLacks)
+    // What could not be searched is no fault of one address.
+    expect.content_fault(seen).filter(|fault| !fault.is_unsearched())
 }
 
 /// Leaves out an address family without a route, if the other one has a route.
@@ -254,15 +255,7 @@ mod tests {
 
     #[test]
     fn what_speaks_for_all() {
-        let page = |status| {
-            Answer::Http(HttpSeen {
-                status,
-                address: "192.0.2.1:80".parse().unwrap(),
-                body_bytes: 0,
-                body_found: None,
-                hops: Vec::new(),
-            })
-        };
+        let page = |status| Answer::Http(HttpSeen::new(status, "192.0.2.1:80".parse().unwrap()));
         let run = |answers: Vec<(Answer, u64)>, learns| {
             let expect = Expect { learns, ..Expect::default() };
             let found: Vec<SocketAddr> = (1..=answers.len())

@@ -4,6 +4,7 @@ use crate::addresses;
 use crate::addresses::Measurement;
 use crate::databases::WatchedDatabase;
 use crate::kinds::balancer::WatchedPool;
+use crate::kinds::http::{Question, QuestionError};
 use crate::kinds::tls::Tls;
 use crate::kinds::{dns, domain, http, nut, tcp, tls};
 use crate::names::Names;
@@ -21,7 +22,7 @@ use tokio::time::{Instant, timeout};
 use types::config::{Probe, ProbeKind, SecretRef};
 use types::fault::Phase;
 use types::probe_result::Phases;
-use types::{Answer, Config, Fault, PoolId, ProbeResult, Time};
+use types::{Answer, Config, Fault, PoolId, ProbeId, ProbeResult, Time};
 use url::Url;
 
 /// Time over the timeout after which a run is cancelled from outside. Every wait inside ends at the timeout;
@@ -43,6 +44,8 @@ pub struct Prober {
     pools: BTreeMap<PoolId, Arc<WatchedPool>>,
     /// `USER:PASSWORD` of `nut` probes.
     logins: BTreeMap<SecretRef, SecretString>,
+    /// Questions of `http` probes that are not made for each run.
+    questions: BTreeMap<ProbeId, Arc<Question>>,
     clock: Clock,
     token: Option<ProbeToken>,
 }
@@ -109,6 +112,7 @@ impl Prober {
             databases: WatchedDatabase::all(config, &BTreeMap::new(), (&names, &tls, &clock))?,
             pools: watched_pools(config, &BTreeMap::new(), &names, &clock)?,
             logins: logins(config)?,
+            questions: questions(config)?,
             domain,
             tls,
             dns,
@@ -140,6 +144,7 @@ impl Prober {
             databases: WatchedDatabase::all(config, &self.databases, (&self.names, &self.tls, &self.clock))?,
             pools: watched_pools(config, &self.pools, &self.names, &self.clock)?,
             logins: logins(config)?,
+            questions: questions(config)?,
             tls: Arc::clone(&self.tls),
             dns: Arc::clone(&self.dns),
             domain: Arc::clone(&self.domain),
@@ -161,7 +166,7 @@ impl Prober {
         let limit = probe.timeout.min(TIMEOUT_MAX);
         let late =
             || Measurement::of(Answer::Failed(Fault::TimedOut { phase: Phase::Body }), Phases::default());
-        let asked = timeout(limit + GRACE, self.answer(&probe.kind, began, limit)).await;
+        let asked = timeout(limit + GRACE, self.answer(probe, began, limit)).await;
         let Measurement { answer, mut phases, addresses, alias } = asked.unwrap_or_else(|_| late());
         if phases.total.is_zero() {
             phases.total = began.elapsed();
@@ -170,15 +175,26 @@ impl Prober {
         ProbeResult { addresses, alias, ..ProbeResult::new(probe.id.clone(), phases, answer) }.shown()
     }
 
-    async fn answer(&self, kind: &ProbeKind, began: Instant, limit: Duration) -> Measurement {
+    async fn answer(&self, probe: &Probe, began: Instant, limit: Duration) -> Measurement {
         let deadline = began + limit;
         let (names, tls) = (&self.names, &self.tls);
         let alone = |(answer, phases)| Measurement::of(answer, phases);
-        match kind {
-            ProbeKind::Http { url, expect } => {
+        match &probe.kind {
+            ProbeKind::Http { url, request, expect } => {
                 let token = self.token.as_ref();
+                let made = match self.questions.get(&probe.id) {
+                    Some(made) => Ok(Arc::clone(made)),
+                    None => Question::new(request, expect).map(Arc::new),
+                };
+                let asked = match made {
+                    Ok(asked) => asked,
+                    Err(error) => {
+                        let why = error.to_string();
+                        return alone((Answer::Failed(Fault::Isolated { why }), Phases::default()));
+                    }
+                };
                 let question =
-                    |at: SocketAddr| http::run((tls, names, token), url, at.ip(), expect, deadline);
+                    |at: SocketAddr| http::run((tls, names, token), url, at.ip(), &asked, deadline);
                 let parsed = Url::parse(url).ok();
                 let place =
                     parsed.as_ref().and_then(|url| Some((url.host_str()?, url.port_or_known_default()?)));
@@ -238,6 +254,23 @@ fn logins(config: &Config) -> Result<BTreeMap<SecretRef, SecretString>, SetupErr
         logins.insert(source.clone(), login);
     }
     Ok(logins)
+}
+
+/// The questions of `http` probes with secrets, files or compiled expectations, made once, so that what is missing is
+/// reported at the start.
+fn questions(config: &Config) -> Result<BTreeMap<ProbeId, Arc<Question>>, SetupError> {
+    let mut questions = BTreeMap::new();
+    for probe in config.probes.values() {
+        let ProbeKind::Http { request, expect, .. } = &probe.kind else { continue };
+        if Question::is_costly(request, expect) {
+            let refused = |error: QuestionError| SetupError::Request {
+                probe: probe.id.0.clone(),
+                why: error.to_string(),
+            };
+            questions.insert(probe.id.clone(), Arc::new(Question::new(request, expect).map_err(refused)?));
+        }
+    }
+    Ok(questions)
 }
 
 /// Every pool behind another load balancer. Those of `before` that did not change keep their clients.

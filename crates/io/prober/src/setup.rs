@@ -55,6 +55,14 @@ pub enum SetupError {
         /// The reason.
         why: String,
     },
+    /// The request of an `http` probe cannot be sent as configured. Its secrets are not quoted.
+    #[error("the request of probe.{probe} cannot be sent: {why}")]
+    Request {
+        /// The probe.
+        probe: String,
+        /// The reason.
+        why: String,
+    },
     /// The registry settings of the configuration cannot be used.
     #[error("registrations cannot be looked up: {why} (check registry.bootstrap)")]
     Registry {

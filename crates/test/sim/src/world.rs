@@ -179,13 +179,7 @@ impl World {
                     return Answer::Failed(Fault::Refused);
                 }
                 let hop = Hop { url: url.clone(), status: 200, tls: None };
-                Answer::Http(HttpSeen {
-                    status: 200,
-                    address: here(443),
-                    body_bytes: 2,
-                    body_found: None,
-                    hops: vec![hop],
-                })
+                Answer::Http(HttpSeen { body_bytes: 2, hops: vec![hop], ..HttpSeen::new(200, here(443)) })
             }
             ProbeKind::Tcp { port, .. } => Answer::Tcp { address: here(*port) },
             ProbeKind::Tls { host, port } => {

@@ -11,7 +11,7 @@ use types::config::{
     StatusPage,
 };
 use types::notification::Contact;
-use types::{Graph, Resource};
+use types::{Graph, Resource, Severity};
 
 /// Reads a configuration; its problems fail the test.
 #[must_use]
@@ -97,13 +97,20 @@ pub fn probe(about: Resource, kind: ProbeKind) -> Probe {
         failure_threshold: 3,
         success_threshold: 2,
         failing_for: Duration::ZERO,
+        severity: Severity::Critical,
     }
 }
 
 /// A GET request with the default expectations.
 #[must_use]
 pub fn get(url: impl Into<String>) -> ProbeKind {
-    ProbeKind::Http { url: url.into(), expect: Expect::default() }
+    get_expecting(url, Expect::default())
+}
+
+/// A GET request with these expectations.
+#[must_use]
+pub fn get_expecting(url: impl Into<String>, expect: Expect) -> ProbeKind {
+    ProbeKind::Http { url: url.into(), request: Box::default(), expect }
 }
 
 /// A person with contacts written `channel:address`.

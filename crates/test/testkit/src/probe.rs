@@ -28,7 +28,7 @@ pub fn http(status: u16) -> Answer {
 /// A short response with this status code from an address.
 #[must_use]
 pub fn http_from(address: SocketAddr, status: u16) -> Answer {
-    Answer::Http(HttpSeen { status, address, body_bytes: 2, body_found: None, hops: Vec::new() })
+    Answer::Http(HttpSeen { body_bytes: 2, ..HttpSeen::new(status, address) })
 }
 
 /// A certificate for one name.

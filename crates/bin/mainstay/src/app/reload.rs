@@ -13,7 +13,7 @@ use tokens::Key;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use types::Config;
-use types::config::SecretRef;
+use types::config::{ProbeKind, SecretRef, TextOrSecret};
 use web::WebState;
 
 /// Interval of checks of the files.
@@ -86,14 +86,34 @@ fn named(config: &Config) -> impl Iterator<Item = PathBuf> {
     let heartbeats = config.heartbeats.values().filter_map(|heartbeat| heartbeat.key.as_ref());
     let databases = config.databases.values();
     let urls = databases.flat_map(|database| std::iter::once(&database.url).chain(&database.replicas));
-    let secrets =
-        channels.chain(callers).chain(sources).chain(heartbeats).chain(urls).filter_map(
-            |secret| match secret {
-                SecretRef::File(path) => Some(path),
-                SecretRef::Env(_) => None,
-            },
-        );
-    secrets.chain(&config.site.extra_ca_files).chain(&config.registry.bootstrap).cloned()
+    let probes = config.probes.values().flat_map(|probe| secrets_of(&probe.kind));
+    let secrets = channels.chain(callers).chain(sources).chain(heartbeats).chain(urls).chain(probes);
+    let secrets = secrets.filter_map(|secret| match secret {
+        SecretRef::File(path) => Some(path),
+        SecretRef::Env(_) => None,
+    });
+    let identities = config.probes.values().filter_map(|probe| match &probe.kind {
+        ProbeKind::Http { request, .. } => request.client_certificate.as_ref(),
+        _ => None,
+    });
+    let identities = identities.flat_map(|files| [&files.chain, &files.key]);
+    let others = config.site.extra_ca_files.iter().chain(&config.registry.bootstrap);
+    secrets.chain(others).chain(identities).cloned()
+}
+
+/// The secrets that a probe sends.
+fn secrets_of(kind: &ProbeKind) -> Vec<&SecretRef> {
+    match kind {
+        ProbeKind::Http { request, .. } => {
+            let texts = request.headers.values().chain(&request.body).filter_map(|value| match value {
+                TextOrSecret::Secret(secret) => Some(secret),
+                TextOrSecret::Text(_) => None,
+            });
+            texts.chain(&request.login).chain(&request.bearer).collect()
+        }
+        ProbeKind::Nut { login, .. } => login.iter().collect(),
+        _ => Vec::new(),
+    }
 }
 
 /// Subscribers to a new configuration.

@@ -102,9 +102,12 @@ fn http_probes<'a>(config: &'a Config, service: &ServiceId) -> Vec<&'a Probe> {
 
 /// Whether a probe would notice that another page is answered.
 fn tests_something(probe: &Probe) -> bool {
-    let ProbeKind::Http { url, expect } = &probe.kind else { return false };
+    let ProbeKind::Http { url, expect, .. } = &probe.kind else { return false };
     let path = url.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map_or("", |(_, path)| path);
-    expect.body_contains.is_some() || !path.is_empty() || !expect.learns && !expect.status.is_empty()
+    expect.searches()
+        || expect.min_size.is_some()
+        || !path.is_empty()
+        || !expect.learns && !expect.status.is_empty()
 }
 
 fn health_check(audited: &Audited<'_>, found: &mut Found) {

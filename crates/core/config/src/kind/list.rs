@@ -57,6 +57,36 @@ impl<K: Read> Read for List<K> {
     }
 }
 
+/// One value, or a list of several.
+pub(crate) struct OneOrMore<K>(pub(crate) K);
+
+impl<K: Kind> Kind for OneOrMore<K> {
+    fn describe(&self) -> String {
+        format!("{}, or a list of such", self.0.describe())
+    }
+
+    fn schema(&self) -> Json {
+        let one = self.0.schema();
+        json!({ "anyOf": [one, { "type": "array", "items": one, "minItems": 1 }] })
+    }
+}
+
+impl<K: Read> Read for OneOrMore<K> {
+    type Value = Vec<K::Value>;
+
+    fn read(&self, context: &mut Context<'_>, key: &KeyPath<'_>, value: Value<'_>) -> Option<Self::Value> {
+        match value.get_ref().as_array() {
+            Some(list) if list.is_empty() => {
+                let message = format!("`{}` is empty", key.key.name);
+                context.diagnostics.error(value.span(), message, example(key.key));
+                None
+            }
+            Some(list) => Some(list.iter().filter_map(|one| self.0.read(context, key, one)).collect()),
+            None => self.0.read(context, key, value).map(|one| vec![one]),
+        }
+    }
+}
+
 /// A value for each key of the user's choice.
 pub(crate) struct Map<K> {
     what: &'static str,

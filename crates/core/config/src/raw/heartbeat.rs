@@ -1,10 +1,10 @@
 //! `[heartbeat.NAME]` as written: jobs that report.
 
 use crate::diagnostics::Diagnostics;
-use crate::formats::{DAY, HOUR, SECRET, TIMEZONE};
+use crate::formats::{DAY, HOUR, SECRET, SEVERITY, TIMEZONE};
 use crate::keys::keys;
 use crate::kind::scalar::{Span, duration};
-use crate::kind::string::{Choice, Format, NameOf, format};
+use crate::kind::string::{Format, NameOf, format};
 use crate::kind::value::At;
 use crate::suggest::shown;
 use crate::value_error::ValueError;
@@ -19,8 +19,6 @@ use types::heartbeat::Due;
 const PERIOD: Span = duration(Duration::from_secs(10), Duration::from_secs(366 * 86_400));
 /// Longest grace, and longest run.
 const GRACE: Span = duration(Duration::from_secs(1), Duration::from_secs(31 * 86_400));
-const SEVERITY: Choice<Severity> =
-    Choice(&[("info", Severity::Info), ("warning", Severity::Warning), ("critical", Severity::Critical)]);
 const CRON: Format<Cron> = format("a crontab expression: \"0 3 * * *\"", None, |text, _| cron(text));
 
 keys! {

@@ -7,44 +7,26 @@ use crate::kind::scalar::{Integer, Span, duration, integer};
 use crate::kind::string::{Format, NameOf, format};
 use crate::kind::table::{Table, made};
 use crate::kind::value::At;
-use crate::parse::scalar;
 use crate::parse::url::Url;
-use crate::raw::traffic::method;
+use crate::raw::request::{self, HEADER, HEADERS_MAX, METHOD};
 use crate::suggest::shown;
 use crate::value_error::ValueError;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use types::ServiceId;
-use types::config::{LoadBounds, LoadHeader, LoadTarget};
+use types::config::{LoadBounds, LoadTarget, TextOrSecret};
 
 /// Highest rate that may be allowed: more than one machine sends.
 const RATE_MAX: u32 = 100_000;
-/// Longest body, in bytes.
-const BODY_MAX: usize = 64 << 10;
-/// Most headers.
-const HEADERS_MAX: usize = 32;
 const LASTING: Duration = Duration::from_secs(600);
 const CONNECTIONS: u32 = 1_000;
 const MAX_LATENCY: Duration = Duration::from_secs(1);
 const ERROR_BUDGET: f64 = 0.05;
-/// Headers that belong to the connection, or that name the tool.
-const RESERVED: [&str; 8] = [
-    "connection",
-    "content-length",
-    "expect",
-    "keep-alive",
-    "te",
-    "transfer-encoding",
-    "upgrade",
-    "user-agent",
-];
-
 const RATE: Format<u32> =
     format("a rate per second: \"500/s\"", Some("^[1-9][0-9]{0,5}/s$"), |text, _| rate(text));
 const SHARE: Format<f64> =
     format("a share in percent: \"5%\"", Some("^[0-9]+([.][0-9]+)?%$"), |text, _| share(text));
-const METHOD: Format<String> = format("an HTTP method: \"POST\"", None, |text, _| method(text));
-const BODY: Format<String> = format("a string", None, |text, _| body(text));
+const BODY: Format<String> = format("a string", None, |text, _| request::body(text));
 const LATENCY: Span = duration(Duration::from_millis(1), MINUTE);
 const SERVERS: Integer<u32> = integer(1, 100_000);
 const BOUNDS: Table<RawBounds, LoadBounds> = made(|bounds: RawBounds, _, _| {
@@ -67,7 +49,7 @@ keys! {
         /// Method of the requests.
         method: Option<String> = METHOD, otherwise "GET", example r#""POST""#;
         /// Headers of the requests, each with its text; `env:NAME` and `file:PATH` are secrets that are read when a test starts.
-        headers: BTreeMap<String, LoadHeader> = map("header", header_name, HEADER), otherwise "none",
+        headers: BTreeMap<String, TextOrSecret> = map("header", header_name, HEADER), otherwise "none",
             example r#"{ accept = "application/json", authorization = "env:STAGING_AUTHORIZATION" }"#;
         /// Body of the requests.
         body: Option<String> = BODY, otherwise "none", example r#"'{"user": "load-test"}'"#;
@@ -93,12 +75,11 @@ keys! {
     }
 }
 
-const HEADER: Format<LoadHeader> = format("a header's text, or a secret", None, |text, context| {
-    Ok(match text.starts_with("env:") || text.starts_with("file:") {
-        true => LoadHeader::Secret(scalar::secret(text, context.folder)?),
-        false => LoadHeader::Text(header_text(text)?),
-    })
-});
+fn header_name(text: &str) -> Result<String, ValueError> {
+    let name = request::header_name(text)?;
+    // It names the tool in the target's log.
+    if name == "user-agent" { Err(request::reserved(&name)) } else { Ok(name) }
+}
 
 impl RawLoad {
     /// The target; `None` when it is invalid, which was reported already.
@@ -141,37 +122,6 @@ fn share(text: &str) -> Result<f64, ValueError> {
     )
 }
 
-fn body(text: &str) -> Result<String, ValueError> {
-    if text.len() > BODY_MAX {
-        return Err(
-            ValueError::new(format!("the body has {} bytes", text.len())).hint(format!("{BODY_MAX} at most"))
-        );
-    }
-    Ok(text.to_owned())
-}
-
-fn header_name(text: &str) -> Result<String, ValueError> {
-    let name = text.to_ascii_lowercase();
-    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    if name.is_empty() || name.len() > 100 || !name.bytes().all(is_token) {
-        return Err(ValueError::new(format!("`{}` is not the name of a header", shown(text))));
-    }
-    if RESERVED.contains(&name.as_str()) {
-        return Err(ValueError::new(format!("the header `{name}` is set by mainstay"))
-            .hint("remove it: it belongs to the connection, or names the tool in the target's log"));
-    }
-    Ok(name)
-}
-
-fn header_text(text: &str) -> Result<String, ValueError> {
-    let is_allowed = |byte: u8| byte == b'\t' || (b' '..=b'~').contains(&byte);
-    if text.len() > 8 << 10 || !text.bytes().all(is_allowed) {
-        return Err(ValueError::new("the text of a header has characters that cannot be sent")
-            .hint("printable ASCII, at most 8 KiB"));
-    }
-    Ok(text.to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -199,14 +149,5 @@ mod tests {
         ] {
             assert_eq!(share(text).ok(), value, "{text:?}");
         }
-    }
-
-    #[test]
-    fn reserved_headers_are_refused() {
-        assert_eq!(header_name("Accept").unwrap(), "accept");
-        for name in ["", "a b", "Transfer-Encoding", "User-Agent", "a:"] {
-            assert!(header_name(name).is_err(), "{name}");
-        }
-        assert!(header_text("a\r\nb").is_err() && header_text("Bearer x").is_ok());
     }
 }

@@ -1,20 +1,23 @@
 //! `[probe.NAME]` and `[probe_defaults]` as written.
 
 use crate::diagnostics::Diagnostics;
-use crate::formats::{FAILING_FOR, HOST, INTERVAL, SECRET, THRESHOLD, TIMEOUT, URL};
+use crate::formats::{FAILING_FOR, HOST, INTERVAL, SECRET, SEVERITY, THRESHOLD, TIMEOUT, URL};
 use crate::keys::keys;
-use crate::kind::list::filled_list;
-use crate::kind::scalar::{duration, integer};
+use crate::kind::list::map;
 use crate::kind::string::{Format, NameOf, Text, format};
-use crate::kind::table::table;
 use crate::kind::value::At;
 use crate::parse::domain::{Declared, Registration, may_be_declared};
 use crate::parse::host::{Host, dns_name};
 use crate::parse::url::Url;
+use crate::raw::expect::EXPECT;
+use crate::raw::request::{CLIENT_CERTIFICATE, HEADER, PROBE_BODY, PROBE_METHOD, RawRequest, header_name};
 use crate::suggest::shown;
 use crate::value_error::ValueError;
+use std::collections::BTreeMap;
 use std::time::Duration;
-use types::config::{Expect, SecretRef};
+use text::list;
+use types::Severity;
+use types::config::{CertificateFiles, Expect, HttpRequest, SecretRef, TextOrSecret};
 
 const SERVICE_PORT: Format<(Host, u16)> =
     format("a host with a port: \"mail.acme.com:25\"", None, |text, _| with_port(text));
@@ -44,8 +47,23 @@ keys! {
         /// Asks the daemon of Network UPS Tools (upsd) for the state of an uninterruptible power supply: its name, `@`, and the
         /// host of the daemon, with a port if it is not 3493.
         nut: Option<(String, Host)> = UPS, example r#""rack@10.0.0.3""#;
-        /// Reference to `USER:PASSWORD` for `nut`. Without it no login is sent; upsd needs none for reading.
-        login: Option<SecretRef> = SECRET, otherwise "none", example r#""env:NUT_LOGIN""#;
+        /// Reference to `USER:PASSWORD`: basic authentication for `http`, the login for `nut`. Without it none is sent; upsd
+        /// needs none for reading.
+        login: Option<SecretRef> = SECRET, otherwise "none", example r#""env:SHOP_LOGIN""#;
+        /// Reference to a bearer token for `http`.
+        bearer: Option<SecretRef> = SECRET, otherwise "none", example r#""env:SHOP_TOKEN""#;
+        /// Method of the `http` request. It is sent to every address of the host.
+        method: Option<String> = PROBE_METHOD, otherwise "GET", example r#""POST""#;
+        /// Headers of the `http` request, each with its text; `env:NAME` and `file:PATH` are secrets. Secrets, `Authorization` and
+        /// `Cookie` are not sent to other hosts that a redirect leads to.
+        headers: BTreeMap<String, TextOrSecret> = map("header", header_name, HEADER), otherwise "none",
+            example r#"{ Accept = "application/json", X-Api-Key = "env:SHOP_API_KEY" }"#;
+        /// Body of the `http` request: a string, or a secret as in `headers`. JSON is sent as `application/json`, unless
+        /// `headers` has another `Content-Type`.
+        body: Option<TextOrSecret> = PROBE_BODY, otherwise "none", example r#"'{"ping":1}'"#;
+        /// Certificate that the client presents to an `http` server which asks for one, in PEM files.
+        client_certificate: Option<CertificateFiles> = CLIENT_CERTIFICATE, otherwise "none",
+            example r#"{ certificate = "client.pem", key = "client.key" }"#;
         /// Time between probes.
         interval: Option<Duration> = INTERVAL, otherwise "as in [probe_defaults]", example r#""30s""#;
         /// Timeout of one probe.
@@ -57,8 +75,10 @@ keys! {
         /// How long it must fail before an alert fires.
         failing_for: Option<Duration> = FAILING_FOR, otherwise "as in [probe_defaults]", example r#""30s""#;
         /// Which responses to `http` are successful.
-        expect: Option<Expect> = table::<Expect>(), otherwise "any 2xx",
+        expect: Option<Expect> = EXPECT, otherwise "any 2xx",
             example r#"{ status = [200], body_contains = "ok", max_latency = "2s" }"#;
+        /// Highest severity of its alerts: `warning` notifies and pages no one, `info` opens no incident.
+        severity: Severity = SEVERITY, default Severity::Critical, example r#""warning""#;
         /// The service that it monitors.
         service: Option<At<String>> = NameOf("service"), otherwise "none", example r#""auth""#;
         /// Where the machine stands that it asks, as in `[service.NAME]`.
@@ -67,21 +87,6 @@ keys! {
     unsupported {
         postgres: "queries to a database";
         plugin: "Nagios plugins as probes";
-    }
-}
-
-keys! {
-    for Expect {
-        /// Accepted status codes.
-        status: Vec<u16> = filled_list(integer::<u16>(100, 599)), otherwise "any 2xx", example "[200, 204]";
-        /// Text that the response body must contain.
-        body_contains: Option<String> = Text, otherwise "nothing", example r#""ok""#;
-        /// A slower response is a fault.
-        max_latency: Option<Duration> = duration(Duration::from_millis(1), Duration::from_secs(120)),
-            otherwise "the timeout", example r#""2s""#;
-    } ..default
-    unsupported {
-        json: "checks of a JSON body";
     }
 }
 
@@ -113,7 +118,7 @@ keys! {
 /// The target of a probe as written.
 #[derive(Debug)]
 pub(crate) enum RawAsk {
-    Http(Url, Expect),
+    Http(Url, Box<HttpRequest>, Expect),
     Tcp(Host, u16),
     Dns(String),
     Tls(Host),
@@ -121,12 +126,26 @@ pub(crate) enum RawAsk {
     Nut { ups: String, host: Host, login: Option<SecretRef> },
 }
 
+/// Keys that belong to some kinds only.
+const KEYS_OF_KINDS: [(&str, &[&str]); 7] = [
+    ("expect", &["http"]),
+    ("login", &["http", "nut"]),
+    ("bearer", &["http"]),
+    ("method", &["http"]),
+    ("headers", &["http"]),
+    ("body", &["http"]),
+    ("client_certificate", &["http"]),
+];
+
 const PROBE_KINDS: [&str; 6] = ["http", "tcp", "dns", "tls", "domain", "nut"];
 
 impl RawProbe {
     /// The target; `None` when it is missing or invalid, which was reported already.
     pub(crate) fn ask(&self) -> Option<RawAsk> {
-        let http = self.http.clone().map(|url| RawAsk::Http(url, self.expect.clone().unwrap_or_default()));
+        let http = self.http.clone().map(|url| {
+            let request = Box::new(self.request().resolved());
+            RawAsk::Http(url, request, self.expect.clone().unwrap_or_default())
+        });
         http.or_else(|| self.tcp.clone().map(|(host, port)| RawAsk::Tcp(host, port)))
             .or_else(|| self.dns.clone().map(RawAsk::Dns))
             .or_else(|| self.tls.clone().map(RawAsk::Tls))
@@ -136,7 +155,18 @@ impl RawProbe {
             })
     }
 
-    /// Checks that there is one target.
+    fn request(&self) -> RawRequest {
+        RawRequest {
+            method: self.method.clone(),
+            headers: self.headers.clone(),
+            body: self.body.clone(),
+            login: self.login.clone(),
+            bearer: self.bearer.clone(),
+            client_certificate: self.client_certificate.clone(),
+        }
+    }
+
+    /// Checks that there is one target, and that the other keys belong to it.
     pub(crate) fn check(self, diagnostics: &mut Diagnostics) -> Self {
         let written = &self.written;
         let given: Vec<&str> = PROBE_KINDS.into_iter().filter(|name| written.has(name)).collect();
@@ -153,14 +183,18 @@ impl RawProbe {
                 "a probe has one target: declare two probes",
             ),
         }
-        for (key, kind) in [("expect", "http"), ("login", "nut")] {
-            if written.has(key) && !written.has(kind) && !given.is_empty() {
+        for (key, kinds) in KEYS_OF_KINDS {
+            if written.has(key) && !kinds.iter().any(|kind| written.has(kind)) && !given.is_empty() {
+                let quoted: Vec<String> = kinds.iter().map(|kind| format!("`{kind}`")).collect();
                 diagnostics.error(
                     written.key_place(key),
-                    format!("`{key}` belongs to `{kind}` only"),
-                    format!("remove it, or use `{kind}`"),
+                    format!("`{key}` belongs to {} only", list::and(&quoted)),
+                    format!("remove it, or use {}", list::or(&quoted)),
                 );
             }
+        }
+        if written.has("http") {
+            self.request().check(self.expect.as_ref(), |key| written.key_place(key), diagnostics);
         }
         self
     }

@@ -6,11 +6,11 @@ use crate::keys::keys;
 use crate::kind::list::list;
 use crate::kind::scalar::Boolean;
 use crate::kind::string::{Format, NameOf, Text, format};
-use crate::kind::table::{OrFalse, made, table};
+use crate::kind::table::{OrFalse, made};
 use crate::kind::value::{At, Slot};
 use crate::parse::host::{Host, Pattern};
 use crate::parse::url::Url;
-use crate::raw::http::RawHttp;
+use crate::raw::http::{HTTP, RawHttp};
 use crate::raw::offline;
 use crate::raw::traffic::{self, RawTraffic};
 use crate::suggest::shown;
@@ -69,7 +69,7 @@ keys! {
         }), otherwise "no offline kit", example r#"{ pages = ["/"], writes = ["POST /api/entries"] }"#;
         /// Request of the derived `http` probes; `false` derives none. A `[probe.NAME]` that requests the same host and port
         /// by https for this service replaces the derived one.
-        http: Option<RawHttp> = OrFalse { table: table::<RawHttp>(), otherwise: RawHttp::none },
+        http: Option<RawHttp> = OrFalse { table: HTTP, otherwise: RawHttp::none },
             otherwise "{ path = \"/\" }", example r#"{ path = "/health", expect = { status = [200, 401] } }"#;
     }
 }

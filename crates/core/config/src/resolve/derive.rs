@@ -23,7 +23,7 @@ use crate::suggest::shown;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use types::config::{Probe, ProbeKind, Service};
-use types::{Graph, Kind, PoolId, ProbeId, Resource, ServiceId};
+use types::{Graph, Kind, PoolId, ProbeId, Resource, ServiceId, Severity};
 
 /// Maximum number of probes: beyond it one process cannot run them in time.
 pub(crate) const MAX_PROBES: usize = 50_000;
@@ -182,7 +182,8 @@ fn add_host(
     let port = host.port.unwrap_or(443);
     graph.add_dependency(Resource::host(text), Resource::tls(text));
     if web.is_probed {
-        let http = ProbeKind::Http { url: format!("https://{text}{}", web.path), expect: web.expected() };
+        let url = format!("https://{text}{}", web.path);
+        let http = ProbeKind::Http { url, request: web.resolved(), expect: web.expected() };
         if let Some(probe) = add(raw, Resource::host(text), "http", http, declared, probes) {
             probe.failing_for = web.failing_for.unwrap_or(probe.failing_for);
         }
@@ -275,14 +276,14 @@ fn declared(
         let Some(written) = probe.ask() else { continue };
         let is_shared = matches!(written, RawAsk::Tls(_) | RawAsk::Dns(_) | RawAsk::Domain(_));
         let (about, kind) = match written {
-            RawAsk::Http(url, expect) => {
+            RawAsk::Http(url, request, expect) => {
                 let about = replaced_host(&url, service, services);
                 if let Some(host) = &about {
                     probed.insert(host.clone(), probe.written.place.clone());
                 }
                 let url = if url.rest.is_empty() { format!("{}/", url.text()) } else { url.text() };
                 let about = about.unwrap_or_else(|| Resource::new(Kind::Probe, name));
-                (about, ProbeKind::Http { url, expect })
+                (about, ProbeKind::Http { url, request, expect })
             }
             RawAsk::Tcp(host, port) => {
                 (Resource::new(Kind::Probe, name), ProbeKind::Tcp { host: host.bare(), port })
@@ -363,6 +364,7 @@ fn timed(
         failure_threshold: declared.and_then(|raw| raw.failure_threshold).unwrap_or(failure_threshold),
         success_threshold: declared.and_then(|raw| raw.success_threshold).unwrap_or(success_threshold),
         failing_for: declared.and_then(|raw| raw.failing_for).unwrap_or(failing_for),
+        severity: declared.map_or(Severity::Critical, |raw| raw.severity),
         id,
         about,
         kind,

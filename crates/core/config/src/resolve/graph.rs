@@ -109,7 +109,7 @@ impl RawAsk {
     /// The host that is probed, with its port, and whether by https.
     pub(crate) fn host(&self) -> Option<(Host, bool)> {
         match self {
-            Self::Http(url, _) => Some((url.target(), url.is_https)),
+            Self::Http(url, _, _) => Some((url.target(), url.is_https)),
             Self::Tcp(host, port) => Some((Host { name: host.name.clone(), port: Some(*port) }, false)),
             Self::Tls(host) => Some((host.clone(), false)),
             // The machine beside the UPS is no host of a service, and its name no part of one.

@@ -260,7 +260,7 @@ fn http_of_a_service_sets_its_derived_probes() {
     let requests = |http: &str| {
         let config = valid(&config(http)).config;
         let web = config.probes.values().filter_map(|probe| match &probe.kind {
-            ProbeKind::Http { url, expect } => {
+            ProbeKind::Http { url, expect, .. } => {
                 Some(format!("{url} {:?} {} {:?}", expect.status, expect.learns, probe.failing_for))
             }
             _ => None,

@@ -36,8 +36,6 @@ fn reference_is_complete_and_its_tables_are_well_formed() {
     assert_snapshot!(later, @r"
     These are rejected, never ignored silently.
 
-    - `http.expect.json` in `[service.NAME]`: checks of a JSON body
-    - `expect.json` in `[probe.NAME]`: checks of a JSON body
     - `postgres` in `[probe.NAME]`: queries to a database
     - `plugin` in `[probe.NAME]`: Nagios plugins as probes
     - `layer.restrictions` in `[schedule.NAME]`: hours of the week within a layer

@@ -4,7 +4,7 @@ use crate::{problems, valid};
 use insta::assert_snapshot;
 use std::time::Duration;
 use types::ServiceId;
-use types::config::{LoadHeader, SecretRef};
+use types::config::{SecretRef, TextOrSecret};
 
 /// A production of every kind.
 const PRODUCTION: &str = r#"
@@ -48,8 +48,8 @@ fn target_has_bounds_and_a_request() {
         (500, 600, 1_000)
     );
     assert_eq!((target.method.as_str(), target.body.as_deref()), ("POST", Some("a=b")));
-    assert_eq!(target.headers["accept"], LoadHeader::Text("*/*".to_owned()));
-    assert_eq!(target.headers["authorization"], LoadHeader::Secret(SecretRef::Env("TOKEN".to_owned())));
+    assert_eq!(target.headers["accept"], TextOrSecret::Text("*/*".to_owned()));
+    assert_eq!(target.headers["authorization"], TextOrSecret::Secret(SecretRef::Env("TOKEN".to_owned())));
     assert!(target.accepts(401) && !target.accepts(204));
     assert_eq!((target.max_latency, target.error_budget), (Duration::from_millis(300), 0.01));
 

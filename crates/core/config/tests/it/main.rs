@@ -10,6 +10,7 @@ mod editors;
 mod examples;
 mod external_pools;
 mod hostile;
+mod http_probes;
 mod loads;
 mod notices;
 mod offline;

@@ -198,7 +198,7 @@ account = "AC"
 from = "+372"
 [probe.x]
 http = "https://acme.com"
-expect = { json = { a = 1 } }
+plugin = "check_x"
 "#), @r#"
     mainstay.toml:4:36: `host.acme.com`: a service cannot depend on a host by name (name the service that it belongs to: depends_on = ["service.mail"])
     mainstay.toml:4:53: `mail` is not a resource (write "service.mail")
@@ -207,7 +207,7 @@ expect = { json = { a = 1 } }
     mainstay.toml:25:2: channel.twilio has no `secret` (add secret = "env:TWILIO_TOKEN", the auth token of the account)
     mainstay.toml:27:11: `AC` is not an account of Twilio (the account SID of Twilio's console: AC and 32 hexadecimal digits)
     mainstay.toml:28:8: `+372` is not a phone number (with country code and without spaces: "+3725550000")
-    mainstay.toml:31:12: `json` (checks of a JSON body) is not supported by this version (remove it for now; no key is ignored silently)
+    mainstay.toml:31:1: `plugin` (Nagios plugins as probes) is not supported by this version (remove it for now; no key is ignored silently)
     "#);
 }
 
@@ -505,7 +505,7 @@ login = "env:NUT_LOGIN"
     mainstay.toml:5:7: `rack one` is not the name of a UPS (for example: nut = "rack@10.0.0.3")
     mainstay.toml:7:7: `` is not a host name: it must have 1 to 253 characters (for example: nut = "rack@10.0.0.3")
     mainstay.toml:10:9: a secret must not be written in the configuration (refer to it: "env:NAME" or "file:PATH"; replace this one, it may have been copied with the file)
-    mainstay.toml:13:1: `login` belongs to `nut` only (remove it, or use `nut`)
+    mainstay.toml:13:1: `login` belongs to `http` and `nut` only (remove it, or use `http` or `nut`)
     "#);
 }
 

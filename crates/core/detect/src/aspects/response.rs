@@ -80,20 +80,17 @@ fn http(probe: &Probe, seen: &HttpSeen, result: &ProbeResult, usual: Option<u16>
         let seen_text = format!("{} answered with status {}", seen.address, seen.status);
         return Verdict::default().bad(Violation::new(fault, Severity::Critical).seen(seen_text));
     }
-    if seen.body_found == Some(false) {
-        let seen_text = format!("{} bytes from {} without the expected text", seen.body_bytes, seen.address);
-        return Verdict::default().bad(Violation::new(Fault::BodyLacks, Severity::Critical).seen(seen_text));
-    }
-    // The text may follow after the size limit.
-    let verdict = if expect.body_contains.is_some() && seen.body_found.is_none() {
-        let seen_text = format!(
-            "the expected text is not in the first {} MiB from {} (size limit)",
-            seen.body_bytes >> 20,
-            seen.address
-        );
-        Verdict::default().bad(Violation::new(Fault::TextNotReached, Severity::Warning).seen(seen_text))
-    } else {
-        Verdict::default().good(Aspect::Answer)
+    let verdict = match expect.content_fault(seen) {
+        None => Verdict::default().good(Aspect::Answer),
+        // The text may follow after the size limit, or be there behind a coding.
+        Some(fault) if fault.is_unsearched() => {
+            let seen_text = format!("{} bytes read from {}: {fault}", seen.body_bytes, seen.address);
+            Verdict::default().bad(Violation::new(fault, Severity::Warning).seen(seen_text))
+        }
+        Some(fault) => {
+            let seen_text = format!("{} bytes from {}: {fault}", seen.body_bytes, seen.address);
+            return Verdict::default().bad(Violation::new(fault, Severity::Critical).seen(seen_text));
+        }
     };
     match expect.max_latency {
         Some(limit) if result.phases.total > limit => {

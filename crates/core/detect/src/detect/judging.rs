@@ -81,7 +81,8 @@ impl Detect {
         now: Time,
         events: &mut AlertEvents,
     ) {
-        let Verdict { aspects, reachability, healthy } = verdict;
+        // What users see is as bad as it is; how loudly it is said, the probe declares.
+        let Verdict { aspects, reachability, healthy } = verdict.at_most(probe.severity);
         let quiet = self.isolated().is_some()
             || self.open.about(&self.state, &probe.about).any(|alert| alert.probe == probe.id);
         if let (Some(index), false) = (&self.volatile.index, matches!(probe.kind, ProbeKind::Domain { .. })) {

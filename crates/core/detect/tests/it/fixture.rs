@@ -4,7 +4,7 @@ use detect::Detect;
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::time::Duration;
-use testkit::config::{add_host, empty, probe};
+use testkit::config::{add_host, empty, get_expecting, probe};
 use testkit::journal::Journal;
 pub use testkit::probe::{dns, http, set, tls};
 use testkit::probe::{registration, result};
@@ -28,7 +28,7 @@ pub fn config(hosts: &[(&str, &str)]) -> Config {
     let zones: BTreeSet<&str> = hosts.iter().map(|(_, zone)| *zone).collect();
     for (host, _) in hosts {
         let expect = Expect { max_latency: Some(Duration::from_millis(800)), ..Expect::default() };
-        let kind = ProbeKind::Http { url: format!("https://{host}/"), expect };
+        let kind = get_expecting(format!("https://{host}/"), expect);
         add(format!("http.{host}"), Resource::host(*host), kind, 30);
         let kind = ProbeKind::Tls { host: (*host).to_owned(), port: 443 };
         add(format!("tls.{host}"), Resource::tls(*host), kind, 300);

@@ -3,9 +3,9 @@
 use crate::fixture::*;
 use insta::assert_snapshot;
 use types::config::ProbeKind;
-use types::fault::Fault;
-use types::probe_result::{AddressSeen, Phases, ProbeResult};
-use types::{Answer, ProbeId};
+use types::fault::{Fault, HttpFault};
+use types::probe_result::{AddressSeen, HttpSeen, Phases, ProbeResult};
+use types::{Answer, ProbeId, Severity};
 
 const HOST: &str = "http.a.acme.com";
 
@@ -157,6 +157,29 @@ fn a_restart_shorter_than_failing_for_is_no_alert() {
         words += &w.pass(secs(1)).see(HOST, failed(Fault::Refused));
     }
     assert_snapshot!(words, @"12:00:12 + host.a.acme.com refuses connections [Critical since 12:00:07] 6 bad answers in 5 s, last: refuses connections");
+}
+
+#[test]
+fn content_that_is_not_as_expected_is_critical_and_what_cannot_be_searched_a_warning() {
+    let page = |unmet: &[HttpFault], unsearchable: Option<&str>| {
+        let Answer::Http(seen) = http(200) else { panic!("not http") };
+        Answer::Http(HttpSeen {
+            unmet: unmet.to_vec(),
+            unsearchable: unsearchable.map(str::to_owned),
+            ..seen
+        })
+    };
+    let events = |answer: &Answer, severity: Severity| {
+        let mut w = world();
+        w.config.probes.get_mut(&ProbeId(HOST.into())).unwrap().severity = severity;
+        (0..3).map(|_| w.pass(secs(1)).see(HOST, answer.clone())).collect::<String>()
+    };
+    let hacked = HttpFault::BodyHas { text: "HACKED".to_owned() };
+    let open = "its content coding cannot be undone (compress)";
+    assert_snapshot!(events(&page(std::slice::from_ref(&hacked), Some(open)), Severity::Critical), @"");
+    assert_snapshot!(events(&page(&[hacked], None), Severity::Warning), @"");
+    assert_snapshot!(events(&page(&[], Some(open)), Severity::Critical), @"");
+    assert_snapshot!(events(&failed(Fault::Refused), Severity::Info), @"");
 }
 
 #[test]

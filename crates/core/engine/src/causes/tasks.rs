@@ -80,7 +80,8 @@ fn is_slow(fault: &Fault) -> bool {
 
 /// Whether a resource answers, but not as it should.
 fn is_answer(fault: &Fault) -> bool {
-    matches!(fault, Fault::Status { .. } | Fault::BodyLacks | Fault::Truncated) || is_slow(fault)
+    matches!(fault, Fault::Status { .. } | Fault::BodyLacks | Fault::Http { .. } | Fault::Truncated)
+        || is_slow(fault)
 }
 
 /// Whether a fault is a cause by itself, whatever measurements say. Pools lose servers also because those wait for something.

@@ -1,6 +1,6 @@
 //! Targets of load tests, with what may be asked of them.
 
-use super::SecretRef;
+use super::TextOrSecret;
 use crate::ServiceId;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -21,7 +21,7 @@ pub struct LoadTarget {
     /// Method of the requests.
     pub method: String,
     /// Headers of the requests.
-    pub headers: BTreeMap<String, LoadHeader>,
+    pub headers: BTreeMap<String, TextOrSecret>,
     /// Body of the requests.
     pub body: Option<String>,
     /// Statuses of good answers; empty for 200 to 399. Redirects are not followed.
@@ -41,15 +41,6 @@ impl LoadTarget {
             declared => declared.contains(&status),
         }
     }
-}
-
-/// The value of a header: text, or a reference to a secret.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LoadHeader {
-    /// As written.
-    Text(String),
-    /// Read when a test starts.
-    Secret(SecretRef),
 }
 
 /// Bounds of load tests.

@@ -12,7 +12,7 @@ use testbed::pace::Pace;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use types::Time;
-use types::config::{LoadBounds, LoadHeader, LoadTarget};
+use types::config::{LoadBounds, LoadTarget, TextOrSecret};
 use types::load_test::{LoadEnd, LoadTest};
 
 fn target(address: SocketAddr, path: &str, bound: u32) -> LoadTarget {
@@ -174,7 +174,7 @@ async fn person_stops_a_test_and_keeps_its_result() {
 async fn request_is_sent_as_declared_and_names_the_tool() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let headers = BTreeMap::from([("x-team".to_owned(), LoadHeader::Text("auth".to_owned()))]);
+    let headers = BTreeMap::from([("x-team".to_owned(), TextOrSecret::Text("auth".to_owned()))]);
     let target = LoadTarget {
         method: "POST".to_owned(),
         body: Some("a=b".to_owned()),

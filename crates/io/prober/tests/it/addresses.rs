@@ -5,7 +5,7 @@ use crate::dns_world::{self as world, a, cname, listen};
 use prober::Prober;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
-use types::config::{Expect, ProbeKind};
+use types::config::ProbeKind;
 use types::probe_result::{Answer, ProbeResult};
 
 /// Servers on 127.0.0.2 and so on, all on one port; each answers with its status code, and 0 means one that never does.
@@ -45,7 +45,7 @@ async fn ask(addresses: &[&str], ask: impl Fn(u16) -> ProbeKind, port: u16) -> P
 }
 
 fn http(port: u16) -> ProbeKind {
-    ProbeKind::Http { url: format!("http://www.acme.test:{port}/"), expect: Expect::default() }
+    config::get(format!("http://www.acme.test:{port}/"))
 }
 
 fn described(sample: &ProbeResult) -> String {

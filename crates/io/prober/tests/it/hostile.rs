@@ -15,7 +15,8 @@ const BUFFERS: usize = 24 * 1024 * 1024;
 
 async fn get(address: SocketAddr, timeout: Duration) -> ProbeResult {
     let expect = Expect { body_contains: Some("never said".to_owned()), ..Expect::default() };
-    let mut probe = config::probe("http", ProbeKind::Http { url: format!("http://{address}/"), expect });
+    let mut probe =
+        config::probe("http", testkit::config::get_expecting(format!("http://{address}/"), expect));
     probe.timeout = timeout;
     let prober = Prober::new(&config::bare()).unwrap();
     // Far beyond what is promised: this machine may be slow, but not for ever.

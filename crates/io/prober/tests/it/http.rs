@@ -4,12 +4,12 @@ use crate::certs::{self, Authority};
 use crate::{config, server};
 use prober::Prober;
 use std::sync::Arc;
-use types::config::{Config, Expect, ProbeKind};
+use types::config::{Config, Expect};
 use types::fault::{Fault, TlsFault};
 use types::probe_result::{Answer, HttpSeen, ProbeResult};
 
 async fn ask(config: &Config, url: &str, expect: Expect) -> ProbeResult {
-    let probe = config::probe("http", ProbeKind::Http { url: url.to_owned(), expect });
+    let probe = config::probe("http", testkit::config::get_expecting(url, expect));
     Prober::new(config).unwrap().run(&probe).await
 }
 

@@ -17,6 +17,7 @@ mod domain;
 mod domain_world;
 mod hostile;
 mod http;
+mod http_request;
 mod mysql;
 mod mysql_hostile;
 mod names;

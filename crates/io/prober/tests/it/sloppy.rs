@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::io::AsyncWriteExt;
 use tokio_rustls::TlsAcceptor;
-use types::config::{Config, Expect, ProbeKind};
+use types::config::{Config, Expect};
 use types::probe_result::{Answer, HttpSeen, ProbeResult};
 
 async fn ask(config: &Config, url: &str, text: Option<&str>) -> ProbeResult {
     let expect = Expect { body_contains: text.map(str::to_owned), ..Expect::default() };
-    let probe = config::probe("http", ProbeKind::Http { url: url.to_owned(), expect });
+    let probe = config::probe("http", testkit::config::get_expecting(url, expect));
     Prober::new(config).unwrap().run(&probe).await
 }
 

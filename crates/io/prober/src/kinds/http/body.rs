@@ -1,20 +1,19 @@
-//! Reading of a body and search for a text in it, decompressed and decoded.
+//! Reading of a body, decompressed and decoded, and what it says about the texts that are looked for.
 
-use super::charset;
 use super::content_coding::{self, Coding};
 use super::head::Head;
-use super::search::Search;
-use encoding_rs::{Decoder, UTF_8};
+use super::page::{Page, SEARCHED_BYTES_MAX, Searched};
+use types::config::Expect;
 
 /// Bytes of a body that are read in any case, for its timing and its end.
 const ALWAYS_BYTES: usize = 1024 * 1024;
-/// Bytes read, compressed or not, while the text is not found.
-pub(super) const SEARCHED_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-/// A body that is not buffered.
+/// A body that is being read.
 pub(super) struct Reader<'a> {
-    /// As it came, unpacked.
+    /// As it came, packed.
     bytes: usize,
+    /// Bytes that its size needs to be judged.
+    sized: usize,
     /// Whether it never ends by its nature, so that its end is not waited for.
     endless: bool,
     text: Option<Text<'a>>,
@@ -22,44 +21,60 @@ pub(super) struct Reader<'a> {
 
 struct Text<'a> {
     codings: Vec<Coding>,
+    /// A coding that cannot be undone.
+    unknown: Option<String>,
     /// A packed body, kept until its end: what we did not ask for is rare.
     packed: Vec<u8>,
     page: Page<'a>,
 }
 
+/// What was read of a body.
+pub(super) struct BodyRead {
+    /// Bytes as they came, packed.
+    pub(super) bytes: u64,
+    /// Whether that is all of it.
+    pub(super) whole: bool,
+    pub(super) searched: Option<Searched>,
+}
+
 impl<'a> Reader<'a> {
-    /// Reads the body of this response, looking for a text.
-    pub(super) fn new(head: &Head, needle: Option<&'a str>) -> Self {
+    /// Reads the body of this response.
+    pub(super) fn new(head: &Head, expect: &'a Expect) -> Self {
         let kind = head.all("content-type").next_back().unwrap_or_default().to_ascii_lowercase();
         let endless = [&b"text/event-stream"[..], b"multipart/x-mixed-replace"]
             .iter()
             .any(|name| kind.starts_with(name));
-        let text = needle.map(|needle| Text {
-            codings: content_coding::codings(&head.listed("content-encoding")),
-            packed: Vec::new(),
-            page: Page::new(head, needle),
+        let text = expect.searches().then(|| {
+            let listed = head.listed("content-encoding");
+            let codings = content_coding::codings(&listed);
+            let is_coded = listed.iter().any(|coding| coding != "identity");
+            let unknown = (codings.is_empty() && is_coded).then(|| listed.join(", "));
+            let page = Page::new(head, expect, unknown.is_some());
+            Text { codings, unknown, packed: Vec::new(), page }
         });
-        Self { bytes: 0, endless, text }
-    }
-
-    /// Bytes of body so far.
-    pub(super) fn bytes(&self) -> u64 {
-        self.bytes as u64
+        let sized = expect.min_size.max(expect.max_size.map(|max| max + 1)).unwrap_or(0);
+        let sized = usize::try_from(sized).unwrap_or(usize::MAX).min(SEARCHED_BYTES_MAX + 1);
+        Self { bytes: 0, sized, endless, text }
     }
 
     /// Whether anything more is to be read.
     pub(super) fn wants_more(&self) -> bool {
-        let searching = self.text.as_ref().is_some_and(|text| !text.page.found());
+        let searching = self.text.as_ref().is_some_and(|text| !text.page.is_settled());
         match self.endless {
-            true => searching && self.bytes < SEARCHED_BYTES_MAX,
-            false => self.bytes < if searching { SEARCHED_BYTES_MAX } else { ALWAYS_BYTES },
+            true => {
+                self.text.as_ref().is_some_and(|text| text.page.is_awaited()) && self.bytes < self.limit()
+            }
+            false => self.bytes < if searching { self.limit() } else { self.sized.max(ALWAYS_BYTES) },
         }
+    }
+
+    fn limit(&self) -> usize {
+        self.sized.max(if self.text.is_some() { SEARCHED_BYTES_MAX } else { ALWAYS_BYTES })
     }
 
     /// Reads the next piece.
     pub(super) fn pass(&mut self, piece: &[u8]) {
-        let limit = if self.text.is_some() { SEARCHED_BYTES_MAX } else { ALWAYS_BYTES };
-        let piece = piece.get(..limit.saturating_sub(self.bytes)).unwrap_or(piece);
+        let piece = piece.get(..self.limit().saturating_sub(self.bytes)).unwrap_or(piece);
         self.bytes += piece.len();
         match &mut self.text {
             Some(text) if text.codings.is_empty() => text.page.pass(piece),
@@ -68,94 +83,35 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Whether the text was found. `whole` says that the body came to its end; where it did not and the text has not come,
-    /// that is unknown.
-    pub(super) fn found(self, mut whole: bool) -> Option<bool> {
-        let mut text = self.text?;
-        if !text.codings.is_empty() {
-            let page = &mut text.page;
+    /// What was read. `whole` says that the body came to its end.
+    pub(super) fn end(self, whole: bool) -> BodyRead {
+        let searched = self.text.map(|text| text.end(whole));
+        BodyRead { bytes: self.bytes as u64, whole, searched }
+    }
+}
+
+impl Text<'_> {
+    fn end(mut self, mut whole: bool) -> Searched {
+        if !self.codings.is_empty() {
+            let page = &mut self.page;
             let (bytes, complete) =
-                content_coding::unpack(&text.packed, &text.codings, SEARCHED_BYTES_MAX, |piece| {
+                content_coding::unpack(&self.packed, &self.codings, SEARCHED_BYTES_MAX, |piece| {
                     page.pass(piece);
-                    !page.found()
+                    !page.is_settled()
                 });
             whole = whole && (complete || bytes < SEARCHED_BYTES_MAX);
             if bytes == 0 {
                 // It is not packed at all, whatever it says.
-                page.pass(&text.packed);
+                page.pass(&self.packed);
+                if std::str::from_utf8(&self.packed).is_err() {
+                    self.unknown = Some("it is damaged".to_owned());
+                }
             }
+        } else if self.unknown.is_some() && self.page.is_utf8() {
+            // Some servers name what is no coding, such as `none` or `utf-8`.
+            self.unknown = None;
         }
-        text.page.end();
-        match text.page.found() {
-            true => Some(true),
-            false => whole.then_some(false),
-        }
-    }
-}
-
-/// What a browser would show, before markup is taken out.
-struct Page<'a> {
-    content_type: Option<Vec<u8>>,
-    /// The bytes as they are: UTF-8, and whatever is in no character set.
-    plain: Search<'a>,
-    /// The beginning, until the character set is known.
-    begin: Vec<u8>,
-    /// In another character set.
-    read: Option<(Decoder, Search<'a>)>,
-    needle: &'a str,
-    begun: bool,
-}
-
-impl<'a> Page<'a> {
-    fn new(head: &Head, needle: &'a str) -> Self {
-        let content_type = head.all("content-type").next_back().map(<[u8]>::to_vec);
-        let plain = Search::new(needle.as_bytes());
-        Self { content_type, plain, begin: Vec::new(), read: None, needle, begun: false }
-    }
-
-    fn found(&self) -> bool {
-        self.plain.found() || self.read.as_ref().is_some_and(|(_, search)| search.found())
-    }
-
-    fn pass(&mut self, piece: &[u8]) {
-        self.plain.pass(piece);
-        if self.begun {
-            return self.decode(piece, false);
-        }
-        self.begin.extend_from_slice(piece);
-        if self.begin.len() >= charset::PRESCAN_BYTES {
-            self.choose();
-        }
-    }
-
-    fn end(&mut self) {
-        if !self.begun {
-            self.choose();
-        }
-        self.decode(&[], true);
-    }
-
-    fn choose(&mut self) {
-        self.begun = true;
-        let begin = std::mem::take(&mut self.begin);
-        let encoding = charset::of(self.content_type.as_deref(), &begin);
-        if encoding != UTF_8 {
-            self.read = Some((encoding.new_decoder(), Search::new(self.needle.as_bytes())));
-            self.decode(&begin, false);
-        }
-    }
-
-    fn decode(&mut self, mut bytes: &[u8], last: bool) {
-        let Some((decoder, search)) = &mut self.read else { return };
-        let mut letters = [0; 4 * 1024];
-        loop {
-            let (result, read, written, _) = decoder.decode_to_utf8(bytes, &mut letters, last);
-            search.pass(&letters[..written]);
-            bytes = bytes.get(read..).unwrap_or_default();
-            if result == encoding_rs::CoderResult::InputEmpty {
-                return;
-            }
-        }
+        self.page.end(whole, self.unknown.as_deref())
     }
 }
 
@@ -168,18 +124,22 @@ mod tests {
     fn head(fields: &[(&str, &str)]) -> Head {
         let mut head = Head::new(200);
         for (name, value) in fields {
-            head.keep(name.as_bytes(), value.as_bytes());
+            head.keep(name.as_bytes(), value.as_bytes(), &Expect::default());
         }
         head
     }
 
     fn look(fields: &[(&str, &str)], body: &[u8], needle: &str, step: usize, whole: bool) -> Option<bool> {
-        let head = head(fields);
-        let mut reader = Reader::new(&head, Some(needle));
+        let expect = wanting(needle);
+        let mut reader = Reader::new(&head(fields), &expect);
         for piece in body.chunks(step) {
             reader.pass(piece);
         }
-        reader.found(whole)
+        reader.end(whole).searched.and_then(|searched| searched.found)
+    }
+
+    fn wanting(needle: &str) -> Expect {
+        Expect { body_contains: Some(needle.to_owned()), ..Expect::default() }
     }
 
     fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -239,8 +199,9 @@ mod tests {
     #[test]
     fn no_more_is_read_than_is_needed() {
         let (plain, stream) = (head(&[]), head(&[("content-type", "text/event-stream")]));
-        let after = |head, needle, bytes: &[u8]| {
-            let mut reader = Reader::new(head, needle);
+        let after = |head, needle: Option<&str>, bytes: &[u8]| {
+            let expect = needle.map(wanting).unwrap_or_default();
+            let mut reader = Reader::new(head, &expect);
             bytes.chunks(65_536).for_each(|piece| reader.pass(piece));
             reader.wants_more()
         };

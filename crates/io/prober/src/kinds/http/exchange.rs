@@ -1,9 +1,8 @@
 //! One request and its response on a connection of its own. RFC 9110.
 
 use super::body::Reader;
-use super::cookies::CookieJar;
 use super::head::Head;
-use super::message::{Failure, Request, Response};
+use super::message::{Failure, Request, Response, Turn};
 use super::stream::Stream;
 use super::{http1, http2};
 use crate::connect;
@@ -11,36 +10,23 @@ use tokio::time::{Instant, timeout_at};
 use types::Fault;
 use types::fault::Phase;
 use types::probe_result::Phases;
-use url::Url;
 
-/// Treatment of the body.
-pub(super) enum Body<'a> {
-    /// It is not read: the response is a redirect.
-    Leave,
-    /// It is read up to the limit and searched for this text.
-    Read(Option<&'a str>),
-}
-
-/// Requests the URL. `body` decides on the body, given the head.
-pub(super) async fn exchange<'a>(
+/// Requests the URL. `leaves` says, given the head, that the body is not read: the response is a redirect.
+pub(super) async fn exchange(
     wire: Stream,
-    url: &Url,
-    (jar, token): (&CookieJar, Option<String>),
-    body: impl FnOnce(&Head) -> Body<'a>,
+    turn: &Turn<'_>,
+    leaves: impl FnOnce(&Head) -> bool,
     deadline: Instant,
     phases: &mut Phases,
 ) -> Result<Response, Failure> {
     let began = Instant::now();
     let first = wire.first_byte();
-    let request = Request::new(url, jar, token);
-    let reader = |head: &Head| match body(head) {
-        Body::Leave => None,
-        Body::Read(needle) => Some(Reader::new(head, needle)),
-    };
+    let (request, expect) = (Request::new(turn), &turn.question.expect);
+    let reader = |head: &Head| (!leaves(head)).then(|| Reader::new(head, expect));
     let whole = async {
         match wire.is_http2() {
-            true => http2::exchange(wire, &request, reader).await,
-            false => http1::exchange(wire, &request, reader).await.map_err(Failure::Fault),
+            true => http2::exchange(wire, &request, expect, reader).await,
+            false => http1::exchange(wire, &request, expect, reader).await.map_err(Failure::Fault),
         }
     };
     let done = timeout_at(deadline, whole).await;

@@ -20,12 +20,12 @@ pub(super) enum Framing {
     Close,
 }
 
-/// The framing of a response to GET.
+/// The framing of a response; `bodiless` says that the request was HEAD.
 ///
 /// # Errors
 /// It has two lengths: two readers that believe different ones read different answers.
-pub(super) fn of(head: &Head) -> Result<Framing, &'static str> {
-    if matches!(head.status, 100..=199 | 204 | 205 | 304) {
+pub(super) fn of(head: &Head, bodiless: bool) -> Result<Framing, &'static str> {
+    if bodiless || matches!(head.status, 100..=199 | 204 | 205 | 304) {
         return Ok(Framing::Nothing);
     }
     // Chunks count before any length. What else is beside them, such as `identity` or `chunked` again, changes nothing.
@@ -158,7 +158,7 @@ mod tests {
     fn head(status: u16, fields: &[(&str, &str)]) -> Head {
         let mut head = Head::new(status);
         for (name, value) in fields {
-            head.keep(name.as_bytes(), value.as_bytes());
+            head.keep(name.as_bytes(), value.as_bytes(), &types::config::Expect::default());
         }
         head
     }
@@ -188,7 +188,7 @@ mod tests {
             (204, &[(length, "5")], Ok(Framing::Nothing)),
             (304, &[(coding, "chunked")], Ok(Framing::Nothing)),
         ] {
-            assert_eq!(of(&head(status, fields)).map_err(drop), framing, "{fields:?}");
+            assert_eq!(of(&head(status, fields), false).map_err(drop), framing, "{fields:?}");
         }
     }
 

@@ -4,9 +4,15 @@
 //! a reason is not needed; a few stray bytes may come before the status line. What is refused: no status line, no
 //! three-digit status, and a zero byte, which both refuse too.
 
+use std::collections::BTreeSet;
+use types::config::Expect;
+use types::probe_result::HttpNote;
+
 /// Chromium looks for a status line behind at most this many stray bytes.
 const STRAY_BYTES_MAX: usize = 4;
-/// The fields that are kept; others cost no memory.
+/// Many clients refuse a response with more fields.
+const USUAL_FIELDS_MAX: usize = 100;
+/// The fields that are kept, besides those that are expected; others cost no memory.
 const KEPT: [&str; 6] =
     ["content-encoding", "content-length", "content-type", "location", "set-cookie", "transfer-encoding"];
 
@@ -17,7 +23,10 @@ pub(super) struct Head {
     /// HTTP/1.0 or older: the connection is not expected to go on.
     pub(super) old: bool,
     /// Fields by their names in lower case, in order.
-    fields: Vec<(&'static str, Vec<u8>)>,
+    fields: Vec<(String, Vec<u8>)>,
+    count: usize,
+    /// Breaches of the protocol in its lines.
+    notes: BTreeSet<HttpNote>,
 }
 
 impl Head {
@@ -26,20 +35,43 @@ impl Head {
         Self { status, ..Self::default() }
     }
 
-    /// Keeps a field if it is in the list.
-    pub(super) fn keep(&mut self, name: &[u8], value: &[u8]) {
-        if let Some(name) = KEPT.iter().find(|kept| kept.as_bytes().eq_ignore_ascii_case(name)) {
-            self.fields.push((name, value.to_vec()));
+    /// Keeps a field if it is in the list, or expected.
+    pub(super) fn keep(&mut self, name: &[u8], value: &[u8], expect: &Expect) {
+        self.count += 1;
+        let mut known = KEPT.into_iter().chain(expect.headers.keys().map(String::as_str));
+        if let Some(name) = known.find(|kept| kept.as_bytes().eq_ignore_ascii_case(name)) {
+            self.fields.push((name.to_owned(), value.to_vec()));
         }
     }
 
     /// Every value of a field.
-    pub(super) fn all<'a>(&'a self, name: &'static str) -> impl DoubleEndedIterator<Item = &'a [u8]> {
-        self.fields.iter().filter(move |(kept, _)| *kept == name).map(|(_, value)| value.as_slice())
+    pub(super) fn all<'a>(&'a self, name: &'a str) -> impl DoubleEndedIterator<Item = &'a [u8]> {
+        self.fields.iter().filter(move |(kept, _)| kept == name).map(|(_, value)| value.as_slice())
+    }
+
+    /// Its breaches of the protocol. `asked` says that the request accepts content codings.
+    pub(super) fn notes(&self, asked: bool) -> BTreeSet<HttpNote> {
+        let lengths = self.all("content-length").collect::<Vec<_>>();
+        let is_number = |length: &[u8]| !length.is_empty() && length.iter().all(u8::is_ascii_digit);
+        let is_coded = self.all("transfer-encoding").next().is_some();
+        let odd_length = lengths.len() > 1
+            || (is_coded && !lengths.is_empty())
+            || !lengths.iter().all(|length| is_number(length));
+        let is_packed = self.listed("content-encoding").iter().any(|coding| coding != "identity");
+        let odd_location = self.location().is_some_and(|location| !location.is_ascii());
+        let more = [
+            (HttpNote::ManyHeaders, self.count > USUAL_FIELDS_MAX),
+            (HttpNote::LocationBytes, odd_location),
+            (HttpNote::OldChunked, self.old && is_coded),
+            (HttpNote::OddLength, odd_length),
+            (HttpNote::UnaskedCoding, is_packed && !asked),
+        ];
+        let more = more.into_iter().filter_map(|(note, is)| is.then_some(note));
+        self.notes.iter().copied().chain(more).collect()
     }
 
     /// Every part of a field whose values are lists, in lower case.
-    pub(super) fn listed(&self, name: &'static str) -> Vec<String> {
+    pub(super) fn listed(&self, name: &str) -> Vec<String> {
         self.all(name)
             .flat_map(|value| value.split(|byte| *byte == b','))
             .map(|part| String::from_utf8_lossy(part.trim_ascii()).to_ascii_lowercase())
@@ -100,11 +132,11 @@ pub(super) fn may_begin(bytes: &[u8]) -> bool {
     })
 }
 
-/// Reads a whole head.
+/// Reads a whole head, with the fields that are expected.
 ///
 /// # Errors
 /// Why it is none.
-pub(super) fn parse(bytes: &[u8]) -> Result<Head, &'static str> {
+pub(super) fn parse(bytes: &[u8], expect: &Expect) -> Result<Head, &'static str> {
     if bytes.contains(&0) {
         return Err("a zero byte is in its head");
     }
@@ -112,10 +144,14 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Head, &'static str> {
     let mut lines =
         bytes[begin..].split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     let mut head = status(lines.next().unwrap_or_default())?;
+    if memchr::memchr_iter(b'\n', bytes).any(|at| at == 0 || bytes[at - 1] != b'\r') {
+        head.notes.insert(HttpNote::BareLf);
+    }
     let mut open: Option<(&[u8], Vec<u8>)> = None;
     for line in lines {
         if matches!(line.first(), Some(b' ' | b'\t')) {
             // A folded line goes on with the value before it.
+            head.notes.insert(HttpNote::Folded);
             if let Some((_, value)) = &mut open {
                 value.push(b' ');
                 value.extend_from_slice(line.trim_ascii());
@@ -123,14 +159,19 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Head, &'static str> {
             continue;
         }
         if let Some((name, value)) = open.take() {
-            head.keep(name, &value);
+            head.keep(name, &value, expect);
         }
-        if let Some(colon) = memchr::memchr(b':', line) {
+        let colon = memchr::memchr(b':', line);
+        if let Some(colon) = colon {
             open = Some((line[..colon].trim_ascii(), line[colon + 1..].trim_ascii().to_vec()));
+        }
+        let name = &line[..colon.unwrap_or(0)];
+        if !line.is_empty() && (name.is_empty() || !name.iter().all(u8::is_ascii_graphic)) {
+            head.notes.insert(HttpNote::OddLine);
         }
     }
     if let Some((name, value)) = open {
-        head.keep(name, &value);
+        head.keep(name, &value, expect);
     }
     Ok(head)
 }
@@ -155,10 +196,22 @@ fn status(line: &[u8]) -> Result<Head, &'static str> {
         [first @ b'1'..=b'9', second, third] => {
             let number =
                 [first, second, third].iter().fold(0, |sum, digit| sum * 10 + u16::from(**digit - b'0'));
-            Ok(Head { status: number, old, fields: Vec::new() })
+            let mut head = Head { old, ..Head::new(number) };
+            if !is_regular(line, stray) {
+                head.notes.insert(HttpNote::OddStatusLine);
+            }
+            Ok(head)
         }
         _ => Err("its status is no number of three digits"),
     }
+}
+
+/// Whether a status line is as RFC 9112, section 4, has it; the blank before a reason that is not there may be missing.
+fn is_regular(line: &[u8], stray: usize) -> bool {
+    let version =
+        matches!(line.get(..9), Some([b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'0' | b'1', b' ']));
+    let code = line.get(9..12).is_some_and(|code| code.iter().all(u8::is_ascii_digit));
+    stray == 0 && version && code && matches!(line.get(12), None | Some(b' '))
 }
 
 #[cfg(test)]
@@ -169,7 +222,7 @@ mod tests {
     fn read(bytes: &[u8]) -> Result<Head, &'static str> {
         let end = End::default().find(bytes).expect("a whole head");
         assert_eq!(end, bytes.len(), "{}", bytes.escape_ascii());
-        parse(bytes)
+        parse(bytes, &Expect::default())
     }
 
     #[test]
@@ -232,6 +285,32 @@ mod tests {
     }
 
     #[test]
+    fn what_browsers_tolerate_is_noted() {
+        let many = "X-A: 1\r\n".repeat(101);
+        for (line, fields, notes) in [
+            ("HTTP/1.1 200 OK", "A: 1\r\n", ""),
+            ("HTTP/1.1 200", "Content-Length: 2\r\n", ""),
+            ("HTTP/1.1 200 OK", "PHP Warning\r\n", "[OddLine]"),
+            ("HTTP/1.1 200 OK", "X A: 1\r\n", "[OddLine]"),
+            ("HTTP/1.1 200 OK", &many, "[ManyHeaders]"),
+            ("HTTP/1.1 200 OK", "A: 1\n", "[BareLf]"),
+            ("HTTP/1.1 200 OK", "A: 1,\r\n 2\r\n", "[Folded]"),
+            ("http/1.1 200 OK", "A: 1\r\n", "[OddStatusLine]"),
+            ("HTTP/1.1  200 OK", "A: 1\r\n", "[OddStatusLine]"),
+            ("HTTP/1.1 200 OK", "Location: /caf\u{e9}\r\n", "[LocationBytes]"),
+            ("HTTP/1.0 200 OK", "Transfer-Encoding: chunked\r\n", "[OldChunked]"),
+            ("HTTP/1.1 200 OK", "Content-Length: many\r\n", "[OddLength]"),
+            ("HTTP/1.1 200 OK", "Content-Length: 2\r\nContent-Length: 2\r\n", "[OddLength]"),
+            ("HTTP/1.1 200 OK", "Content-Encoding: gzip\r\n", "[UnaskedCoding]"),
+        ] {
+            let head = read(format!("{line}\r\n{fields}\r\n").as_bytes()).unwrap();
+            let found: Vec<HttpNote> = head.notes(false).into_iter().collect();
+            let expected = if notes.is_empty() { "[]" } else { notes };
+            assert_eq!(format!("{found:?}"), expected, "{line} {fields:.40}");
+        }
+    }
+
+    #[test]
     fn many_fields_are_read() {
         let many = "Set-Cookie: c=1\r\n".repeat(5_000);
         let head = read(format!("HTTP/1.1 200 OK\r\n{many}Location: /\r\n\r\n").as_bytes()).unwrap();
@@ -257,11 +336,12 @@ mod tests {
     proptest! {
         #[test]
         fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200), line in "(HTTP|http|ICY|x)?[/.012 \t\r\n:]{0,12}") {
-            let _ = parse(&bytes);
+            let _ = parse(&bytes, &Expect::default());
             let _ = may_begin(&bytes);
-            let _ = parse(line.as_bytes());
+            let _ = parse(line.as_bytes(), &Expect::default());
             let _ = may_begin(line.as_bytes());
-            let _ = parse(&[b"HTTP/1.1 200 OK\r\n", bytes.as_slice()].concat());
+            let head = parse(&[b"HTTP/1.1 200 OK\r\n", bytes.as_slice()].concat(), &Expect::default());
+            let _ = head.map(|head| head.notes(false));
         }
 
         /// However the bytes are cut, the end is found at the same place.

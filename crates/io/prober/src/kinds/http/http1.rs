@@ -6,9 +6,11 @@ use super::head::{self, End, Head};
 use super::message::{HEAD_BYTES_MAX, Request, Response, broken, silent};
 use super::stream::{FirstByte, Stream};
 use bytes::{Buf, BytesMut};
+use http::Method;
 use std::io;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use types::Fault;
+use types::config::Expect;
 
 /// Room for one read.
 const READ_BYTES: usize = 16 * 1024;
@@ -17,6 +19,7 @@ const READ_BYTES: usize = 16 * 1024;
 pub(super) async fn exchange<'a>(
     mut wire: Stream,
     request: &Request<'_>,
+    expect: &Expect,
     reader: impl FnOnce(&Head) -> Option<Reader<'a>>,
 ) -> Result<Response, Fault> {
     let written = wire.write_all(&written(request)).await;
@@ -26,7 +29,7 @@ pub(super) async fn exchange<'a>(
     };
     let (first, allowance) = (wire.first_byte(), wire.allowance());
     let mut incoming = Incoming { wire, first, buffer: BytesMut::new() };
-    let head = match (incoming.head().await, written) {
+    let head = match (incoming.head(expect).await, written) {
         // Some servers answer and hang up before they have read the question.
         (Ok(head), _) => head,
         (Err(_), Err(error)) if incoming.first.get().is_none() => {
@@ -35,12 +38,12 @@ pub(super) async fn exchange<'a>(
         (Err(fault), _) => return Err(fault),
     };
     allowance.head_came();
-    let framing = framing::of(&head).map_err(garbage)?;
+    let framing = framing::of(&head, *request.method == Method::HEAD).map_err(garbage)?;
     let Some(mut reader) = reader(&head) else {
-        return Ok(Response { head, body_bytes: 0, body_found: None });
+        return Ok(Response { head, body: None });
     };
     let whole = incoming.body(framing, head.old, &mut reader).await?;
-    Ok(Response { head, body_bytes: reader.bytes(), body_found: reader.found(whole) })
+    Ok(Response { head, body: Some(reader.end(whole)) })
 }
 
 fn garbage(why: &str) -> Fault {
@@ -48,21 +51,34 @@ fn garbage(why: &str) -> Fault {
 }
 
 fn written(request: &Request<'_>) -> Vec<u8> {
-    let mut bytes =
-        format!("GET {} HTTP/1.1\r\nHost: {}\r\n", request.target, request.authority).into_bytes();
-    for (name, value) in request.fields {
-        bytes.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
-    }
-    if let Some(token) = &request.token {
-        bytes.extend_from_slice(format!("mainstay-probe: {token}\r\n").as_bytes());
-    }
-    if !request.cookies.is_empty() {
-        bytes.extend_from_slice(b"Cookie: ");
-        bytes.extend_from_slice(&request.cookies);
+    let Request { method, target, authority, .. } = request;
+    let mut bytes = format!("{method} {target} HTTP/1.1\r\nHost: {authority}\r\n").into_bytes();
+    for (name, value) in &request.fields {
+        bytes.extend_from_slice(titled(name.as_str()).as_bytes());
+        bytes.extend_from_slice(b": ");
+        bytes.extend_from_slice(value.as_bytes());
         bytes.extend_from_slice(b"\r\n");
     }
+    if request.has_length() {
+        bytes.extend_from_slice(format!("Content-Length: {}\r\n", request.body.len()).as_bytes());
+    }
     bytes.extend_from_slice(b"Connection: close\r\n\r\n");
+    bytes.extend_from_slice(&request.body);
     bytes
+}
+
+/// `user-agent` as `User-Agent`: some careless servers know no other spelling.
+fn titled(name: &str) -> String {
+    if name == "mainstay-probe" {
+        return name.to_owned();
+    }
+    let mut begins = true;
+    let title = |letter: char| {
+        let titled = if begins { letter.to_ascii_uppercase() } else { letter };
+        begins = letter == '-';
+        titled
+    };
+    name.chars().map(title).collect()
 }
 
 /// Buffered input of the connection.
@@ -84,12 +100,12 @@ impl Incoming {
     }
 
     /// Reads the head of the final response, past all interim ones.
-    async fn head(&mut self) -> Result<Head, Fault> {
+    async fn head(&mut self, expect: &Expect) -> Result<Head, Fault> {
         let (mut end, mut before) = (End::default(), 0);
         loop {
             if let Some(length) = end.find(&self.buffer) {
-                let head = head::parse(&self.buffer[..length]).map_err(garbage)?;
-                // What a switch of protocols leads to is no answer to GET.
+                let head = head::parse(&self.buffer[..length], expect).map_err(garbage)?;
+                // What a switch of protocols leads to is no answer to the request.
                 if !matches!(head.status, 100 | 102..=199) {
                     self.buffer.advance(length);
                     return Ok(head);

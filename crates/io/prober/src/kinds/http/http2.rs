@@ -5,10 +5,12 @@ use super::head::Head;
 use super::message::{Failure, HEAD_BYTES_MAX, Request, Response, broken, silent};
 use super::stream::{FirstByte, Stream};
 use bytes::Bytes;
-use h2::{Reason, RecvStream};
-use http::header::{COOKIE, HeaderName, HeaderValue};
+use h2::{Reason, RecvStream, SendStream};
+use http::header::{CONTENT_LENGTH, HeaderValue};
+use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use types::Fault;
+use types::config::Expect;
 
 /// Flow-control window of the connection.
 const WINDOW_BYTES: u32 = 1024 * 1024;
@@ -19,6 +21,7 @@ type Connection = h2::client::Connection<Stream, Bytes>;
 pub(super) async fn exchange<'a>(
     wire: Stream,
     request: &Request<'_>,
+    expect: &Expect,
     reader: impl FnOnce(&Head) -> Option<Reader<'a>>,
 ) -> Result<Response, Failure> {
     let (first, allowance) = (wire.first_byte(), wire.allowance());
@@ -32,40 +35,62 @@ pub(super) async fn exchange<'a>(
         .await
         .map_err(failed)?;
     // Before the connection reads anything, so that an answer cannot come before its question.
-    let (response, _) = sender.send_request(written(request)?, true).map_err(failed)?;
+    let is_short = request.body.is_empty();
+    let (response, upload) = sender.send_request(written(request)?, is_short).map_err(failed)?;
     let mut line = Driver { connection: pin!(connection), ended: false };
-    let (parts, body) = line.drive(response).await.map_err(failed)?.into_parts();
+    let answered = async {
+        if is_short {
+            return response.await;
+        }
+        let mut response = pin!(response);
+        tokio::select! {
+            biased;
+            // An answer may come before the whole question was read.
+            answer = &mut response => answer,
+            sent = send(upload, request.body.clone()) => match sent {
+                Ok(()) => response.await,
+                Err(error) => response.await.map_err(|_| error),
+            },
+        }
+    };
+    let (parts, body) = line.drive(answered).await.map_err(failed)?.into_parts();
     allowance.head_came();
     let mut head = Head::new(parts.status.as_u16());
     for (name, value) in &parts.headers {
-        head.keep(name.as_str().as_bytes(), value.as_bytes());
+        head.keep(name.as_str().as_bytes(), value.as_bytes(), expect);
     }
     let Some(mut reader) = reader(&head) else {
-        return Ok(Response { head, body_bytes: 0, body_found: None });
+        return Ok(Response { head, body: None });
     };
     let whole = line.drive(read(body, &mut reader)).await.map_err(failed)?;
-    Ok(Response { head, body_bytes: reader.bytes(), body_found: reader.found(whole) })
+    Ok(Response { head, body: Some(reader.end(whole)) })
 }
 
 fn written(request: &Request<'_>) -> Result<http::Request<()>, Fault> {
     // What a URL may hold and a request may not is so rare that it shares this word.
     let unusable = |_| Fault::BadRedirect;
     let uri = format!("{}://{}{}", request.url.scheme(), request.authority, request.target);
-    let mut whole = http::Request::get(uri).version(http::Version::HTTP_2).body(()).map_err(unusable)?;
-    for (name, value) in request.fields {
-        if let Ok(name) = HeaderName::try_from(name) {
-            whole.headers_mut().insert(name, HeaderValue::from_static(value));
-        }
-    }
-    if let Some(token) = request.token.as_ref().and_then(|token| HeaderValue::try_from(token).ok()) {
-        whole.headers_mut().insert("mainstay-probe", token);
-    }
-    if let Ok(cookies) = HeaderValue::from_bytes(&request.cookies)
-        && !cookies.is_empty()
-    {
-        whole.headers_mut().insert(COOKIE, cookies);
+    let whole = http::Request::builder().method(request.method).uri(uri).version(http::Version::HTTP_2);
+    let mut whole = whole.body(()).map_err(unusable)?;
+    whole.headers_mut().extend(request.fields.iter().cloned());
+    if request.has_length() {
+        whole.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(request.body.len()));
     }
     Ok(whole)
+}
+
+/// Sends a body as the server makes room for it.
+async fn send(mut upload: SendStream<Bytes>, mut body: Bytes) -> Result<(), h2::Error> {
+    while !body.is_empty() {
+        upload.reserve_capacity(body.len());
+        let room = match poll_fn(|cx| upload.poll_capacity(cx)).await {
+            Some(room) => room?,
+            None => return Ok(()),
+        };
+        let piece = body.split_to(room.min(body.len()));
+        upload.send_data(piece, body.is_empty())?;
+    }
+    Ok(())
 }
 
 /// Reads a body; whether to its end.

@@ -15,7 +15,7 @@ use tokio_rustls::client::TlsStream;
 /// responses, which are dear to read. The limit of the head itself comes first for all honest ways.
 const BEFORE_HEAD_MAX: usize = 512 * 1024;
 /// Nor more than this after it: for bodies that are nothing but packing.
-const AFTER_HEAD_MAX: usize = 2 * super::body::SEARCHED_BYTES_MAX;
+const AFTER_HEAD_MAX: usize = 2 * super::page::SEARCHED_BYTES_MAX;
 
 /// One connection.
 pub(super) struct Stream {

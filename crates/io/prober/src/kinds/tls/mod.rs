@@ -4,11 +4,13 @@
 //! |---|---|
 //! | `recorder` | records the presented chain and continues the handshake |
 //! | `certificate` | parsing of one certificate |
+//! | `identity` | the certificate of the client |
 //! | `ocsp` | parsing of a stapled OCSP response |
 //! | `verify` | all faults of a chain |
 //! | `legacy` | servers that the TLS library does not support: their protocol and certificate |
 
 mod certificate;
+mod identity;
 mod legacy;
 mod ocsp;
 mod recorder;
@@ -16,6 +18,7 @@ mod verify;
 
 use crate::setup::{Clock, SetupError};
 use crate::{connect, faults};
+pub(crate) use identity::{Identity, IdentityError};
 use recorder::{Presented, Recorder};
 use rustls::ClientConfig;
 use rustls::client::Resumption;
@@ -55,6 +58,19 @@ pub(crate) enum Alpn {
     Nothing,
 }
 
+/// What the client offers in a handshake.
+pub(crate) struct Offer {
+    pub(crate) alpn: Alpn,
+    /// The certificate for servers that ask for one.
+    pub(crate) identity: Option<Identity>,
+}
+
+impl From<Alpn> for Offer {
+    fn from(alpn: Alpn) -> Self {
+        Self { alpn, identity: None }
+    }
+}
+
 /// The result of a handshake.
 pub(crate) struct HandshakeResult {
     /// The served chain, if the handshake reached it.
@@ -92,7 +108,7 @@ impl Tls {
         stream: TcpStream,
         address: SocketAddr,
         host: &str,
-        inside: Alpn,
+        offer: impl Into<Offer>,
         deadline: Instant,
         phases: &mut Phases,
     ) -> HandshakeResult {
@@ -103,12 +119,16 @@ impl Tls {
             return HandshakeResult { seen: None, stream: Err(Fault::Handshake { why }) };
         };
         let recorder = Arc::new(Recorder::new(self.algorithms));
-        let mut config = match inside {
+        let Offer { alpn, identity } = offer.into();
+        let mut config = match alpn {
             Alpn::Http => self.http.clone(),
             Alpn::OnlyHttp1 => self.http1.clone(),
             Alpn::Nothing => self.any.clone(),
         };
         config.dangerous().set_certificate_verifier(recorder.clone());
+        if let Some(identity) = identity {
+            config.client_auth_cert_resolver = identity.resolver();
+        }
         let began = Instant::now();
         let shaking = TlsConnector::from(Arc::new(config)).connect(name.clone(), stream);
         let stream = match timeout_at(deadline, shaking).await {

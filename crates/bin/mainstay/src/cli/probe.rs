@@ -1,5 +1,8 @@
 //! `mainstay probe KIND TARGET`: one run of a probe, with the duration of its phases. Works without a running mainstay.
 
+mod http;
+
+use self::http::HttpOptions;
 use crate::app::config_path;
 use crate::cli::table::{self, Tone};
 use crate::cli::{Common, Failure, config as configuration};
@@ -8,7 +11,7 @@ use prober::Prober;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
-use types::config::{Expect, Probe, ProbeKind};
+use types::config::{Probe, ProbeKind};
 use types::probe_result::{Answer, Phases};
 use types::{Config, Fault, ProbeResult};
 
@@ -22,12 +25,14 @@ pub(crate) struct ProbeOnce {
     kind: KindName,
     /// The target, as `[probe.NAME]` has it: a URL, HOST:PORT, a domain, a host, or UPS@HOST.
     target: String,
-    /// Reference to a secret with USER:PASSWORD, for `nut`: `env:NAME` or `file:PATH`.
+    /// Reference to a secret with USER:PASSWORD, for `http` and `nut`: `env:NAME` or `file:PATH`.
     #[arg(long, value_name = "SECRET")]
     login: Option<String>,
     /// Timeout of the run.
     #[arg(long, default_value = "10s", value_parser = config::duration)]
     timeout: Duration,
+    #[command(flatten)]
+    http: HttpOptions,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -68,6 +73,7 @@ impl ProbeOnce {
         if let Some(login) = &self.login {
             text.push_str(&format!("login = {}\n", toml_text(login)?));
         }
+        text.push_str(&self.http.keys()?);
         let folder = config_path::folder(&common.config);
         let alone = config::read(&text, "the arguments", &folder).map_err(|problems| {
             let first = problems.first();
@@ -105,8 +111,10 @@ fn bad(probe: &Probe, result: &ProbeResult) -> Option<String> {
     match (&result.answer, &probe.kind) {
         (Answer::Failed(fault), _) => Some(fault.to_string()),
         (Answer::Http(seen), ProbeKind::Http { expect, .. }) => {
-            let expect = Expect { learns: false, ..expect.clone() };
-            (!expect.accepts(seen.status)).then(|| Fault::Status { got: seen.status }.to_string())
+            let status = (!expect.accepts(seen.status)).then_some(Fault::Status { got: seen.status });
+            let limit = expect.max_latency.filter(|limit| result.phases.total > *limit);
+            let slow = || limit.map(|limit| Fault::Slow { limit });
+            status.or_else(|| expect.content_fault(seen)).or_else(slow).map(|fault| fault.to_string())
         }
         (Answer::Tls(seen), _) => seen.faults.first().map(ToString::to_string),
         (Answer::Dns(seen), _) => seen.delegation.as_ref().err().map(ToString::to_string),
@@ -122,32 +130,56 @@ fn print(target: &str, result: &ProbeResult, bad: Option<&str>) {
     let (word, tone) = if bad.is_some() { ("bad", Tone::Bad) } else { ("ok", Tone::Good) };
     let what = bad.map(|bad| format!(" {bad}")).unwrap_or_default();
     table::say(&format!("{} {target}{what}", table::tinted(word, tone)));
-    for fact in facts(&result.answer) {
+    for fact in facts(&result.answer).into_iter().chain(addresses(result)) {
         table::say(&table::wrapped(&fact, "    ", 100));
     }
-    table::say(&format!("    {}", phases(&result.phases)));
+    for line in phases(&result.phases) {
+        table::say(&format!("    {line}"));
+    }
 }
 
-/// `DNS 1 ms, connect 2 ms, total 4 ms`.
-fn phases(phases: &Phases) -> String {
+/// Each address behind the name, where there are several.
+fn addresses(result: &ProbeResult) -> Vec<String> {
+    if result.addresses.len() < 2 {
+        return Vec::new();
+    }
+    let shown = result.addresses.iter().map(|seen| match &seen.fault {
+        Some(fault) => format!("{} {fault}", seen.address),
+        None => format!("{} answers", seen.address),
+    });
+    shown.collect()
+}
+
+/// A line for each phase: its name and its duration.
+fn phases(phases: &Phases) -> Vec<String> {
+    let before = [phases.dns, phases.connect, phases.tls, phases.first_byte];
+    let before: Duration = before.into_iter().flatten().sum();
+    let body = phases.first_byte.map(|_| phases.total.saturating_sub(before));
     let named = [
-        ("DNS", phases.dns),
+        ("DNS lookup", phases.dns),
         ("connect", phases.connect),
-        ("TLS", phases.tls),
+        ("TLS handshake", phases.tls),
         ("first byte", phases.first_byte),
+        ("body", body),
         ("total", Some(phases.total)),
     ];
     let shown = named.into_iter().filter_map(|(name, took)| {
-        Some(format!("{name} {}", types::trace::duration_text(u64::try_from(took?.as_micros()).ok()?)))
+        let took = types::trace::duration_text(u64::try_from(took?.as_micros()).ok()?);
+        Some(format!("{name:<14}{took:>10}"))
     });
-    shown.collect::<Vec<_>>().join(", ")
+    shown.collect()
 }
 
 /// The facts of an answer, one a line.
 fn facts(answer: &Answer) -> Vec<String> {
     match answer {
         Answer::Http(seen) => {
-            vec![format!("status {}, {} bytes from {}", seen.status, seen.body_bytes, seen.address)]
+            let redirects = seen.hops.iter().rev().skip(1).rev();
+            let mut facts: Vec<String> =
+                redirects.map(|hop| format!("{} redirects with status {}", hop.url, hop.status)).collect();
+            facts.push(format!("status {}, {} bytes from {}", seen.status, seen.body_bytes, seen.address));
+            facts.extend(seen.notes.iter().map(|note| format!("note: {note}")));
+            facts
         }
         Answer::Tcp { address } => vec![format!("{address} accepts connections")],
         Answer::Tls(seen) => seen

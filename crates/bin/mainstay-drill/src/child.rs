@@ -5,7 +5,7 @@ use crate::stage::Stage;
 use mainstay::{Failure, address_file};
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 use std::time::Duration;
 use tokio::process::Command;
 use tokio::time::Instant;
@@ -105,16 +105,29 @@ fn product<S>(command: impl AsRef<OsStr>, stage: &Stage<S>) -> Result<Command, F
 /// # Errors
 /// When it fails, with what it said.
 pub(crate) async fn command<S>(stage: &Stage<S>, args: &[&str]) -> Result<String, Failure> {
-    let [first, rest @ ..] = args else { return Err(Failure::wrong("no command")) };
-    let running = product(first, stage)?.args(rest).kill_on_drop(true).output();
-    let output = tokio::time::timeout(COMMAND_TIMEOUT, running).await;
-    let output = output.map_err(|_| Failure::no(format!("`{}` did not end within 20 s", args.join(" "))))?;
-    let output = output.map_err(Failure::no)?;
+    let output = executed(stage, args).await?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     Err(Failure::no(format!("`{}` failed ({})", args.join(" "), output.status)).hint(said))
+}
+
+/// Executes a command of the product whose exit code is a part of its report; returns its output.
+///
+/// # Errors
+/// When it cannot be executed.
+pub(crate) async fn report<S>(stage: &Stage<S>, args: &[&str]) -> Result<String, Failure> {
+    let output = executed(stage, args).await?;
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+async fn executed<S>(stage: &Stage<S>, args: &[&str]) -> Result<Output, Failure> {
+    let [first, rest @ ..] = args else { return Err(Failure::wrong("no command")) };
+    let running = product(first, stage)?.args(rest).kill_on_drop(true).output();
+    let output = tokio::time::timeout(COMMAND_TIMEOUT, running).await;
+    let output = output.map_err(|_| Failure::no(format!("`{}` did not end within 20 s", args.join(" "))))?;
+    output.map_err(Failure::no)
 }
 
 /// A link that signs one person in, from `mainstay login`.

@@ -1,7 +1,7 @@
 //! The drills and their report.
 
 use crate::comparison::{self, Outcome};
-use crate::pool_report;
+use crate::{pool_report, power_report};
 use crate::run::{Run, RunResult};
 use crate::stage::{Fixture, Stage, runtime};
 use clap::Args;
@@ -13,7 +13,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use testbed::expired_name::Settings;
 use testbed::surge::Proxy;
-use testbed::{ExpiredName, ShrinkingPool, Surge, TestbedError};
+use testbed::{ExpiredName, PowerCut, ShrinkingPool, Surge, TestbedError};
 
 /// A drill: name, script and golden story.
 struct Source {
@@ -40,6 +40,12 @@ const SHRINKING_POOL: Source = Source {
     story: include_str!("../../../../drills/shrinking-pool.story"),
 };
 
+const POWER_CUT: Source = Source {
+    name: "power-cut",
+    script: include_str!("../../../../drills/power-cut.drill"),
+    story: include_str!("../../../../drills/power-cut.story"),
+};
+
 /// Options of every drill.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -62,6 +68,15 @@ pub(crate) struct Options {
 pub(crate) fn expired_name(options: &Options, json: bool) -> Result<ExitCode, Failure> {
     repeat(&EXPIRED_NAME, options, json, async |run| {
         let start = async |folder: &Path| ExpiredName::start(Settings::in_folder(folder)).await;
+        let (result, ..) = run.execute(Stage::build(start).await?).await?;
+        Ok((result, Vec::new()))
+    })
+}
+
+/// Runs the drill `power-cut`.
+pub(crate) fn power_cut(options: &Options, json: bool) -> Result<ExitCode, Failure> {
+    repeat(&POWER_CUT, options, json, async |run| {
+        let start = async |folder: &Path| PowerCut::start(folder).await;
         let (result, ..) = run.execute(Stage::build(start).await?).await?;
         Ok((result, Vec::new()))
     })
@@ -176,6 +191,9 @@ fn report(result: &RunResult, outcomes: &[Outcome], brief: bool) {
     }
     if let Some(pool) = &score.pool {
         pool_report::lines(pool).iter().for_each(|line| table::say(line));
+    }
+    if let Some(power) = &score.power {
+        power_report::lines(power).iter().for_each(|line| table::say(line));
     }
     if let Some(management) = &score.management {
         let Served { asked, served } = management.configuration;

@@ -10,6 +10,8 @@ mod drills;
 mod killer;
 mod notes;
 mod pool_report;
+mod power;
+mod power_report;
 mod rank;
 mod run;
 mod stage;
@@ -54,6 +56,8 @@ enum Command {
         #[arg(long, default_value_t = 2_000, value_name = "N", value_parser = clap::value_parser!(u32).range(100..=9_500))]
         clients: u32,
     },
+    /// The power of the only database is cut; then the slow crash after it (Toggl, August 2011).
+    PowerCut(drills::Options),
     /// Rank the causes of recorded faults by their metrics, one JSON line for each case.
     Rank(rank::Options),
 }
@@ -78,6 +82,7 @@ fn main() -> ExitCode {
         Command::ShrinkingPool { options, alone, clients } => {
             drills::shrinking_pool(&options, json, alone, clients as usize)
         }
+        Command::PowerCut(options) => drills::power_cut(&options, json),
         Command::Rank(options) => options.run(),
     };
     result.unwrap_or_else(|failure| failure.report(json))

@@ -3,6 +3,7 @@
 use crate::child::Child;
 use crate::killer::Killer;
 use crate::notes::Notes;
+use crate::power::Power;
 use crate::stage::{Fixture, Stage};
 use drill::{Act, Milestone, Observations, Score, Script, Step};
 use jiff::Timestamp;
@@ -58,6 +59,7 @@ impl Run<'_> {
             acts: Acts { done: Vec::new(), end: Duration::ZERO },
             missed: Vec::new(),
             notes: Notes::default(),
+            power: Power::default(),
         };
         for step in &self.script.steps {
             match step {
@@ -78,14 +80,15 @@ impl Run<'_> {
                 }
             }
         }
-        let Progress { killer, fault_at, began, mut acts, missed, notes } = progress;
+        let Progress { killer, fault_at, began, mut acts, missed, notes, power } = progress;
         acts.end = began.map_or(Duration::ZERO, |began| began.elapsed());
         let kills = killer.kills;
         // Before the end of mainstay, with which all connections of clients end.
         let parts = stage.fixture.parts();
         let mut observations = stage.fixture.observations();
         observations.judged = notes.effects(&stage).await?;
-        killer.child.stop().await?;
+        power.add_to(&mut observations);
+        killer.stop().await?;
         let fault_at = fault_at.ok_or_else(|| Failure::wrong("the script has no fault"))?;
         let mut result = self.evaluate(&stage, fault_at, &observations, kills)?;
         result.missed.extend(missed);
@@ -107,8 +110,9 @@ impl Run<'_> {
         if act.is_fault() && !self.quiet {
             table::say(&format!("fault: {}", stage.fixture.fault()));
         }
-        // People say what they do when they begin.
-        if let Some(note) = act.note()
+        // People say what they do when they begin. Before the fault there is no incident to say it in.
+        if progress.fault_at.is_some()
+            && let Some(note) = act.note()
             && !progress.notes.add(stage, &note).await?
         {
             progress.missed.push(format!("no incident was open for the note \"{note}\""));
@@ -119,6 +123,7 @@ impl Run<'_> {
             table::say(&format!("{act}: before it {present}"));
         }
         let when = stage.fixture.act(act).await.map_err(Failure::no)?;
+        progress.power.act(stage, &mut progress.killer, act).await?;
         if act.is_fault() {
             progress.fault_at = Some(when);
             progress.killer.begin();
@@ -188,6 +193,7 @@ struct Progress {
     acts: Acts,
     missed: Vec<String>,
     notes: Notes,
+    power: Power,
 }
 
 async fn wait_for_fixture<S: Fixture>(

@@ -8,7 +8,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use testbed::surge::Part;
-use testbed::{ExpiredName, Phone, ShrinkingPool, Surge, TestbedError};
+use testbed::{ExpiredName, Phone, PowerCut, ShrinkingPool, Surge, TestbedError};
 use types::Event;
 
 /// Services on loopback on which a script can be run.
@@ -50,6 +50,11 @@ pub(crate) trait Fixture {
     /// Name of the proxy, unless that is mainstay.
     fn proxy_name(&self) -> Option<&str> {
         None
+    }
+
+    /// Webhooks that subscribe to the status page: URL, and component or all.
+    fn subscriptions(&self) -> Vec<(String, Option<&'static str>)> {
+        Vec::new()
     }
 }
 
@@ -149,6 +154,36 @@ impl Fixture for ShrinkingPool {
 
     fn proxy_name(&self) -> Option<&str> {
         ShrinkingPool::proxy_name(self)
+    }
+}
+
+impl Fixture for PowerCut {
+    async fn act(&self, act: &Act) -> Result<Timestamp, TestbedError> {
+        PowerCut::act(self, act).await
+    }
+
+    async fn observed(&self, milestone: Milestone, within: Duration) -> Result<(), TestbedError> {
+        PowerCut::observed(self, milestone, within).await
+    }
+
+    fn observations(&self) -> Observations {
+        PowerCut::observations(self)
+    }
+
+    fn phone(&self) -> &Phone {
+        PowerCut::phone(self)
+    }
+
+    fn config_toml(&self, data: &Path, listen: SocketAddr) -> String {
+        PowerCut::config_toml(self, data, listen)
+    }
+
+    fn fault(&self) -> &'static str {
+        "the power is cut: the only database server and mainstay are killed in the same moment"
+    }
+
+    fn subscriptions(&self) -> Vec<(String, Option<&'static str>)> {
+        PowerCut::subscriptions(self)
     }
 }
 

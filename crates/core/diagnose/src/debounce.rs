@@ -68,14 +68,16 @@ pub(crate) fn debounced(
     {
         return Ok(());
     }
-    let (mut complete, mut suspicious) = (true, false);
+    let (mut complete, mut suspicious, mut database_fails) = (true, false, false);
     let resources: BTreeSet<&Resource> = cases.iter().map(|case| &case.alert.about).collect();
     for about in &resources {
         let under = &checks.topology.of(checks.graph, about).below;
         for resource in under.iter().filter(|resource| (checks.has_probe)(resource)) {
             let last = context.last_result(resource);
             complete &= has_result_since(resource, last, cause, since, first);
-            suspicious |= last.is_some_and(|last| !last.healthy) && !resources.contains(resource);
+            let is_bad = last.is_some_and(|last| !last.healthy) && !resources.contains(resource);
+            suspicious |= is_bad;
+            database_fails |= is_bad && resource.kind == Kind::Database && !checks.failing.contains(resource);
         }
     }
     // Resources at the same place: if they fail as well, it is one incident.
@@ -107,6 +109,8 @@ pub(crate) fn debounced(
         }
     }
     match () {
+        // A bad answer of a database is no alert yet: it is asked again, and the page names it.
+        () if database_fails => Err(later(first, WAIT_MAX)),
         () if complete => Ok(()),
         () if suspicious => Err(later(first, WAIT_MAX)),
         () if now >= later(first, WAIT) => Ok(()),

@@ -7,7 +7,7 @@
 //! | [`script`] | a parsed script: steps, acts, milestones, limits |
 //! | [`parse`] | text -> [`Script`], or the invalid line and what was expected |
 //! | [`reached`] | whether the events of a run have reached a milestone, and when |
-//! | [`score`] | the score: as an object, as a [table](score::table), and [the limits missed](score::judge); [`score::pool`]: of a shrinking pool; [`score::management`]: of a crash loop |
+//! | [`score`] | the score: as an object, as a [table](score::table), and [the limits missed](score::judge); [`score::pool`]: of a shrinking pool; [`score::management`]: of a crash loop; [`score::power`]: of a power cut |
 //! | [`timeline`] | the run as a table, beside the timeline of the reported outage |
 //! | [`story`] | the essential events without times, compared with a golden file |
 

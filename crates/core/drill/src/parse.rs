@@ -34,8 +34,9 @@ pub enum Mistake {
     NothingToDo,
     #[error(
         "`limit {0}` is not a limit; expected `limit WHAT within 10s` (alert, cause, surge, conflict, statement, pool, idle, well, \
-         human, update), `limit cause before caches-expired`, `limit opens`, `limit effects right`, `limit pages 1` or \
-         `limit false-alerts 0`"
+         human, update), `limit cause before caches-expired`, `limit opens`, `limit effects right`, `limit loss within 5s` \
+         (loss, first-page, promotion, connection), `limit creeping 40%`, `limit once`, `limit maintenance-pages 0`, \
+         `limit pages 1` or `limit false-alerts 0`"
     )]
     Limit(String),
     #[error("duplicate `{0}`")]
@@ -43,7 +44,9 @@ pub enum Mistake {
     #[error(
         "`{0}` is not an act; expected `warm caches`, `fault swap`, `fault hold`, `renew`, `flood 200x`, `flood ends`, \
          `forward client`, `fault slow-query`, `fix query`, `add servers 4`, `add replicas 1`, `roll back`, `return servers`, \
-         `person NAME answers after 4s`, `person NAME stays silent` or `phone works|fails|hangs`"
+         `audit CRITERION`, `back up`, `subscribe`, `record 20 entries`, `fault power-cut`, `power returns`, `promote replica`, \
+         `return primary`, `follow promotion`, `kill edge`, `restart servers 2`, `announce maintenance after 5s for 60s`, \
+         `provider works for 20s`, `person NAME answers after 4s`, `person NAME stays silent` or `phone works|fails|hangs`"
     )]
     Act(String),
     #[error("`{0}` is not a wait; expected `MILESTONE within 30s`, because a wait needs a timeout")]
@@ -54,6 +57,8 @@ pub enum Mistake {
     Flood(String),
     #[error("`{0}` is not a number of servers; expected 1 to {SERVERS_MAX}")]
     Servers(String),
+    #[error("`{0}` is not a number of entries; expected 1 to {ENTRIES_MAX}")]
+    Entries(String),
     #[error("`{0}` is not a share; expected one such as 99%")]
     Percent(String),
     #[error("`{0}` is not a number")]
@@ -72,6 +77,8 @@ pub enum Mistake {
 
 /// Most servers that a script adds at once: they are processes or tasks of one machine.
 const SERVERS_MAX: u32 = 20;
+/// Most entries that are recorded at once.
+const ENTRIES_MAX: u32 = 1_000;
 /// Longest script.
 const LINES_MAX: usize = 1_000;
 
@@ -105,6 +112,7 @@ struct PartialScript {
     cause: Option<Resource>,
     touches: Vec<String>,
     learns: Vec<String>,
+    expects: Vec<String>,
     statement: Option<String>,
     in_life: Option<String>,
     in_life_title: Option<String>,
@@ -113,7 +121,7 @@ struct PartialScript {
     steps: Vec<Step>,
 }
 
-const STATEMENTS: &str = "drill, title, cause, touches, learns, statement, in-life, in-life-title, life, limit, at, then, wait, when";
+const STATEMENTS: &str = "drill, title, cause, touches, learns, expects, statement, in-life, in-life-title, life, limit, at, then, wait, when";
 
 impl PartialScript {
     fn read(&mut self, line: &str) -> Result<(), Mistake> {
@@ -136,6 +144,10 @@ impl PartialScript {
             }
             "learns" => {
                 self.learns.extend(words.iter().map(|&w| w.to_owned()));
+                Ok(())
+            }
+            "expects" => {
+                self.expects.extend(words.iter().map(|&w| w.to_owned()));
                 Ok(())
             }
             "life" => {
@@ -182,6 +194,21 @@ impl PartialScript {
             ["update", "within", within] => self.limits.update = Some(duration(within)?),
             ["pages", count] => self.limits.pages = Some(number(count)?),
             ["false-alerts", count] => self.limits.false_alerts = Some(number(count)?),
+            _ => return self.power_limit(words),
+        }
+        Ok(())
+    }
+
+    fn power_limit(&mut self, words: &[&str]) -> Result<(), Mistake> {
+        let power = &mut self.limits.power;
+        match words {
+            ["loss", "within", within] => power.loss = Some(duration(within)?),
+            ["first-page", "within", within] => power.first_page = Some(duration(within)?),
+            ["promotion", "within", within] => power.promotion = Some(duration(within)?),
+            ["connection", "within", within] => power.connection = Some(duration(within)?),
+            ["creeping", share] => power.creeping = Some(percent(share)?),
+            ["once"] => power.once = true,
+            ["maintenance-pages", count] => power.maintenance_pages = Some(number(count)?),
             _ => return Err(Mistake::Limit(words.join(" "))),
         }
         Ok(())
@@ -200,6 +227,7 @@ impl PartialScript {
             cause: self.cause.ok_or(Mistake::NoCause)?,
             touches: self.touches,
             learns: self.learns,
+            expects: self.expects,
             statement: self.statement,
             in_life: self.in_life,
             in_life_title: self.in_life_title,
@@ -234,6 +262,14 @@ fn act_of(words: &[&str]) -> Result<Act, Mistake> {
         ["add", "replicas", count] => Act::AddReplicas { count: servers(count)? },
         ["roll", "back"] => Act::RollBack,
         ["return", "servers"] => Act::ReturnServers,
+        ["person", ..] | ["phone", ..] => return team_act(words),
+        _ => return power_act(words),
+    })
+}
+
+/// The acts of people and of the phone.
+fn team_act(words: &[&str]) -> Result<Act, Mistake> {
+    Ok(match words {
         ["person", who, "answers", "after", after] => {
             Act::PersonAnswers { person: PersonId::from(*who), after: duration(after)? }
         }
@@ -241,6 +277,31 @@ fn act_of(words: &[&str]) -> Result<Act, Mistake> {
         ["phone", "works"] => Act::PhoneWorks,
         ["phone", "fails"] => Act::PhoneFails,
         ["phone", "hangs"] => Act::PhoneHangs,
+        _ => return Err(Mistake::Act(words.join(" "))),
+    })
+}
+
+/// The acts of a power cut.
+fn power_act(words: &[&str]) -> Result<Act, Mistake> {
+    Ok(match words {
+        ["audit", first, rest @ ..] => {
+            let criteria = std::iter::once(first).chain(rest).map(|&criterion| criterion.to_owned());
+            Act::Audit { criteria: criteria.collect() }
+        }
+        ["back", "up"] => Act::BackUp,
+        ["subscribe"] => Act::Subscribe,
+        ["record", count, "entries"] => Act::RecordEntries { count: entries(count)? },
+        ["fault", "power-cut"] => Act::PowerCut,
+        ["power", "returns"] => Act::PowerReturns,
+        ["promote", "replica"] => Act::PromoteReplica,
+        ["return", "primary"] => Act::ReturnPrimary,
+        ["follow", "promotion"] => Act::FollowPromotion,
+        ["kill", "edge"] => Act::KillEdge,
+        ["restart", "servers", count] => Act::RestartServers { count: servers(count)? },
+        ["announce", "maintenance", "after", after, "for", lasting] => {
+            Act::AnnounceMaintenance { after: duration(after)?, lasting: duration(lasting)? }
+        }
+        ["provider", "works", "for", lasting] => Act::ProviderWorks { lasting: duration(lasting)? },
         _ => return Err(Mistake::Act(words.join(" "))),
     })
 }
@@ -271,6 +332,11 @@ fn times_of(text: &str) -> Result<u32, Mistake> {
 fn servers(text: &str) -> Result<u32, Mistake> {
     let count = text.parse().ok().filter(|count| (1..=SERVERS_MAX).contains(count));
     count.ok_or_else(|| Mistake::Servers(text.to_owned()))
+}
+
+fn entries(text: &str) -> Result<u32, Mistake> {
+    let count = text.parse().ok().filter(|count| (1..=ENTRIES_MAX).contains(count));
+    count.ok_or_else(|| Mistake::Entries(text.to_owned()))
 }
 
 /// Parses `99%`.
@@ -355,6 +421,10 @@ mod tests {
             ("at 0s flood 99999x", "not a flood"),
             ("at 0s add servers 2000", "not a number of servers"),
             ("at 0s add servers", "not an act"),
+            ("at 0s audit", "not an act"),
+            ("at 0s record 5000 entries", "not a number of entries"),
+            ("at 0s provider works for long", "not a duration"),
+            ("limit creeping 40", "not a share"),
             ("at soon fault swap", "not a duration"),
             ("person ana answers after 4s", "not a statement"),
             ("limit pages one", "not a number"),
@@ -396,6 +466,19 @@ mod tests {
             "add replicas 1",
             "roll back",
             "return servers",
+            "audit single-database backup-age",
+            "back up",
+            "subscribe",
+            "record 20 entries",
+            "fault power-cut",
+            "power returns",
+            "promote replica",
+            "return primary",
+            "follow promotion",
+            "kill edge",
+            "restart servers 2",
+            "announce maintenance after 5000ms for 60000ms",
+            "provider works for 20000ms",
             "person ana answers after 4000ms",
             "person ana stays silent",
             "phone works",

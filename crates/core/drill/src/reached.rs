@@ -1,8 +1,10 @@
 //! Milestones: which ones the events of a run have reached, and when.
 
 mod pool;
+mod power;
 
 pub(crate) use pool::pool_named;
+pub(crate) use power::{connection_named, creeping_named};
 
 use crate::script::{Milestone, Script};
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,6 +29,12 @@ pub fn reached(script: &Script, milestone: Milestone, since: Option<Time>, event
         Milestone::StatementNamed => return pool::statement_named(script, after),
         Milestone::PoolNamed => return pool_named(after).map(|(at, _)| at),
         Milestone::IdleNamed => return pool::idle_named(after),
+        Milestone::LossNamed
+        | Milestone::PromotionNamed
+        | Milestone::ConnectionNamed
+        | Milestone::CreepingNamed
+        | Milestone::MaintenanceStarted
+        | Milestone::MaintenanceEnded => return power::named(script, milestone, after),
         _ => {}
     }
     after

@@ -3,6 +3,7 @@
 pub mod fix;
 pub mod management;
 pub mod pool;
+pub mod power;
 
 use crate::reached::reached;
 use crate::script::{Limits, Milestone, Script};
@@ -54,6 +55,9 @@ pub struct Score {
     /// Score of servers that restart again and again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub management: Option<management::ManagementScore>,
+    /// Score of a power cut.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub power: Option<power::PowerScore>,
     /// Duration of the reported outage.
     pub reported_in_life: Option<String>,
     /// Seconds from the fault to the beginning of the public outage that the first update is about: 0, unless every service
@@ -120,6 +124,8 @@ pub struct Observations {
     pub pool: Option<pool::PoolObservations>,
     /// Records of the management proxies.
     pub management: Option<management::ManagementObservations>,
+    /// Records of a power cut.
+    pub power: Option<power::PowerObservations>,
     /// Verdicts of mainstay about the notes on its incidents, by the text of the note.
     pub judged: BTreeMap<String, Effect>,
 }
@@ -139,6 +145,7 @@ pub fn score(script: &Script, fault_at: Time, events: &[Event], observations: &O
         .map(|ended| observations.conflict_began.map_or(ended, |began| began.max(ended)));
     let conflict = at(Milestone::ConflictNamed).zip(conflict_start);
     let update = at(Milestone::UpdatePublished);
+    let first_page = observations.asked.or(at(Milestone::PersonPaged));
     Score {
         drill: script.name.clone(),
         fault_at,
@@ -146,7 +153,7 @@ pub fn score(script: &Script, fault_at: Time, events: &[Event], observations: &O
         cause_secs: secs(at(Milestone::CauseFound)),
         cause,
         cause_text,
-        human_secs: secs(observations.asked.or(at(Milestone::PersonPaged))),
+        human_secs: secs(first_page),
         update_secs: secs(update),
         pages: u32::try_from(pages.len()).unwrap_or(u32::MAX),
         false_alerts: false_alerts(script, fault_at, events),
@@ -159,6 +166,10 @@ pub fn score(script: &Script, fault_at: Time, events: &[Event], observations: &O
             .as_ref()
             .map(|seen| pool::score(script, fault_at, events, seen, &observations.judged)),
         management: observations.management.as_ref().map(|seen| management::score(script, events, seen)),
+        power: observations
+            .power
+            .as_ref()
+            .map(|seen| power::score(script, fault_at, events, seen, first_page)),
         reported_in_life: script.in_life.clone(),
         outage_secs: update
             .map_or(0.0, |update| secs_between(fault_at, outage_before(update, fault_at, events))),
@@ -230,7 +241,8 @@ fn false_alerts(script: &Script, fault_at: Time, events: &[Event]) -> u32 {
     let count = events
         .iter()
         .filter(|event| match &event.kind {
-            EventKind::AlertOpened { alert } => event.at < fault_at || !script.touches(&alert.about),
+            EventKind::AlertOpened { alert } if event.at < fault_at => !script.expects(&alert.about),
+            EventKind::AlertOpened { alert } => !script.touches(&alert.about),
             _ => false,
         })
         .count();
@@ -253,6 +265,7 @@ pub fn judge(score: &Score, limits: &Limits) -> Vec<String> {
     }
     missed.extend(score.pool.iter().flat_map(|pool| pool::judge(pool, limits)));
     missed.extend(score.management.iter().flat_map(|management| management::judge(management, limits)));
+    missed.extend(score.power.iter().flat_map(|power| power::judge(power, limits)));
     if limits.cause_before_caches {
         match (score.cause_secs, score.caches_secs) {
             (Some(cause), Some(caches)) if cause >= caches => missed.push(format!(
@@ -321,6 +334,12 @@ pub fn table(score: &Score, limits: &Limits) -> Vec<String> {
     if let Some(without) = score.without_mainstay {
         rows.push(("recognized clients, without", served(without.recognized), None));
         rows.push(("first-time clients, without", served(without.first), None));
+    }
+    if let Some(power) = &score.power {
+        let limits = &limits.power;
+        rows.push(("loss named, after the return", secs(power.loss_secs), within(limits.loss)));
+        rows.push(("promotion named", secs(power.promotion_secs), within(limits.promotion)));
+        rows.push(("wrong connection named", secs(power.connection_secs), within(limits.connection)));
     }
     rows.push(("reported outage", score.reported_in_life.clone().unwrap_or_else(|| "?".to_owned()), None));
     let line = |(what, got, limit): (&str, String, Option<String>)| {

@@ -19,6 +19,8 @@ pub struct Script {
     /// Resources whose normal state must be known before the fault: registrable domains, with delegation and
     /// registration, and the usual traffic of services, `service.auth`.
     pub learns: Vec<String>,
+    /// Patterns of the resources about which an alert before the fault is right, because something about them was wrong before.
+    pub expects: Vec<String>,
     /// Text of the statement that the summary of an incident must name: `recount(`.
     pub statement: Option<String>,
     /// Duration of the reported outage: `9 h`.
@@ -76,10 +78,33 @@ pub struct Limits {
     pub crash_loop: Option<Duration>,
     /// Least share of the fetches of the sign-in configuration that get the right content while its source is down, in per cent.
     pub configuration: Option<u32>,
+    /// Limits of a power cut.
+    pub power: PowerLimits,
     /// Maximum of pages; none at all is missed as well.
     pub pages: Option<u32>,
     /// Most alerts about resources that the outage does not affect.
     pub false_alerts: Option<u32>,
+}
+
+/// The targets of a power cut. `None`: not judged.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PowerLimits {
+    /// From the return of mainstay until an incident names the loss of the primary.
+    pub loss: Option<Duration>,
+    /// From the return of mainstay to the first delivered page.
+    pub first_page: Option<Duration>,
+    /// From the promotion of a replica until it is named.
+    pub promotion: Option<Duration>,
+    /// From the return of the old primary, to which the application connects again, until that connection is named.
+    pub connection: Option<Duration>,
+    /// Longest time from the start of creeping slowness to its alert, as a share of the time from the start to the crash, in per
+    /// cent.
+    pub creeping: Option<u32>,
+    /// Whether each entry must be recorded exactly once, each subscriber must get each update once, and no incident may have
+    /// a second page.
+    pub once: bool,
+    /// Most pages about what a maintenance explains.
+    pub maintenance_pages: Option<u32>,
 }
 
 /// One line of the script.
@@ -140,6 +165,49 @@ pub enum Act {
     RollBack,
     /// `return servers`: the API servers that stopped are started again.
     ReturnServers,
+    /// `audit single-database backup-age`: waits until the audit of mainstay names these criteria.
+    Audit {
+        /// The criteria.
+        criteria: Vec<String>,
+    },
+    /// `back up`: the scheduled backup of the database runs.
+    BackUp,
+    /// `subscribe`: the team adds the subscribers of the fixture to the status page.
+    Subscribe,
+    /// `record 20 entries`: a person records entries in the browser.
+    RecordEntries {
+        /// Number of entries.
+        count: u32,
+    },
+    /// `fault power-cut`: the primary and mainstay are killed in the same moment.
+    PowerCut,
+    /// `power returns`: mainstay is started again; the old primary is not.
+    PowerReturns,
+    /// `promote replica`: a replica becomes the primary. The application does not know of it.
+    PromoteReplica,
+    /// `return primary`: the old primary is started for a look at its data, and the application connects to it again.
+    ReturnPrimary,
+    /// `follow promotion`: the old primary is stopped, and the application connects to the new one.
+    FollowPromotion,
+    /// `kill edge`: mainstay is killed while the browser delivers entries, and started again.
+    KillEdge,
+    /// `restart servers 2`: application servers are restarted, which frees what they leaked.
+    RestartServers {
+        /// Number of servers.
+        count: u32,
+    },
+    /// `announce maintenance after 5s for 60s`: the provider announces work on its network.
+    AnnounceMaintenance {
+        /// Time until it starts.
+        after: Duration,
+        /// Its planned length.
+        lasting: Duration,
+    },
+    /// `provider works for 20s`: no application server can be reached meanwhile.
+    ProviderWorks {
+        /// Time without the servers.
+        lasting: Duration,
+    },
     /// `person ana answers after 4s`: acknowledges each page after this delay.
     PersonAnswers {
         /// The person.
@@ -164,7 +232,7 @@ impl Act {
     /// Whether this is the fault, from which the score counts.
     #[must_use]
     pub fn is_fault(&self) -> bool {
-        matches!(self, Self::Swap | Self::Hold | Self::Flood { .. } | Self::SlowQuery)
+        matches!(self, Self::Swap | Self::Hold | Self::Flood { .. } | Self::SlowQuery | Self::PowerCut)
     }
 
     /// The note that the team adds to the incident, when the act is a fix that it announces.
@@ -204,6 +272,21 @@ impl fmt::Display for Act {
             Self::AddReplicas { count } => write!(f, "add replicas {count}"),
             Self::RollBack => f.write_str("roll back"),
             Self::ReturnServers => f.write_str("return servers"),
+            Self::Audit { criteria } => write!(f, "audit {}", criteria.join(" ")),
+            Self::BackUp => f.write_str("back up"),
+            Self::Subscribe => f.write_str("subscribe"),
+            Self::RecordEntries { count } => write!(f, "record {count} entries"),
+            Self::PowerCut => f.write_str("fault power-cut"),
+            Self::PowerReturns => f.write_str("power returns"),
+            Self::PromoteReplica => f.write_str("promote replica"),
+            Self::ReturnPrimary => f.write_str("return primary"),
+            Self::FollowPromotion => f.write_str("follow promotion"),
+            Self::KillEdge => f.write_str("kill edge"),
+            Self::RestartServers { count } => write!(f, "restart servers {count}"),
+            Self::AnnounceMaintenance { after, lasting } => {
+                write!(f, "announce maintenance after {}ms for {}ms", after.as_millis(), lasting.as_millis())
+            }
+            Self::ProviderWorks { lasting } => write!(f, "provider works for {}ms", lasting.as_millis()),
             Self::PersonAnswers { person, after } => {
                 write!(f, "person {person} answers after {}ms", after.as_millis())
             }
@@ -230,6 +313,18 @@ pub enum Milestone {
     PoolNamed,
     /// A replica is named as idle.
     IdleNamed,
+    /// An incident names the loss of the primary of a database.
+    LossNamed,
+    /// A promotion is named.
+    PromotionNamed,
+    /// The connections of an application to the replaced primary are named.
+    ConnectionNamed,
+    /// A level that creeps towards its limit is named.
+    CreepingNamed,
+    /// The last maintenance has started.
+    MaintenanceStarted,
+    /// The last maintenance has ended.
+    MaintenanceEnded,
     /// A true alert is open.
     AlertOpen,
     /// An incident is open.
@@ -252,17 +347,27 @@ pub enum Milestone {
     CachesExpired,
     /// Every server serves and every client is connected. Only the fixture can observe it.
     ClientsBack,
+    /// Every entry of the browser has been recorded. Only the fixture can observe it.
+    EntriesDelivered,
+    /// The servers that leak have crashed. Only the fixture can observe it.
+    Crashed,
 }
 
 impl Milestone {
     /// Every milestone with its name in scripts.
-    pub const NAMES: [(Milestone, &'static str); 17] = [
+    pub const NAMES: [(Milestone, &'static str); 25] = [
         (Milestone::Learned, "learned"),
         (Milestone::SurgeNamed, "surge-named"),
         (Milestone::ConflictNamed, "conflict-named"),
         (Milestone::StatementNamed, "statement-named"),
         (Milestone::PoolNamed, "pool-named"),
         (Milestone::IdleNamed, "idle-named"),
+        (Milestone::LossNamed, "loss-named"),
+        (Milestone::PromotionNamed, "promotion-named"),
+        (Milestone::ConnectionNamed, "connection-named"),
+        (Milestone::CreepingNamed, "creeping-named"),
+        (Milestone::MaintenanceStarted, "maintenance-started"),
+        (Milestone::MaintenanceEnded, "maintenance-ended"),
         (Milestone::AlertOpen, "alert-open"),
         (Milestone::IncidentOpen, "incident-open"),
         (Milestone::CauseFound, "cause-found"),
@@ -274,12 +379,14 @@ impl Milestone {
         (Milestone::EffectsJudged, "effects-judged"),
         (Milestone::CachesExpired, "caches-expired"),
         (Milestone::ClientsBack, "clients-back"),
+        (Milestone::EntriesDelivered, "entries-delivered"),
+        (Milestone::Crashed, "crashed"),
     ];
 
     /// Whether only the fixture can observe it.
     #[must_use]
     pub fn is_of_fixture(self) -> bool {
-        matches!(self, Self::CachesExpired | Self::ClientsBack)
+        matches!(self, Self::CachesExpired | Self::ClientsBack | Self::EntriesDelivered | Self::Crashed)
     }
 
     /// The name in scripts.
@@ -299,9 +406,19 @@ impl Script {
     /// Whether the outage affects the resource.
     #[must_use]
     pub fn touches(&self, resource: &Resource) -> bool {
-        let name = resource.to_string();
-        self.touches.iter().any(|pattern| matches(pattern, &name))
+        any_matches(&self.touches, resource)
     }
+
+    /// Whether an alert about the resource is right before the fault.
+    #[must_use]
+    pub fn expects(&self, resource: &Resource) -> bool {
+        any_matches(&self.expects, resource)
+    }
+}
+
+fn any_matches(patterns: &[String], resource: &Resource) -> bool {
+    let name = resource.to_string();
+    patterns.iter().any(|pattern| matches(pattern, &name))
 }
 
 /// Whether a pattern matches a text; `*` matches any characters, also none.

@@ -27,6 +27,7 @@
 //! | [`clients`] | a small steady load of recognized and first-time clients |
 //! | [`surge`] | the fixture of the drill `surge` |
 //! | [`shrinking_pool`] | the fixture of the drill `shrinking-pool` |
+//! | [`power_cut`] | the fixture of the drill `power-cut` |
 //! | [`expired_name`] | the fixture of the drill `expired-name`, and the configuration that monitors it |
 //!
 //! Deliberately absent: any knowledge of mainstay. A fixture is monitored like any other installation.
@@ -45,6 +46,7 @@ pub mod pace;
 pub mod pages;
 pub mod phone;
 pub mod postgres;
+pub mod power_cut;
 pub mod registry;
 pub mod relay;
 pub mod resume;
@@ -60,6 +62,7 @@ pub mod web;
 
 pub use expired_name::{ExpiredName, Settings};
 pub use phone::{Behavior, Phone, Provider};
+pub use power_cut::PowerCut;
 pub use registry::{Registry, Standing};
 pub use shrinking_pool::ShrinkingPool;
 pub use surge::Surge;
@@ -110,6 +113,9 @@ pub enum TestbedError {
     /// A database server could not be started.
     #[error("the database could not be started: {0}")]
     Database(String),
+    /// The browser could not be started, or does not answer.
+    #[error("the browser: {0}")]
+    Browser(String),
     /// The proxy under comparison could not be started.
     #[error("{name} could not be started: {why}")]
     Proxy {

@@ -7,6 +7,7 @@
     reason = "used by tests only, which cannot go on without the server"
 )]
 
+use crate::TestbedError;
 use crate::template::{Template, run};
 use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -212,6 +213,16 @@ impl Drop for Postgres {
     fn drop(&mut self) {
         self.stop(rustix::process::Signal::QUIT);
     }
+}
+
+/// Does something to a server on a thread of its own: [`Postgres`] waits for its programs, and panics when they fail, as tests
+/// want it.
+pub(crate) async fn started<T: Send + 'static>(
+    start: impl Future<Output = T> + Send + 'static,
+) -> Result<T, TestbedError> {
+    let runtime = tokio::runtime::Handle::current();
+    let thread = tokio::task::spawn_blocking(move || runtime.block_on(start));
+    thread.await.map_err(|panic| TestbedError::Database(panic.to_string()))
 }
 
 /// PostgreSQL refuses to run as root: its own user takes over there.

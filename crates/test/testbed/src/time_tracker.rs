@@ -15,10 +15,10 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use tokio::net::TcpListener;
 
-const HTML: &str = "text/html; charset=utf-8";
-const JSON: &str = "application/json";
-const PAGE: &str = include_str!("time_tracker/page.html");
-const SCRIPT: &str = include_str!("time_tracker/app.js");
+pub(crate) const HTML: &str = "text/html; charset=utf-8";
+pub(crate) const JSON: &str = "application/json";
+pub(crate) const PAGE: &str = include_str!("time_tracker/page.html");
+pub(crate) const SCRIPT: &str = include_str!("time_tracker/app.js");
 /// Paths whose reads are counted.
 const PATHS: [&str; 4] = ["/", "/timer", "/static/app.js", "/api/entries"];
 /// The page without the script of the kit, and with more parts: for measuring what the kit costs.

@@ -5,7 +5,7 @@ use insta::assert_snapshot;
 use testkit::config::probe;
 use types::config::ProbeKind;
 use types::fault::{DatabaseFault, Fault};
-use types::{Resource, Severity};
+use types::{LastResult, Resource, Severity};
 
 const HEAD: &str = "pid 4711 (billing, idle in transaction for 3 min): `update orders set paid = ?`";
 
@@ -54,6 +54,26 @@ fn saturated_database_is_the_cause_of_the_failing_hosts_of_its_service() {
         affected: auth; not: shop
     15:33:03 - incident-1 database main had 97 of 97 connections in use at db1:5432, so it refuses new ones; 61 of its sessions wait for pid 4711 (billing, idle in transaction for 3 min): `update orders set paid = ?`; 3 names and 1 service failed for 5 min 3 s
     ");
+}
+
+#[test]
+fn first_bad_answer_of_a_database_is_waited_for_at_most_six_seconds() {
+    for becomes_an_alert in [true, false] {
+        let mut w = with_database();
+        w.breaks("host.b.acme.app", Fault::Status { got: 503 });
+        for _ in 0..3 {
+            w.pass(1).look_at_all();
+            w.last_results.insert(Resource::database("main"), LastResult { at: w.now, healthy: false });
+            assert_eq!(w.react(), "", "the database is asked again");
+        }
+        if becomes_an_alert {
+            w.breaks("database.main", saturated());
+            assert!(w.debounce().contains("incident-1 database.main Failing wakes"));
+        } else {
+            w.pass(3);
+            assert!(w.react().contains("incident-1 host.b.acme.app Failing wakes"));
+        }
+    }
 }
 
 #[test]

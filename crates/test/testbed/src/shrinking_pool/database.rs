@@ -1,7 +1,7 @@
 //! The database: a real PostgreSQL with few connections, and the statement that becomes slow.
 
 use crate::TestbedError;
-use crate::postgres::Postgres;
+use crate::postgres::{Postgres, started};
 use crate::tasks::lock;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
@@ -66,11 +66,4 @@ impl Databases {
         let replicas = lock(&self.replicas);
         std::iter::once(&*self.primary).chain(&*replicas).map(Postgres::url).collect()
     }
-}
-
-/// Starts a server on a thread of its own: [`Postgres`] waits for its programs, and panics when they fail, as tests want it.
-async fn started(start: impl Future<Output = Postgres> + Send + 'static) -> Result<Postgres, TestbedError> {
-    let runtime = tokio::runtime::Handle::current();
-    let thread = tokio::task::spawn_blocking(move || runtime.block_on(start));
-    thread.await.map_err(|panic| TestbedError::Database(panic.to_string()))
 }

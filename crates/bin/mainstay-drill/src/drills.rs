@@ -1,9 +1,9 @@
 //! The drills and their report.
 
 use crate::comparison::{self, Outcome};
-use crate::{pool_report, power_report};
 use crate::run::{Run, RunResult};
 use crate::stage::{Fixture, Stage, runtime};
+use crate::{pool_report, power_report};
 use clap::Args;
 use drill::Script;
 use drill::score::{Score, Served};

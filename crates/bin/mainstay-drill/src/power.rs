@@ -94,7 +94,12 @@ async fn announce<S>(stage: &Stage<S>, after: Duration, lasting: Duration) -> Re
     let lasting = format!("{}s", lasting.as_secs());
     let what = ["maintenance", "add", "The provider moves a network feed", "--service", "time"];
     let when = ["--from", from.as_str(), "--for", lasting.as_str()];
-    let text = ["--text", "The time tracker cannot be reached for a while. Entries are kept in the browser.", "--by", "ana"];
+    let text = [
+        "--text",
+        "The time tracker cannot be reached for a while. Entries are kept in the browser.",
+        "--by",
+        "ana",
+    ];
     let args: Vec<&str> = what.into_iter().chain(when).chain(text).collect();
     child::command(stage, &args).await.map(|_| ())
 }

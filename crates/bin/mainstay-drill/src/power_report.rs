@@ -2,7 +2,6 @@
 
 use drill::score::power::{Creeping, Entries, Maintenance, PowerScore, Updates};
 
-
 /// Its lines.
 pub(crate) fn lines(score: &PowerScore) -> Vec<String> {
     let secs = |secs: Option<f64>| secs.map_or_else(|| "never".to_owned(), |secs| format!("{secs:.1} s"));

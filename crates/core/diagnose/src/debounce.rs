@@ -77,7 +77,7 @@ pub(crate) fn debounced(
             complete &= has_result_since(resource, last, cause, since, first);
             let is_bad = last.is_some_and(|last| !last.healthy) && !resources.contains(resource);
             suspicious |= is_bad;
-            database_fails |= is_bad && resource.kind == Kind::Database && !checks.failing.contains(resource);
+            database_fails |= is_bad && resource.kind == Kind::Database;
         }
     }
     // Resources at the same place: if they fail as well, it is one incident.

@@ -111,12 +111,14 @@ impl Facts<'_> {
         at.to_zoned_datetime(self.config.site.timezone.clone())
     }
 
-    /// Alerts about the cause itself, the most informative first.
+    /// Alerts about the cause itself: what users notice before warnings, the most informative first.
     fn own(&self) -> Vec<&Case> {
         let mut own: Vec<&Case> =
             self.cases.iter().copied().filter(|case| case.alert.about == *self.cause).collect();
-        let rank =
-            |case: &&Case| (case.closed.is_some(), rank_of(&case.alert), case.alert.since, case.alert.id);
+        let rank = |case: &&Case| {
+            let Alert { since, id, .. } = case.alert;
+            (case.closed.is_some(), !hurts(&case.alert), rank_of(&case.alert), since, id)
+        };
         own.sort_by_key(rank);
         own
     }

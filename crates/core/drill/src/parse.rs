@@ -402,6 +402,9 @@ mod tests {
                 .count()
                 == 5
         );
+        let script = Script::parse(include_str!("../../../../drills/power-cut.drill")).unwrap();
+        assert_eq!((script.limits.power.creeping, script.limits.power.once), (Some(40), true));
+        assert!(script.expects(&Resource::database("main")) && !script.touches(&Resource::service("site")));
     }
 
     #[test]

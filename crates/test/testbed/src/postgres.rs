@@ -52,7 +52,7 @@ fn fresh() -> TempDir {
         data.join("pg_hba.conf"),
         "host all mainstay 127.0.0.1/32 scram-sha-256\n\
          local all all trust\n\
-         host all all 127.0.0.1/32 trust\n\
+         host all all 127.0.0.0/8 trust\n\
          host replication all 127.0.0.1/32 trust\n",
     )
     .unwrap();

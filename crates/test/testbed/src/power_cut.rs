@@ -89,7 +89,8 @@ impl PowerCut {
         let no_address = |last| TestbedError::NoAddressBlock { tries: 1, last };
         let bind = async || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(no_address);
         let backups = folder.join("backups");
-        std::fs::create_dir_all(&backups).map_err(|why| TestbedError::Folder { path: backups.clone(), why })?;
+        std::fs::create_dir_all(&backups)
+            .map_err(|why| TestbedError::Folder { path: backups.clone(), why })?;
         let databases = Databases::start().await?;
         databases.back_up(&backups, true).await?;
         let target = Target::new(databases.primary());
@@ -215,14 +216,16 @@ impl PowerCut {
     async fn deliver_a_part(&self) -> Result<(), TestbedError> {
         let browser = self.browser.lock().await;
         let Some(browser) = &*browser else { return Ok(()) };
-        let part = browser.kept().await? / PART;
-        let recorded = async || Ok::<_, TestbedError>(self.databases.entries(&browser.client).await?.recorded);
-        let wanted = recorded().await? + part.max(1);
+        let recorded =
+            async || Ok::<_, TestbedError>(self.databases.entries(&browser.client).await?.recorded);
+        let before = recorded().await?;
+        let left = lock(&self.record).power.entries.made.saturating_sub(before);
+        let wanted = before + (left / PART).max(1);
         let began = Instant::now();
         browser.begin_delivery().await?;
         while recorded().await? < wanted {
             if began.elapsed() > DELIVERY {
-                let what = "a part of the entries to be delivered".to_owned();
+                let what = format!("{wanted} entries to be recorded; {before} were, and {left} were left");
                 return Err(TestbedError::Timeout { what, within: DELIVERY });
             }
             // Asked again, because the edge may have been away at the first time.

@@ -14,7 +14,7 @@ fn output(args: &[&str]) -> (Option<i32>, String) {
 fn help_lists_demo_and_every_drill() {
     let (code, help) = output(&["--help"]);
     assert_eq!(code, Some(0));
-    for command in ["demo", "expired-name", "surge", "shrinking-pool", "rank"] {
+    for command in ["demo", "expired-name", "surge", "shrinking-pool", "power-cut", "rank"] {
         assert!(help.contains(&format!("\n  {command} ")), "{command}:\n{help}");
     }
 }

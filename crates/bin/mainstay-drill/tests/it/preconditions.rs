@@ -147,7 +147,7 @@ async fn expired_name_is_named_before_it_expires() {
     assert_named(folder.path(), &text, EXPIRED_NAME).await;
 }
 
-/// No drill cuts the power yet: the time tracker of 2011, with one database server and backups every twelve hours.
+/// The time tracker of 2011, with more than the drill has parts for: with one database server and backups every twelve hours.
 const TIME_TRACKER: &str = r#"
 [site]
 name = "Acme"

@@ -22,6 +22,10 @@ fn saturated() -> Fault {
     })
 }
 
+fn backup_old() -> Fault {
+    database(DatabaseFault::BackupOld { name: "main".into(), age: Some(secs(72_000)), max: secs(43_200) })
+}
+
 /// The world with `database.main` below Sign-in.
 fn with_database() -> Fixture {
     let mut w = Fixture::new();
@@ -60,6 +64,8 @@ fn saturated_database_is_the_cause_of_the_failing_hosts_of_its_service() {
 fn first_bad_answer_of_a_database_is_waited_for_at_most_six_seconds() {
     for becomes_an_alert in [true, false] {
         let mut w = with_database();
+        w.open("database.main", backup_old(), Severity::Warning);
+        w.debounce();
         w.breaks("host.b.acme.app", Fault::Status { got: 503 });
         for _ in 0..3 {
             w.pass(1).look_at_all();
@@ -68,10 +74,15 @@ fn first_bad_answer_of_a_database_is_waited_for_at_most_six_seconds() {
         }
         if becomes_an_alert {
             w.breaks("database.main", saturated());
-            assert!(w.debounce().contains("incident-1 database.main Failing wakes"));
+            let words = w.debounce();
+            assert!(words.contains("~ incident-1 database.main Failing wakes"), "{words}");
+            assert!(
+                words.contains("database main has 97 of 97 connections in use"),
+                "not the backup: {words}"
+            );
         } else {
             w.pass(3);
-            assert!(w.react().contains("incident-1 host.b.acme.app Failing wakes"));
+            assert!(w.react().contains("+ incident-2 host.b.acme.app Failing wakes"));
         }
     }
 }

@@ -21,9 +21,9 @@ pub(super) fn named<'a>(
         Milestone::MaintenanceStarted => events
             .find(|event| matches!(event.kind, EventKind::MaintenanceStarted { .. }))
             .map(|event| event.at),
-        Milestone::MaintenanceEnded => {
-            events.find(|event| matches!(event.kind, EventKind::MaintenanceEnded { .. })).map(|event| event.at)
-        }
+        Milestone::MaintenanceEnded => events
+            .find(|event| matches!(event.kind, EventKind::MaintenanceEnded { .. }))
+            .map(|event| event.at),
         _ => None,
     }
 }

@@ -135,7 +135,8 @@ pub(super) fn score(
     let at = |milestone| reached(script, milestone, Some(fault_at), events);
     // Mainstay may be quicker than the record of the fixture.
     let since = |from: Option<Time>, to: Option<Time>| Some(secs_between(from?, to?).max(0.0));
-    let after = |from: Option<Time>| events.iter().filter(move |event| from.is_some_and(|from| event.at >= from));
+    let after =
+        |from: Option<Time>| events.iter().filter(move |event| from.is_some_and(|from| event.at >= from));
     let (named, not_named): (Vec<_>, Vec<_>) = seen.audited.iter().cloned().partition(|(_, named)| *named);
     let criteria = |list: Vec<(String, bool)>| list.into_iter().map(|(criterion, _)| criterion).collect();
     let named_secs = since(seen.leaks_since, creeping_named(after(seen.leaks_since)));

@@ -134,7 +134,8 @@ impl Session {
         let mut session = Self { driver, path: "/session".to_owned() };
         let options = json!({ "args": switches });
         let limit = u64::try_from(TIMEOUT.as_millis()).unwrap_or(u64::MAX);
-        let wanted = json!({ "goog:chromeOptions": options, "timeouts": { "script": limit, "pageLoad": limit } });
+        let wanted =
+            json!({ "goog:chromeOptions": options, "timeouts": { "script": limit, "pageLoad": limit } });
         let started = session.post("", &json!({ "capabilities": { "alwaysMatch": wanted } })).await?;
         let id = started["sessionId"].as_str().ok_or_else(|| failed(&started))?;
         session.path = format!("/session/{id}");
@@ -150,7 +151,11 @@ impl Session {
             .map_err(failed)?;
         let (status, answer) = web::send(self.driver, None, request, TIMEOUT * 2).await.map_err(failed)?;
         let answer: Value = serde_json::from_slice(&answer).map_err(failed)?;
-        if status.is_success() { Ok(answer["value"].clone()) } else { Err(failed(&answer["value"]["message"])) }
+        if status.is_success() {
+            Ok(answer["value"].clone())
+        } else {
+            Err(failed(&answer["value"]["message"]))
+        }
     }
 }
 

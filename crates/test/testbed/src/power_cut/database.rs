@@ -8,12 +8,12 @@ use crate::time_tracker::Entry;
 use drill::score::power::Entries;
 use rustix::process::Signal;
 use std::io::Write as _;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::sync::Mutex;
 use std::sync::Arc;
+use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
-use tokio::net::TcpStream;
+use tokio::net::TcpSocket;
 use tokio::time::timeout;
 use tokio_postgres::{Client, Config, NoTls};
 
@@ -21,6 +21,8 @@ use tokio_postgres::{Client, Config, NoTls};
 const OLD: Duration = Duration::from_secs(20 * 3_600);
 /// Timeout of a statement of the application, with its connection.
 const STATEMENT: Duration = Duration::from_secs(2);
+/// Where the questions of the fixture itself come from.
+const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 /// Role of the application.
 const ROLE: &str = "app";
 /// Entries with the key under which they came, and how often each came.
@@ -63,7 +65,8 @@ impl Databases {
     /// # Errors
     /// When it does not start.
     pub(super) async fn add_replica(&self) -> Result<(), TestbedError> {
-        let (primary, replica) = self.with_primary(async |primary| primary.replica("replica-1").await).await?;
+        let (primary, replica) =
+            self.with_primary(async |primary| primary.replica("replica-1").await).await?;
         *lock(&self.primary) = Some(primary);
         *lock(&self.replica) = Some(replica);
         Ok(())
@@ -121,7 +124,7 @@ impl Databases {
     /// # Errors
     /// When there is none, or it refuses.
     pub(super) async fn promote(&self) -> Result<(), TestbedError> {
-        let client = session(self.replica()?, "postgres", "promotion").await?;
+        let client = session(HERE, self.replica()?, "postgres", "promotion").await?;
         client.0.batch_execute("select pg_promote()").await.map_err(database)
     }
 
@@ -176,7 +179,7 @@ impl Databases {
     /// # Errors
     /// When it does not answer.
     pub(super) async fn entries(&self, client: &str) -> Result<Entries, TestbedError> {
-        let (session, _link) = session(self.replica()?, "postgres", "score").await?;
+        let (session, _link) = session(HERE, self.replica()?, "postgres", "score").await?;
         let statement = "select number, deliveries from entries where client = $1 order by id";
         let rows = session.query(statement, &[&client]).await.map_err(database)?;
         let numbers: Vec<i64> = rows.iter().map(|row| row.get(0)).collect();
@@ -214,13 +217,15 @@ impl Target {
 /// The one connection of an application server: opened when it is needed, kept as long as it works.
 pub(super) struct Connection {
     application: String,
+    /// Address of the application server, from which it connects.
+    from: IpAddr,
     target: Arc<Target>,
     open: tokio::sync::Mutex<Option<(SocketAddr, Client, Tasks)>>,
 }
 
 impl Connection {
-    pub(super) fn new(application: String, target: Arc<Target>) -> Self {
-        Self { application, target, open: tokio::sync::Mutex::default() }
+    pub(super) fn new(application: String, from: IpAddr, target: Arc<Target>) -> Self {
+        Self { application, from, target, open: tokio::sync::Mutex::default() }
     }
 
     /// Keeps the connection open.
@@ -265,8 +270,9 @@ impl Connection {
             let (address, client, link) = match kept {
                 Some(kept) => kept,
                 None => {
-                    let (client, link) =
-                        session(target, ROLE, &self.application).await.map_err(|error| error.to_string())?;
+                    let (client, link) = session(self.from, target, ROLE, &self.application)
+                        .await
+                        .map_err(|error| error.to_string())?;
                     (target, client, link)
                 }
             };
@@ -282,11 +288,17 @@ impl Connection {
 
 /// A session, which ends with the tasks.
 async fn session(
-    address: SocketAddr,
+    from: IpAddr,
+    to: SocketAddr,
     user: &str,
     application: &str,
 ) -> Result<(Client, Tasks), TestbedError> {
-    let stream = TcpStream::connect(address).await.map_err(|why| TestbedError::Database(why.to_string()))?;
+    let connecting = async {
+        let socket = TcpSocket::new_v4()?;
+        socket.bind(SocketAddr::new(from, 0))?;
+        socket.connect(to).await
+    };
+    let stream = connecting.await.map_err(|why: std::io::Error| TestbedError::Database(why.to_string()))?;
     let mut config = Config::new();
     config.user(user).dbname("postgres").application_name(application);
     let (client, link) = config.connect_raw(stream, NoTls).await.map_err(database)?;

@@ -17,6 +17,8 @@ use tokio::time::sleep;
 
 /// Time of a request without a leak.
 const WORK: Duration = Duration::from_millis(20);
+/// Time of an entry in addition: long enough for the edge to be killed while entries are delivered.
+const ENTRY: Duration = Duration::from_millis(100);
 /// Time from the start of a leak to the crash. In the outage it was seven hours: one second here is four minutes there.
 pub(super) const CRASHES_AFTER: Duration = Duration::from_secs(100);
 /// Time by which a request takes longer just before the crash.
@@ -35,7 +37,7 @@ pub(super) struct AppServer {
 impl AppServer {
     /// A server that does not run yet.
     pub(super) fn new(address: SocketAddr, number: usize, target: Arc<Target>) -> Arc<Self> {
-        let connection = Connection::new(format!("time {number}"), target);
+        let connection = Connection::new(format!("time {number}"), address.ip(), target);
         Arc::new(Self { address, connection, process: Mutex::default(), leaks_since: Mutex::default() })
     }
 
@@ -123,7 +125,7 @@ impl AppServer {
             return answer(StatusCode::BAD_REQUEST, TEXT, "this is no entry\n");
         };
         let key = parts.headers.get("idempotency-key").and_then(|key| key.to_str().ok());
-        sleep(self.work()).await;
+        sleep(self.work() + ENTRY).await;
         match self.connection.record(&entry, key).await {
             Ok(()) => answer(StatusCode::CREATED, JSON, json!({ "number": entry.number }).to_string()),
             Err(why) => unavailable(&why),

@@ -3,7 +3,7 @@
 //!
 //! | module | measures |
 //! |---|---|
-//! | `http` | GET with redirects, cookies and the body; the certificate of every hop |
+//! | `http` | a request with redirects, cookies and the body; the certificate of every hop |
 //! | `tcp` | opening a connection |
 //! | `tls` | the certificate chain as served, and every fault of it |
 //! | `dns` | the parent zone, each name server and each resolver of a zone |

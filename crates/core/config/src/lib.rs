@@ -130,7 +130,7 @@ fn interpret(text: &str, recovered: &str, folder: &Path, diagnostics: &mut Diagn
     let document = DocumentReader::open(table.get_ref(), &mut context);
     let raw = raw::read(&document, &mut context);
     let people = resolve::team::people(&raw, diagnostics);
-    let schedules = resolve::team::schedules(&raw, diagnostics);
+    let schedules = resolve::schedule::schedules(&raw, diagnostics);
     let escalations = resolve::team::escalations(&raw, diagnostics);
     let channels = resolve::team::channels(&raw);
     let notices = resolve::team::notices(&raw, diagnostics);

@@ -7,6 +7,7 @@ pub(crate) mod heartbeat;
 pub(crate) mod load;
 pub(crate) mod maintenance;
 pub(crate) mod phone;
+pub(crate) mod schedule;
 pub(crate) mod service;
 pub(crate) mod serving;
 pub(crate) mod source;

@@ -87,9 +87,13 @@ fn unused(raw: &RawConfig, diagnostics: &mut Diagnostics) {
     let is_default_made = !raw.escalations.contains_key(DEFAULT);
 
     let in_steps = steps().flat_map(|step| &step.people);
-    let in_layers =
-        raw.schedules.values().flat_map(|schedule| &schedule.layer).flat_map(|layer| &layer.people);
-    let named: BTreeSet<&str> = in_steps.chain(in_layers).map(|at| at.value.as_str()).collect();
+    let layers = raw.schedules.values().flat_map(|schedule| &schedule.layer);
+    let in_layers = layers.flat_map(|layer| &layer.people).flat_map(|turn| &turn.value);
+    let overrides = || raw.schedules.values().flat_map(|schedule| &schedule.overrides);
+    let in_overrides = overrides().flat_map(|one| one.add.iter().chain(&one.only));
+    let replacements = overrides().flat_map(|one| one.replace.values());
+    let named = in_steps.chain(in_layers).chain(in_overrides).map(|at| &at.value).chain(replacements);
+    let named: BTreeSet<&str> = named.map(String::as_str).collect();
     let are_all_named = is_default_made && raw.schedules.is_empty();
     for (name, person) in
         raw.people.iter().filter(|(name, _)| !are_all_named && !named.contains(name.as_str()))

@@ -23,6 +23,7 @@ use jiff::tz::TimeZone;
 pub use load::{LoadBounds, LoadTarget};
 pub use notices::Notices;
 pub use offline::{Offline, OfflineWrite};
+pub use schedule::{Layer, Override, OverrideChange, Restriction, Rotation, Schedule, TimeOff};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -37,6 +38,7 @@ mod http;
 mod load;
 mod notices;
 mod offline;
+mod schedule;
 
 /// The configuration.
 #[derive(Clone, Debug)]
@@ -339,43 +341,6 @@ pub struct Person {
     pub waking_hours: Option<(civil::Time, civil::Time)>,
     /// Contact methods, tried in this order within a step. Never empty.
     pub contacts: Vec<Contact>,
-}
-
-/// An on-call schedule.
-#[derive(Clone, Debug)]
-pub struct Schedule {
-    /// Its name in the configuration.
-    pub id: ScheduleId,
-    /// Timezone of all its local times.
-    pub timezone: TimeZone,
-    /// Layers of the rotation. The last one that has a person on call wins.
-    pub layers: Vec<Layer>,
-}
-
-/// A layer of a schedule: people in rotation.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Layer {
-    /// In order; the first has the shift that begins at `start`. Never empty.
-    pub people: Vec<PersonId>,
-    /// Begin of the first shift, local time.
-    pub start: civil::DateTime,
-    /// Length of a shift.
-    pub rotation: Rotation,
-    /// End of the layer, local time.
-    pub until: Option<civil::DateTime>,
-}
-
-/// Length of a shift in wall-clock time: a week stays a week across a DST change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rotation {
-    /// Hours.
-    Hours(u32),
-    /// Days.
-    Days(u32),
-    /// Weeks.
-    Weeks(u32),
-    /// Months.
-    Months(u32),
 }
 
 /// An escalation policy.

@@ -13,6 +13,7 @@
 //! | [`traffic`] | roll-ups of the edge, denials, the edge's policy |
 //! | [`trace`] | one traced request of the edge |
 //! | [`valve`] | the share of a service's clients that the edge lets in |
+//! | [`wallclock`] | local times as instants |
 //! | [`graph`] | the dependency graph, derived from the configuration |
 //! | [`probe_targets`] | what the prober measures, and what it measures early |
 //! | [`probe_result`] | one result of a probe |
@@ -77,6 +78,7 @@ pub mod trace;
 pub mod traffic;
 pub mod ups;
 pub mod valve;
+pub mod wallclock;
 
 pub use actor::{Actor, ActorKind, Via};
 pub use alert::{Alert, LastResult, SeenAt, Severity};

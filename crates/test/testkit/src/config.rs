@@ -7,8 +7,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 use types::config::{
-    Channel, ChannelKind, Config, Dns, Escalation, Expect, Person, Probe, ProbeKind, Registry, Service, Site,
-    StatusPage,
+    Channel, ChannelKind, Config, Dns, Escalation, Expect, Layer, Person, Probe, ProbeKind, Registry,
+    Schedule, Service, Site, StatusPage,
 };
 use types::notification::Contact;
 use types::{Graph, Resource, Severity};
@@ -123,6 +123,12 @@ pub fn person(id: &str, timezone: TimeZone, contacts: &[&str]) -> Person {
         waking_hours: None,
         contacts: contacts.iter().map(|text| contact(text)).collect(),
     }
+}
+
+/// A schedule without overrides and time off.
+#[must_use]
+pub fn schedule(id: &str, timezone: TimeZone, layers: Vec<Layer>) -> Schedule {
+    Schedule { id: id.into(), timezone, layers, overrides: Vec::new(), away: Default::default() }
 }
 
 /// A contact, written `channel:address`.

@@ -89,7 +89,7 @@ enum Command {
     },
     /// Run one probe and show what it sees, with the duration of its phases. Exit code 1: the answer is bad, or there is none.
     Probe(probe::ProbeOnce),
-    /// Show who is on call.
+    /// Show who is on call. Exit code 1: nobody is, at that instant or at some instant of that period.
     Oncall(oncall::Oncall),
     /// List, show, acknowledge, note, update, approve, resolve incidents; draft a post-mortem.
     #[command(subcommand)]

@@ -53,11 +53,12 @@ impl Oncall {
                 .hint(format!("it has: {known}")));
         }
         let now = clock::now();
-        let mut rows = Vec::new();
+        let (mut rows, mut covered) = (Vec::new(), Covered::default());
         for schedule in config.schedules.values() {
             if self.schedule.as_ref().is_none_or(|name| *name == schedule.id.0) {
                 let (from, to, is_period) = self.period(schedule, now)?;
                 let shifts = shifts(schedule, from, to);
+                covered.note(from, to, &shifts);
                 rows.extend(shifts.iter().map(|shift| row(schedule, shift, is_period)));
                 answer.schedule.insert(schedule.id.0.clone(), shifts);
             }
@@ -70,7 +71,7 @@ impl Oncall {
         if !common.json {
             table::rows(&rows).iter().for_each(|row| table::say(row));
         }
-        Ok(ExitCode::SUCCESS)
+        Ok(ExitCode::from(u8::from(!covered.is_always())))
     }
 
     /// Start and end in the schedule's timezone, and whether they form a period rather than an instant.
@@ -90,6 +91,32 @@ impl Oncall {
             return Err(Failure::wrong("the period is longer than five years"));
         }
         Ok((from, to, true))
+    }
+}
+
+/// When anybody is on call in any of several schedules.
+#[derive(Default)]
+struct Covered {
+    /// What was asked about, which differs when local times of several timezones were.
+    asked: Vec<(Time, Time)>,
+    staffed: Vec<(Time, Time)>,
+}
+
+impl Covered {
+    fn note(&mut self, from: Time, to: Time, shifts: &[Shift]) {
+        self.asked.push((from, to));
+        let staffed = shifts.iter().filter(|shift| !shift.people.is_empty());
+        self.staffed.extend(staffed.map(|shift| (shift.from, shift.to)));
+    }
+
+    /// Whether there is no instant without anybody. It is so without schedules: every person is paged then.
+    fn is_always(mut self) -> bool {
+        self.staffed.sort_unstable();
+        self.asked.iter().all(|(from, to)| {
+            let reached =
+                self.staffed.iter().fold(*from, |at, (from, to)| if *from <= at { at.max(*to) } else { at });
+            reached >= *to
+        })
     }
 }
 
@@ -134,16 +161,23 @@ mod tests {
     #[test]
     fn gaps_are_shifts_without_people() {
         let layer = |people: &[&str], start: &str, until: &str| Layer {
-            people: people.iter().map(|name| (*name).into()).collect(),
+            people: people.iter().map(|name| vec![(*name).into()]).collect(),
             start: start.parse().unwrap(),
             rotation: Rotation::Days(1),
+            restrictions: Vec::new(),
             until: Some(until.parse().unwrap()),
         };
         let layers = vec![
             layer(&["ana"], "2026-12-01T09:00", "2026-12-02T09:00"),
             layer(&["bo"], "2026-12-03T09:00", "2026-12-04T09:00"),
         ];
-        let schedule = Schedule { id: "r".into(), timezone: jiff::tz::TimeZone::UTC, layers };
+        let schedule = Schedule {
+            id: "r".into(),
+            timezone: jiff::tz::TimeZone::UTC,
+            layers,
+            overrides: Vec::new(),
+            away: Default::default(),
+        };
         let at = |text: &str| text.parse::<Time>().unwrap();
         let lines: Vec<String> = shifts(&schedule, at("2026-12-01T00:00:00Z"), at("2026-12-05T00:00:00Z"))
             .iter()
@@ -163,5 +197,26 @@ mod tests {
             shifts(&schedule, at("2027-01-01T00:00:00Z"), at("2027-01-01T00:00:01Z"))[0].people.len(),
             0
         );
+    }
+    #[test]
+    fn schedules_cover_a_period_together() {
+        let at = |hour: i64| Time::from_second(hour * 3_600).unwrap();
+        let shift = |from, to, people: &[&str]| Shift {
+            from: at(from),
+            to: at(to),
+            people: people.iter().map(|name| (*name).to_owned()).collect(),
+        };
+        for (shifts, expected, why) in [
+            (vec![shift(0, 24, &["ana"])], true, "one schedule"),
+            (vec![shift(0, 9, &[]), shift(9, 24, &["ana"])], false, "a gap at the begin"),
+            (vec![shift(0, 9, &["ana"]), shift(9, 24, &[])], false, "a gap at the end"),
+            (vec![shift(0, 9, &[]), shift(9, 24, &["ana"]), shift(0, 10, &["bo"])], true, "another fills it"),
+            (vec![shift(10, 24, &["ana"]), shift(0, 9, &["bo"])], false, "an hour between them"),
+        ] {
+            let mut covered = Covered::default();
+            covered.note(at(0), at(24), &shifts);
+            assert_eq!(covered.is_always(), expected, "{why}");
+        }
+        assert!(Covered::default().is_always(), "without schedules every person is paged");
     }
 }

@@ -6,7 +6,7 @@ use crate::found::Found;
 use std::collections::BTreeSet;
 use std::time::Duration;
 use types::audit::{Criterion, Level};
-use types::config::Escalation;
+use types::config::{Escalation, Layer};
 use types::time::{between, formatted, spoken};
 use types::{ChannelId, Config, EscalationId, PersonId, Resource, ScheduleId};
 
@@ -111,7 +111,7 @@ fn people<'a>(
     let mut people: BTreeSet<&PersonId> = escalation.steps.iter().flat_map(|step| &step.people).collect();
     let schedules = escalation.steps.iter().flat_map(|step| &step.schedules).chain(schedule);
     let layers = schedules.filter_map(|id| config.schedules.get(id)).flat_map(|schedule| &schedule.layers);
-    people.extend(layers.flat_map(|layer| &layer.people));
+    people.extend(layers.flat_map(Layer::everybody));
     people
 }
 

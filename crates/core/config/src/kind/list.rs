@@ -57,32 +57,31 @@ impl<K: Read> Read for List<K> {
     }
 }
 
-/// One value, or a list of several.
-pub(crate) struct OneOrMore<K>(pub(crate) K);
+/// One value, or a list of them.
+pub(crate) struct OneOrList<K>(pub(crate) K);
 
-impl<K: Kind> Kind for OneOrMore<K> {
+impl<K: Kind> Kind for OneOrList<K> {
     fn describe(&self) -> String {
-        format!("{}, or a list of such", self.0.describe())
+        format!("{}, or a list of them", self.0.describe())
     }
 
     fn schema(&self) -> Json {
-        let one = self.0.schema();
-        json!({ "anyOf": [one, { "type": "array", "items": one, "minItems": 1 }] })
+        json!({ "anyOf": [self.0.schema(), { "type": "array", "items": self.0.schema() }] })
+    }
+
+    fn keys(&self) -> Option<&'static [Key]> {
+        self.0.keys()
     }
 }
 
-impl<K: Read> Read for OneOrMore<K> {
-    type Value = Vec<K::Value>;
+impl<K: Read> Read for OneOrList<K> {
+    type Value = Vec<At<K::Value>>;
 
     fn read(&self, context: &mut Context<'_>, key: &KeyPath<'_>, value: Value<'_>) -> Option<Self::Value> {
+        let read = |value| Some(At { value: self.0.read(context, key, value)?, place: value.span() });
         match value.get_ref().as_array() {
-            Some(list) if list.is_empty() => {
-                let message = format!("`{}` is empty", key.key.name);
-                context.diagnostics.error(value.span(), message, example(key.key));
-                None
-            }
-            Some(list) => Some(list.iter().filter_map(|one| self.0.read(context, key, one)).collect()),
-            None => self.0.read(context, key, value).map(|one| vec![one]),
+            Some(list) => Some(list.iter().filter_map(read).collect()),
+            None => [value].into_iter().map(read).collect(),
         }
     }
 }

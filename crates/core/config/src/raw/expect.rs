@@ -2,7 +2,7 @@
 
 use crate::formats::SIZE;
 use crate::keys::keys;
-use crate::kind::list::{OneOrMore, filled_list, map};
+use crate::kind::list::{OneOrList, filled_list, map};
 use crate::kind::scalar::{Scalar, duration, integer};
 use crate::kind::string::{Format, Text, format};
 use crate::kind::table::{Table, made};
@@ -40,7 +40,7 @@ keys! {
         /// Text that the response body must contain.
         body_contains: Option<String> = Text, otherwise "nothing", example r#""ok""#;
         /// Text that the response body must not contain, or a list of such texts.
-        body_lacks: Vec<String> = OneOrMore(Text), otherwise "nothing", example r#"["Fatal error", "HACKED"]"#;
+        body_lacks: Vec<String> = OneOrList(Text), otherwise "nothing", example r#"["Fatal error", "HACKED"]"#;
         /// Regular expression that the response body must match somewhere. `(?i)` at its beginning ignores upper and lower case,
         /// `(?s)` lets `.` match line ends.
         body_matches: Option<String> = PATTERN, otherwise "anything", example r#"'version: [0-9]+'"#;

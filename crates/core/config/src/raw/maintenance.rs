@@ -6,7 +6,7 @@ use crate::kind::list::list;
 use crate::kind::scalar::{LOCAL_DATETIME, Span, duration};
 use crate::kind::string::{Format, NameOf, Text, format};
 use crate::kind::value::At;
-use crate::raw::people::ROTATION;
+use crate::raw::schedule::ROTATION;
 use crate::raw::title_of;
 use crate::suggest::shown;
 use crate::value_error::ValueError;

@@ -1,21 +1,21 @@
-//! `[person.NAME]`, `[schedule.NAME]` and `[escalation.NAME]` as written.
+//! `[person.NAME]` and `[escalation.NAME]` as written.
 
 use crate::formats::{BRIEF, DAY, TIMEZONE};
 use crate::keys::keys;
 use crate::kind::Context;
 use crate::kind::list::{filled_list, list};
 use crate::kind::reader::Written;
-use crate::kind::scalar::{LOCAL_DATETIME, duration, integer};
+use crate::kind::scalar::{duration, integer};
 use crate::kind::string::{Choice, Format, NameOf, Text, format};
 use crate::kind::table::{Tables, made};
 use crate::kind::value::At;
 use crate::parse::scalar;
+use crate::raw::schedule::RawPeriod;
 use crate::suggest::shown;
 use crate::value_error::ValueError;
 use jiff::civil;
 use jiff::tz::TimeZone;
 use std::time::Duration;
-use types::config::Rotation;
 
 /// Default of `escalate_after`.
 pub(crate) const ESCALATE_AFTER: Duration = Duration::from_secs(300);
@@ -31,12 +31,6 @@ const WAKING_HOURS: Format<(civil::Time, civil::Time)> =
     format("a range of hours: \"07:30-23:00\"", Some("^[0-9]{2}:[0-9]{2}-[0-9]{2}:[0-9]{2}$"), |text, _| {
         scalar::waking_hours(text)
     });
-pub(crate) const ROTATION: Format<Rotation> = format(
-    "a rotation: \"1 week\", \"8 hours\"",
-    Some("^[1-9][0-9]{0,3} (hour|day|week|month)s?$"),
-    |text, _| scalar::rotation(text),
-);
-
 keys! {
     /// A team member.
     [person.NAME]
@@ -50,38 +44,9 @@ keys! {
             otherwise "unknown", example r#""07:30-23:00""#;
         /// Contact methods, tried in this order within a step: a channel of the configuration and an address on it.
         contacts: Vec<At<RawContact>> = filled_list(CONTACT), required, example r#"["ntfy:ana"]"#;
-    }
-}
-
-keys! {
-    /// An on-call schedule.
-    [schedule.NAME]
-    struct RawSchedule {
-        /// Timezone of all its local times.
-        timezone: Option<TimeZone> = TIMEZONE, otherwise "that of the site", example r#""Europe/Tallinn""#;
-        /// Layers of the rotation. The last layer that has a person on call wins.
-        layer: Vec<RawLayer> = Tables(made(RawLayer::check)), required,
-            example r#"[{ people = ["ana", "bo"], start = 2026-10-26T09:00:00, rotation = "1 week" }]"#;
-    }
-    unsupported {
-        override: "overrides of single shifts";
-    }
-}
-
-keys! {
-    /// A layer of a schedule.
-    struct RawLayer {
-        /// People in rotation; the first has the shift that begins at `start`.
-        people: Vec<At<String>> = filled_list(NameOf("person")), required, example r#"["ana", "bo"]"#;
-        /// Begin of the first shift, in the timezone of the schedule.
-        start: Option<civil::DateTime> = LOCAL_DATETIME, required, example "2026-10-26T09:00:00";
-        /// Length of a shift in wall-clock time: a week stays a week across a DST change.
-        rotation: Option<Rotation> = ROTATION, required, example r#""1 week""#;
-        /// End of the layer, in the timezone of the schedule.
-        until: Option<At<civil::DateTime>> = LOCAL_DATETIME, otherwise "never", example "2027-01-01T00:00:00";
-    }
-    unsupported {
-        restrictions: "hours of the week within a layer";
+        /// Time off. Meanwhile they are on call in no schedule; a step of an escalation that names them still pages them.
+        away: Vec<RawPeriod> = Tables(made(RawPeriod::check)), otherwise "none",
+            example "[{ from = 2026-12-20T00:00:00, to = 2026-12-27T00:00:00 }]";
     }
 }
 
@@ -120,18 +85,6 @@ keys! {
 pub(crate) struct RawContact {
     pub(crate) channel: String,
     pub(crate) address: String,
-}
-
-impl RawLayer {
-    fn check(self, _: &Written, context: &mut Context<'_>) -> Option<Self> {
-        if let (Some(start), Some(until)) = (self.start, &self.until)
-            && until.value <= start
-        {
-            let message = "the layer ends before its first shift begins";
-            context.diagnostics.error(until.place.clone(), message, format!("a time after `start`, {start}"));
-        }
-        Some(self)
-    }
 }
 
 impl RawStep {

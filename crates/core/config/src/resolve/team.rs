@@ -1,4 +1,4 @@
-//! Resolves people, schedules, escalations and channels: every reference has a target.
+//! Resolves people, escalations and channels: every reference has a target.
 
 use crate::diagnostics::{Diagnostics, Place};
 use crate::kind::value::At;
@@ -9,7 +9,7 @@ use crate::raw::{RawConfig, title_of};
 use crate::resolve::phone;
 use crate::suggest::shown;
 use std::collections::BTreeMap;
-use types::config::{Channel, ChannelKind, Escalation, Layer, Notices, Person, Schedule, Step};
+use types::config::{Channel, ChannelKind, Escalation, Notices, Person, Step};
 use types::notification::Contact;
 use types::subscription::is_mail_address;
 use types::{ChannelId, EscalationId, PersonId, ScheduleId};
@@ -31,25 +31,6 @@ pub(crate) fn people(raw: &RawConfig, diagnostics: &mut Diagnostics) -> BTreeMap
         (id, made)
     };
     raw.people.iter().map(one).collect()
-}
-
-/// Resolves the people of all schedules.
-pub(crate) fn schedules(raw: &RawConfig, diagnostics: &mut Diagnostics) -> BTreeMap<ScheduleId, Schedule> {
-    let mut out = BTreeMap::new();
-    for (name, schedule) in &raw.schedules {
-        let mut layers = Vec::new();
-        for layer in &schedule.layer {
-            let people = persons(raw, &layer.people, diagnostics);
-            if let (Some(start), Some(rotation)) = (layer.start, layer.rotation) {
-                let until = layer.until.as_ref().map(|at| at.value);
-                layers.push(Layer { people, start, rotation, until });
-            }
-        }
-        let id = ScheduleId(name.clone());
-        let timezone = schedule.timezone.clone().unwrap_or_else(|| raw.site.timezone.clone());
-        out.insert(id.clone(), Schedule { id, timezone, layers });
-    }
-    out
 }
 
 /// The declared escalations, and `default` when it is not declared.
@@ -143,7 +124,7 @@ pub(crate) fn channels(raw: &RawConfig) -> BTreeMap<ChannelId, Channel> {
     declared.chain(implied).collect()
 }
 
-fn persons(raw: &RawConfig, names: &[At<String>], diagnostics: &mut Diagnostics) -> Vec<PersonId> {
+pub(super) fn persons(raw: &RawConfig, names: &[At<String>], diagnostics: &mut Diagnostics) -> Vec<PersonId> {
     named(names, "person", |name| raw.people.contains_key(name), raw.people.keys(), diagnostics)
         .map(PersonId)
         .collect()

@@ -38,8 +38,6 @@ fn reference_is_complete_and_its_tables_are_well_formed() {
 
     - `postgres` in `[probe.NAME]`: queries to a database
     - `plugin` in `[probe.NAME]`: Nagios plugins as probes
-    - `layer.restrictions` in `[schedule.NAME]`: hours of the week within a layer
-    - `override` in `[schedule.NAME]`: overrides of single shifts
     - `alertmanager` in `[source.NAME]`: alerts of Prometheus
     - `grafana` in `[source.NAME]`: alerts of Grafana
     - `pagerduty` in `[source.NAME]`: alerts in the format of PagerDuty

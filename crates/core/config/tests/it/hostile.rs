@@ -64,10 +64,10 @@ fn closed(config: &types::Config) {
     }
     for schedule in config.schedules.values() {
         assert!(!schedule.layers.is_empty());
-        let people = |layer: &types::config::Layer| {
-            layer.people.iter().all(|person| config.people.contains_key(person))
-        };
-        assert!(schedule.layers.iter().all(|layer| !layer.people.is_empty() && people(layer)));
+        let is_person = |person: &types::PersonId| config.people.contains_key(person);
+        assert!(schedule.layers.iter().flat_map(types::config::Layer::everybody).all(is_person));
+        assert!(schedule.overrides.iter().flat_map(|one| one.change.named()).all(is_person));
+        assert!(schedule.away.keys().all(is_person));
     }
     if let Some(edge) = &config.edge {
         assert!(!edge.listen.is_empty() || !edge.listen_tls.is_empty());

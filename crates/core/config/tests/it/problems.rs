@@ -187,9 +187,6 @@ contacts = ["ntfy:ana", "sms:+3725550100"]
 people = ["ana"]
 start = 2026-10-26T09:00:00
 rotation = "1 week"
-restrictions = [{ days = ["mon"] }]
-[[schedule.platform.override]]
-from = 2026-12-24T18:00:00
 [channel.ntfy]
 ntfy = "https://ntfy.sh"
 [channel.twilio]
@@ -202,12 +199,53 @@ plugin = "check_x"
 "#), @r#"
     mainstay.toml:4:36: `host.acme.com`: a service cannot depend on a host by name (name the service that it belongs to: depends_on = ["service.mail"])
     mainstay.toml:4:53: `mail` is not a resource (write "service.mail")
-    mainstay.toml:20:1: `restrictions` (hours of the week within a layer) is not supported by this version (remove it for now; no key is ignored silently)
-    mainstay.toml:21:21: `override` (overrides of single shifts) is not supported by this version (remove it for now; no key is ignored silently)
-    mainstay.toml:25:2: channel.twilio has no `secret` (add secret = "env:TWILIO_TOKEN", the auth token of the account)
-    mainstay.toml:27:11: `AC` is not an account of Twilio (the account SID of Twilio's console: AC and 32 hexadecimal digits)
-    mainstay.toml:28:8: `+372` is not a phone number (with country code and without spaces: "+3725550000")
-    mainstay.toml:31:1: `plugin` (Nagios plugins as probes) is not supported by this version (remove it for now; no key is ignored silently)
+    mainstay.toml:22:2: channel.twilio has no `secret` (add secret = "env:TWILIO_TOKEN", the auth token of the account)
+    mainstay.toml:24:11: `AC` is not an account of Twilio (the account SID of Twilio's console: AC and 32 hexadecimal digits)
+    mainstay.toml:25:8: `+372` is not a phone number (with country code and without spaces: "+3725550000")
+    mainstay.toml:28:1: `plugin` (Nagios plugins as probes) is not supported by this version (remove it for now; no key is ignored silently)
+    "#);
+}
+
+#[test]
+fn schedules_are_checked() {
+    assert_snapshot!(problems(r#"
+[channel.ntfy]
+ntfy = "https://ntfy.sh"
+[person.ana]
+contacts = ["ntfy:ana"]
+away = [{ from = 2026-12-20T00:00:00, to = 2026-12-20 }, { from = "soon" }]
+[schedule.platform]
+[[schedule.platform.layer]]
+people = [["ana", "bob"], 5]
+start = 2026-10-26T09:00:00
+rotation = "1 week"
+restrictions = [{ days = ["mon", "monday"] }, { days = [], from = "9:00" }, { hours = "09:00-17:00" }]
+[[schedule.platform.override]]
+from = 2026-12-24T18:00:00
+to = 2026-12-24T17:00:00
+replace = { ana = "cy" }
+[[schedule.platform.override]]
+from = 2026-12-24T18:00:00
+to = 2026-12-24T19:00:00
+[[schedule.platform.override]]
+from = 2026-12-24T18:00:00
+to = 2026-12-24T19:00:00
+add = ["ana"]
+only = []
+"#), @r#"
+    mainstay.toml:6:44: it ends before it begins (a time after `from`, 2026-12-20T00:00:00)
+    mainstay.toml:6:58: person.ana.away lacks `to` (for example: to = 2026-12-27T00:00:00)
+    mainstay.toml:6:67: `from` must be a local date and time, not text (without quotes: from = 2026-12-20T00:00:00)
+    mainstay.toml:9:19: unknown person `bob` (declared: `ana`)
+    mainstay.toml:9:27: `people` must be the name of a person, not a number without quotes (for example: people = ["ana", ["bo", "cy"]])
+    mainstay.toml:12:34: `monday` is not a value of `days` ("mon", "tue", "wed", "thu", "fri", "sat" or "sun")
+    mainstay.toml:12:56: `days` is empty (for example: days = ["mon", "tue"])
+    mainstay.toml:12:67: `9:00` is not a time of day (for example: from = "09:00")
+    mainstay.toml:12:79: unknown key `hours` in schedule.platform.layer.restrictions (keys here: `days`, `from` and `to`)
+    mainstay.toml:15:6: it ends before it begins (a time after `from`, 2026-12-24T18:00:00)
+    mainstay.toml:16:1: unknown person `cy` (declared: `ana`)
+    mainstay.toml:17:1: the override changes nothing (add one of `replace`, `add`, `remove` and `only`: replace = { ana = "bo" })
+    mainstay.toml:24:1: an override has one of `add` and `only` (write several overrides, in the order in which they apply)
     "#);
 }
 
@@ -440,7 +478,6 @@ escalation = "defualt"
     mainstay.toml:17:22: unknown person `anna` (did you mean `ana`?)
     mainstay.toml:17:39: a local time has no offset (the schedule's `timezone` applies to it: 2026-10-26T09:00:00)
     mainstay.toml:17:72: `1 fortnight` is not a rotation (a number and hours, days, weeks or months: "1 week", "8 hours")
-    mainstay.toml:17:100: `people` is empty (for example: people = ["ana", "bo"])
     mainstay.toml:17:112: `start` must be a local date and time, not text (without quotes: start = 2026-10-26T09:00:00)
     mainstay.toml:19:87: the layer ends before its first shift begins (a time after `start`, 2026-10-26T09:00:00)
     mainstay.toml:21:9: `steps` is empty (for example: steps = [{ schedules = ["platform"], escalate_after = "5m" }])

@@ -122,14 +122,14 @@ fn every_old_name_is_one_problem_with_the_new_name() {
 
 #[test]
 fn values_of_renamed_keys_are_checked() {
-    assert_snapshot!(problems("[rota.a]\n[[rota.a.layer]]\nevery = \"1 fortnight\"\nonly = []\n[person.ana]\nreech = []\n"), @r#"
+    assert_snapshot!(problems("[rota.a]\n[[rota.a.layer]]\nevery = \"1 fortnight\"\npeople = []\nstart = 2026-10-26\nonly = []\n[person.ana]\nreech = []\n"), @r#"
     mainstay.toml:1:2: `rota` is now `schedule` (rename it, or let `mainstay check --fix` do it)
     mainstay.toml:3:1: `every` is now `rotation` (rename it, or let `mainstay check --fix` do it)
     mainstay.toml:3:9: `1 fortnight` is not a rotation (a number and hours, days, weeks or months: "1 week", "8 hours")
-    mainstay.toml:4:1: `only` is now `restrictions` (rename it, or let `mainstay check --fix` do it)
-    mainstay.toml:4:1: `restrictions` (hours of the week within a layer) is not supported by this version (remove it for now; no key is ignored silently)
-    mainstay.toml:5:9: person.ana lacks `contacts` (for example: contacts = ["ntfy:ana"])
-    mainstay.toml:6:1: unknown key `reech` in person.ana (keys here: `name`, `timezone`, `waking_hours` and `contacts`)
+    mainstay.toml:6:1: `only` is now `restrictions` (rename it, or let `mainstay check --fix` do it)
+    mainstay.toml:6:8: `restrictions` is empty (for example: restrictions = [{ days = ["mon", "tue", "wed", "thu", "fri"], from = "09:00", to = "17:00" }])
+    mainstay.toml:7:9: person.ana lacks `contacts` (for example: contacts = ["ntfy:ana"])
+    mainstay.toml:8:1: unknown key `reech` in person.ana (keys here: `name`, `timezone`, `waking_hours`, `contacts` and `away`)
     "#);
 }
 

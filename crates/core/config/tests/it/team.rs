@@ -2,7 +2,7 @@
 
 use crate::valid;
 use std::time::Duration;
-use types::config::{ChannelKind, Rotation, SecretRef};
+use types::config::{ChannelKind, OverrideChange, Rotation, SecretRef};
 
 const TEAM: &str = r#"
 [site]
@@ -69,4 +69,46 @@ fn declared_escalation_is_read() {
     assert_eq!((escalation.repeat, escalation.fallback[0].to_string().as_str()), (0, "hook:all"));
     assert_eq!(escalation.steps[0].escalate_after, Duration::from_secs(90));
     assert!(escalation.steps[1].prefer_awake && !escalation.steps[0].prefer_awake);
+}
+
+#[test]
+fn restrictions_overrides_and_time_off_are_read() {
+    let text = format!(
+        r#"{TEAM}
+restrictions = [{{ days = ["fri", "sun"], from = "22:00", to = "06:00" }}, {{ days = ["sat"] }}]
+[[schedule.platform.layer]]
+people = [["ana", "bo"], [], "ana"]
+start = 2027-01-01T00:00:00
+rotation = "1 day"
+[[schedule.platform.override]]
+from = 2026-12-24T18:00:00
+to = 2026-12-26T09:00:00
+replace = {{ ana = "bo" }}
+[[schedule.platform.override]]
+from = 2027-03-28T03:30:00
+to = 2027-03-28T05:00:00
+only = []
+[[person.ana.away]]
+from = 2026-12-20
+to = 2026-12-27T00:00:00
+"#
+    );
+    let schedule = valid(&text).config.schedules[&"platform".into()].clone();
+    let clock = |text: &str| text.parse::<jiff::civil::Time>().unwrap();
+    let [nights, saturday] = schedule.layers[1].restrictions.as_slice() else { panic!("two restrictions") };
+    assert_eq!(nights.days, [false, false, false, false, true, false, true]);
+    assert_eq!((nights.from, nights.to), (clock("22:00"), clock("06:00")));
+    assert_eq!((saturday.days[5], saturday.from, saturday.to), (true, clock("00:00"), clock("00:00")));
+    let lengths: Vec<usize> = schedule.layers[2].people.iter().map(Vec::len).collect();
+    assert_eq!(lengths, [2, 0, 1]);
+    let periods: Vec<String> =
+        schedule.overrides.iter().map(|one| format!("{} {}", one.from, one.to)).collect();
+    assert_eq!(
+        periods,
+        ["2026-12-24T16:00:00Z 2026-12-26T07:00:00Z", "2027-03-28T01:00:00Z 2027-03-28T02:00:00Z"]
+    );
+    assert_eq!(schedule.overrides[0].change, OverrideChange::Replace([("ana".into(), "bo".into())].into()));
+    assert_eq!(schedule.overrides[1].change, OverrideChange::Only(Vec::new()));
+    let away = &schedule.away[&"ana".into()];
+    assert_eq!(away[0].from.to_string(), "2026-12-19T22:00:00Z", "midnight in her timezone");
 }

@@ -211,3 +211,48 @@ fn person_on_two_steps_is_paged_by_newer_one() {
         ["page-1/r0/0/ana/0/0", "page-1/r0/0/ana/1/0", "page-1/r0/1/ana/0/0", "page-1/r0/1/ana/1/0"]
     );
 }
+
+/// P11: the page that goes out, `on_call` and the forecast agree, with restrictions, overrides and time off.
+#[test]
+fn page_goes_to_whom_the_forecast_names() {
+    let text = r#"
+[channel.ntfy]
+ntfy = "https://ntfy.sh"
+[person]
+ana = { contacts = ["ntfy:ana"], away = [{ from = 2026-11-18T00:00:00, to = 2026-11-19T12:00:00 }] }
+bo = { contacts = ["ntfy:bo"] }
+cy = { contacts = ["ntfy:cy"] }
+[schedule.platform]
+timezone = "Europe/Tallinn"
+[[schedule.platform.layer]]
+people = ["ana", ["bo", "cy"], []]
+start = 2026-11-16T00:00:00
+rotation = "1 day"
+restrictions = [{ days = ["mon", "tue", "wed", "thu", "fri"], from = "22:00", to = "17:00" }]
+[[schedule.platform.override]]
+from = 2026-11-17T10:30:00
+to = 2026-11-17T13:00:00
+replace = { bo = "ana" }
+[[schedule.platform.override]]
+from = 2026-11-20T00:00:00
+to = 2026-11-22T00:00:00
+add = ["cy"]
+"#;
+    let platform = testkit::config::read(text).schedules[&"platform".into()].clone();
+    let mut config = config();
+    config.schedules.insert("platform".into(), platform.clone());
+    escalation(&mut config).steps = vec![step(&["platform"], &[], 300)];
+    let begin = at("2026-11-15T12:00:00Z");
+    let forecast = crate::schedule::shifts(&platform, begin, later(begin, secs(20 * 86_400)));
+    for quarter in (0..19 * 96).step_by(7) {
+        let now = later(begin, secs(quarter * 900));
+        let shift = forecast.iter().find(|shift| shift.from <= now && now < shift.to);
+        let people = shift.map(|shift| shift.people.clone()).unwrap_or_default();
+        let mut fixture = Fixture::new(config.clone(), now);
+        fixture.open(1, true, &["auth"]);
+        fixture.run_batch();
+        let page = &fixture.oncall.pages()[&PageId(1)];
+        assert_eq!(page.steps[0].people, people, "{now}");
+        assert_eq!(crate::schedule::on_call(&platform, now), people, "{now}");
+    }
+}

@@ -49,12 +49,13 @@ pub(super) fn step(schedules: &[&str], people: &[&str], wait: u64) -> Step {
 
 pub(super) fn schedule(name: &str, people: &[&str], start: &str, until: Option<&str>) -> Schedule {
     let layer = Layer {
-        people: people.iter().map(|name| PersonId::from(*name)).collect(),
+        people: people.iter().map(|name| vec![PersonId::from(*name)]).collect(),
         start: start.parse().unwrap(),
         rotation: Rotation::Weeks(1),
+        restrictions: Vec::new(),
         until: until.map(|until| until.parse().unwrap()),
     };
-    Schedule { id: name.into(), timezone: TimeZone::UTC, layers: vec![layer] }
+    testkit::config::schedule(name, TimeZone::UTC, vec![layer])
 }
 
 pub(super) fn service(name: &str, title: &str, schedule: Option<&str>, escalation: &str) -> Service {

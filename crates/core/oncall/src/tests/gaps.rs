@@ -2,6 +2,7 @@
 
 use super::fixture::{at, config, escalation, schedule, service, step};
 use crate::gaps;
+use types::config::{Override, OverrideChange, TimeOff};
 
 #[test]
 fn gaps_are_listed_with_reason() {
@@ -36,4 +37,23 @@ fn gaps_are_listed_with_reason() {
     sparse.people.clear();
     assert_eq!(gaps(&sparse, from, to).len(), 2, "no people: one gap each");
     assert!(gaps(&sparse, to, from).is_empty(), "empty period: no gap");
+}
+
+#[test]
+fn time_off_and_overrides_leave_gaps() {
+    let mut config = config();
+    escalation(&mut config).steps = vec![step(&["platform"], &[], 300)];
+    let mut platform = schedule("platform", &["ana"], "2026-11-16T09:00", None);
+    let away = TimeOff { from: at("2026-12-20T00:00:00Z"), to: at("2026-12-27T00:00:00Z") };
+    platform.away = std::collections::BTreeMap::from([("ana".into(), vec![away])]).into();
+    let change = OverrideChange::Replace([("ana".into(), "bo".into())].into());
+    platform.overrides =
+        vec![Override { from: at("2026-12-21T00:00:00Z"), to: at("2026-12-24T00:00:00Z"), change }];
+    config.schedules.insert("platform".into(), platform);
+    let gaps = gaps(&config, at("2026-12-01T00:00:00Z"), at("2027-12-01T00:00:00Z"));
+    let periods: Vec<String> = gaps.iter().map(|gap| format!("{} {}", gap.from, gap.to)).collect();
+    assert_eq!(
+        periods,
+        ["2026-12-20T00:00:00Z 2026-12-21T00:00:00Z", "2026-12-24T00:00:00Z 2026-12-27T00:00:00Z"]
+    );
 }

@@ -34,19 +34,19 @@ pub struct Shift {
 /// The cost does not depend on the distance from the start of a layer.
 #[must_use]
 pub fn on_call(schedule: &Schedule, at: Time) -> Vec<PersonId> {
-    Plan::new(schedule).on_call(at)
+    Roster::new(schedule).on_call(at)
 }
 
 /// The shifts from `from` until just before `to`, without the hours in which no one is on call. The first and the last
 /// shift are cut there. Consecutive turns of one person are one shift.
 #[must_use]
 pub fn shifts(schedule: &Schedule, from: Time, to: Time) -> Vec<Shift> {
-    let plan = Plan::new(schedule);
+    let roster = Roster::new(schedule);
     let mut shifts: Vec<Shift> = Vec::new();
     let mut at = from;
     while at < to {
-        let until = plan.next_change(at).min(to);
-        let people = plan.on_call(at);
+        let until = roster.next_change(at).min(to);
+        let people = roster.on_call(at);
         match shifts.last_mut() {
             _ if people.is_empty() => {}
             Some(last) if last.to == at && last.people == people => last.to = until,
@@ -58,14 +58,14 @@ pub fn shifts(schedule: &Schedule, from: Time, to: Time) -> Vec<Shift> {
 }
 
 /// A schedule, with what is computed once for all its shifts.
-struct Plan<'a> {
+struct Roster<'a> {
     schedule: &'a Schedule,
     duties: Vec<Duty<'a>>,
     /// The instants at which overrides and time off begin and end, sorted.
     edges: Vec<Time>,
 }
 
-impl<'a> Plan<'a> {
+impl<'a> Roster<'a> {
     fn new(schedule: &'a Schedule) -> Self {
         let duties = schedule.layers.iter().map(|layer| Duty::new(&schedule.timezone, layer)).collect();
         Self { schedule, duties, edges: overrides::edges(schedule) }

@@ -176,10 +176,10 @@ fn content_that_is_not_as_expected_is_critical_and_what_cannot_be_searched_a_war
     };
     let hacked = HttpFault::BodyHas { text: "HACKED".to_owned() };
     let open = "its content coding cannot be undone (compress)";
-    assert_snapshot!(events(&page(std::slice::from_ref(&hacked), Some(open)), Severity::Critical), @"");
-    assert_snapshot!(events(&page(&[hacked], None), Severity::Warning), @"");
-    assert_snapshot!(events(&page(&[], Some(open)), Severity::Critical), @"");
-    assert_snapshot!(events(&failed(Fault::Refused), Severity::Info), @"");
+    assert_snapshot!(events(&page(std::slice::from_ref(&hacked), Some(open)), Severity::Critical), @r#"12:00:03 + host.a.acme.com answers with the text "HACKED", which must not be there [Critical since 12:00:01] 3 bad answers in 2 s, last: 2 bytes from 192.0.2.1:443: answers with the text "HACKED", which must not be there"#);
+    assert_snapshot!(events(&page(&[hacked], None), Severity::Warning), @r#"12:00:03 + host.a.acme.com answers with the text "HACKED", which must not be there [Warning since 12:00:01] 3 bad answers in 2 s, last: 2 bytes from 192.0.2.1:443: answers with the text "HACKED", which must not be there"#);
+    assert_snapshot!(events(&page(&[], Some(open)), Severity::Critical), @"12:00:03 + host.a.acme.com answers with a body that cannot be searched: its content coding cannot be undone (compress) [Warning since 12:00:01] 3 bad answers in 2 s, last: 2 bytes read from 192.0.2.1:443: answers with a body that cannot be searched: its content coding cannot be undone (compress)");
+    assert_snapshot!(events(&failed(Fault::Refused), Severity::Info), @"12:00:03 + host.a.acme.com refuses connections [Info since 12:00:01] 3 bad answers in 2 s, last: refuses connections");
 }
 
 #[test]

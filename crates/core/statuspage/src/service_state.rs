@@ -104,9 +104,10 @@ impl<'a> StateEvaluator<'a> {
             })
         };
         let is_about = |alert: &Alert| active().any(|one| one.explains(graph, alert));
-        // What fails beneath it, or failed there until recently.
+        // What fails beneath it, or failed there until recently, or is worked on there and may not have been asked yet.
         let recovered = || reasons.recoveries.values().any(|recovery| beneath.contains(&recovery.about));
-        let has_reason = is_named || noticed().any(is_about) || recovered();
+        let needs_it = || active().any(|one| !one.planned.resources.is_disjoint(&beneath));
+        let has_reason = is_named || noticed().any(is_about) || recovered() || needs_it();
         has_reason
             && noticed().all(|alert| {
                 let mut open = incidents.values().filter(|incident| incident.is_open());

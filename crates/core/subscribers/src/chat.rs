@@ -32,8 +32,13 @@ pub fn body(
 fn webhook(page: &Page, update: &PublicUpdate, missed: &[&EarlierUpdate]) -> Value {
     let affected =
         update.affected.iter().map(|(id, title, state)| json!({ "id": id, "title": title, "state": state }));
-    let mut body = json!({
+    let (about, number) = match update.about {
+        UpdateSubject::Incident(incident) => ("incident", incident.0),
+        UpdateSubject::Maintenance(maintenance) => ("maintenance", maintenance.0),
+    };
+    json!({
         "key": update.id.to_string(),
+        (about): number,
         "at": update.at,
         "status": update.status,
         "title": update.title,
@@ -44,12 +49,7 @@ fn webhook(page: &Page, update: &PublicUpdate, missed: &[&EarlierUpdate]) -> Val
         }).collect::<Vec<_>>(),
         "url": details_url(page, update),
         "page": { "title": page.title, "url": page.url },
-    });
-    match update.about {
-        UpdateSubject::Incident(incident) => body["incident"] = json!(incident.0),
-        UpdateSubject::Maintenance(maintenance) => body["maintenance"] = json!(maintenance.0),
-    }
-    body
+    })
 }
 
 /// The three characters that Slack reads as markup of links and mentions.

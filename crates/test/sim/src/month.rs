@@ -1,5 +1,6 @@
 //! A month of a team whose service is a pool of twenty servers before a database: deploys, nightly backups, vacuum, a slow report
-//! at its end, servers and a replica that come and go on purpose, single failures. It is healthy all the time, so nobody is
+//! at its end, servers and a replica that come and go on purpose, a planned change of the primary in a maintenance, single
+//! failures. It is healthy all the time, so nobody is
 //! paged, nothing is published, and no change is said to have had an effect. With a fault, the same month has to page.
 //!
 //! | module | has |
@@ -40,6 +41,8 @@ pub struct Outcome {
     pub pages: Vec<String>,
     /// What the public read: updates, and states of services other than operational.
     pub public: BTreeSet<String>,
+    /// Services under maintenance, with the times.
+    pub announced: BTreeSet<String>,
     /// Changes and notes that are said to have helped or made it worse.
     pub effects: BTreeSet<String>,
     /// Incidents, with their summaries.
@@ -72,7 +75,7 @@ impl Outcome {
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { pages, public, effects, incidents, alerts, changes, judged } = self;
+        let Self { pages, public, announced, effects, incidents, alerts, changes, judged } = self;
         writeln!(
             f,
             "{judged} inputs judged, {changes} changes; {} pages, {} public words, {} effects claimed, {} incidents",
@@ -82,6 +85,7 @@ impl fmt::Display for Outcome {
             incidents.len()
         )?;
         let lines = pages.iter().map(|it| ("page", it)).chain(public.iter().map(|it| ("public", it)));
+        let lines = lines.chain(announced.iter().map(|it| ("maintenance", it)));
         let lines = lines.chain(effects.iter().map(|it| ("effect", it)));
         for (what, line) in lines.chain(incidents.iter().map(|it| ("incident", it))) {
             writeln!(f, "  {what}: {line}")?;

@@ -97,7 +97,6 @@ severity = "high"
     mainstay.toml:13:1: the response to HEAD has no body, and `expect` is about it (use GET, or expect status, headers and max_latency only)
     mainstay.toml:13:27: `(a` is not a regular expression: unclosed group (single quotes keep backslashes: body_matches = '[0-9]+\.[0-9]+')
     mainstay.toml:13:42: `db` is not a JSONPath (a path begins with $: "$.db", "$.checks[0].status")
-    mainstay.toml:13:70: `body_lacks` is empty (for example: body_lacks = ["Fatal error", "HACKED"])
     mainstay.toml:13:74: `min_size` is larger than `max_size` (no body can be both: change one of them)
     mainstay.toml:16:1: `method` belongs to `http` only (remove it, or use `http`)
     mainstay.toml:17:1: `bearer` belongs to `http` only (remove it, or use `http`)

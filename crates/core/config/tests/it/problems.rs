@@ -199,7 +199,7 @@ plugin = "check_x"
 "#), @r#"
     mainstay.toml:4:36: `host.acme.com`: a service cannot depend on a host by name (name the service that it belongs to: depends_on = ["service.mail"])
     mainstay.toml:4:53: `mail` is not a resource (write "service.mail")
-    mainstay.toml:22:2: channel.twilio has no `secret` (add secret = "env:TWILIO_TOKEN", the auth token of the account)
+    mainstay.toml:22:10: channel.twilio has no `secret` (add secret = "env:TWILIO_TOKEN", the auth token of the account)
     mainstay.toml:24:11: `AC` is not an account of Twilio (the account SID of Twilio's console: AC and 32 hexadecimal digits)
     mainstay.toml:25:8: `+372` is not a phone number (with country code and without spaces: "+3725550000")
     mainstay.toml:28:1: `plugin` (Nagios plugins as probes) is not supported by this version (remove it for now; no key is ignored silently)
@@ -469,7 +469,7 @@ hosts = ["auth.acme.com"]
 schedule = "emty"
 escalation = "defualt"
 "#), @r#"
-    mainstay.toml:4:10: channel.nowhere has no destination (add ntfy = "https://ntfy.sh" or webhook = "https://..." or smtp = "smtps://...")
+    mainstay.toml:4:10: channel.nowhere has no destination (add ntfy = "https://ntfy.sh" or webhook = "https://..." or smtp = "smtps://..." or twilio = "https://api.twilio.com")
     mainstay.toml:8:1: channel.two is both `ntfy` and `webhook` (a channel has one type: declare two channels)
     mainstay.toml:10:13: `ana bell` is not an ntfy topic (letters, digits, - and _ after the colon: "ntfy:ana")
     mainstay.toml:12:12: `contacts` is empty (for example: contacts = ["ntfy:ana"])
@@ -567,11 +567,20 @@ telegram = "https://api.telegram.org"
 ntfy = "https://ntfy.sh"
 medium = "sms"
 from = "+3725550000"
-"#), @"");
+"#), @r#"
+    mainstay.toml:5:13: `0725550100` is not a phone number (with country code and without spaces: "call:+3725550100")
+    mainstay.toml:5:51: `ops` is not an address of this chat (its webhook belongs to one room already: "room")
+    mainstay.toml:5:63: `ana` is not a chat of Telegram (its id, which the bot gets with the first message: "bot:123456789")
+    mainstay.toml:7:1: `https://api.twilio.com/2010-04-01` is not the root of the API (twilio = "https://api.twilio.com")
+    mainstay.toml:13:1: channel.room has two secrets: the URL of `slack` is one (remove `secret`)
+    mainstay.toml:14:10: channel.bot has no `secret` (add secret = "env:TELEGRAM_TOKEN", the token that @BotFather gave)
+    mainstay.toml:18:1: channel.other has `medium` and no `twilio` (add twilio = "https://api.twilio.com", or remove `medium`)
+    mainstay.toml:19:1: channel.other has a sender and no `smtp` or `twilio` (add smtp = "smtps://...", or remove `from`)
+    "#);
     assert_snapshot!(problems(r#"
 [service.auth]
 hosts = ["auth.acme.com"]
 [person.ana]
 contacts = ["call:+3725550100"]
-"#), @"");
+"#), @r#"mainstay.toml:5:13: no channel calls phones or sends SMS for `call:` (declare it: [channel.call] twilio = "https://api.twilio.com", account = "AC...", secret = "env:TWILIO_TOKEN", from = "+3725550000")"#);
 }

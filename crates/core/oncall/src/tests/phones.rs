@@ -34,7 +34,18 @@ fn call_is_repeated_within_two_minutes_and_other_contacts_go_on_between_calls() 
     let mut fixture = fixture(&["ntfy:ana", "sms:+3725550100", "call:+3725550100"]);
     fixture.open(7, true, &["auth"]);
     fixture.run_until(later(monday(), secs(520)), accepted);
-    insta::assert_snapshot!(attempts(&fixture), @r"");
+    insta::assert_snapshot!(attempts(&fixture), @r"
+    0 page-1/r0/0/ana/0/0 ok via ntfy:ana
+    60 page-1/r0/0/ana/1/0 ok via sms:+3725550100
+    120 page-1/r0/0/ana/2/0 ok via call:+3725550100
+    180 page-1/r0/0/ana/0/1 ok via ntfy:ana
+    195 page-1/r0/0/ana/2/1 ok via call:+3725550100
+    255 page-1/r0/0/ana/0/2 ok via ntfy:ana
+    315 page-1/r0/0/ana/1/1 ok via sms:+3725550100
+    375 page-1/r0/0/ana/0/3 ok via ntfy:ana
+    435 page-1/r0/0/ana/0/4 ok via ntfy:ana
+    495 page-1/r0/0/ana/1/2 ok via sms:+3725550100
+    ");
 }
 
 #[test]
@@ -42,7 +53,12 @@ fn only_contact_is_called_in_pairs() {
     let mut fixture = fixture(&["call:+3725550100"]);
     fixture.open(7, true, &["auth"]);
     fixture.run_until(later(monday(), secs(500)), accepted);
-    insta::assert_snapshot!(attempts(&fixture), @r"");
+    insta::assert_snapshot!(attempts(&fixture), @r"
+    0 page-1/r0/0/ana/0/0 ok via call:+3725550100
+    75 page-1/r0/0/ana/0/1 ok via call:+3725550100
+    375 page-1/r0/0/ana/0/2 ok via call:+3725550100
+    450 page-1/r0/0/ana/0/3 ok via call:+3725550100
+    ");
 }
 
 #[test]

@@ -17,6 +17,10 @@ pub(super) const AWAY: u64 = 12;
 pub(super) const WARMS: u64 = 15;
 pub(super) const EACH: u64 = 45;
 
+/// Time from the stop of the primary to the promotion of the replica, and until the old primary follows it.
+pub(super) const PROMOTES: u64 = 20;
+pub(super) const FOLLOWS: u64 = 90;
+
 /// What the team reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Report {
@@ -26,6 +30,8 @@ pub(super) enum Report {
     Note(&'static str),
     /// Another configuration.
     Reload,
+    /// The maintenance in which the primary of the database is changed.
+    Maintenance,
 }
 
 /// The month.
@@ -45,6 +51,8 @@ pub(super) struct Calendar {
     pub(super) replica: u64,
     /// Restarts of the first replica, for updates of its system.
     pub(super) reboots: Vec<Range<u64>>,
+    /// The maintenance in which a replica becomes the primary.
+    pub(super) maintenance: Range<u64>,
     /// Single failed health checks: a server, and when.
     pub(super) blips: Vec<(usize, Range<u64>)>,
     /// The slow statement and its fix, and the time until which servers are out.
@@ -77,6 +85,7 @@ impl Calendar {
             [4, 18].map(|day| day * DAY + 9 * HOUR + some(0..HOUR)).map(|at| at..at + some(25..50)).to_vec();
         let blips = (0..2 * DAYS).map(|_| (some(0..SERVERS as u64), some(0..DAYS * DAY), some(2..5)));
         let blips = blips.map(|(server, at, lasts)| (server as usize, at..at + lasts)).collect();
+        let maintenance = 23 * DAY + 21 * HOUR;
         let noon = month.days.end.saturating_sub(1) * DAY + 12 * HOUR;
         Self {
             deploys,
@@ -86,6 +95,7 @@ impl Calendar {
             more: 8 * DAY + 11 * HOUR..15 * DAY + 11 * HOUR,
             replica: 20 * DAY + 10 * HOUR,
             reboots,
+            maintenance: maintenance..maintenance + 30 * MINUTE,
             blips,
             fault: month.fault.then(|| (noon..noon + 8 * MINUTE, noon + 20 * MINUTE)),
         }
@@ -101,6 +111,7 @@ impl Calendar {
             (self.more.end + 5, Report::Reload),
             (self.replica - HOUR, change("add a replica")),
             (self.replica, Report::Reload),
+            (self.maintenance.start - 12 * HOUR, Report::Maintenance),
         ];
         for (number, at) in self.deploys.iter().enumerate() {
             let part = |is_end| Report::Change {
@@ -126,6 +137,16 @@ impl Calendar {
     pub(super) fn deploy(&self, at: u64) -> Option<u64> {
         let of = (self.servers(at) as u64) * EACH + WARMS;
         self.deploys.iter().copied().find(|begin| (*begin..begin + of).contains(&at))
+    }
+
+    /// When the first primary is stopped.
+    pub(super) fn stopped(&self) -> u64 {
+        self.maintenance.start + 5 * MINUTE
+    }
+
+    /// When the first replica is the primary.
+    pub(super) fn promoted(&self) -> u64 {
+        self.stopped() + PROMOTES
     }
 
     /// Declared servers.

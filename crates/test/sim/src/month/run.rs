@@ -12,10 +12,11 @@ use std::time::Duration;
 use types::change::{ChangeKind, NewChange};
 use types::effect::Verdict;
 use types::event::ServiceState;
+use types::maintenance::NewMaintenance;
 use types::notification::Delivered;
 use types::{
-    Actor, Command, Config, Delivery, Effect, Event, EventKind, Input, Observation, ProbeId, System, Time,
-    Urgency, Via, time,
+    Actor, Command, Config, Delivery, Effect, Event, EventKind, Input, Observation, ProbeId, Resource,
+    System, Time, Urgency, Via, time,
 };
 
 const CONFIG: &str = include_str!("config.toml");
@@ -121,6 +122,9 @@ impl Run {
             EventKind::UpdatePublished { title, body, .. } => {
                 outcome.public.insert(format!("{at}: {title}: {body}"));
             }
+            EventKind::ServiceStateChanged { service, state: ServiceState::UnderMaintenance } => {
+                outcome.announced.insert(format!("{at}: {}", service.0));
+            }
             EventKind::ServiceStateChanged { service, state } if *state > ServiceState::Unknown => {
                 outcome.public.insert(format!("{at}: {} is {state:?}", service.0));
             }
@@ -147,6 +151,19 @@ impl Run {
                 let services = BTreeSet::from(["api".into()]);
                 let change = NewChange { title, kind, services, key, is_end, ..NewChange::default() };
                 Command::RecordChange { change }
+            }
+            Report::Maintenance => {
+                let planned = &self.world.calendar.maintenance;
+                Command::AddMaintenance {
+                    maintenance: NewMaintenance {
+                        title: "Change of the database server".to_owned(),
+                        text: None,
+                        services: BTreeSet::new(),
+                        resources: BTreeSet::from([Resource::database("main")]),
+                        from: Some(time::later(self.begin, Duration::from_secs(planned.start))),
+                        lasting: Duration::from_secs(planned.end - planned.start),
+                    },
+                }
             }
             Report::Note(text) => {
                 let Some(incident) = self.engine.incidents().keys().next_back().copied() else {

@@ -1,6 +1,6 @@
 //! What the edge counts and what probes answer at an instant of the month.
 
-use super::calendar::{AWAY, Calendar, DAY, DRAINS, EACH, HOUR, MINUTE, SERVERS, WARMS, within};
+use super::calendar::{AWAY, Calendar, DAY, DRAINS, EACH, FOLLOWS, HOUR, MINUTE, SERVERS, WARMS, within};
 use crate::world::World as Names;
 use fastrand::Rng;
 use std::collections::BTreeMap;
@@ -77,6 +77,11 @@ impl World {
 
     fn is_slow(&self, at: u64) -> bool {
         self.calendar.fault.as_ref().is_some_and(|(slow, _)| slow.contains(&at))
+    }
+
+    /// Whether the old primary is stopped and the new one not promoted yet.
+    fn has_no_primary(&self, at: u64) -> bool {
+        (self.calendar.stopped()..self.calendar.promoted()).contains(&at)
     }
 
     /// Servers that are out because of the fault.
@@ -164,6 +169,9 @@ impl World {
         if self.fallen(at) {
             (failed, shed) = if self.is_slow(at) { (asked / 2, asked - asked / 2) } else { (0, asked / 3) };
         }
+        if self.has_no_primary(at) {
+            failed = asked - asked / 10;
+        }
         let latency = if self.is_slow(at) { 3.0 } else { self.latency(at, 0.06) };
         let api = ServiceTraffic {
             requests: asked + opens.admitted,
@@ -202,7 +210,8 @@ impl World {
     /// The answer that a probe gets.
     pub(super) fn answer(&mut self, config: &Config, probe: &Probe, at: u64, now: Time) -> ProbeResult {
         let timed_out = Fault::TimedOut { phase: Phase::FirstByte };
-        let api_fails = self.fallen(at) && self.rng.bool() && probe.about.name.contains("api.acme.app");
+        let api_fails = (self.fallen(at) && self.rng.bool() || self.has_no_primary(at))
+            && probe.about.name.contains("api.acme.app");
         let answer = match &probe.kind {
             ProbeKind::Database { .. } => self.database(at, now),
             ProbeKind::Http { .. } | ProbeKind::Tls { .. } if self.rng.u32(0..ACCIDENTS) == 0 => {
@@ -224,11 +233,18 @@ impl World {
     fn database(&mut self, at: u64, now: Time) -> Answer {
         let names = ["db1.acme.app:5432", "db2.acme.app:5432", "db3.acme.app:5432"];
         let replicas = 1..=self.calendar.replicas(at);
-        let mut nodes = vec![NodeSeen { node: names[0].to_owned(), answer: self.primary(at) }];
+        let (stopped, promoted) = (self.calendar.stopped(), self.calendar.promoted());
+        let first = match () {
+            () if at < stopped => self.primary(at),
+            () if at < promoted + FOLLOWS => NodeAnswer::Failed(Fault::Refused),
+            () => NodeAnswer::Facts(Box::new(self.replica(1, at))),
+        };
+        let mut nodes = vec![NodeSeen { node: names[0].to_owned(), answer: first }];
         for number in replicas {
             let is_away = number == 1 && within(&self.calendar.reboots, at).is_some();
             let lost = self.rng.u32(0..ACCIDENTS) == 0;
             let answer = match () {
+                () if number == 1 && at >= promoted => self.primary(at),
                 () if is_away => NodeAnswer::Failed(Fault::Refused),
                 () if lost => NodeAnswer::Failed(Fault::TimedOut { phase: Phase::Connect }),
                 () => NodeAnswer::Facts(Box::new(self.replica(number, at))),
@@ -288,7 +304,7 @@ impl World {
             connections: Reading::Known(Connections { used, max: 103, reserved: 3, refused: None }),
             sessions: Reading::Known(sessions),
             blocked: Reading::Known(Vec::new()),
-            position: Reading::Known(self.position(self.wal)),
+            position: Reading::Known(self.position(at, self.wal)),
             standbys: Reading::Known(Standbys { synchronous: String::new(), connected: connected.collect() }),
             slots: Reading::Known(vec![Slot {
                 name: "replica_1".to_owned(),
@@ -314,8 +330,9 @@ impl World {
         }))
     }
 
-    fn position(&self, bytes: u64) -> Position {
-        Position { system_identifier: Some("7301".to_owned()), timeline: Some(1), bytes }
+    fn position(&self, at: u64, bytes: u64) -> Position {
+        let timeline = if at < self.calendar.promoted() { 1 } else { 2 };
+        Position { system_identifier: Some("7301".to_owned()), timeline: Some(timeline), bytes }
     }
 
     /// How far a replica is behind: bytes, and time.
@@ -346,10 +363,12 @@ impl World {
             uptime: Duration::from_secs(uptime),
             connections: Reading::Known(Connections { used: 12, max: 103, reserved: 3, refused: None }),
             sessions: Reading::Known(Sessions { active: 1, ..Sessions::default() }),
-            position: Reading::Known(self.position(self.wal.saturating_sub(lag_bytes))),
+            position: Reading::Known(self.position(at, self.wal.saturating_sub(lag_bytes))),
             upstream: Reading::Known(Upstream {
-                streaming: true,
-                from: Some("db1.acme.app".to_owned()),
+                streaming: !self.has_no_primary(at),
+                from: Some(
+                    if at < self.calendar.promoted() { "db1.acme.app" } else { "db2.acme.app" }.to_owned(),
+                ),
                 paused: false,
                 lag_bytes: Some(lag_bytes),
                 lag: Some(lag),

@@ -3,9 +3,9 @@
 use sim::month::{DAYS, Month};
 use std::ops::Range;
 
-/// Days with the most in them: two deploys, servers that are added; a hurried deploy; the second replica; the report of the
-/// month's end.
-const SAMPLE: [Range<u64>; 4] = [8..9, 16..17, 20..21, 29..30];
+/// Days with the most in them: two deploys, servers that are added; a hurried deploy; the second replica; the planned
+/// change of the primary; the report of the month's end.
+const SAMPLE: [Range<u64>; 5] = [8..9, 16..17, 20..21, 23..24, 29..30];
 
 fn run(seed: u64, days: Range<u64>, fault: bool) -> sim::month::Outcome {
     Month { seed, days, fault }.run().unwrap_or_else(|problems| panic!("{problems}"))
@@ -17,6 +17,7 @@ fn ordinary_days_of_a_month_page_no_one_and_claim_nothing() {
         let outcome = run(seed, days.clone(), false);
         assert!(outcome.is_quiet(), "days {days:?}: {outcome}");
         assert!(outcome.changes > 0, "days {days:?}: {outcome}");
+        assert_eq!(outcome.announced.len(), usize::from(days == (23..24)), "days {days:?}: {outcome}");
     }
 }
 

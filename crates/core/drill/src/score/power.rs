@@ -1,4 +1,4 @@
-//! Score of a power cut: what was named before it, during it and after it, and what became of entries and updates.
+//! Score of a power cut: what was named before it, during it and after it, and which entries and updates arrived.
 
 use super::secs_between;
 use crate::reached::{connection_named, creeping_named, reached};

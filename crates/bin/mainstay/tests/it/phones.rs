@@ -157,7 +157,7 @@ fn second_key_escalates_and_the_next_person_acknowledges() {
 }
 
 #[test]
-fn reply_to_an_sms_acknowledges_and_stop_leads_to_the_next_contact() {
+fn reply_to_an_sms_acknowledges() {
     let fixture = Fixture::start(&format!("\"sms:{ANA}\", \"call:{ANA}\""));
     fixture.twilio.person(ANA, Behavior::Replies("ack 1"));
     fixture.fail();

@@ -92,6 +92,13 @@ fn examples_of_the_reference_are_valid() {
                 "webhook =",
                 "smtp =",
                 "from =",
+                "twilio =",
+                "account =",
+                "medium =",
+                "slack =",
+                "discord =",
+                "teams =",
+                "telegram =",
             ];
             let is_other =
                 (text.contains("[probe.") || text.contains("[channel.")) && !text.contains("[status_page]");

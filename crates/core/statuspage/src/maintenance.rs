@@ -60,13 +60,13 @@ pub(crate) struct Recorded {
     id: UpdateId,
     at: Time,
     state: MaintenanceState,
-    /// Its plan, where that is new.
-    plan: Option<Plan>,
+    /// What is planned, where that is new.
+    planned: Option<Planned>,
 }
 
-/// What a plan says to the public.
+/// What the public reads of what is planned.
 #[derive(Clone, Debug, PartialEq)]
-struct Plan {
+struct Planned {
     text: Option<String>,
     from: Time,
     to: Time,
@@ -79,13 +79,13 @@ pub(crate) struct Published(BTreeMap<MaintenanceId, Vec<Recorded>>);
 impl Published {
     /// Records what an event publishes, with the number that comes next; `None` when that is nothing.
     pub(crate) fn apply(&mut self, event: &Event, next: UpdateId) -> Option<UpdateId> {
-        let (id, state, plan) = match &event.kind {
+        let (id, state, planned) = match &event.kind {
             EventKind::MaintenanceScheduled { maintenance, .. } => {
                 let Maintenance { id, text, from, to, .. } = maintenance.clone();
                 // One that goes on and gets more time has not ended.
                 let goes_on = self.state(id).is_some_and(MaintenanceState::is_active) && from <= event.at;
                 let state = if goes_on { MaintenanceState::InProgress } else { MaintenanceState::Scheduled };
-                (id, state, Some(Plan { text, from, to }))
+                (id, state, Some(Planned { text, from, to }))
             }
             EventKind::MaintenanceStarted { maintenance } => {
                 (*maintenance, MaintenanceState::InProgress, None)
@@ -103,7 +103,7 @@ impl Published {
         if updates.len() >= UPDATES_MAX {
             updates.remove(1);
         }
-        updates.push(Recorded { id: next, at: event.at, state, plan });
+        updates.push(Recorded { id: next, at: event.at, state, planned });
         self.forget();
         Some(next)
     }
@@ -140,17 +140,17 @@ impl Published {
 fn body(config: &Config, updates: &[Recorded]) -> String {
     let Some((update, earlier)) = updates.split_last() else { return String::new() };
     let timezone = &config.site.timezone;
-    let plan = updates.iter().rev().find_map(|update| update.plan.as_ref());
-    let text = plan.and_then(|plan| plan.text.as_deref());
+    let planned = updates.iter().rev().find_map(|update| update.planned.as_ref());
+    let text = planned.and_then(|planned| planned.text.as_deref());
     let text = text.map(|text| format!("{} ", replace_unsafe(text))).unwrap_or_default();
-    let end = plan.map(|plan| clock(plan.to, timezone));
-    match (update.state, plan, end) {
-        (MaintenanceState::Scheduled, Some(Plan { from, .. }), Some(end)) => {
+    let end = planned.map(|planned| clock(planned.to, timezone));
+    match (update.state, planned, end) {
+        (MaintenanceState::Scheduled, Some(Planned { from, .. }), Some(end)) => {
             let day = timezone.to_datetime(*from).strftime("%-d %B %Y");
             let word = if earlier.is_empty() { "Planned" } else { "Now planned" };
             format!("{text}{word} for {day}, {} to {end}.", clock(*from, timezone))
         }
-        (MaintenanceState::InProgress, _, Some(end)) if update.plan.is_some() => {
+        (MaintenanceState::InProgress, _, Some(end)) if update.planned.is_some() => {
             format!("The maintenance goes on. Its end is now planned for {end}.")
         }
         (MaintenanceState::InProgress, _, Some(end)) => {

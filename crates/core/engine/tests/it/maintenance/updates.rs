@@ -25,7 +25,7 @@ fn texts(bench: &Bench) -> Vec<String> {
 }
 
 #[test]
-fn subscribers_get_the_plan_the_start_and_the_end_each_once() {
+fn subscribers_get_the_times_the_start_and_the_end_each_once() {
     let mut bench = Bench::maintained("");
     let begun = bench.now;
     let from = time::later(begun, Duration::from_secs(10 * MINUTE));

@@ -44,7 +44,7 @@ pub(crate) enum Aspect {
     Power,
     /// Another condition of a UPS, by the code of its fault.
     Ups(&'static str),
-    /// Reports of a job, which have their own judgement.
+    /// Reports of jobs and of other systems, which have their own judgement.
     Report,
     /// mainstay's own connectivity.
     Connectivity,
@@ -63,7 +63,7 @@ impl Aspect {
             Fault::Unstable { last, .. } => Self::of(last),
             Fault::Tls { tls: TlsFault::Expiring { .. } } => Self::Lifetime,
             Fault::Isolated { .. } => Self::Connectivity,
-            Fault::Heartbeat { .. } => Self::Report,
+            Fault::Heartbeat { .. } | Fault::External { .. } | Fault::SourceSilent { .. } => Self::Report,
             fault if is_edge_fault(fault) => Self::Traffic,
             // Too few servers by the minimum, or by what there was before.
             Fault::PoolBelowMinimum { .. } | Fault::PoolShrunken { .. } => Self::Pool("pool-below-minimum"),

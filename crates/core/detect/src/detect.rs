@@ -20,6 +20,7 @@ mod creeping;
 mod dates;
 mod early;
 mod edge;
+mod externals;
 mod heartbeats;
 mod isolation;
 mod judging;
@@ -39,6 +40,7 @@ impl Detect {
     pub fn apply(&mut self, event: &Event) {
         self.open.follow(&self.state, event);
         self.state.apply(event);
+        self.follow_external(event);
         match &event.kind {
             EventKind::ConfigAdopted { .. } => self.volatile.index = None,
             EventKind::HeartbeatPinged { heartbeat, .. } => {
@@ -75,6 +77,7 @@ impl Detect {
         self.check_connectivity(now, &mut new);
         self.check_edge_silence(config, now, &mut new);
         self.judge_heartbeats(config, now, &mut new);
+        self.judge_sources(config, now, &mut new);
         while let Some((at, id)) = self.volatile.dates_due.first().cloned().filter(|(at, _)| *at <= now) {
             self.volatile.dates_due.remove(&(at, id.clone()));
             if let Some(probe) = config.probes.get(&id) {
@@ -95,6 +98,7 @@ impl Detect {
             self.volatile.connectivity.deadline(now),
             self.edge_silence_deadline(config, now),
             self.heartbeat_deadline(now),
+            self.source_deadline(now),
         ];
         others.into_iter().chain([changed.then_some(now)]).flatten().min()
     }
@@ -218,6 +222,10 @@ impl Detect {
             let removed = |alert: &&Alert| {
                 if alert.about.kind == Kind::Heartbeat {
                     return !config.heartbeats.contains_key(&alert.about.name);
+                }
+                if alert.about.kind == Kind::Source || matches!(alert.fault, Fault::External { .. }) {
+                    let source = alert.probe.0.strip_prefix("source.").unwrap_or_default();
+                    return externals::alert_source(config, source).is_none();
                 }
                 if is_edge_fault(&alert.fault) || alert.probe == edge::edge_probe_id(&alert.about) {
                     return !traffic::is_still_configured(config, alert);

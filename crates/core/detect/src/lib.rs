@@ -6,6 +6,7 @@
 //! | `aspects` | one module per kind of answer: answer to verdict |
 //! | `traffic` | the same for the edge's roll-ups: surges, limit conflicts, pools, unknown hosts |
 //! | `heartbeat` | jobs that report by heartbeats |
+//! | `external` | alerts of other systems |
 //! | `pool` | what is remembered of pools, servers in words, the layer that starves idle capacity |
 //! | `activity` | whether a server works |
 //! | `restarts` | ends and starts of a server, and whether it is in a crash loop |
@@ -31,6 +32,7 @@ mod aspects;
 mod connectivity;
 mod creeping;
 mod detect;
+mod external;
 mod heartbeat;
 mod index;
 mod lookup;

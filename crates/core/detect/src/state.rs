@@ -124,6 +124,8 @@ impl State {
 pub(crate) struct OpenAlerts {
     by_fault: BTreeMap<(Resource, &'static str), AlertId>,
     by_resource: BTreeMap<Resource, BTreeSet<AlertId>>,
+    /// Alerts of other systems by their key, by source.
+    by_key: BTreeMap<String, BTreeMap<String, AlertId>>,
 }
 
 impl OpenAlerts {
@@ -134,6 +136,10 @@ impl OpenAlerts {
                 self.forget(state.alerts.get(&alert.id));
                 self.by_fault.insert((alert.about.clone(), alert.fault.as_str()), alert.id);
                 self.by_resource.entry(alert.about.clone()).or_default().insert(alert.id);
+                if let Fault::External { external } = &alert.fault {
+                    let of_source = self.by_key.entry(external.reporter.clone()).or_default();
+                    of_source.insert(external.key.clone(), alert.id);
+                }
             }
             EventKind::AlertChanged { alert, fault, .. } => {
                 if let Some(was) = state.alerts.get(alert)
@@ -150,6 +156,11 @@ impl OpenAlerts {
 
     fn forget(&mut self, alert: Option<&Alert>) {
         let Some(alert) = alert else { return };
+        if let Fault::External { external } = &alert.fault
+            && let Some(of_source) = self.by_key.get_mut(&external.reporter)
+        {
+            of_source.remove(&external.key);
+        }
         self.by_fault.remove(&(alert.about.clone(), alert.fault.as_str()));
         if let Some(all) = self.by_resource.get_mut(&alert.about) {
             all.remove(&alert.id);
@@ -162,6 +173,17 @@ impl OpenAlerts {
     /// The open alert about a resource with a fault of this code.
     pub(crate) fn with_fault(&self, about: &Resource, code: &'static str) -> Option<AlertId> {
         self.by_fault.get(&(about.clone(), code)).copied()
+    }
+
+    /// The open alert with a key of another system.
+    pub(crate) fn external(&self, source: &str, key: &str) -> Option<AlertId> {
+        self.by_key.get(source)?.get(key).copied()
+    }
+
+    /// The open alerts of another system.
+    pub(crate) fn of_source(&self, source: &str) -> impl ExactSizeIterator<Item = AlertId> + '_ {
+        static NONE: BTreeMap<String, AlertId> = BTreeMap::new();
+        self.by_key.get(source).unwrap_or(&NONE).values().copied()
     }
 
     /// Every open alert about a resource.

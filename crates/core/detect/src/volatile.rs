@@ -7,6 +7,7 @@ use crate::aspects::intermittent::ResultWindow;
 use crate::aspects::restarts::NodeRestarts;
 use crate::connectivity::Connectivity;
 use crate::creeping::Levels;
+use crate::external::Heard;
 use crate::index::Index;
 use crate::lookup::{Lookup, Troubles};
 use crate::places::Places;
@@ -48,6 +49,11 @@ pub(crate) struct Volatile {
     pub(crate) heartbeats_asked: BTreeSet<String>,
     /// Times at which a job must be judged again if it reports nothing.
     pub(crate) heartbeats_due: BTreeSet<(Time, String)>,
+    /// What other systems report since boot.
+    pub(crate) heard: Heard,
+    /// Whether the silence of sources must be judged now, and when otherwise.
+    pub(crate) sources_asked: bool,
+    pub(crate) sources_due: Option<Time>,
     pub(crate) connectivity: Connectivity,
     /// Probes whose newest alert is held back for a connectivity check, with their resource.
     pub(crate) held_back: BTreeMap<ProbeId, Resource>,
@@ -107,6 +113,8 @@ impl Volatile {
         self.dates_due = index.domain_probe.values().map(|id| (later(now, STEP_GRACE), id.clone())).collect();
         self.heartbeats_due.clear();
         self.heartbeats_asked = config.heartbeats.keys().cloned().collect();
+        self.heard.retain(|source| config.sources.contains_key(source));
+        self.sources_asked = true;
         self.index = Some(index);
         self.close_removed = true;
         let stays = |id: &ProbeId| config.probes.contains_key(id);

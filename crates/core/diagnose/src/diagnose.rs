@@ -15,8 +15,8 @@ use types::event::Event;
 use types::incident::{Diagnosis, Stage};
 use types::time::{between, later};
 use types::{
-    Alert, AlertId, Config, Context, EventKind, Events, Incident, IncidentId, Kind, LikelyCause, ProbeId,
-    Resource, Severity, Time,
+    Alert, AlertId, Config, Context, EventKind, Events, Fault, Incident, IncidentId, Kind, LikelyCause,
+    ProbeId, Resource, Severity, Time,
 };
 
 mod assignment;
@@ -172,7 +172,10 @@ impl Diagnose {
     /// Whether the edge measured the cause of an incident, now or at its start.
     fn is_edge_incident(&self, incident: &Incident) -> bool {
         let cases = self.cases(&incident.diagnosis.alerts);
-        cases.iter().any(|case| case.alert.about.kind == Kind::Service)
+        let is_of_edge = |case: &&Case| {
+            case.alert.about.kind == Kind::Service && !matches!(case.alert.fault, Fault::External { .. })
+        };
+        cases.iter().any(is_of_edge)
     }
 
     fn cases(&self, alerts: &BTreeSet<AlertId>) -> Vec<&Case> {

@@ -47,8 +47,9 @@ pub(crate) fn is_independent(fault: &Fault) -> bool {
     is_ahead(fault)
         || matches!(
             fault,
-            // A job is no part of what a service needs to answer.
+            // A job is no part of what a service needs to answer, nor is who reports about it.
             Fault::Heartbeat { .. }
+                | Fault::SourceSilent { .. }
                 | Fault::Domain {
                     domain: DomainFault::Stale { .. } | DomainFault::Undated | DomainFault::PendingTransfer
                 }

@@ -367,6 +367,7 @@ impl Facts<'_> {
             }
             Kind::Database => format!("database {}", resource.name),
             Kind::Heartbeat => format!("job {}", resource.name),
+            Kind::Source => resource.name.split('/').next().unwrap_or_default().to_owned(),
             Kind::Mainstay => "mainstay".to_owned(),
             _ => resource.name.clone(),
         }

@@ -4,10 +4,12 @@ use crate::Engine;
 use crate::valves::Position;
 use std::time::Duration;
 use types::event::{EventKind, Events};
+use types::external::{AlertReport, ReportState};
 use types::input::Refused;
 use types::time::later;
 use types::{
-    Actor, Command, Denial, Incident, IncidentId, PageId, PersonId, PhoneMessage, PhoneOutcome, Ping, Time,
+    Actor, AlertId, Command, Denial, Incident, IncidentId, PageId, PersonId, PhoneMessage, PhoneOutcome,
+    Ping, Time,
 };
 
 /// Duration of an acknowledgement without a note (P8).
@@ -38,6 +40,9 @@ impl Engine {
                 EventKind::BackupRestored { restore: restore.clone(), by }
             }
             Command::RecordPing { heartbeat, ping } => self.ping(heartbeat, ping, by)?,
+            Command::ReportAlerts { source, reports } => {
+                return self.report_alerts(now, actor, source, reports);
+            }
             Command::AnswerTestPage { test } => {
                 if !self.config.people.contains_key(&test.person) {
                     return Err(Refused::UnknownPerson(test.person.clone()));
@@ -91,6 +96,25 @@ impl Engine {
             return Err(Refused::UnknownHeartbeat(heartbeat));
         }
         Ok(EventKind::HeartbeatPinged { heartbeat, ping: ping.clone(), by })
+    }
+
+    /// Alerts of another system. One that a person works on there is acknowledged here too.
+    fn report_alerts(
+        &self,
+        now: Time,
+        by: &Actor,
+        source: &str,
+        reports: &[AlertReport],
+    ) -> Result<Events, Refused> {
+        let mut events = self.detect.reported(&self.config, now, source, reports)?;
+        let acknowledged = reports.iter().filter(|report| report.state == ReportState::Acknowledged);
+        let alerts: Vec<AlertId> =
+            acknowledged.filter_map(|report| self.detect.external_alert(source, &report.key)).collect();
+        let has = |incident: &&Incident| alerts.iter().any(|alert| incident.diagnosis.alerts.contains(alert));
+        for incident in self.diagnose.incidents().values().filter(|it| it.is_open()).filter(has) {
+            events.extend(self.acknowledge(now, by, incident.id)?);
+        }
+        Ok(events)
     }
 
     /// An incident with something that still fails is resolved only by force.

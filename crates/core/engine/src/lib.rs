@@ -206,6 +206,7 @@ impl Engine {
     pub fn decide(&mut self, now: Time, actor: &Actor, command: &Command) -> Result<Vec<Event>, Refused> {
         let now = self.clamp(now);
         let first = self.command(now, actor, command)?;
+        self.heed(now, command);
         let numbered = (self.seq + 1..).zip(first);
         Ok(numbered.map(|(seq, kind)| Event { seq, at: now, kind }).collect())
     }
@@ -275,10 +276,21 @@ impl Engine {
         self.clock
     }
 
+    /// A source is heard also by reports that say nothing new, and so by those that the journal refuses.
+    fn heed(&mut self, now: Time, command: &Command) {
+        if let Command::ReportAlerts { source, reports } = command {
+            self.detect.heard(now, source, reports);
+        }
+    }
+
     /// Events of an input before any reaction. Commands change no state here.
     fn first(&mut self, now: Time, input: &Input) -> Result<Events, Refused> {
         match input {
-            Input::Command { actor, command } => self.command(now, actor, command),
+            Input::Command { actor, command } => {
+                let events = self.command(now, actor, command)?;
+                self.heed(now, command);
+                Ok(events)
+            }
             Input::Observation(observation) => Ok(self.observation(now, observation)),
             Input::System(system) => Ok(self.system(now, system)),
         }

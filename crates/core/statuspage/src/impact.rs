@@ -12,6 +12,7 @@
 //! | a pool below its minimum of healthy servers that still serves | none |
 //! | every server restarts again and again | intermittent |
 //! | some servers of a pool do | none |
+//! | an alert of another system: what clients notice of it is seen at the endpoints | none |
 //! | a database: what clients notice of it is seen at the endpoints | none |
 //! | a certificate or registration that is still valid | none |
 //! | an expired registration that is still delegated as before | none |
@@ -49,6 +50,8 @@ pub(crate) fn of_alert(alert: &Alert) -> Impact {
         (Fault::ServerCertificate { .. }, _) => Impact::None,
         // What a UPS carries is probed by itself.
         (Fault::Database { .. } | Fault::Ups { .. } | Fault::Heartbeat { .. }, _) => Impact::None,
+        // Whether clients notice what another system reports is known by the probes, or by a person.
+        (Fault::External { .. } | Fault::SourceSilent { .. }, _) => Impact::None,
         // Still valid.
         (Fault::Tls { tls: TlsFault::Expiring { .. } }, _) => Impact::None,
         (Fault::Domain { domain }, _) if !is_lost(domain) => Impact::None,

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-/// One open alert. At most one is open for a resource and a fault code ([`Fault::as_str`]).
+/// One open alert. At most one is open for a resource and a fault code ([`Fault::as_str`]); of the alerts of another
+/// system, one for each of its keys.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Alert {
     /// Its number.

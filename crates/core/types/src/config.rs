@@ -316,7 +316,56 @@ pub struct Heartbeat {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
     /// Reports changes: deploys above all.
-    pub changes: ChangeSource,
+    pub changes: Option<ChangeSource>,
+    /// Hands its alerts in.
+    pub alerts: Option<AlertSource>,
+}
+
+impl Source {
+    /// References to its secrets.
+    pub fn secrets(&self) -> impl Iterator<Item = &SecretRef> {
+        let changes = self.changes.iter().map(|changes| &changes.secret);
+        changes.chain(self.alerts.iter().flat_map(|alerts| alerts.formats.values()))
+    }
+}
+
+/// How a source hands its alerts in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlertSource {
+    /// References to the secret of each format that it may use.
+    pub formats: BTreeMap<AlertFormat, SecretRef>,
+    /// The label that names the service.
+    pub service_label: String,
+    /// Severity of alerts that have none, or an unknown one.
+    pub severity: Severity,
+    /// Silence from which on an alert opens; `None` where only its open alerts must be confirmed.
+    pub silent_after: Option<Duration>,
+}
+
+/// Format in which a source hands its alerts in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum AlertFormat {
+    /// API v2 and webhooks of Alertmanager.
+    Alertmanager,
+    /// Webhooks of Grafana.
+    Grafana,
+    /// Events API v2 of PagerDuty.
+    Pagerduty,
+}
+
+impl AlertFormat {
+    /// Every format.
+    pub const ALL: [Self; 3] = [Self::Alertmanager, Self::Grafana, Self::Pagerduty];
+
+    /// Its key in the configuration.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Alertmanager => "alertmanager",
+            Self::Grafana => "grafana",
+            Self::Pagerduty => "pagerduty",
+        }
+    }
 }
 
 /// How a source reports changes.

@@ -17,6 +17,7 @@ mod creeping;
 mod database;
 mod dns;
 mod domain;
+mod external;
 mod heartbeat;
 mod http;
 pub mod pool;
@@ -28,6 +29,7 @@ pub use creeping::{Creeping, Level};
 pub use database::{DatabaseFault, Promotion};
 pub use dns::DnsFault;
 pub use domain::DomainFault;
+pub use external::{ExternalAlert, SourceSilent};
 pub use heartbeat::HeartbeatFault;
 pub use http::HttpFault;
 pub use pool::Starving;
@@ -365,6 +367,18 @@ pub enum Fault {
         /// The fault.
         http: HttpFault,
     },
+    /// An alert that another system reported.
+    #[error(transparent)]
+    External {
+        /// The alert.
+        external: Box<ExternalAlert>,
+    },
+    /// Another system reports nothing although it should.
+    #[error(transparent)]
+    SourceSilent {
+        /// What is known of it.
+        silence: SourceSilent,
+    },
 }
 
 /// `4.1`.
@@ -417,11 +431,12 @@ impl Fault {
             Self::Ups { ups } => ups.clean(),
             Self::Heartbeat { heartbeat } => heartbeat.clean(),
             Self::Http { http } => http.clean(),
+            Self::External { external } => external.clean(),
             _ => {}
         }
     }
 
-    /// The code for machines. At most one alert per resource and code is open.
+    /// The code for machines. At most one alert per resource and code is open, of those of other systems one per key.
     #[must_use]
     pub fn as_str(&self) -> &'static str {
         match self {
@@ -469,6 +484,8 @@ impl Fault {
             Self::Ups { ups } => ups.as_str(),
             Self::Heartbeat { heartbeat } => heartbeat.as_str(),
             Self::Http { http } => http.as_str(),
+            Self::External { .. } => "external-alert",
+            Self::SourceSilent { .. } => "source-silent",
         }
     }
 }

@@ -27,9 +27,11 @@
 //! | [`incident`] | incidents: cause, alerts, acknowledgement, notes |
 //! | [`change`] | deploys and other changes of a system |
 //! | [`effect`] | whether a change helped |
+//! | [`matcher`] | conditions on labels, as Alertmanager has them |
 //! | [`maintenance`] | scheduled maintenance, and which alerts it explains |
 //! | [`likely_cause`] | which resource moved with an incident |
 //! | [`event`] | events of the journal: a stable format |
+//! | [`external`] | alerts that other systems report |
 //! | [`pool`] | facts of one look at a pool behind another load balancer |
 //! | [`ups`] | state of an uninterruptible power supply |
 //! | [`headroom`] | shares of a knee, peaks and trends of pools and databases |
@@ -50,6 +52,7 @@ pub mod database;
 pub mod deny_target;
 pub mod effect;
 pub mod event;
+pub mod external;
 pub mod fault;
 pub mod graph;
 pub mod headroom;
@@ -60,6 +63,7 @@ pub mod input;
 pub mod likely_cause;
 pub mod load_test;
 pub mod maintenance;
+pub mod matcher;
 pub mod notification;
 pub mod page_test;
 pub mod percent;

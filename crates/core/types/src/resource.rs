@@ -29,12 +29,15 @@ pub enum Kind {
     Domain,
     /// A job that reports by heartbeats.
     Heartbeat,
+    /// Another system that hands its alerts in: `source.prometheus`, and `source.prometheus/DiskFull` for alerts about nothing
+    /// that is configured.
+    Source,
     /// mainstay itself: its resolver, its network, its disk.
     Mainstay,
 }
 
 impl Kind {
-    const NAMES: [(Kind, &'static str); 12] = [
+    const NAMES: [(Kind, &'static str); 13] = [
         (Kind::Service, "service"),
         (Kind::Probe, "probe"),
         (Kind::Host, "host"),
@@ -46,6 +49,7 @@ impl Kind {
         (Kind::Dns, "dns"),
         (Kind::Domain, "domain"),
         (Kind::Heartbeat, "heartbeat"),
+        (Kind::Source, "source"),
         (Kind::Mainstay, "mainstay"),
     ];
 
@@ -94,6 +98,11 @@ impl Resource {
     /// `heartbeat.NAME`.
     pub fn heartbeat(name: impl Into<String>) -> Self {
         Self::new(Kind::Heartbeat, name)
+    }
+
+    /// `source.NAME`.
+    pub fn source(name: impl Into<String>) -> Self {
+        Self::new(Kind::Source, name)
     }
 
     /// `tls.NAME`.

@@ -21,6 +21,8 @@
 //! | [`console`] | the pages of the team |
 //! | [`api`] | the HTTP API |
 //! | `intake` | changes that other systems report |
+//! | `alerts` | alerts that other systems hand in |
+//! | [`alert_sources`] | the sources that may do so |
 //! | [`sources`] | the sources that may report them |
 //! | [`subscribe`] | subscriptions of visitors |
 //! | [`subscriptions`] | what a running process provides for them |
@@ -40,6 +42,8 @@
 //!
 //! **Invariant**: a request for the status page never waits for the event loop, a lock or the disk.
 
+pub mod alert_sources;
+mod alerts;
 pub mod api;
 mod audited;
 mod auth;

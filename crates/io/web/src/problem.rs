@@ -171,6 +171,14 @@ fn refusal(refused: &Refused) -> (StatusCode, &'static str) {
             let hint = "Declare [heartbeat.NAME] in the configuration of the mainstay that runs.";
             return (StatusCode::NOT_FOUND, hint);
         }
+        Refused::UnknownSource(_) => {
+            let hint = "Declare [source.NAME] in the configuration of the mainstay that runs.";
+            return (StatusCode::NOT_FOUND, hint);
+        }
+        Refused::TooManyAlerts(_) => {
+            let hint = "Resolve alerts first, or group them at their source.";
+            return (StatusCode::SERVICE_UNAVAILABLE, hint);
+        }
         Refused::UnknownPerson(_) => "The person was removed from the configuration after the test was sent.",
         Refused::ChangeTooOld(_) => "Report changes when they are made.",
         Refused::NoDraft(_) => "It may already be published.",

@@ -3,7 +3,7 @@
 use crate::cache::PAGE_POLICY;
 use crate::problem::Problem;
 use crate::state::WebState;
-use crate::{api, callbacks, console, intake, metrics, pings, subscribe};
+use crate::{alerts, api, callbacks, console, intake, metrics, pings, subscribe};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Request, State};
@@ -28,6 +28,7 @@ pub fn router(state: Arc<WebState>) -> Router {
             .merge(api::routes())
             .merge(api::edge::routes())
             .merge(intake::routes())
+            .merge(alerts::routes())
             .merge(api::valves::routes())
             .merge(subscribe::routes())
             .merge(pings::routes())

@@ -1,5 +1,6 @@
 //! Shared state of the web server: where the event loop publishes its views, and where requests read them.
 
+use crate::alert_sources::{AlertSource, AlertSources};
 use crate::cache::{Document, Documents, RenderedCache};
 use crate::clock::now;
 use crate::command::{self, CommandRequest, CommandResult};
@@ -26,7 +27,7 @@ use std::time::{Duration, Instant};
 use tokens::{Key, TokenError};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::timeout;
-use types::{Actor, Command, IncidentId, Trace};
+use types::{Actor, Command, IncidentId, Time, Trace};
 
 /// Age of the last heartbeat from which the event loop counts as stalled.
 pub const HEARTBEAT_AGE_MAX: Duration = Duration::from_secs(60);
@@ -83,12 +84,14 @@ pub struct WebState {
     only_edge: bool,
     /// Sources that may report changes.
     sources: Sources,
+    alert_sources: AlertSources,
     pings: PingTargets,
     phones: Phones,
     views: ArcSwapOption<Views>,
     traffic: ArcSwapOption<Traffic>,
     assets: Vec<(String, Arc<Document>)>,
     started: Instant,
+    started_at: Time,
     /// Milliseconds from `started` to the last heartbeat, plus one; 0 before the first.
     heartbeat: AtomicU64,
     /// Sequence number of the last event that the event loop decided, and of the last one in the published views.
@@ -128,12 +131,14 @@ impl WebState {
             read_token: SecretString::default(),
             only_edge: false,
             sources: Sources::default(),
+            alert_sources: AlertSources::default(),
             pings: PingTargets::default(),
             phones: Phones::default(),
             views: ArcSwapOption::empty(),
             traffic: ArcSwapOption::empty(),
             assets,
             started: Instant::now(),
+            started_at: now(),
             heartbeat: AtomicU64::new(0),
             decided: AtomicU64::new(0),
             shown: watch::Sender::new(0),
@@ -169,6 +174,11 @@ impl WebState {
     /// Replaces the sources that may report changes: at the start, and when the configuration or a secret changed.
     pub fn set_sources(&self, sources: Vec<ChangeSource>) {
         self.sources.replace(sources);
+    }
+
+    /// Replaces the sources that hand their alerts in: at the start, and when the configuration or a secret changed.
+    pub fn set_alert_sources(&self, sources: Vec<AlertSource>) {
+        self.alert_sources.replace(sources);
     }
 
     /// Replaces the jobs that may report: at the start, and when the configuration or a secret changed.
@@ -407,6 +417,15 @@ impl WebState {
 
     pub(crate) fn sources(&self) -> &Sources {
         &self.sources
+    }
+
+    pub(crate) fn alert_sources(&self) -> &AlertSources {
+        &self.alert_sources
+    }
+
+    /// When this process started.
+    pub(crate) fn started_at(&self) -> Time {
+        self.started_at
     }
 
     pub(crate) fn read_token(&self) -> &SecretString {

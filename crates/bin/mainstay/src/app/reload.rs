@@ -13,7 +13,7 @@ use tokens::Key;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use types::Config;
-use types::config::{ProbeKind, SecretRef, TextOrSecret};
+use types::config::{ProbeKind, SecretRef, Source, TextOrSecret};
 use web::WebState;
 
 /// Interval of checks of the files.
@@ -82,7 +82,7 @@ impl Changes {
 fn named(config: &Config) -> impl Iterator<Item = PathBuf> {
     let channels = config.channels.values().flat_map(|channel| channel.secrets());
     let callers = config.callers.values().filter_map(|caller| caller.token.as_ref());
-    let sources = config.sources.values().map(|source| &source.changes.secret);
+    let sources = config.sources.values().flat_map(Source::secrets);
     let heartbeats = config.heartbeats.values().filter_map(|heartbeat| heartbeat.key.as_ref());
     let databases = config.databases.values();
     let urls = databases.flat_map(|database| std::iter::once(&database.url).chain(&database.replicas));

@@ -1,9 +1,11 @@
-//! Sources that may report changes, jobs that report by heartbeats, and phone providers that call back: their secrets, read at the start and again with the configuration.
+//! Sources that may report changes or alerts, jobs that report by heartbeats, and phone providers that call back: their secrets, read at the start and again with the configuration.
 
 use notify::secret::{self, SecretError};
 use types::Config;
+use types::config::AlertFormat;
 use types::notification::Contact;
 use web::WebState;
+use web::alert_sources::AlertSource;
 use web::phones::{PhoneChannel, PhoneContact};
 use web::ping_targets::PingTarget;
 use web::sources::{ChangeSource, SourceService};
@@ -13,13 +15,14 @@ use web::sources::{ChangeSource, SourceService};
 #[error("secret of {section}: {why}; set it, or correct `{key}` there in the configuration")]
 pub(crate) struct SourceError {
     section: String,
-    key: &'static str,
+    key: String,
     why: SecretError,
 }
 
 /// Whoever may report, with secrets.
 pub(crate) struct Reporters {
     sources: Vec<ChangeSource>,
+    alerts: Vec<AlertSource>,
     pings: Vec<PingTarget>,
     phones: Vec<PhoneChannel>,
 }
@@ -30,31 +33,56 @@ impl Reporters {
     /// # Errors
     /// See [`SourceError`].
     pub(crate) fn read(config: &Config) -> Result<Self, SourceError> {
-        Ok(Self { sources: sources(config)?, pings: pings(config)?, phones: phones(config)? })
+        Ok(Self {
+            sources: sources(config)?,
+            alerts: alerts(config)?,
+            pings: pings(config)?,
+            phones: phones(config)?,
+        })
     }
 
     /// Lets them report.
     pub(crate) fn admit(self, site: &WebState) {
         site.set_sources(self.sources);
+        site.set_alert_sources(self.alerts);
         site.set_pings(self.pings);
         site.set_phones(self.phones);
     }
 }
 
 fn sources(config: &Config) -> Result<Vec<ChangeSource>, SourceError> {
-    let sources = config.sources.iter().map(|(name, source)| {
-        let failed = |why| SourceError { section: format!("[source.{name}]"), key: "changes.secret", why };
-        let secret = secret::read(&source.changes.secret).map_err(failed)?;
-        let service = source.changes.service.clone();
+    let declared = config.sources.iter().filter_map(|(name, source)| Some((name, source.changes.as_ref()?)));
+    let sources = declared.map(|(name, changes)| {
+        let secret = secret::read(&changes.secret).map_err(|why| of_source(name, "changes", why))?;
+        let service = changes.service.clone();
         let service = service.map_or(SourceService::ByName, SourceService::Fixed);
         Ok(ChangeSource { name: name.clone(), secret, service })
     });
     sources.collect()
 }
 
+fn alerts(config: &Config) -> Result<Vec<AlertSource>, SourceError> {
+    let declared = config.sources.iter().filter_map(|(name, source)| Some((name, source.alerts.as_ref()?)));
+    let sources = declared.map(|(name, alerts)| {
+        let secret = |(format, written): (&AlertFormat, _)| {
+            let read = secret::read(written).map_err(|why| of_source(name, format.as_str(), why))?;
+            Ok((*format, read))
+        };
+        Ok(AlertSource {
+            name: name.clone(),
+            secrets: alerts.formats.iter().map(secret).collect::<Result<_, _>>()?,
+        })
+    });
+    sources.collect()
+}
+
+fn of_source(name: &str, key: &str, why: SecretError) -> SourceError {
+    SourceError { section: format!("[source.{name}]"), key: format!("{key}.secret"), why }
+}
+
 fn pings(config: &Config) -> Result<Vec<PingTarget>, SourceError> {
     let targets = config.heartbeats.iter().map(|(name, heartbeat)| {
-        let failed = |why| SourceError { section: format!("[heartbeat.{name}]"), key: "key", why };
+        let failed = |why| SourceError { section: format!("[heartbeat.{name}]"), key: "key".to_owned(), why };
         let key = heartbeat.key.as_ref().map(secret::read).transpose().map_err(failed)?;
         Ok(PingTarget { name: name.clone(), key })
     });

@@ -2,6 +2,7 @@
 
 use crate::change::NewChange;
 use crate::event::UpdateStatus;
+use crate::external::AlertReport;
 use crate::maintenance::NewMaintenance;
 use crate::{
     DenialId, DenyTarget, IncidentId, LoadTest, MaintenanceId, PageTest, PhoneMessage, PhoneOutcome, Ping,
@@ -95,6 +96,13 @@ pub enum Command {
         heartbeat: String,
         /// What it says.
         ping: Ping,
+    },
+    /// Takes over what another system reports about its alerts.
+    ReportAlerts {
+        /// Name of the source.
+        source: String,
+        /// Its reports, in their order.
+        reports: Vec<AlertReport>,
     },
     /// Answers a test page.
     AnswerTestPage {
@@ -194,6 +202,12 @@ pub enum Refused {
     /// A ping names a job that the configuration does not have.
     #[error("the configuration has no `[heartbeat.{0}]`")]
     UnknownHeartbeat(String),
+    /// Alerts come from a source that the configuration does not have.
+    #[error("the configuration has no `[source.{0}]` that may hand in alerts")]
+    UnknownSource(String),
+    /// The limit of open alerts of one source is reached.
+    #[error("the limit of {0} open alerts of one source is reached")]
+    TooManyAlerts(usize),
     /// A test page names a person that the configuration does not have.
     #[error("the configuration has no person `{0}`")]
     UnknownPerson(crate::PersonId),

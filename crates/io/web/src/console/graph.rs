@@ -230,7 +230,8 @@ fn layer(kind: Kind) -> usize {
         | Kind::Address
         | Kind::Location
         | Kind::Dns
-        | Kind::Heartbeat => 2,
+        | Kind::Heartbeat
+        | Kind::Source => 2,
         Kind::Domain => 3,
     }
 }
@@ -245,6 +246,7 @@ fn caption(node: &Node) -> &'static str {
         Kind::Tls => "certificate",
         Kind::Address => "address",
         Kind::Heartbeat => "heartbeat",
+        Kind::Source => "source",
         Kind::Location => "location",
         Kind::Dns => "name servers",
         Kind::Domain => "registration",

@@ -35,7 +35,7 @@ pub(super) fn kind(title: &str) -> ChangeKind {
 }
 
 /// An https or http link; `None` when it is none.
-pub(super) fn link(text: &str) -> Option<String> {
+pub(crate) fn link(text: &str) -> Option<String> {
     let is_link = text.starts_with("https://") || text.starts_with("http://");
     let is_plain = text.len() <= LINK_MAX && text.chars().all(|c| c.is_ascii_graphic());
     (is_link && is_plain).then(|| text.to_owned())
@@ -50,7 +50,7 @@ pub(super) fn key(text: &str) -> Option<String> {
 }
 
 /// A time as other systems write it: `2026-11-22T04:16:00Z`, `...+0000`, `2021-04-28 21:50:00 +0200`, `... UTC`.
-pub(super) fn time(text: &str) -> Option<Time> {
+pub(crate) fn time(text: &str) -> Option<Time> {
     let text = text.trim();
     let with_offset = |text: &str| {
         ["%Y-%m-%dT%H:%M:%S%.f%z", "%Y-%m-%d %H:%M:%S%.f %z"]

@@ -20,7 +20,8 @@ mod pagerduty;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use fields::title;
+pub(crate) use fields::{link, time, title};
+pub(crate) use pagerduty::refusal as pagerduty_refusal;
 
 use crate::api::changes::ChangesBody;
 use crate::api::{json_response, views};

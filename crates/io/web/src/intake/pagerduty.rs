@@ -62,7 +62,7 @@ pub(super) fn read(body: &[u8]) -> Result<(String, Reported), Problem> {
 }
 
 /// A refusal as clients of PagerDuty expect it: 400 is final, 429 and 5xx are tried again.
-pub(super) fn refusal(problem: &Problem) -> Response<Body> {
+pub(crate) fn refusal(problem: &Problem) -> Response<Body> {
     let is_retriable = problem.status == StatusCode::TOO_MANY_REQUESTS || problem.status.is_server_error();
     let status = if is_retriable { problem.status } else { StatusCode::BAD_REQUEST };
     let body = json!({ "status": "invalid event", "message": problem.detail, "errors": [problem.hint] });

@@ -15,6 +15,7 @@ pub(crate) fn label(node: &Node) -> Cow<'_, str> {
         Kind::Tls => format!("certificate of {name}").into(),
         Kind::Address => format!("server at {name}").into(),
         Kind::Heartbeat => format!("job {name}").into(),
+        Kind::Source => format!("alerts of {name}").into(),
         Kind::Location => format!("location {name}").into(),
         Kind::Dns => format!("name servers of {name}").into(),
         Kind::Domain => format!("registration of {name}").into(),

@@ -81,7 +81,13 @@ fn line(text: &str, resource: &Resource) -> usize {
         Kind::Service | Kind::Pool | Kind::Database | Kind::Domain | Kind::Probe | Kind::Heartbeat => {
             resource.kind.as_str()
         }
-        Kind::Host | Kind::Tls | Kind::Address | Kind::Location | Kind::Dns | Kind::Mainstay => return 1,
+        Kind::Host
+        | Kind::Tls
+        | Kind::Address
+        | Kind::Location
+        | Kind::Dns
+        | Kind::Source
+        | Kind::Mainstay => return 1,
     };
     ::config::line_of(text, section, &resource.name).unwrap_or(1)
 }

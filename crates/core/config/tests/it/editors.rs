@@ -38,11 +38,7 @@ fn reference_is_complete_and_its_tables_are_well_formed() {
 
     - `postgres` in `[probe.NAME]`: queries to a database
     - `plugin` in `[probe.NAME]`: Nagios plugins as probes
-    - `alertmanager` in `[source.NAME]`: alerts of Prometheus
-    - `grafana` in `[source.NAME]`: alerts of Grafana
-    - `pagerduty` in `[source.NAME]`: alerts in the format of PagerDuty
-    - `webhook` in `[source.NAME]`: alerts as JSON
-    - `service_label` in `[source.NAME]`: the label of alerts that names a service
+    - `webhook` in `[source.NAME]`: alerts in any JSON
     ");
 }
 

@@ -12,8 +12,8 @@ fn schema_has_sections_and_keys() {
     let pool = &schema["properties"]["pool"]["additionalProperties"]["properties"];
     let channel = &schema["properties"]["channel"]["additionalProperties"]["properties"];
     assert_eq!(channel["medium"]["enum"][0], "call");
-    let schedule = &schema["properties"]["schedule"]["additionalProperties"]["properties"];
-    assert!(schedule.get("override").is_none(), "unsupported keys are not offered");
+    let probe = &schema["properties"]["probe"]["additionalProperties"]["properties"];
+    assert!(probe.get("postgres").is_none(), "unsupported keys are not offered");
     let server = &pool["servers"]["items"]["anyOf"];
     assert_eq!((&server[0]["type"], &server[1]["required"][0]), (&"string".into(), &"at".into()));
     let limit = &service["properties"]["traffic"]["properties"]["limit"]["properties"]["client"];

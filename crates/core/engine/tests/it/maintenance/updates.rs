@@ -73,6 +73,7 @@ fn subscribers_learn_what_changes() {
     Maintenance in progress: The maintenance goes on. Its end is now planned for 05:30 EET.
     Maintenance takes longer than planned: The maintenance takes longer than planned: not everything works again yet.
     Maintenance completed: The maintenance has ended.
+    Maintenance scheduled: Planned for 22 November 2026, 06:40 EET to 07:00 EET.
     Maintenance cancelled: The maintenance was cancelled.
     ");
 }

@@ -187,7 +187,7 @@ fn address_problem(kind: &ChannelKind, contact: &RawContact) -> Option<(String, 
     };
     // The number of a person, of a group, or the name of a public channel.
     let is_chat = |text: &str| {
-        text.strip_prefix('@').map_or_else(|| text.parse::<i64>().is_ok(), |name| is_topic(name))
+        text.strip_prefix('@').map_or_else(|| text.parse::<i64>().is_ok(), &is_topic)
     };
     let (fits, what, hint) = match kind {
         ChannelKind::Mail { .. } => {

@@ -99,7 +99,8 @@ fn phones(config: &Config) -> Result<Vec<PhoneChannel>, SourceError> {
     let contacts: Vec<(&str, &Contact)> =
         of_people.chain(of_nobody.map(|contact| (notify::FALLBACK, contact))).collect();
     let channels = config.channels.values().filter(|channel| channel.kind.is_phone()).map(|channel| {
-        let failed = |why| SourceError { section: format!("[channel.{}]", channel.id), key: "secret", why };
+        let failed =
+            |why| SourceError { section: format!("[channel.{}]", channel.id), key: "secret".to_owned(), why };
         let secret = channel.secret.as_ref().map(secret::read).transpose().map_err(failed)?;
         let own = contacts.iter().filter(|(_, contact)| contact.channel == channel.id);
         let contacts = own.map(|(person, contact)| PhoneContact {

@@ -186,9 +186,7 @@ fn address_problem(kind: &ChannelKind, contact: &RawContact) -> Option<(String, 
             && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
     };
     // The number of a person, of a group, or the name of a public channel.
-    let is_chat = |text: &str| {
-        text.strip_prefix('@').map_or_else(|| text.parse::<i64>().is_ok(), &is_topic)
-    };
+    let is_chat = |text: &str| text.strip_prefix('@').map_or_else(|| text.parse::<i64>().is_ok(), &is_topic);
     let (fits, what, hint) = match kind {
         ChannelKind::Mail { .. } => {
             (is_mail_address(address), "an e-mail address", format!("for example: \"{name}:ana@acme.net\""))

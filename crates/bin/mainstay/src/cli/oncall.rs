@@ -71,7 +71,7 @@ impl Oncall {
         if !common.json {
             table::rows(&rows).iter().for_each(|row| table::say(row));
         }
-        Ok(ExitCode::from(u8::from(!covered.is_always())))
+        Ok(ExitCode::from(u8::from(!covered.holds_always())))
     }
 
     /// Start and end in the schedule's timezone, and whether they form a period rather than an instant.
@@ -110,7 +110,7 @@ impl Covered {
     }
 
     /// Whether there is no instant without anybody. It is so without schedules: every person is paged then.
-    fn is_always(mut self) -> bool {
+    fn holds_always(mut self) -> bool {
         self.staffed.sort_unstable();
         self.asked.iter().all(|(from, to)| {
             let reached =
@@ -215,8 +215,8 @@ mod tests {
         ] {
             let mut covered = Covered::default();
             covered.note(at(0), at(24), &shifts);
-            assert_eq!(covered.is_always(), expected, "{why}");
+            assert_eq!(covered.holds_always(), expected, "{why}");
         }
-        assert!(Covered::default().is_always(), "without schedules every person is paged");
+        assert!(Covered::default().holds_always(), "without schedules every person is paged");
     }
 }

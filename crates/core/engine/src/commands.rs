@@ -8,8 +8,8 @@ use types::external::{AlertReport, ReportState};
 use types::input::Refused;
 use types::time::later;
 use types::{
-    Actor, AlertId, Command, Denial, Incident, IncidentId, PageId, PersonId, PhoneMessage, PhoneOutcome,
-    Ping, Time,
+    Actor, AlertId, Command, Denial, Incident, IncidentId, PageId, PageTest, PersonId, PhoneMessage,
+    PhoneOutcome, Ping, Time,
 };
 
 /// Duration of an acknowledgement without a note (P8).
@@ -43,15 +43,7 @@ impl Engine {
             Command::ReportAlerts { source, reports } => {
                 return self.report_alerts(now, actor, source, reports);
             }
-            Command::AnswerTestPage { test } => {
-                if !self.config.people.contains_key(&test.person) {
-                    return Err(Refused::UnknownPerson(test.person.clone()));
-                }
-                if self.acceptance.is_answered(test) {
-                    return Ok(Vec::new());
-                }
-                EventKind::TestPageAnswered { test: test.clone() }
-            }
+            Command::AnswerTestPage { test } => return self.answer_test(test),
             Command::Deny { what, service, lasting, everybody } => {
                 self.denials.check(&self.config, what, service.as_ref(), *everybody)?;
                 let (what, service, by_name) = (what.clone(), service.clone(), actor.id.clone());
@@ -88,6 +80,15 @@ impl Engine {
             }
             Command::Resolve { incident, force } => self.resolve(actor, *incident, *force)?,
         }])
+    }
+
+    /// Answering a test again changes nothing.
+    fn answer_test(&self, test: &PageTest) -> Result<Events, Refused> {
+        if !self.config.people.contains_key(&test.person) {
+            return Err(Refused::UnknownPerson(test.person.clone()));
+        }
+        let is_answered = self.acceptance.is_answered(test);
+        Ok(if is_answered { Vec::new() } else { vec![EventKind::TestPageAnswered { test: test.clone() }] })
     }
 
     fn ping(&self, heartbeat: &str, ping: &Ping, by: Actor) -> Result<EventKind, Refused> {

@@ -1,6 +1,6 @@
 //! The sources of the configuration that hand their alerts in, with their secrets and their rates.
 
-use crate::auth::bearer;
+use crate::bearer::bearer;
 use crate::problem::Problem;
 use crate::rates::Rates;
 use arc_swap::ArcSwap;

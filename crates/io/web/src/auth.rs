@@ -1,12 +1,13 @@
 //! Clients of the API: programs with a bearer token, for everything or for reading, and the command line.
 
+use crate::bearer::bearer;
 use crate::params::name;
 use crate::problem::{JsonProblem, Problem};
 use crate::state::WebState;
 use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -86,11 +87,4 @@ fn has_token(headers: &HeaderMap, token: &SecretString) -> bool {
     let token = token.expose_secret();
     !token.is_empty()
         && bearer(headers).is_some_and(|given| tokens::constant_time_eq(given, token.as_bytes()))
-}
-
-/// The token of `Authorization: Bearer TOKEN`.
-pub(crate) fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
-    let given = headers.get(header::AUTHORIZATION)?.as_bytes();
-    let (scheme, token) = given.split_at_checked(7)?;
-    scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
 }

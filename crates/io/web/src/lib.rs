@@ -16,7 +16,8 @@
 //! | [`command`] | commands to the event loop |
 //! | [`session`] | sign-in links, sessions, form tokens |
 //! | `audited` | the audit, for API and console |
-//! | `auth` | bearer tokens |
+//! | `auth` | who may see and do what |
+//! | `bearer` | bearer tokens of requests |
 //! | [`status_page`] | the public pages, Statuspage JSON, feeds, badge |
 //! | [`console`] | the pages of the team |
 //! | [`api`] | the HTTP API |
@@ -47,6 +48,7 @@ mod alerts;
 pub mod api;
 mod audited;
 mod auth;
+mod bearer;
 pub mod cache;
 pub mod callbacks;
 mod client;

@@ -167,12 +167,9 @@ fn refusal(refused: &Refused) -> (StatusCode, &'static str) {
             let hint = "Declare [database.NAME] in the configuration of the mainstay that runs.";
             return (StatusCode::UNPROCESSABLE_ENTITY, hint);
         }
-        Refused::UnknownHeartbeat(_) => {
-            let hint = "Declare [heartbeat.NAME] in the configuration of the mainstay that runs.";
-            return (StatusCode::NOT_FOUND, hint);
-        }
-        Refused::UnknownSource(_) => {
-            let hint = "Declare [source.NAME] in the configuration of the mainstay that runs.";
+        Refused::UnknownHeartbeat(_) | Refused::UnknownSource(_) => {
+            let hint =
+                "Declare it in the configuration of the mainstay that runs: [heartbeat.NAME], [source.NAME].";
             return (StatusCode::NOT_FOUND, hint);
         }
         Refused::TooManyAlerts(_) => {

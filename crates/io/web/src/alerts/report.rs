@@ -131,7 +131,7 @@ mod tests {
             ("runbook_url", "javascript:alert(1)"),
         ]);
         let labels: Texts = (0..90).map(|n| (format!("l{n}"), "v".repeat(5_000))).collect();
-        let labels = labels.into_iter().chain(texts_of(&[("service", "shop"), ("zone", "")])).collect();
+        let labels = labels.into_iter().chain(texts_of(&[("service", "shop"), ("rack", "")])).collect();
         let report = of_labels(&labels, &annotations, &[None, Some("http://prom/graph?x")]);
         let summary = report.summary.unwrap();
         assert!(

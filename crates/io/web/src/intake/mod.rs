@@ -25,7 +25,8 @@ pub(crate) use pagerduty::refusal as pagerduty_refusal;
 
 use crate::api::changes::ChangesBody;
 use crate::api::{json_response, views};
-use crate::auth::{OverControlSocket, actor, bearer, may_write};
+use crate::auth::{OverControlSocket, actor, may_write};
+use crate::bearer::bearer;
 use crate::problem::{JsonResult, Problem};
 use crate::sources::{ChangeSource, SourceService};
 use crate::state::WebState;

@@ -96,28 +96,14 @@ fn explained(undelivered: Undelivered, body: &[u8], json: &Value) -> Undelivered
 
 #[cfg(test)]
 mod tests {
+    use super::super::chat::fixture::{self, LINKS};
     use super::*;
     use proptest::prelude::*;
     use types::notification::Contact;
-    use types::{IncidentId, NotificationKey, PageId};
-
-    const LINKS: Links<'_> = Links {
-        status_page: "https://status.acme.net",
-        acknowledge: Some("https://status.acme.net/ack/TOKEN"),
-        callbacks: None,
-    };
 
     fn page(title: &str, body: &str) -> Notification {
-        Notification {
-            key: NotificationKey("page-3/r0/0/ana/1/0".to_owned()),
-            page: Some(PageId(3)),
-            incident: Some(IncidentId(7)),
-            person: Some("ana".into()),
-            contact: Contact { channel: "telegram".into(), address: "123456789".to_owned() },
-            urgency: Urgency::Page,
-            title: title.to_owned(),
-            body: body.to_owned(),
-        }
+        let contact = Contact { channel: "telegram".into(), address: "123456789".to_owned() };
+        Notification { contact, ..fixture::page(title, body) }
     }
 
     #[test]

@@ -51,12 +51,12 @@ impl Chat {
 }
 
 #[cfg(test)]
-mod fixture {
+pub(super) mod fixture {
     use super::super::Links;
     use types::notification::{Contact, Notification, Urgency};
     use types::{IncidentId, NotificationKey, PageId};
 
-    pub(super) const LINKS: Links<'_> = Links {
+    pub(in super::super) const LINKS: Links<'_> = Links {
         status_page: "https://status.acme.net",
         acknowledge: Some("https://status.acme.net/ack/TOKEN"),
         callbacks: None,
@@ -64,7 +64,7 @@ mod fixture {
 
     pub(super) const NO_LINK: Links<'_> = Links { acknowledge: None, ..LINKS };
 
-    pub(super) fn page(title: &str, body: &str) -> Notification {
+    pub(in super::super) fn page(title: &str, body: &str) -> Notification {
         Notification {
             key: NotificationKey("page-3/r0/0/ana/1/0".to_owned()),
             page: Some(PageId(3)),

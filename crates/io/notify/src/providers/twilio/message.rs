@@ -80,10 +80,10 @@ fn plain(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::chat::fixture;
     use super::*;
     use proptest::prelude::*;
-    use types::notification::{Contact, Urgency};
-    use types::{IncidentId, NotificationKey, PageId};
+    use types::notification::Contact;
 
     const LINKS: Links<'_> = Links {
         status_page: "https://status.acme.net",
@@ -92,16 +92,8 @@ mod tests {
     };
 
     fn page(title: &str, body: &str) -> Notification {
-        Notification {
-            key: NotificationKey("page-3/r0/0/ana/1/0".to_owned()),
-            page: Some(PageId(3)),
-            incident: Some(IncidentId(7)),
-            person: Some("ana".into()),
-            contact: Contact { channel: "call".into(), address: "+3725550100".to_owned() },
-            urgency: Urgency::Page,
-            title: title.to_owned(),
-            body: body.to_owned(),
-        }
+        let contact = Contact { channel: "call".into(), address: "+3725550100".to_owned() };
+        Notification { contact, ..fixture::page(title, body) }
     }
 
     #[test]

@@ -283,7 +283,8 @@ impl Diagnose {
             || diagnosis.ahead != was.ahead
             || diagnosis.calm != was.calm
             || (spread && !is_large)
-            || !left.is_empty();
+            || !left.is_empty()
+            || self.reaches_further(&diagnosis.alerts, &was.alerts);
         let last = self.state.histories.get(&id).map_or(incident.opened, |history| history.diagnosed);
         let due = later(last, if spread && is_large { SPREAD_INTERVAL } else { DETAILS_INTERVAL });
         if !matters && now < due {
@@ -291,6 +292,16 @@ impl Diagnose {
             return None;
         }
         Some(EventKind::IncidentDiagnosed { incident: id, diagnosis })
+    }
+
+    /// Whether alerts include one that users notice, about a kind of resource without such an alert before: a further layer
+    /// fails, which people on call learn at once.
+    fn reaches_further(&self, alerts: &BTreeSet<AlertId>, before: &BTreeSet<AlertId>) -> bool {
+        let kinds = |alerts: &BTreeSet<AlertId>| -> BTreeSet<Kind> {
+            let hurting = self.cases(alerts).into_iter().filter(|case| hurts(&case.alert));
+            hurting.map(|case| case.alert.about.kind).collect()
+        };
+        alerts != before && !kinds(alerts).is_subset(&kinds(before))
     }
 
     /// Time for which an incident is monitored after nothing of it fails any more.

@@ -371,6 +371,22 @@ fn pool_that_its_database_took_down_keeps_the_statement_and_ends_before_its_idle
     assert!(w.diagnose.incidents().values().all(|incident| !incident.is_open()));
 }
 
+#[test]
+fn further_layer_that_fails_is_named_at_once_and_more_of_the_same_after_five_seconds() {
+    let mut w = world();
+    w.pass(1).breaks("database.orders", full());
+    assert!(w.pass(6).react().contains("+ incident-1 database.orders"));
+    w.pass(1).breaks("pool.shop", fallen());
+    assert!(w.react().contains("pool shop has 2 of 20 servers healthy"), "{}", w.summary(1));
+    let other = Resource::pool("checkout");
+    w.config.graph.add_dependency(Resource::service("shop"), other.clone());
+    w.pass(1).breaks(&other.to_string(), fallen());
+    assert_eq!(w.react(), "", "one update of details in five seconds");
+    w.pass(5);
+    assert!(w.react().contains("pool checkout has 2 of 20"), "{}", w.summary(1));
+    w.restart();
+}
+
 /// A surge on what the cause needs came from the cause, whichever was seen first.
 #[test]
 fn a_surge_does_not_begin_with_what_it_passes_on() {

@@ -14,6 +14,7 @@ use types::{
     Resource, SeenAt, ServiceId, Time,
 };
 
+mod backups;
 mod capacity;
 mod counting;
 mod creeping;

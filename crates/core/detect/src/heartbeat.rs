@@ -88,6 +88,11 @@ impl Job {
         self.recent.iter().rev()
     }
 
+    /// When it was configured.
+    pub(crate) fn declared_at(&self) -> Time {
+        self.declared
+    }
+
     /// Its last success.
     #[must_use]
     pub fn succeeded(&self) -> Option<Time> {

@@ -301,6 +301,7 @@ impl Engine {
         let context = Context::new(&self.config, now);
         match observation {
             Observation::ProbeResult(result) => {
+                let result = &*self.detect.with_backups(&context, result);
                 self.last_results.note(&self.config, result);
                 self.acceptance.observe(result);
                 self.detect.judge(&context, result, &mut events);

@@ -286,6 +286,8 @@ pub enum BackupSource {
     Pgbackrest(String),
     /// Files of this machine: an absolute path with wildcards in the file name, such as `/var/backups/main/*.dump`.
     Files(String),
+    /// A job that makes them, and reports each success by a heartbeat of this name.
+    Heartbeat(String),
 }
 
 impl fmt::Display for BackupSource {
@@ -293,6 +295,7 @@ impl fmt::Display for BackupSource {
         match self {
             Self::Pgbackrest(stanza) => write!(f, "pgbackrest:{stanza}"),
             Self::Files(pattern) => write!(f, "file:{pattern}"),
+            Self::Heartbeat(name) => write!(f, "heartbeat:{name}"),
         }
     }
 }

@@ -21,8 +21,8 @@ pub(crate) const CRITERIA: &[Definition] = &[
               its five ways of backup had worked.",
         how: "From the configuration: `backup` of each database, or `backup = false`. Redis and Valkey, which often hold what can be made \
               again, are left out once mainstay has seen that they are that.",
-        remedy: "`backup = { from = \"pgbackrest:main\", max_age = \"26h\" }` in the database: mainstay asks pgBackRest how old the last one is, or looks at \
-               the files of `file:/var/backups/main/*.dump`. \
+        remedy: "`backup = { from = \"pgbackrest:main\", max_age = \"26h\" }` in the database: mainstay asks pgBackRest how old the last one is, looks at \
+               the files of `file:/var/backups/main/*.dump`, or learns it from the job that reports to `heartbeat:NAME`. \
                `backup = false` says that the content can be made again.",
         check: declared,
     },
@@ -31,7 +31,7 @@ pub(crate) const CRITERIA: &[Definition] = &[
         level: Level::Must,
         title: "The last backup is sound and recent",
         why: "A backup of last month is a month of lost work. It is noticed on the day on which it is needed.",
-        how: "From what the backup tool said last, or the folder of the files: no error, no file that shrank by half, and not older than \
+        how: "From what the backup tool said last, the folder of the files, or the last success of the job: no error, no file that shrank by half, and not older than \
               `backup.max_age`, or 30 hours without one.",
         remedy: "See what the tool says: `pgbackrest info`. Its schedule is usually at fault, or a full disk.",
         check: age,
@@ -102,6 +102,7 @@ fn age(audited: &Audited<'_>, found: &mut Found) {
             let remedy = match source {
                 BackupSource::Pgbackrest(stanza) => format!("pgbackrest --stanza={stanza} info"),
                 BackupSource::Files(pattern) => format!("ls -l {pattern}"),
+                BackupSource::Heartbeat(job) => format!("mainstay heartbeat show {job}"),
             };
             found.fail(resource.clone(), evidence, remedy);
         }
@@ -130,7 +131,9 @@ fn restore_proven(audited: &Audited<'_>, found: &mut Found) {
         };
         let remedy = match source {
             BackupSource::Pgbackrest(_) => format!("mainstay backup verify {name}"),
-            BackupSource::Files(_) => format!("restore one, then: mainstay backup proven {name}"),
+            BackupSource::Files(_) | BackupSource::Heartbeat(_) => {
+                format!("restore one, then: mainstay backup proven {name}")
+            }
         };
         found.fail(resource, evidence, remedy);
     }

@@ -71,8 +71,9 @@ keys! {
     struct RawBackup {
         /// Where they are: `pgbackrest:STANZA`, for which mainstay runs `pgbackrest info`, or `file:/PATH/*.dump`, files of a folder
         /// with `*` and `?` in their name. Both on the machine of mainstay. Of files the newest must not be empty, nor less than half
-        /// as large as those before.
-        from: Option<BackupSource> = BACKUP_SOURCE, required, example r#""pgbackrest:main""#;
+        /// as large as those before. `heartbeat:NAME` is for every other tool, such as restic or borg: the last backup is as old as
+        /// the last success that its job reported.
+        from: Option<At<BackupSource>> = BACKUP_SOURCE, required, example r#""pgbackrest:main""#;
         /// Maximum age of the last good backup.
         max_age: Option<Duration> = BACKUP_AGE, otherwise "any age; only whether they are sound counts",
             example r#""12h""#;
@@ -99,7 +100,7 @@ impl RawDatabase {
         Some(Database {
             needs_backups: !matches!(self.backup, Some(None)),
             url: self.url?,
-            backups: backup.and_then(|backup| backup.from.clone()),
+            backups: backup.and_then(|backup| backup.from.as_ref()).map(|from| from.value.clone()),
             offsite: backup.is_some_and(|backup| backup.offsite),
             restore_every: backup.map_or(RESTORE_EVERY, |backup| backup.restore_every),
             thresholds: DatabaseThresholds {
@@ -133,8 +134,13 @@ fn backup_source(text: &str) -> Result<BackupSource, ValueError> {
                 .hint("letters, digits, `-`, `_` and `.`: \"pgbackrest:main\""))
         }
         Some(("file", path)) => files(path),
+        Some(("heartbeat", name)) if is_name(name) => Ok(BackupSource::Heartbeat(name.to_owned())),
+        Some(("heartbeat", _)) => {
+            Err(ValueError::new("what follows `heartbeat:` is not the name of a heartbeat")
+                .hint("the name of a section [heartbeat.NAME]: \"heartbeat:nightly-backup\""))
+        }
         _ => Err(ValueError::new(format!("`{}` is no source of backups that mainstay knows", shown(text)))
-            .hint("write \"pgbackrest:STANZA\" or \"file:/PATH/*.dump\"")),
+            .hint("write \"pgbackrest:STANZA\", \"file:/PATH/*.dump\" or \"heartbeat:NAME\"")),
     }
 }
 

@@ -1,9 +1,9 @@
-//! Checks heartbeats: their services exist, and a name that everybody can guess is not open to everybody.
+//! Checks heartbeats: their services exist, those of backups exist, and a name that everybody can guess is not open to everybody.
 
 use crate::diagnostics::Diagnostics;
 use crate::raw::RawConfig;
 use std::collections::BTreeMap;
-use types::config::Heartbeat;
+use types::config::{BackupSource, Heartbeat};
 
 /// Resolves all heartbeats and reports services that do not exist.
 pub(crate) fn heartbeats(raw: &RawConfig, diagnostics: &mut Diagnostics) -> BTreeMap<String, Heartbeat> {
@@ -19,6 +19,15 @@ pub(crate) fn heartbeats(raw: &RawConfig, diagnostics: &mut Diagnostics) -> BTre
                 format!("everybody who reaches this site can report for `{name}` at /ping/{name}"),
                 "add a secret: key = \"env:NAME\"; its URL is then /ping/SECRET",
             );
+        }
+    }
+    for backup in raw.databases.values().filter_map(|database| database.backup.as_ref()?.as_ref()) {
+        let Some(from) = &backup.from else { continue };
+        if let BackupSource::Heartbeat(name) = &from.value
+            && !raw.heartbeats.contains_key(name)
+        {
+            let known = raw.heartbeats.keys().map(String::as_str);
+            diagnostics.unknown(from.place.clone(), "heartbeat", name, known);
         }
     }
     let site = &raw.site.timezone;

@@ -307,7 +307,7 @@ backup = { from = "file:/var/backups/" }
     mainstay.toml:4:15: unknown database `mian` (did you mean `main`?)
     mainstay.toml:6:7: a secret must not be written in the configuration (refer to it: "env:NAME" or "file:PATH"; replace this one, it may have been copied with the file)
     mainstay.toml:7:28: a secret must not be written in the configuration (refer to it: "env:NAME" or "file:PATH"; replace this one, it may have been copied with the file)
-    mainstay.toml:8:19: `barman:main` is no source of backups that mainstay knows (write "pgbackrest:STANZA" or "file:/PATH/*.dump")
+    mainstay.toml:8:19: `barman:main` is no source of backups that mainstay knows (write "pgbackrest:STANZA", "file:/PATH/*.dump" or "heartbeat:NAME")
     mainstay.toml:8:44: `max_age` must be a duration from 1m to 366d, not 1s (for example: max_age = "12h")
     mainstay.toml:9:23: `connections_percent` must be an integer from 1 to 100, not 101 (for example: connections_percent = 90)
     mainstay.toml:10:11: database.other lacks `url` (for example: url = "env:MAIN_DB_URL")
@@ -318,6 +318,23 @@ backup = { from = "file:/var/backups/" }
     mainstay.toml:16:19: the folder `/var/*` has wildcards (an absolute path with `*` and `?` in its last part: "file:/var/backups/main/*.dump")
     mainstay.toml:17:11: database.fifth lacks `url` (for example: url = "env:MAIN_DB_URL")
     mainstay.toml:18:19: `/var/backups/` names no files (an absolute path with `*` and `?` in its last part: "file:/var/backups/main/*.dump")
+    "#);
+}
+
+#[test]
+fn job_of_backups_must_exist() {
+    assert_snapshot!(problems(r#"
+[database.main]
+url = "env:MAIN_DB_URL"
+backup = { from = "heartbeat:nightly-bakcup" }
+[database.other]
+url = "env:OTHER_DB_URL"
+backup = { from = "heartbeat:a job" }
+[heartbeat.nightly-backup]
+period = "1d"
+"#), @r#"
+    mainstay.toml:4:19: unknown heartbeat `nightly-bakcup` (did you mean `nightly-backup`?)
+    mainstay.toml:7:19: what follows `heartbeat:` is not the name of a heartbeat (the name of a section [heartbeat.NAME]: "heartbeat:nightly-backup")
     "#);
 }
 

@@ -96,7 +96,9 @@ impl Fixture {
 
     pub fn result(&mut self, result: ProbeResult) -> String {
         let mut kind = Events::new();
-        self.detect.judge(&Context::new(&self.config, self.now), &result, &mut kind);
+        let context = Context::new(&self.config, self.now);
+        let result = self.detect.with_backups(&context, &result).into_owned();
+        self.detect.judge(&context, &result, &mut kind);
         let new = self.record(kind);
         self.words(&new)
     }

@@ -4,10 +4,12 @@ use crate::fixture::{Fixture, secs};
 use insta::assert_snapshot;
 use jiff::tz::TimeZone;
 use std::time::Duration;
-use types::config::Heartbeat;
+use testkit::config::probe;
+use types::config::{BackupSource, Database, Heartbeat, ProbeKind, SecretRef};
 use types::cron::Cron;
+use types::database::{DatabaseSeen, DatabaseThresholds, NodeAnswer, NodeFacts, NodeSeen, Reading};
 use types::heartbeat::Due;
-use types::{Actor, EventKind, Ping, PingKind, Severity};
+use types::{Actor, Answer, EventKind, Ping, PingKind, Resource, Severity};
 
 const JOB: &str = "backup";
 
@@ -166,4 +168,57 @@ fn removed_job_closes_its_alert_and_is_new_when_it_comes_back() {
     w.follow(vec![EventKind::ConfigAdopted { digest: String::new() }]);
     assert_eq!(w.let_pass(hours(1)), "", "it has its time from now on");
     assert_ne!(w.let_pass(hours(2)), "");
+}
+
+/// A round of a database that is well, of which the probe sees no backups.
+fn round(w: &Fixture) -> Answer {
+    let node =
+        NodeSeen { node: "db1:5432".into(), answer: NodeAnswer::Facts(Box::new(NodeFacts::default())) };
+    Answer::Database(Box::new(DatabaseSeen { at: w.now, nodes: vec![node], backups: Reading::Absent }))
+}
+
+#[test]
+fn backup_of_a_job_is_as_old_as_its_last_success() {
+    let mut w = world(heartbeat(Due::Every(hours(24)), hours(1)));
+    let database = Database {
+        url: SecretRef::Env("MAIN_DB_URL".into()),
+        replicas: vec![],
+        backups: Some(BackupSource::Heartbeat(JOB.to_owned())),
+        needs_backups: true,
+        offsite: false,
+        restore_every: hours(720),
+        thresholds: DatabaseThresholds { backup_age: Some(hours(12)), ..DatabaseThresholds::default() },
+    };
+    w.config.databases.insert("main".into(), database);
+    let probe = probe(Resource::database("main"), ProbeKind::Database { name: "main".into() });
+    let id = probe.id.0.clone();
+    w.config.probes.insert(probe.id.clone(), probe);
+    w.config.digest = "with a database".into();
+    let rounds = |w: &mut Fixture, after: Duration| {
+        w.pass(after);
+        let mut said = String::new();
+        for _ in 0..3 {
+            let answer = round(w);
+            said += &w.pass(secs(10)).see(&id, answer);
+        }
+        said
+    };
+    assert_eq!(rounds(&mut w, hours(11)), "", "a new job has time for its first backup");
+    let mut said = rounds(&mut w, hours(2));
+    said += "-- it succeeds\n";
+    w.ping(PingKind::Succeeded);
+    said += &rounds(&mut w, hours(1));
+    said += "-- it fails, and the backup before is still recent\n";
+    w.ping(PingKind::of_exit(1));
+    said += &rounds(&mut w, hours(1));
+    said += "-- half a day without another\n";
+    said += &rounds(&mut w, hours(11));
+    assert_snapshot!(said, @r"
+    01:00:50 + database.main has no complete backup (backup) [Warning since 01:00:40] has no complete backup (backup)
+    -- it succeeds
+    02:01:20 - alert-1
+    -- it fails, and the backup before is still recent
+    -- half a day without another
+    14:02:20 + database.main has no backup since 13 h 1 min ago (backup), more than the 12 h that are allowed [Warning since 14:02:10] has no backup since 13 h 1 min ago (backup), more than the 12 h that are allowed
+    ");
 }

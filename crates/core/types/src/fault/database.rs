@@ -264,7 +264,7 @@ pub enum DatabaseFault {
         failed: u64,
     },
     /// The last good backup is too old.
-    #[error("has no backup since {} ({name}), more than the {} that are allowed", age.map_or_else(|| "ever".to_owned(), |age| format!("{} ago", spoken(age))), spoken(*max))]
+    #[error("has no {} ({name}){}", backup_since(*age), allowed(*age, *max))]
     BackupOld {
         /// Name of the stanza.
         name: String,
@@ -392,4 +392,14 @@ impl DatabaseFault {
             _ => {}
         }
     }
+}
+
+/// The backup that is missing, by the age of the last one.
+fn backup_since(age: Option<Duration>) -> String {
+    age.map_or_else(|| "complete backup".to_owned(), |age| format!("backup since {} ago", spoken(age)))
+}
+
+/// What is allowed, after the age of the last backup.
+fn allowed(age: Option<Duration>, max: Duration) -> String {
+    age.map_or_else(String::new, |_| format!(", more than the {} that are allowed", spoken(max)))
 }

@@ -34,11 +34,14 @@ impl Backups {
     pub(super) async fn read(&mut self, now: Time, deadline: Instant) -> Reading<Vec<Backup>> {
         let is_due = self.asked.is_none_or(|asked| asked.elapsed() >= INTERVAL);
         if let Some(source) = self.source.clone().filter(|_| is_due) {
-            let read = match source {
-                BackupSource::Pgbackrest(stanza) => of_stanza(&stanza, deadline).await,
-                BackupSource::Files(pattern) => vec![self.of_files(pattern, now, deadline).await],
+            self.last = match source {
+                BackupSource::Pgbackrest(stanza) => Reading::Known(of_stanza(&stanza, deadline).await),
+                BackupSource::Files(pattern) => {
+                    Reading::Known(vec![self.of_files(pattern, now, deadline).await])
+                }
+                // Their job reports them.
+                BackupSource::Heartbeat(_) => Reading::Absent,
             };
-            self.last = Reading::Known(read);
             self.asked = Some(Instant::now());
         }
         self.last.clone()

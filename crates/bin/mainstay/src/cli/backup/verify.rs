@@ -96,7 +96,7 @@ impl Verify {
         })?;
         match &database.backups {
             Some(BackupSource::Pgbackrest(stanza)) => Ok(stanza.clone()),
-            Some(BackupSource::Files(_)) | None => Err(Failure::wrong(format!(
+            Some(BackupSource::Files(_) | BackupSource::Heartbeat(_)) | None => Err(Failure::wrong(format!(
                 "[database.{name}] has no `backup` from pgBackRest"
             ))
             .hint("restore a backup of another tool yourself, and record that: mainstay backup proven NAME")),

@@ -503,9 +503,7 @@ fn logins_and_backups_are_named() {
                 backups: Reading::Known(vec![Backup { name: "shop".into(), ok: true, ..Backup::default() }]),
                 ..pair(|_, _| {})
             },
-            &[
-                "Warning after 2 rounds: main has no backup since ever (shop), more than the 36 h that are allowed",
-            ],
+            &["Warning after 2 rounds: main has no complete backup (shop)"],
         ),
         (
             DatabaseSeen {

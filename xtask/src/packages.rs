@@ -3,7 +3,7 @@
 use crate::run::{command, quiet};
 
 /// Each package, and a command that shows that it is there.
-const PACKAGES: [(&str, &str, &[&str]); 16] = [
+const PACKAGES: [(&str, &str, &[&str]); 18] = [
     ("apache2-utils", "ab", &["-V"]),
     ("chromium", "chromium", &["--version"]),
     ("chromium-driver", "chromedriver", &["--version"]),
@@ -21,6 +21,10 @@ const PACKAGES: [(&str, &str, &[&str]); 16] = [
     ("pgbackrest", "pgbackrest", &["version"]),
     // The client alone is not enough: the server is in no folder of the search path.
     ("postgresql", "sh", &["-c", "ls /usr/lib/postgresql/*/bin/postgres"]),
+    // The tests start one of their own; that of the system is not used.
+    ("prometheus", "prometheus", &["--version"]),
+    // For amtool: no Alertmanager is started.
+    ("prometheus-alertmanager", "amtool", &["--version"]),
     ("python3-venv", "python3", &["-c", "import ensurepip"]),
     ("redis-server", "redis-server", &["--version"]),
     ("wrk", "which", &["wrk"]),

@@ -130,7 +130,12 @@ fn stateless_line(kind: &EventKind) -> Option<Line> {
         EventKind::AcknowledgementWithdrawn { incident, .. } => {
             alone(format!("the last acknowledgement of {incident} could not be recorded"))
         }
-        EventKind::PageEscalated { .. } | EventKind::PhoneUnreached { .. } => alone(kind.to_string()),
+        EventKind::PageEscalated { .. }
+        | EventKind::PageHeld { .. }
+        | EventKind::PageResumed { .. }
+        | EventKind::SilenceSet { .. }
+        | EventKind::SilenceExpired { .. }
+        | EventKind::PhoneUnreached { .. } => alone(kind.to_string()),
         EventKind::IncidentNoted { by, text, .. } => alone(format!("{by}: {text}")),
         EventKind::PageStep { people, step, .. } => {
             let people: Vec<&str> = people.iter().map(|person| person.0.as_str()).collect();

@@ -65,6 +65,10 @@ impl Engine {
             Command::ExtendMaintenance { maintenance, by: longer } => {
                 self.maintenances.extend(now, *maintenance, *longer, by)?
             }
+            Command::SetSilence { silence } => return self.silences.set(&self.config, now, silence, actor),
+            Command::ExpireSilence { source, silence } => {
+                self.silences.expire(now, source.as_deref(), *silence, by)?
+            }
             Command::EndMaintenance { maintenance } => self.maintenances.end(*maintenance, by)?,
             Command::Valve { service, percent, limited, ramp } => {
                 let wanted = Position { percent: *percent, limited: *limited, ramp: *ramp };

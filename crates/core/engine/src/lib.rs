@@ -22,6 +22,7 @@
 //! | `story` | timeline and paging history of each incident |
 //! | `denials` | denials in force, and their expiry |
 //! | `load_tests` | the last load tests |
+//! | `silences` | silences of alerts of other systems |
 //! | `maintenance` | maintenances: those of the configuration, their start and end |
 //! | `changes` | deploys and other changes of the last days |
 //! | [`effects`] | whether notes and changes helped |
@@ -52,6 +53,7 @@ mod maintenance;
 pub mod post_mortem;
 mod queries;
 mod show;
+mod silences;
 mod story;
 pub mod timekeeper;
 mod timeline;
@@ -89,6 +91,7 @@ pub struct Engine {
     denials: denials::Denials,
     changes: changes::Changes,
     maintenances: maintenance::Maintenances,
+    silences: silences::Silences,
     preliminary: effects::Preliminary,
     ranked: causes::Pending,
     valves: valves::Valves,
@@ -121,6 +124,7 @@ impl Engine {
             denials: denials::Denials::default(),
             changes: changes::Changes::default(),
             maintenances: maintenance::Maintenances::default(),
+            silences: silences::Silences::default(),
             preliminary: effects::Preliminary::default(),
             ranked: causes::Pending::default(),
             valves: valves::Valves::default(),
@@ -152,6 +156,7 @@ impl Engine {
         self.denials.apply(event);
         self.changes.apply(event);
         self.maintenances.apply(event);
+        self.silences.apply(event);
         self.acceptance.apply(event);
         if let EventKind::LoadTested { .. } = &event.kind {
             self.headroom.tested();
@@ -242,7 +247,8 @@ impl Engine {
     /// Notifications owed at `now` and not in flight. They are in flight until their delivery arrives or is given up.
     pub fn due(&mut self, now: Time) -> Vec<Notification> {
         let now = self.clamp(now);
-        let context = detected(&self.config, now, &self.detect, &self.changes, &self.maintenances);
+        let context =
+            detected(&self.config, now, &self.detect, &self.changes, (&self.maintenances, &self.silences));
         let context = context.diagnosed(self.diagnose.incidents()).audited(self.acceptance.musts());
         self.oncall.due(&context)
     }
@@ -258,6 +264,7 @@ impl Engine {
             self.publisher.next_deadline(&context),
             self.denials.next_deadline(&context),
             self.maintenances.next_deadline(&context),
+            self.silences.next_deadline(context.now),
         ]
         .into_iter()
         .flatten()
@@ -266,7 +273,13 @@ impl Engine {
 
     /// Everything that is decided, as of the last input.
     fn context(&self) -> Context<'_> {
-        let detected = detected(&self.config, self.clock, &self.detect, &self.changes, &self.maintenances);
+        let detected = detected(
+            &self.config,
+            self.clock,
+            &self.detect,
+            &self.changes,
+            (&self.maintenances, &self.silences),
+        );
         detected.diagnosed(self.diagnose.incidents())
     }
 
@@ -433,15 +446,33 @@ impl Engine {
             let before = batch.len();
             let mut events = Events::new();
             self.diagnose.react(
-                &detected(&self.config, now, &self.detect, &self.changes, &self.maintenances),
+                &detected(
+                    &self.config,
+                    now,
+                    &self.detect,
+                    &self.changes,
+                    (&self.maintenances, &self.silences),
+                ),
                 &mut events,
             );
             self.record(now, std::mem::take(&mut events), batch);
-            let context = detected(&self.config, now, &self.detect, &self.changes, &self.maintenances);
+            let context = detected(
+                &self.config,
+                now,
+                &self.detect,
+                &self.changes,
+                (&self.maintenances, &self.silences),
+            );
             let context = context.diagnosed(self.diagnose.incidents()).audited(self.acceptance.musts());
             self.oncall.react(&context, &mut events);
             self.record(now, std::mem::take(&mut events), batch);
-            let context = detected(&self.config, now, &self.detect, &self.changes, &self.maintenances);
+            let context = detected(
+                &self.config,
+                now,
+                &self.detect,
+                &self.changes,
+                (&self.maintenances, &self.silences),
+            );
             let context = context.diagnosed(self.diagnose.incidents());
             self.publisher.react(&context, &mut events);
             self.record(now, events, batch);
@@ -466,10 +497,11 @@ fn detected<'a>(
     now: Time,
     detect: &'a detect::Detect,
     changes: &'a changes::Changes,
-    maintenances: &'a maintenance::Maintenances,
+    (maintenances, silences): (&'a maintenance::Maintenances, &'a silences::Silences),
 ) -> Context<'a> {
     Context::new(config, now)
         .detected(detect.alerts(), detect)
         .changed(changes.all())
         .maintained(maintenances.all(), maintenances.recoveries())
+        .silenced(silences.all())
 }

@@ -4,6 +4,7 @@ use crate::{Engine, Views, causes, effects, headroom, levels, show, traffic, vie
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+use types::held::HeldBy;
 use types::{
     Alert, AlertId, Config, Incident, IncidentId, LastResult, MaintenanceId, PageId, Policy, ProbeId,
     ProbeTargets, Resource, ScheduledMaintenance, ServiceId, Time,
@@ -74,6 +75,7 @@ impl Engine {
             self.denials.state_text(),
             self.changes.state_text(),
             self.maintenances.state_text(),
+            self.silences.state_text(),
             self.valves.state_text(),
             self.clock_state.state_text(),
             format!("{} {:?}", self.seq, self.digest),
@@ -93,9 +95,9 @@ impl Engine {
         self.maintenances.all()
     }
 
-    /// The maintenance that holds the page of an incident, and until when.
+    /// The maintenance or silence that holds the page of an incident, and until when.
     #[must_use]
-    pub fn held_by(&self, incident: &Incident) -> Option<(&ScheduledMaintenance, Time)> {
+    pub fn held_by(&self, incident: &Incident) -> Option<(HeldBy<'_>, Time)> {
         self.context().held_by(incident)
     }
 

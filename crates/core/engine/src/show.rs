@@ -15,7 +15,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use types::config::ProbeKind;
 use types::event::ServiceState;
-use types::{Alert, Config, Fault, Headroom, Incident, Kind, Maintenance, ProbeId, Resource, Severity, Time};
+use types::held::HeldBy;
+use types::{
+    Alert, Config, Fault, Headroom, Incident, Kind, Maintenance, ProbeId, Resource, Severity, Silence, Time,
+};
 
 /// Maximum of past incidents in the view.
 const PAST_MAX: usize = 100;
@@ -48,6 +51,7 @@ pub(crate) fn views(engine: &Engine) -> Views {
         changes: effects::changes(engine),
         heartbeats: heartbeats::rows(engine),
         maintenances: engine.maintenances.all().values().cloned().collect(),
+        silences: engine.silences.all().values().cloned().collect(),
         timezone: status_page.timezone_name.clone(),
     };
     let headroom: Arc<[Headroom]> = crate::headroom::figures(engine).into();
@@ -79,12 +83,21 @@ fn open_incidents(engine: &Engine) -> Vec<OpenIncident> {
     .collect()
 }
 
-/// The maintenance that holds the page of an incident that has none.
+/// What holds the page of an incident: a maintenance, where it has none, or a silence.
 fn held(engine: &Engine, incident: &Incident) -> Option<Held> {
-    let (one, until) = engine.context().held_by(incident)?;
-    let is_paged = engine.oncall.pages().values().any(|page| page.incident == incident.id && page.is_open());
-    let Maintenance { id, title, .. } = &one.planned;
-    (!is_paged).then(|| Held { maintenance: *id, title: title.clone(), until })
+    let (held_by, until) = engine.context().held_by(incident)?;
+    match held_by {
+        HeldBy::Maintenance(one) => {
+            let mut pages = engine.oncall.pages().values();
+            let is_paged = pages.any(|page| page.incident == incident.id && page.is_open());
+            let Maintenance { id, title, .. } = &one.planned;
+            (!is_paged).then(|| Held::Maintenance { maintenance: *id, title: title.clone(), until })
+        }
+        HeldBy::Silence(one) => {
+            let Silence { id, author, comment, .. } = one.silence.clone();
+            Some(Held::Silence { silence: id, author, comment, until })
+        }
+    }
 }
 
 fn runbooks(engine: &Engine, incident: &types::Incident) -> Vec<Runbook> {

@@ -116,6 +116,16 @@ impl Stories {
                 story.add_paging(at, PagingFact::Acknowledged { by: by.clone() });
                 story.add(at, Fact::Acknowledged { by: by.clone(), until: *until });
             }
+            EventKind::PageHeld { page, silence, until } => {
+                if let Some(incident) = self.pages.get(page).copied() {
+                    self.story(incident).add(at, Fact::PageHeld { silence: *silence, until: *until });
+                }
+            }
+            EventKind::PageResumed { page } => {
+                if let Some(incident) = self.pages.get(page).copied() {
+                    self.story(incident).add(at, Fact::PageResumed);
+                }
+            }
             EventKind::AcknowledgementExpired { incident } => {
                 self.story(*incident).add(at, Fact::AcknowledgementExpired);
             }

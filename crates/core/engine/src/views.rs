@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use types::event::ServiceState;
 use types::{
-    Headroom, Incident, IncidentId, MaintenanceId, PersonId, RecordedChange, Resource, ScheduledMaintenance,
-    Time,
+    Headroom, Incident, IncidentId, KnownSilence, MaintenanceId, PersonId, RecordedChange, Resource,
+    ScheduledMaintenance, SilenceId, Time,
 };
 
 pub use crate::acceptance::Acceptance;
@@ -85,6 +85,8 @@ pub struct Now {
     pub changes: Vec<RecordedChange>,
     /// Maintenances: scheduled, going on, and those that ended lately, by number.
     pub maintenances: Vec<ScheduledMaintenance>,
+    /// Silences: pending, active, and those that ended lately, by number.
+    pub silences: Vec<KnownSilence>,
     /// Jobs that report by heartbeats, by name.
     pub heartbeats: Vec<HeartbeatRow>,
     /// IANA name of the timezone of texts.
@@ -113,19 +115,34 @@ pub struct OpenIncident {
     pub timeline: Vec<TimelineEntry>,
     /// Runbooks of its services, that of the cause first.
     pub runbooks: Vec<Runbook>,
-    /// The maintenance that holds its page, and until when.
+    /// What holds its page, and until when.
     pub held: Option<Held>,
 }
 
-/// A maintenance that holds the page of an incident.
+/// What holds the page of an incident.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Held {
-    /// Its number.
-    pub maintenance: MaintenanceId,
-    /// Its title.
-    pub title: String,
-    /// When a page is sent if the incident still goes on.
-    pub until: Time,
+#[serde(untagged)]
+pub enum Held {
+    /// A maintenance that explains it.
+    Maintenance {
+        /// Its number.
+        maintenance: MaintenanceId,
+        /// Its title.
+        title: String,
+        /// When a page is sent if the incident still goes on.
+        until: Time,
+    },
+    /// A silence that covers it.
+    Silence {
+        /// Its number.
+        silence: SilenceId,
+        /// Who set it, as its client says.
+        author: String,
+        /// Why.
+        comment: String,
+        /// When people are paged if the incident still goes on.
+        until: Time,
+    },
 }
 
 /// The page that says what to do about a service.

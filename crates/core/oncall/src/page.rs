@@ -4,11 +4,11 @@ use crate::queue::{DeliveryQueue, REPEAT_INTERVAL, Recipient, repeat_interval};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use types::time::between;
-use types::{ChannelId, EscalationId, IncidentId, PageId, PersonId, Time};
+use types::{ChannelId, EscalationId, IncidentId, PageId, PersonId, SilenceId, Time};
 
 /// A page about one incident: the steps reached so far and the attempts on them.
 ///
-/// A run of the escalation begins when the page opens, when an acknowledgement expires, and when the incident needs a
+/// A run of the escalation begins when the page opens, when an acknowledgement or a silence ends, and when the incident needs a
 /// page again. A run has one round or more: each passes all steps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
@@ -32,6 +32,8 @@ pub struct Page {
     pub reached: BTreeSet<PersonId>,
     /// When a provider last accepted an attempt, for a person or for a fallback contact.
     pub accepted: Option<Time>,
+    /// The silence that holds it.
+    pub held: Option<SilenceId>,
     /// The last failed attempt.
     pub failed: Option<FailedAttempt>,
     /// Everybody who was on a step of it.
@@ -76,6 +78,7 @@ impl Page {
             escalation,
             opened,
             closed: None,
+            held: None,
             steps: Vec::new(),
             first_round: 0,
             run_start: opened,

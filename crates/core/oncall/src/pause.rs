@@ -1,13 +1,14 @@
 //! Pauses: until when an incident pages no one, because it is acknowledged, because it can wait for the morning, or because
-//! a maintenance explains it.
+//! a maintenance explains it or a silence covers it.
 
 use crate::OnCall;
 use crate::escalation::{awake_from, route};
 use crate::page::Page;
 use std::collections::BTreeMap;
 use std::time::Duration;
+use types::held::HeldBy;
 use types::time::later;
-use types::{Config, Context, Incident, IncidentId, Time};
+use types::{Config, Context, EventKind, Incident, IncidentId, Time};
 
 /// An incident about a future date waits for the morning when at least this much time is left between morning and date.
 const TIME_LEFT_MIN: Duration = Duration::from_secs(8 * 3_600);
@@ -25,10 +26,23 @@ impl OnCall {
         paused
     }
 
-    /// Until when a maintenance holds the page of an incident. A page that is open already is not silenced.
+    /// Until when a maintenance or a silence holds the page of an incident. A page that is open already is not held by a maintenance:
+    /// a silence is set by somebody who knows of it.
     pub(crate) fn held_until(&self, context: &Context<'_>, incident: &Incident) -> Option<Time> {
-        let (_, until) = context.held_by(incident)?;
-        self.state.open_page(incident.id).is_none().then_some(until)
+        let (held_by, until) = context.held_by(incident)?;
+        let holds = matches!(held_by, HeldBy::Silence(_)) || self.state.open_page(incident.id).is_none();
+        holds.then_some(until)
+    }
+
+    /// The event of an open page that a silence holds from now on.
+    pub(crate) fn page_held(&self, context: &Context<'_>, incident: &Incident) -> Option<EventKind> {
+        let page = self.state.open_page(incident.id).filter(|page| page.held.is_none())?;
+        match context.held_by(incident)? {
+            (HeldBy::Silence(one), until) => {
+                Some(EventKind::PageHeld { page: page.id, silence: one.silence.id, until })
+            }
+            (HeldBy::Maintenance(_), _) => None,
+        }
     }
 }
 

@@ -17,7 +17,13 @@ impl OnCall {
         let mut last_page = self.state.last_page;
         for incident in incidents.values().filter(|incident| incident.is_open()) {
             if self.held_until(context, incident).is_some() {
-                // Detection goes on; the maintenance is known, so there is nothing to notify of.
+                // Detection goes on; the maintenance or silence is known, so there is nothing to notify of.
+                events.extend(self.page_held(context, incident));
+                continue;
+            }
+            if let Some(page) = self.state.open_page(incident.id).filter(|page| page.held.is_some()) {
+                // The page begins a new run when this event is applied.
+                events.push(EventKind::PageResumed { page: page.id });
                 continue;
             }
             events.extend(self.drafted_notice(config, now, incident));

@@ -89,6 +89,8 @@ impl State {
             EventKind::PageOpened { .. }
             | EventKind::PageStep { .. }
             | EventKind::PageEscalated { .. }
+            | EventKind::PageHeld { .. }
+            | EventKind::PageResumed { .. }
             | EventKind::PageClosed { .. } => self.apply_page(&event.kind, at),
             EventKind::NoticeQueued { incident, occasion, people, fallback, team } => {
                 self.notice_queued(*incident, occasion, (people, *fallback, *team), at);
@@ -141,6 +143,17 @@ impl State {
             EventKind::PageEscalated { page, .. } => {
                 if let Some(step) = self.pages.get_mut(page).and_then(|page| page.steps.last_mut()) {
                     step.until = step.until.min(at);
+                }
+            }
+            EventKind::PageHeld { page, silence, .. } => {
+                if let Some(page) = self.pages.get_mut(page) {
+                    page.held = Some(*silence);
+                }
+            }
+            EventKind::PageResumed { page } => {
+                if let Some(page) = self.pages.get_mut(page) {
+                    page.held = None;
+                    page.restart(at);
                 }
             }
             EventKind::PageClosed { page } => {

@@ -9,10 +9,11 @@
 //! ```
 
 use crate::audit::Criterion;
+use crate::held::HeldBy;
 use crate::maintenance::{Reasons, Recovery};
 use crate::{
-    Alert, AlertId, ChangeId, Config, Incident, IncidentId, LastResult, MaintenanceId, RecordedChange,
-    Resource, ScheduledMaintenance, SeenAt, Time,
+    Alert, AlertId, ChangeId, Config, Incident, IncidentId, KnownSilence, LastResult, MaintenanceId,
+    RecordedChange, Resource, ScheduledMaintenance, SeenAt, SilenceId, Time,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -41,6 +42,8 @@ pub struct Context<'a> {
     pub maintenances: &'a BTreeMap<MaintenanceId, ScheduledMaintenance>,
     /// Failures that were repaired during a maintenance.
     pub recoveries: &'a BTreeMap<AlertId, Recovery>,
+    /// Silences: pending, active, and those that ended recently.
+    pub silences: &'a BTreeMap<SilenceId, KnownSilence>,
     /// Criteria that fail the audit.
     pub musts: &'a BTreeSet<Criterion>,
 }
@@ -83,6 +86,7 @@ impl<'a> Context<'a> {
         static CHANGES: BTreeMap<ChangeId, RecordedChange> = BTreeMap::new();
         static MAINTENANCES: BTreeMap<MaintenanceId, ScheduledMaintenance> = BTreeMap::new();
         static RECOVERIES: BTreeMap<AlertId, Recovery> = BTreeMap::new();
+        static SILENCES: BTreeMap<SilenceId, KnownSilence> = BTreeMap::new();
         static MUSTS: BTreeSet<Criterion> = BTreeSet::new();
         Self {
             config,
@@ -93,6 +97,7 @@ impl<'a> Context<'a> {
             changes: &CHANGES,
             maintenances: &MAINTENANCES,
             recoveries: &RECOVERIES,
+            silences: &SILENCES,
             musts: &MUSTS,
         }
     }
@@ -125,6 +130,12 @@ impl<'a> Context<'a> {
         Self { maintenances, recoveries, ..self }
     }
 
+    /// Adds the silences.
+    #[must_use]
+    pub fn silenced(self, silences: &'a BTreeMap<SilenceId, KnownSilence>) -> Self {
+        Self { silences, ..self }
+    }
+
     /// Adds the criteria that fail the audit.
     #[must_use]
     pub fn audited(self, musts: &'a BTreeSet<Criterion>) -> Self {
@@ -137,15 +148,40 @@ impl<'a> Context<'a> {
         Reasons { all: self.maintenances, recoveries: self.recoveries, graph: &self.config.graph }
     }
 
-    /// The maintenance that holds the page of an incident, and until when.
+    /// The active silence of an alert that ends last.
     #[must_use]
-    pub fn held_by(&self, incident: &Incident) -> Option<(&'a ScheduledMaintenance, Time)> {
-        // The usual case, in which none goes on, costs next to nothing.
+    pub fn silence_of(&self, alert: &Alert) -> Option<&'a KnownSilence> {
+        let active = self.silences.values().filter(|one| one.is_active(self.now));
+        active.filter(|one| one.silence.is_about(alert)).max_by_key(|one| one.end())
+    }
+
+    /// The maintenance or silence that holds the page of an incident, and until when: each of its open alerts is explained or
+    /// silenced.
+    #[must_use]
+    pub fn held_by(&self, incident: &Incident) -> Option<(HeldBy<'a>, Time)> {
+        // The usual case, in which there is none, costs next to nothing.
         let holds = |one: &ScheduledMaintenance| one.holds_until().is_some_and(|until| self.now < until);
-        if !self.maintenances.values().any(holds) {
+        let is_maintained = self.maintenances.values().any(holds);
+        if !is_maintained && !self.silences.values().any(|one| one.is_active(self.now)) {
             return None;
         }
-        self.reasons().of_incident(incident, self.alerts).filter(|(_, until)| self.now < *until)
+        let open = || incident.diagnosis.alerts.iter().filter_map(|id| self.alerts.get(id));
+        let silenced = |alert: &Alert| {
+            let silence = self.silence_of(alert)?;
+            Some((HeldBy::Silence(silence), silence.end()))
+        };
+        if !open().any(|alert| silenced(alert).is_some()) {
+            let (one, until) = self.reasons().of_incident(incident, self.alerts)?;
+            return (self.now < until).then_some((HeldBy::Maintenance(one), until));
+        }
+        let explained = |alert: &Alert| {
+            let (one, until) = self.reasons().of_alert(incident, alert)?;
+            (self.now < until).then_some((HeldBy::Maintenance(one), until))
+        };
+        let held: Option<Vec<_>> = open()
+            .map(|alert| silenced(alert).into_iter().chain(explained(alert)).max_by_key(|held| held.1))
+            .collect();
+        held?.into_iter().min_by_key(|(_, until)| *until)
     }
 
     /// Last result of a resource since boot.

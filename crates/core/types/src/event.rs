@@ -10,12 +10,13 @@ use crate::incident::{Acknowledgement, Diagnosis};
 use crate::likely_cause::LikelyCause;
 use crate::notification::{Contact, Delivery};
 use crate::probe_result::DomainSeen;
+use crate::silence::Silence;
 use crate::traffic::Denial;
 use crate::valve::{Valve, ValveReason};
 use crate::{
     Actor, AlertId, DenialId, EscalationId, IncidentId, LoadTest, Maintenance, MaintenanceId,
     NotificationKey, PageId, PageTest, PersonId, PhoneOutcome, Ping, PoolId, ProbeId, Resource, Restore,
-    ServiceId, Time, UpdateId,
+    ServiceId, SilenceId, Time, UpdateId,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -236,6 +237,20 @@ pub enum EventKind {
         /// When the next step is due, unless a human answers before.
         until: Time,
     },
+    /// A silence covers everything of the incident of an open page: nobody is notified while it lasts.
+    PageHeld {
+        /// Which page.
+        page: PageId,
+        /// The silence.
+        silence: SilenceId,
+        /// Its end, as it was then.
+        until: Time,
+    },
+    /// What held a page is over, and the incident goes on: a new run begins.
+    PageResumed {
+        /// Which page.
+        page: PageId,
+    },
     /// A page ended: answered for good, or nothing left to answer.
     PageClosed {
         /// Which page.
@@ -396,6 +411,21 @@ pub enum EventKind {
         occasion: String,
         /// Its recipients.
         people: Vec<PersonId>,
+    },
+    // -- silences
+    /// A silence was set. A later event with the same number replaces it.
+    SilenceSet {
+        /// The silence.
+        silence: Silence,
+        /// Who set it.
+        by: Actor,
+    },
+    /// A silence was ended before its time.
+    SilenceExpired {
+        /// The silence.
+        silence: SilenceId,
+        /// Who ended it.
+        by: Actor,
     },
     // -- valve
     /// A person set the valve of a service; at 100 % without limited mode it is open.

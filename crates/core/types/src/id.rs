@@ -79,3 +79,5 @@ number!(/// An update on the status page, counted from the first line of the jou
     UpdateId, "update");
 number!(/// A scheduled maintenance, counted from the first line of the journal.
     MaintenanceId, "maintenance");
+number!(/// A silence, counted from the first line of the journal.
+    SilenceId, "silence");

@@ -57,6 +57,7 @@ pub mod fault;
 pub mod graph;
 pub mod headroom;
 pub mod heartbeat;
+pub mod held;
 pub mod id;
 pub mod incident;
 pub mod input;
@@ -76,6 +77,7 @@ pub mod resource;
 pub mod restore;
 pub mod series;
 mod shown;
+pub mod silence;
 pub mod subscription;
 pub mod time;
 pub mod trace;
@@ -99,7 +101,7 @@ pub use headroom::Headroom;
 pub use heartbeat::{Ping, PingKind};
 pub use id::{
     AlertId, CallerId, ChangeId, ChannelId, DenialId, EscalationId, IncidentId, MaintenanceId, PageId,
-    PersonId, PoolId, ProbeId, ScheduleId, ServiceId, UpdateId,
+    PersonId, PoolId, ProbeId, ScheduleId, ServiceId, SilenceId, UpdateId,
 };
 pub use incident::Incident;
 pub use input::{Command, Input, Observation, System};
@@ -114,6 +116,7 @@ pub use probe_result::{AddressSeen, Answer, ProbeResult};
 pub use probe_targets::ProbeTargets;
 pub use resource::{Kind, Resource};
 pub use restore::Restore;
+pub use silence::{KnownSilence, Silence};
 pub use subscription::{PublicUpdate, Subscriber, SubscriberId};
 pub use time::Time;
 pub use trace::Trace;

@@ -261,12 +261,9 @@ impl<'a> Reasons<'a> {
         incident: &Incident,
         alerts: &BTreeMap<AlertId, Alert>,
     ) -> Option<(&'a ScheduledMaintenance, Time)> {
-        let last = |until: &dyn Fn(&ScheduledMaintenance) -> Option<Time>| {
-            self.all.values().filter_map(|one| Some((one, until(one)?))).max_by_key(|(_, until)| *until)
-        };
         let mut first: Option<(&ScheduledMaintenance, Time)> = None;
         for alert in incident.diagnosis.alerts.iter().filter_map(|id| alerts.get(id)) {
-            let found = last(&|one| self.until(one, incident, alert))?;
+            let found = self.of_alert(incident, alert)?;
             if first.is_none_or(|(_, until)| found.1 < until) {
                 first = Some(found);
             }
@@ -275,7 +272,23 @@ impl<'a> Reasons<'a> {
         let is_past = |one: &ScheduledMaintenance| {
             one.holds_until().filter(|_| one.explains_past(self.graph, incident))
         };
-        first.or_else(|| last(&is_past))
+        first.or_else(|| self.last(is_past))
+    }
+
+    /// The maintenance that explains an alert of an incident and ends last, and until when it holds its page.
+    pub(crate) fn of_alert(
+        &self,
+        incident: &Incident,
+        alert: &Alert,
+    ) -> Option<(&'a ScheduledMaintenance, Time)> {
+        self.last(|one| self.until(one, incident, alert))
+    }
+
+    fn last(
+        &self,
+        until: impl Fn(&ScheduledMaintenance) -> Option<Time>,
+    ) -> Option<(&'a ScheduledMaintenance, Time)> {
+        self.all.values().filter_map(|one| Some((one, until(one)?))).max_by_key(|(_, until)| *until)
     }
 
     /// Until when a maintenance holds the page for an alert of an incident; `None` when it does not explain it. It

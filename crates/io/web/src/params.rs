@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use engine::views::{ProbeRow, Views};
 use std::time::Duration;
 use types::deny_target::InvalidDenyTarget;
-use types::{DenialId, DenyTarget, IncidentId, MaintenanceId};
+use types::{DenialId, DenyTarget, IncidentId, MaintenanceId, SilenceId};
 
 /// Maximum length of a person's name, in characters.
 pub const NAME_MAX: usize = 60;
@@ -30,6 +30,14 @@ pub(crate) fn maintenance_id(text: &str) -> Result<MaintenanceId, Problem> {
     text.parse().map_err(|_| {
         let hint = "GET /api/v1/maintenances lists the maintenances.";
         Problem::new(StatusCode::NOT_FOUND, format!("`{text}` is not the number of a maintenance"), hint)
+    })
+}
+
+/// Parses the number of a silence: `silence-7` or `7`.
+pub(crate) fn silence_id(text: &str) -> Result<SilenceId, Problem> {
+    text.parse().map_err(|_| {
+        let hint = "GET /api/v1/silences lists the silences.";
+        Problem::new(StatusCode::NOT_FOUND, format!("`{text}` is not the number of a silence"), hint)
     })
 }
 

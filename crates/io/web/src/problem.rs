@@ -73,7 +73,7 @@ impl Problem {
         self.into_text()
     }
 
-    fn with_headers(&self, mut response: Response<Body>) -> Response<Body> {
+    pub(crate) fn with_headers(&self, mut response: Response<Body>) -> Response<Body> {
         let headers = response.headers_mut();
         match self.status {
             StatusCode::SERVICE_UNAVAILABLE => {
@@ -190,6 +190,15 @@ fn refusal(refused: &Refused) -> (StatusCode, &'static str) {
         Refused::MaintenanceOfNothing | Refused::MaintenanceLength | Refused::MaintenanceDate(_) => {
             return (StatusCode::UNPROCESSABLE_ENTITY, "Nothing was scheduled.");
         }
+        Refused::NoSuchSilence(_) => {
+            return (StatusCode::NOT_FOUND, "GET /api/v1/silences lists the silences.");
+        }
+        Refused::SilenceOfEverything | Refused::SilenceOrder | Refused::SilencePast => {
+            return (StatusCode::BAD_REQUEST, "Nothing was silenced.");
+        }
+        // As Alertmanager answers it.
+        Refused::SilenceOver(_) => return (StatusCode::INTERNAL_SERVER_ERROR, "Nothing is left to end."),
+        Refused::TooManySilences(_) => "GET /api/v1/silences lists the silences.",
         Refused::MaintenanceOver(_) => "Nothing is left to end.",
         Refused::TooManyMaintenances(_) => "GET /api/v1/maintenances lists the maintenances.",
         Refused::NoPriorityPaths(_) => {

@@ -27,6 +27,7 @@ mod probe;
 mod requirements;
 mod run;
 mod running;
+mod silence;
 mod status;
 mod subscriber;
 pub mod table;
@@ -111,6 +112,9 @@ enum Command {
     /// Schedule, list, extend, end and cancel planned work: it is announced, and what it explains pages no one.
     #[command(subcommand)]
     Maintenance(maintenance::MaintenanceCommand),
+    /// Hold the pages of alerts of a source by their labels, as amtool does; list and end silences.
+    #[command(subcommand)]
+    Silence(silence::SilenceCommand),
     /// Purge the response cache of the edge.
     #[command(subcommand)]
     Cache(cache::Cache),
@@ -172,6 +176,7 @@ impl CommandLine {
             Command::Deny(deny) => deny.run(&common),
             Command::Valve(valve) => valve.run(&common),
             Command::Maintenance(maintenance) => maintenance.run(&common),
+            Command::Silence(silence) => silence.run(&common),
             Command::Cache(cache) => cache.run(&common),
             Command::Trace { id: Some(id) } => trace::trace(&common, &id),
             Command::Trace { id: None } => trace::list(&common),

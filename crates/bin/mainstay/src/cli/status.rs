@@ -38,8 +38,7 @@ pub(crate) fn status(common: &Common) -> Result<ExitCode, Failure> {
         table::say(&format!("{head}  {acknowledged}"));
         table::say(&wrapped(text(&incident["diagnosis"]["summary"]), "  ", 80));
         say_runbooks(open);
-        if let Some(title) = open["held"]["title"].as_str() {
-            let held = format!("pages are held by maintenance-{}: {title}", open["held"]["maintenance"]);
+        if let Some(held) = held(&open["held"]) {
             table::say(&wrapped(&held, "  ", 80));
         }
         for entry in
@@ -252,4 +251,13 @@ mod tests {
         }
         assert!(lines[2].contains("0.0/s") && lines[2].contains("0 of 0"), "{lines:#?}");
     }
+}
+
+/// What holds the pages of an incident.
+fn held(held: &Value) -> Option<String> {
+    if let Some(title) = held["title"].as_str() {
+        return Some(format!("pages are held by maintenance-{}: {title}", held["maintenance"]));
+    }
+    let silence = held["silence"].as_u64()?;
+    Some(format!("pages are held by silence-{silence}: {}", held["comment"].as_str().unwrap_or_default()))
 }

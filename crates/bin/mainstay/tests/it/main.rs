@@ -17,6 +17,7 @@ mod creeping;
 mod databases;
 mod docs;
 mod edge;
+mod external_alerts;
 mod headroom;
 mod heartbeats;
 mod hostile;

@@ -4,7 +4,7 @@ use serde::Serialize;
 use types::event::UpdateStatus;
 use types::{
     Actor, AlertId, Change, ChannelId, Denial, DenialId, DenyTarget, Effect, EscalationId, Fault, IncidentId,
-    LikelyCause, PageId, PersonId, Resource, ServiceId, Time, Valve, ValveReason,
+    LikelyCause, PageId, PersonId, Resource, ServiceId, SilenceId, Time, Valve, ValveReason,
 };
 
 /// An entry of an incident's timeline.
@@ -72,6 +72,15 @@ pub enum TimelineFact {
     AcknowledgementExpired,
     /// The last acknowledgement does not count, because the journal may not have it.
     AcknowledgementWithdrawn,
+    /// A silence holds its page.
+    PageHeld {
+        /// The silence.
+        silence: SilenceId,
+        /// Its end, as it was then.
+        until: Time,
+    },
+    /// Nothing holds its page any more.
+    PageResumed,
     /// A person added a note.
     Noted {
         /// The person.

@@ -9,6 +9,7 @@ mod last_results;
 mod maintenance;
 mod notices;
 mod shrinking_pool;
+mod silences;
 mod situations;
 mod slowness;
 mod speed;

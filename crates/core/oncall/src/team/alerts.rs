@@ -61,8 +61,11 @@ impl OnCall {
     }
 }
 
-/// Whether a maintenance that goes on explains an alert.
+/// Whether a maintenance that goes on explains an alert, or a silence covers it.
 fn is_explained(context: &Context<'_>, alert: &Alert) -> bool {
+    if context.silence_of(alert).is_some() {
+        return true;
+    }
     context.maintenances.values().any(|one| {
         one.holds_until().is_some_and(|until| context.now < until)
             && one.explains(&context.config.graph, alert)

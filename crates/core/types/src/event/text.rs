@@ -70,6 +70,8 @@ impl fmt::Display for EventKind {
             H::PageOpened { page, incident, escalation } => {
                 write!(f, "{page} opened for {incident}, by {escalation}")
             }
+            H::PageHeld { page, silence, until } => write!(f, "{page} held by {silence} until {until}"),
+            H::PageResumed { page } => write!(f, "{page} goes on: nothing holds it any more"),
             H::PageStep { page, round, step, people, until } => {
                 let people = list(people);
                 write!(f, "{page}, round {round}, step {step}: {people}; next step at {until}")
@@ -160,6 +162,8 @@ impl fmt::Display for EventKind {
             H::MaintenanceOverran { maintenance } => write!(f, "{maintenance} takes longer than planned"),
             H::MaintenanceEnded { maintenance, by: Some(by) } => write!(f, "{maintenance} ended by {by}"),
             H::MaintenanceEnded { maintenance, by: None } => write!(f, "{maintenance} ended"),
+            H::SilenceSet { silence, by } => write!(f, "{silence}, set by {by}"),
+            H::SilenceExpired { silence, by } => write!(f, "{silence} ended by {by}"),
             H::MaintenanceNoticeQueued { maintenance, occasion, people } => {
                 write!(f, "notice `{occasion}` about {maintenance} for {}", list(people))
             }

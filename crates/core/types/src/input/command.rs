@@ -4,9 +4,10 @@ use crate::change::NewChange;
 use crate::event::UpdateStatus;
 use crate::external::AlertReport;
 use crate::maintenance::NewMaintenance;
+use crate::silence::NewSilence;
 use crate::{
     DenialId, DenyTarget, IncidentId, LoadTest, MaintenanceId, PageTest, PhoneMessage, PhoneOutcome, Ping,
-    Resource, Restore, ServiceId,
+    Resource, Restore, ServiceId, SilenceId,
 };
 use std::time::Duration;
 use thiserror::Error;
@@ -126,6 +127,18 @@ pub enum Command {
         /// The maintenance.
         maintenance: MaintenanceId,
     },
+    /// Sets a silence, or changes one.
+    SetSilence {
+        /// The silence.
+        silence: NewSilence,
+    },
+    /// Ends a silence.
+    ExpireSilence {
+        /// Its source, which must be this one; `None` for any.
+        source: Option<String>,
+        /// The silence.
+        silence: SilenceId,
+    },
     /// Sets the valve of a service.
     Valve {
         /// The service.
@@ -237,6 +250,24 @@ pub enum Refused {
     /// The limit of maintenances is reached.
     #[error("the limit of {0} maintenances that have not ended is reached; end some first")]
     TooManyMaintenances(usize),
+    /// The silence does not exist.
+    #[error("there is no {0}; `mainstay silence list` shows those that exist")]
+    NoSuchSilence(SilenceId),
+    /// The silence is over.
+    #[error("{0} has already expired")]
+    SilenceOver(SilenceId),
+    /// A silence would silence every alert.
+    #[error("a silence needs a matcher that does not match the empty string")]
+    SilenceOfEverything,
+    /// A silence ends before it starts.
+    #[error("the start of a silence is before its end")]
+    SilenceOrder,
+    /// A silence would be over already.
+    #[error("the end of a silence is in the future")]
+    SilencePast,
+    /// The limit of silences is reached.
+    #[error("the limit of {0} silences that are not over is reached; end some first")]
+    TooManySilences(usize),
     /// Limited mode of a service without priority paths would serve nothing.
     #[error("{0} has no `priority_paths`, so limited mode would serve nothing")]
     NoPriorityPaths(ServiceId),

@@ -1,24 +1,67 @@
 //! What clients of Alertmanager's API v2 read: amtool, Grafana's data source, karma.
 
 use super::admitted;
-use crate::problem::{JsonProblem, JsonResult, Problem};
+use super::silences;
+use crate::problem::Problem;
 use crate::state::WebState;
 use axum::Json;
+use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, Response, StatusCode};
+use axum::response::IntoResponse;
+use engine::views::Now;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use types::config::AlertFormat;
 use types::fault::ExternalAlert;
 use types::matcher::{Matcher, all_match};
+use types::silence::SilenceState;
 use types::time::later;
-use types::{Alert, Fault, Time};
+use types::{Alert, Fault, KnownSilence, Time};
 
 /// Name of the only receiver.
 const RECEIVER: &str = "mainstay";
 /// Maximum of matchers of one query.
 const MATCHERS_MAX: usize = 20;
+
+/// An error of this API: a JSON string, as the clients of Alertmanager expect it.
+#[derive(Debug)]
+pub(super) struct ApiError(Problem);
+
+impl<E> From<E> for ApiError
+where
+    Problem: From<E>,
+{
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response<Body> {
+        let Self(problem) = self;
+        let text = format!("{}. {}", problem.detail, problem.hint);
+        problem.with_headers((problem.status, Json(text)).into_response())
+    }
+}
+
+/// Which alerts a query asks for: `silenced=false` leaves out silenced ones, `active=false` the others.
+#[derive(Clone, Copy)]
+struct Wanted {
+    active: bool,
+    silenced: bool,
+}
+
+impl Wanted {
+    fn of(query: Option<&str>) -> Self {
+        let is_off = |name: &str| {
+            let mut pairs = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+            pairs.any(|(key, value)| key == name && value == "false")
+        };
+        Self { active: !is_off("active"), silenced: !is_off("silenced") }
+    }
+}
 
 /// Whether this process responds. Load balancers and Grafana ask without a token.
 pub(super) async fn healthy() -> &'static str {
@@ -29,7 +72,7 @@ pub(super) async fn status(
     State(state): State<Arc<WebState>>,
     Path(source): Path<String>,
     headers: HeaderMap,
-) -> JsonResult {
+) -> Result<Json<Value>, ApiError> {
     admitted(&state, &source, AlertFormat::Alertmanager, &headers)?;
     let version = env!("CARGO_PKG_VERSION");
     Ok(Json(json!({
@@ -46,7 +89,7 @@ pub(super) async fn receivers(
     State(state): State<Arc<WebState>>,
     Path(source): Path<String>,
     headers: HeaderMap,
-) -> JsonResult {
+) -> Result<Json<Value>, ApiError> {
     admitted(&state, &source, AlertFormat::Alertmanager, &headers)?;
     Ok(Json(json!([{ "name": RECEIVER }])))
 }
@@ -56,11 +99,11 @@ pub(super) async fn alerts(
     Path(source): Path<String>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-) -> Result<Json<Vec<Value>>, JsonProblem> {
+) -> Result<Json<Vec<Value>>, ApiError> {
     admitted(&state, &source, AlertFormat::Alertmanager, &headers)?;
     let matchers = matchers(query.as_deref())?;
     let views = state.views_or_problem()?;
-    Ok(Json(of_source(&views.now.alerts, &source, &matchers, views.now.at)))
+    Ok(Json(of_source(&views.now, &source, &matchers, Wanted::of(query.as_deref()))))
 }
 
 pub(super) async fn groups(
@@ -68,12 +111,12 @@ pub(super) async fn groups(
     Path(source): Path<String>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-) -> JsonResult {
+) -> Result<Json<Value>, ApiError> {
     admitted(&state, &source, AlertFormat::Alertmanager, &headers)?;
     let matchers = matchers(query.as_deref())?;
     let views = state.views_or_problem()?;
     let mut groups: BTreeMap<String, Vec<Value>> = BTreeMap::new();
-    for alert in of_source(&views.now.alerts, &source, &matchers, views.now.at) {
+    for alert in of_source(&views.now, &source, &matchers, Wanted::of(query.as_deref())) {
         let name = alert.pointer("/labels/alertname").and_then(Value::as_str).unwrap_or_default().to_owned();
         groups.entry(name).or_default().push(alert);
     }
@@ -95,17 +138,23 @@ pub(super) fn matchers(query: Option<&str>) -> Result<Vec<Matcher>, Problem> {
 }
 
 /// The open alerts of a source with these labels.
-fn of_source(alerts: &[Alert], source: &str, matchers: &[Matcher], now: Time) -> Vec<Value> {
-    let external = alerts.iter().filter_map(|alert| match &alert.fault {
+fn of_source(view: &Now, source: &str, matchers: &[Matcher], wanted: Wanted) -> Vec<Value> {
+    let external = view.alerts.iter().filter_map(|alert| match &alert.fault {
         Fault::External { external } if external.reporter == source => Some((alert, &**external)),
         _ => None,
     });
     let matching = external.filter(|(_, external)| all_match(matchers, &external.labels));
-    matching.map(|(alert, external)| gettable(alert, external, now)).collect()
+    let active = || view.silences.iter().filter(|known| known.state(view.at) == SilenceState::Active);
+    let described = matching.filter_map(|(alert, external)| {
+        let silences: Vec<&KnownSilence> = active().filter(|known| known.silence.is_about(alert)).collect();
+        let is_wanted = if silences.is_empty() { wanted.active } else { wanted.silenced };
+        is_wanted.then(|| gettable(alert, external, &silences, view.at))
+    });
+    described.collect()
 }
 
 /// An alert as the API describes it.
-fn gettable(alert: &Alert, external: &ExternalAlert, now: Time) -> Value {
+fn gettable(alert: &Alert, external: &ExternalAlert, silences: &[&KnownSilence], now: Time) -> Value {
     let annotations = [
         ("summary", &external.summary),
         ("description", &external.description),
@@ -113,6 +162,8 @@ fn gettable(alert: &Alert, external: &ExternalAlert, now: Time) -> Value {
     ];
     let annotations: BTreeMap<&str, &String> =
         annotations.into_iter().filter_map(|(name, text)| Some((name, text.as_ref()?))).collect();
+    let silenced_by: Vec<String> = silences.iter().map(|known| silences::id_text(known.silence.id)).collect();
+    let state = if silences.is_empty() { "active" } else { "suppressed" };
     json!({
         "labels": external.labels,
         "annotations": annotations,
@@ -122,6 +173,6 @@ fn gettable(alert: &Alert, external: &ExternalAlert, now: Time) -> Value {
         "updatedAt": now.to_string(),
         "endsAt": later(now, external.repeated_within.unwrap_or_default()).to_string(),
         "generatorURL": external.link.as_deref().unwrap_or_default(),
-        "status": { "state": "active", "silencedBy": [], "inhibitedBy": [] },
+        "status": { "state": state, "silencedBy": silenced_by, "inhibitedBy": [] },
     })
 }

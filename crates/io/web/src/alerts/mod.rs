@@ -6,6 +6,7 @@
 //! | `grafana` | signatures of Grafana's webhook: `POST /api/v1/sources/NAME/grafana` |
 //! | `pagerduty` | `POST /v2/enqueue`: events in the format of PagerDuty |
 //! | `api_v2` | what clients of Alertmanager's API read: status, alerts |
+//! | `silences` | what clients of Alertmanager's API set: silences |
 //! | `report` | what the formats have in common: labels, texts, keys |
 //!
 //! A format is a pure function from a body to reports. They are answered 2xx only after what they change is on disk; reports that are
@@ -16,6 +17,7 @@ mod api_v2;
 mod grafana;
 mod pagerduty;
 mod report;
+mod silences;
 #[cfg(test)]
 mod tests;
 
@@ -50,6 +52,8 @@ pub(crate) fn routes() -> Router<Arc<WebState>> {
         .route("/api/v2/alerts", get(api_v2::alerts).post(post_alerts))
         .route("/api/v2/alerts/groups", get(api_v2::groups))
         .route("/api/v2/status", get(api_v2::status))
+        .route("/api/v2/silences", get(silences::list).post(silences::post))
+        .route("/api/v2/silence/{id}", get(silences::get).delete(silences::delete))
         .route("/api/v2/receivers", get(api_v2::receivers))
         .route("/-/healthy", get(api_v2::healthy))
         .route("/-/ready", get(api_v2::healthy))

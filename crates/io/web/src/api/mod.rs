@@ -13,6 +13,7 @@ mod load_tests;
 pub(crate) mod maintenances;
 mod now;
 pub(crate) mod restores;
+mod silences;
 mod subscribers;
 mod traffic;
 pub(crate) mod valves;
@@ -49,6 +50,7 @@ pub(crate) fn routes() -> Router<Arc<WebState>> {
         .merge(latency::routes())
         .merge(load_tests::routes())
         .merge(maintenances::routes())
+        .merge(silences::routes())
         .merge(restores::routes())
         .merge(subscribers::routes())
 }

@@ -51,7 +51,7 @@ struct OpenBody<'a> {
     paging: Vec<WithText<'a, PagingEntry>>,
     timeline: Vec<WithText<'a, TimelineEntry>>,
     runbooks: &'a [Runbook],
-    /// The maintenance that holds its page; left out without one.
+    /// The maintenance or silence that holds its page; left out without one.
     #[serde(skip_serializing_if = "Option::is_none")]
     held: Option<&'a Held>,
 }

@@ -1,4 +1,4 @@
-//! The page of maintenances: those that go on, those that come, those that ended lately, and a form for a new one.
+//! The page of maintenances and silences: those that go on, those that come, those that ended lately, and a form for a new maintenance.
 
 use super::frame::Frame;
 use crate::design::{Clock, Moment};
@@ -8,7 +8,8 @@ use askama::Template;
 use engine::views::{Node, Now, Views};
 use std::time::Duration;
 use types::maintenance::{TEXT_MAX, TITLE_MAX};
-use types::{Kind, ScheduledMaintenance, Time};
+use types::silence::SilenceState;
+use types::{Kind, ScheduledMaintenance, Silence, Time};
 
 /// Refresh interval of the page.
 const REFRESH: Duration = Duration::from_secs(30);
@@ -21,6 +22,8 @@ struct MaintenancePage<'a> {
     frame: Frame<'a>,
     open: Vec<Row<'a>>,
     ended: Vec<Row<'a>>,
+    /// Silences that are not over; `None` where no source can have any.
+    silences: Option<Vec<SilenceRow>>,
     /// Name and title of each service.
     services: Vec<(&'a str, &'a str)>,
     /// Databases and pools.
@@ -40,6 +43,37 @@ struct Row<'a> {
     by: &'a str,
     /// Whether a section of the configuration scheduled it.
     is_planned: bool,
+}
+
+struct SilenceRow {
+    id: u64,
+    matchers: String,
+    source: String,
+    state: &'static str,
+    from: Moment,
+    to: Moment,
+    /// Who set it and why.
+    words: String,
+}
+
+/// The silences that are not over.
+fn silences(now: &Now, clock: Clock<'_>) -> Vec<SilenceRow> {
+    let open = now.silences.iter().filter(|known| known.state(now.at) != SilenceState::Expired);
+    open.map(|known| {
+        let Silence { id, source, from, author, comment, .. } = &known.silence;
+        let words = [author, comment].map(String::as_str);
+        let words: Vec<&str> = words.into_iter().filter(|text| !text.is_empty()).collect();
+        SilenceRow {
+            id: id.0,
+            matchers: known.silence.matchers_text(),
+            source: source.clone(),
+            state: known.state(now.at).as_str(),
+            from: clock.time(*from),
+            to: clock.time(known.end()),
+            words: words.join(": "),
+        }
+    })
+    .collect()
 }
 
 /// Renders the page for a person.
@@ -62,6 +96,7 @@ pub(crate) fn page(state: &WebState, views: &Views, session: &Session, at: Time)
         frame: Frame::new(state, views, session, "maintenance", REFRESH),
         open: open.into_iter().map(|one| row(now, one, clock)).collect(),
         ended: ended.into_iter().take(ENDED_MAX).map(|one| row(now, one, clock)).collect(),
+        silences: (!now.silences.is_empty()).then(|| silences(now, clock)),
         services,
         resources: resources(now),
         title_max: TITLE_MAX,

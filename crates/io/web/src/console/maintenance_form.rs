@@ -1,8 +1,8 @@
-//! Actions of the page of maintenances: add one, extend it, end or cancel it.
+//! Actions of the page of maintenances: add one, extend it, end or cancel it; end a silence.
 
 use super::actions::{SignedForm, SubmittedForm, perform};
 use crate::api::maintenances::{few_names, text, title};
-use crate::params::maintenance_id;
+use crate::params::{maintenance_id, silence_id};
 use crate::problem::Problem;
 use crate::state::WebState;
 use axum::Router;
@@ -26,6 +26,7 @@ pub(crate) fn routes() -> Router<Arc<WebState>> {
         .route("/console/maintenance/add", post(add))
         .route("/console/maintenance/{maintenance}/extend", post(extend))
         .route("/console/maintenance/{maintenance}/end", post(end))
+        .route("/console/silences/{silence}/expire", post(expire))
 }
 
 /// Fields of a new maintenance by name. A box that is checked is a field of its own, so names repeat.
@@ -126,6 +127,18 @@ async fn end(
 ) -> Response<Body> {
     perform(&state, &headers, form, LIST, |_| {
         Ok(Command::EndMaintenance { maintenance: maintenance_id(&maintenance)? })
+    })
+    .await
+}
+
+async fn expire(
+    State(state): State<Arc<WebState>>,
+    Path(silence): Path<String>,
+    headers: HeaderMap,
+    form: SubmittedForm<ChangeForm>,
+) -> Response<Body> {
+    perform(&state, &headers, form, "/console/maintenance#silences", |_| {
+        Ok(Command::ExpireSilence { source: None, silence: silence_id(&silence)? })
     })
     .await
 }

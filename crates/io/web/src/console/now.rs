@@ -12,7 +12,7 @@ use crate::state::WebState;
 use crate::wording::headline::headline;
 use crate::wording::{paging, resource, self_problem, timeline};
 use askama::Template;
-use engine::views::{Knowledge, Now, OpenIncident, Runbook, ServiceRow, TimelineEntry, Traffic, Views};
+use engine::views::{Held, Knowledge, Now, OpenIncident, Runbook, ServiceRow, TimelineEntry, Traffic, Views};
 use jiff::civil::Date;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -80,13 +80,32 @@ struct Card<'a> {
     affected: Vec<&'a str>,
     unaffected: String,
     runbooks: &'a [Runbook],
-    /// The maintenance that holds its page, and until when.
-    held: Option<(&'a str, Moment)>,
+    /// What holds its page, and until when.
+    held: Option<HeldCard<'a>>,
     /// Slowness of what it concerns: resource, fault, beginning.
     symptoms: Vec<(&'a str, String, Moment)>,
     likely_causes: Vec<(String, String, Moment)>,
     timeline: Vec<(Moment, String)>,
     paging: Vec<(Moment, String, bool)>,
+}
+
+/// What holds the page of an incident.
+enum HeldCard<'a> {
+    /// Title of a maintenance, and when pages begin.
+    Maintenance(&'a str, Moment),
+    /// Number of a silence, who set it and why, and when pages begin.
+    Silence(u64, String, Moment),
+}
+
+fn held_card<'a>(held: &'a Held, clock: Clock<'_>) -> HeldCard<'a> {
+    match held {
+        Held::Maintenance { title, until, .. } => HeldCard::Maintenance(title, clock.time(*until)),
+        Held::Silence { silence, author, comment, until } => {
+            let words = [author, comment].map(String::as_str);
+            let words: Vec<&str> = words.into_iter().filter(|text| !text.is_empty()).collect();
+            HeldCard::Silence(silence.0, words.join(": "), clock.time(*until))
+        }
+    }
 }
 
 struct Alert {
@@ -268,7 +287,7 @@ fn card<'a>(now: &'a Now, open: &'a OpenIncident, names: &'a Names<'_>, clock: C
         affected: named(&diagnosis.affected),
         unaffected: list(&named(&diagnosis.unaffected)),
         runbooks: &open.runbooks,
-        held: open.held.as_ref().map(|held| (held.title.as_str(), clock.time(held.until))),
+        held: open.held.as_ref().map(|held| held_card(held, clock)),
         symptoms: now
             .alerts
             .iter()

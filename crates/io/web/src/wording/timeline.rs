@@ -39,6 +39,10 @@ pub(crate) fn predicate(fact: &TimelineFact, timezone: &TimeZone) -> String {
             format!("{by} acknowledged ({}) until {}", by.via, clock(*until, timezone))
         }
         TimelineFact::AcknowledgementExpired => "acknowledgement expired: paging again".to_owned(),
+        TimelineFact::PageHeld { silence, until } => {
+            format!("{silence} holds the page until {}", clock(*until, timezone))
+        }
+        TimelineFact::PageResumed => "the silence is over: paging again".to_owned(),
         TimelineFact::AcknowledgementWithdrawn => WITHDRAWN.to_owned(),
         TimelineFact::Noted { by, note, effect, .. } => format!("{by}: {note}{}", judged(effect.as_ref())),
         TimelineFact::Changed { change, effect } => {

@@ -471,6 +471,7 @@ fn now(outage: bool) -> Now {
         drafts: Vec::new(),
         heartbeats: Vec::new(),
         maintenances: Vec::new(),
+        silences: Vec::new(),
         changes: changes(),
         timezone: "UTC".to_owned(),
     }

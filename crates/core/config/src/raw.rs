@@ -159,7 +159,8 @@ pub(crate) fn read(root: &DocumentReader<'_>, context: &mut Context<'_>) -> RawC
         people: root.each(context, |_, person, _, _| person),
         schedules: root.each(context, |_, schedule, _, _| schedule),
         escalations: root.each(context, |_, escalation, _, _| escalation),
-        channels: root.each(context, |_, channel: RawChannel, _, context| channel.check(context.diagnostics)),
+        channels: root
+            .each(context, |name, channel: RawChannel, _, context| channel.check(name, context.diagnostics)),
         notices: root.maybe(context).map(|notices: RawNotices| notices.check(context.diagnostics)),
         edge,
         pools: root.each(context, |_, pool: RawPool, _, context| pool.check(context.diagnostics)),

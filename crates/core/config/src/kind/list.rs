@@ -91,6 +91,7 @@ pub(crate) struct Map<K> {
     what: &'static str,
     read_key: fn(&str) -> Result<String, ValueError>,
     of: K,
+    min: usize,
 }
 
 /// A map by the description of its keys, their parser, and the type of its values.
@@ -99,7 +100,16 @@ pub(crate) const fn map<K>(
     read_key: fn(&str) -> Result<String, ValueError>,
     of: K,
 ) -> Map<K> {
-    Map { what, read_key, of }
+    Map { what, read_key, of, min: 0 }
+}
+
+/// A map that must not be empty.
+pub(crate) const fn filled_map<K>(
+    what: &'static str,
+    read_key: fn(&str) -> Result<String, ValueError>,
+    of: K,
+) -> Map<K> {
+    Map { what, read_key, of, min: 1 }
 }
 
 impl<K: Kind> Kind for Map<K> {
@@ -120,6 +130,11 @@ impl<K: Read> Read for Map<K> {
             report_type(context, key, self, value);
             return None;
         };
+        if table.len() < self.min {
+            let message = format!("`{}` is empty", key.key.name);
+            context.diagnostics.error(value.span(), message, example(key.key));
+            return None;
+        }
         let mut out = BTreeMap::new();
         for (name, value) in table.iter() {
             let value = self.of.read(context, key, value);

@@ -106,8 +106,8 @@ impl RawChannel {
         self.medium.unwrap_or(by_name)
     }
 
-    /// Checks that there is one destination.
-    pub(crate) fn check(self, diagnostics: &mut Diagnostics) -> Self {
+    /// Checks that there is one destination. `name` is that of the channel.
+    pub(crate) fn check(self, name: &str, diagnostics: &mut Diagnostics) -> Self {
         let written = &self.written;
         let kinds: Vec<&str> = KINDS.into_iter().filter(|key| written.has(key)).collect();
         match kinds[..] {
@@ -126,6 +126,7 @@ impl RawChannel {
         self.check_sender(diagnostics);
         self.check_mail(diagnostics);
         self.check_twilio(diagnostics);
+        self.check_caller(name, diagnostics);
         self.check_chat(diagnostics);
         if let Some((message, hint)) = self.ntfy.as_ref().and_then(below_the_root) {
             diagnostics.error(written.key_place("ntfy"), message, hint);
@@ -198,6 +199,18 @@ impl RawChannel {
             let root = Url { rest: String::new(), ..url.clone() }.text();
             let message = format!("`{}` is not the root of the API", shown(&url.text()));
             diagnostics.error(written.key_place("twilio"), message, format!("twilio = \"{root}\""));
+        }
+    }
+
+    /// Checks that calls come from a number: Twilio refuses a call from a messaging service, which would be known only
+    /// when a page fails.
+    fn check_caller(&self, name: &str, diagnostics: &mut Diagnostics) {
+        let written = &self.written;
+        let Some(Sender::Phone(from)) = &self.from else { return };
+        if written.has("twilio") && self.medium_of(name) == Medium::Call && !from.starts_with('+') {
+            let message = format!("{} calls, and a messaging service only writes", shown(&written.path));
+            let hint = "from = \"+3725550000\", a number of the account, or medium = \"sms\"";
+            diagnostics.error(written.key_place("from"), message, hint);
         }
     }
 

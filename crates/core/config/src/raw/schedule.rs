@@ -3,7 +3,7 @@
 use crate::formats::TIMEZONE;
 use crate::keys::keys;
 use crate::kind::Context;
-use crate::kind::list::{OneOrList, filled_list, list, map};
+use crate::kind::list::{OneOrList, filled_list, filled_map, list};
 use crate::kind::reader::Written;
 use crate::kind::scalar::LOCAL_DATETIME;
 use crate::kind::string::{Choice, Format, NameOf, format};
@@ -89,7 +89,7 @@ keys! {
         /// Its end, in the timezone of the schedule.
         to: Option<At<civil::DateTime>> = LOCAL_DATETIME, required, example "2026-12-26T09:00:00";
         /// Who is on call instead of whom.
-        replace: BTreeMap<String, String> = map("person", |name| Ok(name.to_owned()), NameOf("person")),
+        replace: BTreeMap<String, String> = filled_map("person", |name| Ok(name.to_owned()), NameOf("person")),
             example r#"{ ana = "bo" }"#;
         /// People who are on call in addition.
         add: Vec<At<String>> = filled_list(NameOf("person")), example r#"["dee"]"#;

@@ -232,6 +232,10 @@ from = 2026-12-24T18:00:00
 to = 2026-12-24T19:00:00
 add = ["ana"]
 only = []
+[[schedule.platform.override]]
+from = 2026-12-24T18:00:00
+to = 2026-12-24T19:00:00
+replace = {}
 "#), @r#"
     mainstay.toml:6:44: it ends before it begins (a time after `from`, 2026-12-20T00:00:00)
     mainstay.toml:6:58: person.ana.away lacks `to` (for example: to = 2026-12-27T00:00:00)
@@ -246,6 +250,31 @@ only = []
     mainstay.toml:16:1: unknown person `cy` (declared: `ana`)
     mainstay.toml:17:1: the override changes nothing (add one of `replace`, `add`, `remove` and `only`: replace = { ana = "bo" })
     mainstay.toml:24:1: an override has one of `add` and `only` (write several overrides, in the order in which they apply)
+    mainstay.toml:28:11: `replace` is empty (for example: replace = { ana = "bo" })
+    "#);
+}
+
+#[test]
+fn calls_come_from_a_number() {
+    assert_snapshot!(problems(r#"
+[channel.call]
+twilio = "https://api.twilio.com"
+account = "AC0123456789abcdef0123456789abcdef"
+secret = "env:TWILIO_TOKEN"
+from = "MG0123456789abcdef0123456789abcdef"
+[channel.sms]
+twilio = "https://api.twilio.com"
+account = "AC0123456789abcdef0123456789abcdef"
+secret = "env:TWILIO_TOKEN"
+from = "MG0123456789abcdef0123456789abcdef"
+[channel.desk]
+twilio = "https://api.twilio.com"
+account = "AC0123456789abcdef0123456789abcdef"
+secret = "env:TWILIO_TOKEN"
+medium = "sms"
+from = "MG0123456789abcdef0123456789abcdef"
+"#), @r#"
+    mainstay.toml:6:1: channel.call calls, and a messaging service only writes (from = "+3725550000", a number of the account, or medium = "sms")
     "#);
 }
 

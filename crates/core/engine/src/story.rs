@@ -117,15 +117,9 @@ impl Stories {
                 story.add(at, Fact::Acknowledged { by: by.clone(), until: *until });
             }
             EventKind::PageHeld { page, silence, until } => {
-                if let Some(incident) = self.pages.get(page).copied() {
-                    self.story(incident).add(at, Fact::PageHeld { silence: *silence, until: *until });
-                }
+                self.add_of_page(at, *page, Fact::PageHeld { silence: *silence, until: *until });
             }
-            EventKind::PageResumed { page } => {
-                if let Some(incident) = self.pages.get(page).copied() {
-                    self.story(incident).add(at, Fact::PageResumed);
-                }
-            }
+            EventKind::PageResumed { page } => self.add_of_page(at, *page, Fact::PageResumed),
             EventKind::AcknowledgementExpired { incident } => {
                 self.story(*incident).add(at, Fact::AcknowledgementExpired);
             }
@@ -143,13 +137,8 @@ impl Stories {
             EventKind::CausesRanked { .. } | EventKind::ChangeRecorded { .. } => {
                 self.add_hint(at, &event.kind)
             }
-            EventKind::UpdatePublished { incident, status, body, by, .. } => {
-                let (by, status, body) = (by.clone(), *status, body.clone());
-                self.story(*incident).add(at, Fact::UpdatePublished { by, status, body });
-            }
-            EventKind::UpdateDrafted { incident, status, body, .. } => {
-                let (status, body) = (*status, body.clone());
-                self.story(*incident).add(at, Fact::UpdateDrafted { status, body });
+            EventKind::UpdatePublished { .. } | EventKind::UpdateDrafted { .. } => {
+                self.add_update(at, &event.kind);
             }
             kind => self.apply_paging(at, kind),
         }
@@ -158,6 +147,27 @@ impl Stories {
         }
         while self.pages.len() > INCIDENTS_MAX {
             self.pages.pop_first();
+        }
+    }
+
+    fn add_of_page(&mut self, at: Time, page: PageId, fact: TimelineFact) {
+        if let Some(incident) = self.pages.get(&page).copied() {
+            self.story(incident).add(at, fact);
+        }
+    }
+
+    fn add_update(&mut self, at: Time, kind: &EventKind) {
+        use TimelineFact as Fact;
+        match kind {
+            EventKind::UpdatePublished { incident, status, body, by, .. } => {
+                let (by, status, body) = (by.clone(), *status, body.clone());
+                self.story(*incident).add(at, Fact::UpdatePublished { by, status, body });
+            }
+            EventKind::UpdateDrafted { incident, status, body, .. } => {
+                let (status, body) = (*status, body.clone());
+                self.story(*incident).add(at, Fact::UpdateDrafted { status, body });
+            }
+            _ => {}
         }
     }
 

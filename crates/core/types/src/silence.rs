@@ -52,7 +52,7 @@ pub struct NewSilence {
     pub comment: String,
 }
 
-/// A silence and what became of it. Folded from the journal.
+/// A silence and its state. Folded from the journal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KnownSilence {
     /// The silence.

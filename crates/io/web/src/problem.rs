@@ -154,17 +154,12 @@ fn refusal(refused: &Refused) -> (StatusCode, &'static str) {
             "To resolve it anyway: `--force`, `\"force\": true`. It reopens with the next failed probe."
         }
         Refused::UnknownService(_) => {
-            return (
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "Services have the names of the configuration: [service.NAME].",
-            );
-        }
-        Refused::UnknownLoadTarget(_) => {
-            let hint = "Declare [load.NAME] in the configuration of the mainstay that runs.";
+            let hint = "Services have the names of the configuration: [service.NAME].";
             return (StatusCode::UNPROCESSABLE_ENTITY, hint);
         }
-        Refused::UnknownDatabase(_) => {
-            let hint = "Declare [database.NAME] in the configuration of the mainstay that runs.";
+        Refused::UnknownLoadTarget(_) | Refused::UnknownDatabase(_) => {
+            let hint =
+                "Declare it in the configuration of the mainstay that runs: [load.NAME], [database.NAME].";
             return (StatusCode::UNPROCESSABLE_ENTITY, hint);
         }
         Refused::UnknownHeartbeat(_) | Refused::UnknownSource(_) => {
@@ -180,27 +175,22 @@ fn refusal(refused: &Refused) -> (StatusCode, &'static str) {
         Refused::ChangeTooOld(_) => "Report changes when they are made.",
         Refused::NoDraft(_) => "It may already be published.",
         Refused::Over(_) => "Nothing is left to do for it.",
-        Refused::NoSuchMaintenance(_) => {
-            return (StatusCode::NOT_FOUND, "GET /api/v1/maintenances lists the maintenances.");
-        }
         Refused::UnknownResource(_) => {
             let hint = "GET /api/v1/now lists the resources.";
             return (StatusCode::UNPROCESSABLE_ENTITY, hint);
         }
-        Refused::MaintenanceOfNothing | Refused::MaintenanceLength | Refused::MaintenanceDate(_) => {
-            return (StatusCode::UNPROCESSABLE_ENTITY, "Nothing was scheduled.");
-        }
-        Refused::NoSuchSilence(_) => {
-            return (StatusCode::NOT_FOUND, "GET /api/v1/silences lists the silences.");
-        }
-        Refused::SilenceOfEverything | Refused::SilenceOrder | Refused::SilencePast => {
-            return (StatusCode::BAD_REQUEST, "Nothing was silenced.");
-        }
-        // As Alertmanager answers it.
-        Refused::SilenceOver(_) => return (StatusCode::INTERNAL_SERVER_ERROR, "Nothing is left to end."),
-        Refused::TooManySilences(_) => "GET /api/v1/silences lists the silences.",
-        Refused::MaintenanceOver(_) => "Nothing is left to end.",
-        Refused::TooManyMaintenances(_) => "GET /api/v1/maintenances lists the maintenances.",
+        Refused::NoSuchMaintenance(_)
+        | Refused::MaintenanceOfNothing
+        | Refused::MaintenanceLength
+        | Refused::MaintenanceDate(_)
+        | Refused::MaintenanceOver(_)
+        | Refused::TooManyMaintenances(_)
+        | Refused::NoSuchSilence(_)
+        | Refused::SilenceOfEverything
+        | Refused::SilenceOrder
+        | Refused::SilencePast
+        | Refused::SilenceOver(_)
+        | Refused::TooManySilences(_) => return refusal_of_hold(refused),
         Refused::NoPriorityPaths(_) => {
             "Declare `priority_paths` under [service.NAME.traffic], or set the valve without limited mode."
         }
@@ -208,6 +198,25 @@ fn refusal(refused: &Refused) -> (StatusCode, &'static str) {
         Refused::Merged(..) => "Repeat the command with the incident that it was merged into.",
     };
     (StatusCode::CONFLICT, hint)
+}
+
+/// The same for what holds pages: maintenances and silences.
+fn refusal_of_hold(refused: &Refused) -> (StatusCode, &'static str) {
+    const MAINTENANCES: &str = "GET /api/v1/maintenances lists the maintenances.";
+    const SILENCES: &str = "GET /api/v1/silences lists the silences.";
+    match refused {
+        Refused::NoSuchMaintenance(_) => (StatusCode::NOT_FOUND, MAINTENANCES),
+        Refused::MaintenanceOfNothing | Refused::MaintenanceLength | Refused::MaintenanceDate(_) => {
+            (StatusCode::UNPROCESSABLE_ENTITY, "Nothing was scheduled.")
+        }
+        Refused::TooManyMaintenances(_) => (StatusCode::CONFLICT, MAINTENANCES),
+        Refused::NoSuchSilence(_) => (StatusCode::NOT_FOUND, SILENCES),
+        Refused::SilenceOfEverything | Refused::SilenceOrder | Refused::SilencePast => {
+            (StatusCode::UNPROCESSABLE_ENTITY, "Nothing was silenced.")
+        }
+        Refused::TooManySilences(_) => (StatusCode::CONFLICT, SILENCES),
+        _ => (StatusCode::CONFLICT, "Nothing is left to end."),
+    }
 }
 
 impl From<BytesRejection> for Problem {

@@ -77,7 +77,7 @@ fn silence_keeps_its_number_when_only_its_end_moves() {
     let other_labels = NewSilence { replaces: Some(SilenceId(2)), ..new("a=c", "12:30", "17:00") };
     assert_eq!(w.set(&other_labels).unwrap(), ["expired 2", "set 3 12:30-17:00"]);
     let over = NewSilence { replaces: Some(SilenceId(1)), ..new("a=b", "12:00", "18:00") };
-    assert_eq!(w.set(&over).unwrap(), ["set 4 12:30-18:00"], "one that is over is set anew");
+    assert_eq!(w.set(&over).unwrap(), ["set 4 12:30-18:00"], "one that is over is set again");
 }
 
 #[test]

@@ -1,14 +1,11 @@
 //! What clients of Alertmanager's API v2 read: amtool, Grafana's data source, karma.
 
 use super::admitted;
-use super::silences;
-use crate::problem::Problem;
+use super::client_request::{ApiError, id_text, matchers};
 use crate::state::WebState;
 use axum::Json;
-use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
-use axum::http::{HeaderMap, Response, StatusCode};
-use axum::response::IntoResponse;
+use axum::http::HeaderMap;
 use engine::views::Now;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -22,29 +19,6 @@ use types::{Alert, Fault, KnownSilence, Time};
 
 /// Name of the only receiver.
 const RECEIVER: &str = "mainstay";
-/// Maximum of matchers of one query.
-const MATCHERS_MAX: usize = 20;
-
-/// An error of this API: a JSON string, as the clients of Alertmanager expect it.
-#[derive(Debug)]
-pub(super) struct ApiError(Problem);
-
-impl<E> From<E> for ApiError
-where
-    Problem: From<E>,
-{
-    fn from(error: E) -> Self {
-        Self(error.into())
-    }
-}
-
-impl IntoResponse for ApiError {
-    fn into_response(self) -> Response<Body> {
-        let Self(problem) = self;
-        let text = format!("{}. {}", problem.detail, problem.hint);
-        problem.with_headers((problem.status, Json(text)).into_response())
-    }
-}
 
 /// Which alerts a query asks for: `silenced=false` leaves out silenced ones, `active=false` the others.
 #[derive(Clone, Copy)]
@@ -124,19 +98,6 @@ pub(super) async fn groups(
     Ok(Json(groups.into_iter().map(group).collect()))
 }
 
-/// The matchers of a query: `filter=alertname="A"&filter=zone=~"a|b"`.
-pub(super) fn matchers(query: Option<&str>) -> Result<Vec<Matcher>, Problem> {
-    let pairs = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes());
-    let filters = pairs.filter(|(name, _)| name == "filter").take(MATCHERS_MAX);
-    let matcher = |text: &str| {
-        text.parse().map_err(|why| {
-            let hint = "Matchers are written alertname=\"DiskFull\", with =, !=, =~ or !~.";
-            Problem::new(StatusCode::BAD_REQUEST, format!("`filter` is no matcher: {why}"), hint)
-        })
-    };
-    filters.map(|(_, text)| matcher(&text)).collect()
-}
-
 /// The open alerts of a source with these labels.
 fn of_source(view: &Now, source: &str, matchers: &[Matcher], wanted: Wanted) -> Vec<Value> {
     let external = view.alerts.iter().filter_map(|alert| match &alert.fault {
@@ -162,7 +123,7 @@ fn gettable(alert: &Alert, external: &ExternalAlert, silences: &[&KnownSilence],
     ];
     let annotations: BTreeMap<&str, &String> =
         annotations.into_iter().filter_map(|(name, text)| Some((name, text.as_ref()?))).collect();
-    let silenced_by: Vec<String> = silences.iter().map(|known| silences::id_text(known.silence.id)).collect();
+    let silenced_by: Vec<String> = silences.iter().map(|known| id_text(known.silence.id)).collect();
     let state = if silences.is_empty() { "active" } else { "suppressed" };
     json!({
         "labels": external.labels,

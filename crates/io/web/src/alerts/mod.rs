@@ -7,6 +7,7 @@
 //! | `pagerduty` | `POST /v2/enqueue`: events in the format of PagerDuty |
 //! | `api_v2` | what clients of Alertmanager's API read: status, alerts |
 //! | `silences` | what clients of Alertmanager's API set: silences |
+//! | `client_request` | what these have in common: errors, matchers, ids |
 //! | `report` | what the formats have in common: labels, texts, keys |
 //!
 //! A format is a pure function from a body to reports. They are answered 2xx only after what they change is on disk; reports that are
@@ -14,6 +15,7 @@
 
 mod alertmanager;
 mod api_v2;
+mod client_request;
 mod grafana;
 mod pagerduty;
 mod report;

@@ -3,7 +3,7 @@
 //!
 //! A number is written as the UUID that clients expect, with the number at its end.
 
-use super::api_v2::{ApiError, matchers};
+use super::client_request::{ApiError, id_text, matchers, parsed_id};
 use super::report::{json, line, wrong};
 use super::{admitted, body_of};
 use crate::problem::Problem;
@@ -21,9 +21,6 @@ use types::matcher::{Matcher, Written, all_match};
 use types::silence::{AUTHOR_MAX, COMMENT_MAX, MATCHERS_MAX, NewSilence, SilenceState};
 use types::{Actor, Command, KnownSilence, SilenceId, Time};
 
-/// What precedes the number in the id of a silence.
-const ID_PREFIX: &str = "00000000-0000-4000-8000-";
-
 /// A silence as clients post it.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -36,17 +33,6 @@ struct Posted {
     created_by: String,
     #[serde(default)]
     comment: String,
-}
-
-/// The id of a silence, in the form of a UUID.
-pub(super) fn id_text(id: SilenceId) -> String {
-    format!("{ID_PREFIX}{:012x}", id.0)
-}
-
-fn parsed_id(text: &str) -> Option<SilenceId> {
-    let number = text.to_ascii_lowercase().strip_prefix(ID_PREFIX)?.to_owned();
-    let is_number = number.len() == 12 && number.bytes().all(|byte| byte.is_ascii_hexdigit());
-    is_number.then(|| u64::from_str_radix(&number, 16).ok()).flatten().map(SilenceId)
 }
 
 fn no_such_silence() -> Problem {

@@ -128,7 +128,8 @@ impl Silences {
 
     /// The next start or end.
     pub(crate) fn next_deadline(&self, now: Time) -> Option<Time> {
-        let turns = self.by_id.values().flat_map(|known| [known.silence.from, known.end()]);
+        let open = self.by_id.values().filter(|known| known.state(now) != SilenceState::Expired);
+        let turns = open.flat_map(|known| [known.silence.from, known.end()]);
         turns.filter(|at| now < *at).min()
     }
 

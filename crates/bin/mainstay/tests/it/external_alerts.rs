@@ -29,7 +29,8 @@ fn free_port() -> u16 {
 /// Runs amtool; whether it succeeded, and what it says.
 fn amtool(port: u16, args: &[&str]) -> (bool, String) {
     let url = format!("http://any:{TOKEN}@127.0.0.1:{port}/api/v1/sources/prometheus");
-    let done = Command::new("amtool").arg(format!("--alertmanager.url={url}")).args(args).output();
+    let url = format!("--alertmanager.url={url}");
+    let done = Command::new("amtool").args([&url, "--no-version-check"]).args(args).output();
     let done = done.expect("amtool of the package prometheus-alertmanager");
     let said = [done.stdout, done.stderr].concat();
     (done.status.success(), String::from_utf8_lossy(&said).trim().to_owned())
@@ -110,10 +111,8 @@ fn amtool_silences_an_alert_and_people_are_paged_when_the_silence_ends() {
     assert!(!is_held(&paged), "{paged}");
     let (ok, said) = amtool(port, &["silence", "expire", &id]);
     assert!(!ok && said.contains("already expired"), "{said}");
-    for (matcher, why) in [("alertname=~.*", "does not match the empty string"), ("a=~(", "regex")] {
-        let (ok, said) = amtool(port, &["silence", "add", matcher, "--comment=x", "--duration=1h"]);
-        assert!(!ok && said.contains(why), "{matcher}: {said}");
-    }
+    let (ok, said) = amtool(port, &["silence", "add", "alertname=~.*", "--comment=x", "--duration=1h"]);
+    assert!(!ok && said.contains("does not match the empty string"), "{said}");
     let journal = instance.journal();
     assert!(journal.contains("source.prometheus") && !journal.contains(TOKEN), "who acts is the source");
 }
@@ -167,12 +166,13 @@ impl Prometheus {
         Self { folder, port: free_port(), process: None }
     }
 
-    /// Rules of these names that fire.
-    fn rules(&self, names: &[String]) {
-        let rule = |name: &String| {
-            format!("      - {{ alert: {name}, expr: vector(1), labels: {{ severity: critical }} }}\n")
+    /// Rules, of which the first ones fire.
+    fn rules(&self, all: &[String], firing: usize) {
+        let rule = |(n, name): (usize, &String)| {
+            let expr = if n < firing { "vector(1)" } else { "vector(1) > 1" };
+            format!("      - {{ alert: {name}, expr: {expr}, labels: {{ severity: critical }} }}\n")
         };
-        let rules: String = names.iter().map(rule).collect();
+        let rules: String = all.iter().enumerate().map(rule).collect();
         let text = format!("groups:\n  - name: all\n    rules:\n{rules}");
         std::fs::write(self.folder.path().join("rules.yml"), text).unwrap();
     }
@@ -188,6 +188,12 @@ impl Prometheus {
             .stderr(Stdio::null())
             .spawn();
         self.process = Some(process.expect("the package prometheus"));
+        // Before that a signal to reload would end it.
+        let ready = format!("http://127.0.0.1:{}/-/ready", self.port);
+        until("prometheus", || {
+            let asked = Command::new("curl").args(["-sf", "-o", "/dev/null", &ready]).status();
+            asked.unwrap().success().then_some(())
+        });
     }
 
     fn reload(&self) {
@@ -226,7 +232,7 @@ fn alerts_of_a_real_prometheus_are_each_one_incident_over_kills_of_both() {
     instance.start();
     let mut prometheus = Prometheus::new(port);
     let all: Vec<String> = (10..22).map(|n| format!("Rule{n}")).collect();
-    prometheus.rules(&all);
+    prometheus.rules(&all, all.len());
     prometheus.start();
     let are_open = |names: &[String]| {
         until("the alerts", || open_alerts(port).filter(|open| *open == names));
@@ -235,19 +241,15 @@ fn alerts_of_a_real_prometheus_are_each_one_incident_over_kills_of_both() {
     instance.kill();
     instance.start();
     are_open(&all);
-    prometheus.kill();
-    prometheus.start();
+    // Resolved while mainstay is down, and Prometheus is killed after it is up again.
     let kept = &all[..6];
-    prometheus.rules(kept);
-    prometheus.reload();
     instance.kill();
-    instance.start();
-    prometheus.kill();
-    prometheus.rules(&all);
-    prometheus.start();
-    are_open(&all);
-    prometheus.rules(kept);
+    prometheus.rules(&all, kept.len());
     prometheus.reload();
+    instance.start();
+    are_open(kept);
+    prometheus.kill();
+    prometheus.start();
     are_open(kept);
     let count = |what: &str| {
         let text = instance.journal();
@@ -284,7 +286,7 @@ fn none_of_ten_thousand_alerts_in_one_request_is_lost_and_people_are_paged_withi
     assert!(paged < Duration::from_secs(10), "accepted after {accepted:?}, paged {paged:?} later: {opened}");
     instance.kill();
     instance.start();
-    assert_eq!(open_alerts(port).map(|open| open.len()), Some(ALERTS));
+    until("the alerts after a kill", || open_alerts(port).filter(|open| open.len() == ALERTS));
     assert_eq!(instance.json(&["status"])["open"].as_array().map(Vec::len), Some(1), "one incident");
     assert!(instance.memory_peak_kib() < 600 << 10, "{} KiB", instance.memory_peak_kib());
 }

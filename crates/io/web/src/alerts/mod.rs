@@ -45,6 +45,8 @@ use types::{Actor, Command};
 const REPORT_MAX: usize = 8 << 20;
 /// Maximum size of an event of PagerDuty, in bytes.
 const EVENT_MAX: usize = 512 << 10;
+/// Reports of one command: as many as Prometheus sends in a request. Each may open an alert, an incident and a page.
+const REPORTS_AT_ONCE: usize = 256;
 /// Waits before a report of Grafana is tried again, which itself tries again only after minutes.
 const RETRIES: [Duration; 4] =
     [Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(3), Duration::from_secs(5)];
@@ -93,9 +95,12 @@ async fn body_of(request: Request, state: &Arc<WebState>) -> Result<Bytes, Probl
 
 async fn record(state: &WebState, source: &AlertSource, reports: Vec<AlertReport>) -> Result<(), Problem> {
     state.alert_sources().count(&source.name)?;
-    let by = Actor::token(format!("source.{}", source.name));
-    let command = Command::ReportAlerts { source: source.name.clone(), reports };
-    state.send_unseen(by, command).await?;
+    // What follows from one command is appended to the journal at once, and that is limited.
+    for part in reports.chunks(REPORTS_AT_ONCE) {
+        let by = Actor::token(format!("source.{}", source.name));
+        let command = Command::ReportAlerts { source: source.name.clone(), reports: part.to_vec() };
+        state.send_unseen(by, command).await?;
+    }
     Ok(())
 }
 

@@ -225,6 +225,15 @@ fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
+/// What holds the pages of an incident.
+fn held(held: &Value) -> Option<String> {
+    if let Some(title) = held["title"].as_str() {
+        return Some(format!("pages are held by maintenance-{}: {title}", held["maintenance"]));
+    }
+    let silence = held["silence"].as_u64()?;
+    Some(format!("pages are held by silence-{silence}: {}", held["comment"].as_str().unwrap_or_default()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -251,13 +260,4 @@ mod tests {
         }
         assert!(lines[2].contains("0.0/s") && lines[2].contains("0 of 0"), "{lines:#?}");
     }
-}
-
-/// What holds the pages of an incident.
-fn held(held: &Value) -> Option<String> {
-    if let Some(title) = held["title"].as_str() {
-        return Some(format!("pages are held by maintenance-{}: {title}", held["maintenance"]));
-    }
-    let silence = held["silence"].as_u64()?;
-    Some(format!("pages are held by silence-{silence}: {}", held["comment"].as_str().unwrap_or_default()))
 }

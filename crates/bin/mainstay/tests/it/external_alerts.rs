@@ -31,7 +31,7 @@ fn amtool(port: u16, args: &[&str]) -> (bool, String) {
     let url = format!("http://any:{TOKEN}@127.0.0.1:{port}/api/v1/sources/prometheus");
     let url = format!("--alertmanager.url={url}");
     let done = Command::new("amtool").args([&url, "--no-version-check"]).args(args).output();
-    let done = done.expect("amtool of the package prometheus-alertmanager");
+    let done = done.unwrap();
     let said = [done.stdout, done.stderr].concat();
     (done.status.success(), String::from_utf8_lossy(&said).trim().to_owned())
 }
@@ -187,7 +187,7 @@ impl Prometheus {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn();
-        self.process = Some(process.expect("the package prometheus"));
+        self.process = Some(process.unwrap());
         // Before that a signal to reload would end it.
         let ready = format!("http://127.0.0.1:{}/-/ready", self.port);
         until("prometheus", || {

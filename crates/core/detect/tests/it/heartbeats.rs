@@ -7,7 +7,7 @@ use std::time::Duration;
 use testkit::config::probe;
 use types::config::{BackupSource, Database, Heartbeat, ProbeKind, SecretRef};
 use types::cron::Cron;
-use types::database::{DatabaseSeen, DatabaseThresholds, NodeAnswer, NodeFacts, NodeSeen, Reading};
+use types::database::{DatabaseSeen, DatabaseThresholds, NodeAnswer, NodeSeen, Reading};
 use types::heartbeat::Due;
 use types::{Actor, Answer, EventKind, Ping, PingKind, Resource, Severity};
 
@@ -172,8 +172,7 @@ fn removed_job_closes_its_alert_and_is_new_when_it_comes_back() {
 
 /// A round of a database that is well, of which the probe sees no backups.
 fn round(w: &Fixture) -> Answer {
-    let node =
-        NodeSeen { node: "db1:5432".into(), answer: NodeAnswer::Facts(Box::new(NodeFacts::default())) };
+    let node = NodeSeen { node: "db1:5432".into(), answer: NodeAnswer::Facts(Box::default()) };
     Answer::Database(Box::new(DatabaseSeen { at: w.now, nodes: vec![node], backups: Reading::Absent }))
 }
 

@@ -63,3 +63,17 @@ pub(super) fn parsed_id(text: &str) -> Option<SilenceId> {
     let is_number = number.len() == 12 && number.bytes().all(|byte| byte.is_ascii_hexdigit());
     is_number.then(|| u64::from_str_radix(&number, 16).ok()).flatten().map(SilenceId)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn id_has_the_form_of_a_uuid_and_is_read_again() {
+        assert_eq!(id_text(SilenceId(255)), "00000000-0000-4000-8000-0000000000ff");
+        assert_eq!(parsed_id("00000000-0000-4000-8000-0000000000FF"), Some(SilenceId(255)));
+        for text in ["", "7", "00000000-0000-4000-8000-", "00000000-0000-4000-8000-00000000000+1"] {
+            assert_eq!(parsed_id(text), None, "{text}");
+        }
+    }
+}

@@ -19,7 +19,7 @@ use types::config::AlertFormat;
 use types::event::EventKind;
 use types::matcher::{Matcher, Written, all_match};
 use types::silence::{AUTHOR_MAX, COMMENT_MAX, MATCHERS_MAX, NewSilence, SilenceState};
-use types::{Actor, Command, KnownSilence, SilenceId, Time};
+use types::{Actor, Command, KnownSilence, Time};
 
 /// A silence as clients post it.
 #[derive(Deserialize)]
@@ -166,15 +166,6 @@ fn gettable(known: &KnownSilence, now: Time) -> Value {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-
-    #[test]
-    fn id_has_the_form_of_a_uuid_and_is_read_again() {
-        assert_eq!(id_text(SilenceId(255)), "00000000-0000-4000-8000-0000000000ff");
-        assert_eq!(parsed_id("00000000-0000-4000-8000-0000000000FF"), Some(SilenceId(255)));
-        for text in ["", "7", "00000000-0000-4000-8000-", "00000000-0000-4000-8000-00000000000+1"] {
-            assert_eq!(parsed_id(text), None, "{text}");
-        }
-    }
 
     #[test]
     fn what_is_no_silence_says_why() {
